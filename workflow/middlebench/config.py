@@ -1,0 +1,203 @@
+"""The config files as frozen models; their JSON schema and ``config/README.md`` are made from these.
+
+``config/config.yaml`` says what to sweep and how hard (:class:`Study`); each file in
+``config/testbeds/`` composes one testbed (:class:`Testbed`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from middlebench.errors import ConfigError
+from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
+from middlebench.generators import trafgen
+from middlebench.middleboxes import netns
+from middlebench.options import Options
+from middlebench.sites import namespaces
+from middlebench.switches import private_openvswitch
+
+Site = namespaces.Options
+Switch = private_openvswitch.Options
+Middlebox = netns.Options
+Generator = trafgen.Options
+
+
+class Testbed(Options):
+    """A named composition of hosts, links and drivers that a sweep runs on."""
+
+    description: str
+    """One sentence for the report: what this testbed is."""
+    site: Site
+    """Where the two computers come from, and the links between them."""
+    switch: Switch
+    """What joins ports on the middlebox server."""
+    middlebox: Middlebox
+    """What forwards."""
+    generator: Generator
+    """What makes and counts traffic on the test computer."""
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"each value may stand here once, but {', '.join(map(str, repeated))} is repeated")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+
+
+class Trial(Options):
+    """How long one run of traffic takes."""
+
+    window_s: Annotated[float, Field(gt=0, le=3600)]
+    """Seconds over which frames are counted."""
+    warm_up_s: Annotated[float, Field(ge=0, le=600)]
+    """Seconds of traffic before the window, not counted."""
+    sample_s: Annotated[float, Field(gt=0)] = 1.0
+    """Seconds between two readings of the counters within the window."""
+
+    @model_validator(mode="after")
+    def _samples_fit(self) -> Trial:
+        steps = self.window_s / self.sample_s
+        if steps < 0.999 or abs(steps - round(steps)) > 1e-6:
+            raise ValueError(
+                f"window_s ({self.window_s:g}) must be a whole number of times sample_s ({self.sample_s:g})"
+            )
+        return self
+
+
+class Study(Options):
+    """What to sweep, and how hard."""
+
+    testbeds: Annotated[tuple[str, ...], Field(min_length=1), Distinct]
+    """Testbeds to sweep, one after the other; each names a file in `config/testbeds/`."""
+    chain_lengths: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(min_length=1), Distinct]
+    """Numbers of middleboxes in the chain; 0 is a bridge alone, the control."""
+    frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
+    """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
+    repetitions: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How often each cell is measured."""
+    offered_load: Literal["maximum"] | Annotated[float, Field(gt=0)] = "maximum"
+    """What the generator is asked to send: `maximum` for all that the link carries, or a rate in kpkt/s (never above what the link carries)."""
+    effort: str
+    """Which of the efforts below a trial takes."""
+    efforts: dict[str, Trial]
+    """Efforts by name; add your own."""
+    results_folder: Annotated[str, Field(min_length=1)] = "results"
+    """Folder for everything that is made."""
+    when_busy: Literal["wait", "leave"] = "leave"
+    """What a second run does while another one holds a testbed: wait for it, or leave with a message that names it."""
+
+    @model_validator(mode="after")
+    def _effort_exists(self) -> Study:
+        if self.effort not in self.efforts:
+            raise ValueError(f"effort: there is no effort {self.effort!r}, only {', '.join(sorted(self.efforts))}")
+        return self
+
+    @property
+    def trial(self) -> Trial:
+        """The effort that was chosen."""
+        return self.efforts[self.effort]
+
+
+TESTBED_FOLDER = Path("config/testbeds")
+
+_Model = TypeVar("_Model", bound=Options)
+
+
+def check_study(
+    values: Mapping[str, Any], origin: str, testbed_folder: Path = TESTBED_FOLDER
+) -> tuple[Study, dict[str, Testbed]]:
+    """Return the study and its testbeds, checked against each other.
+
+    Args:
+        values: what the config file says.
+        origin: the file, for messages.
+        testbed_folder: where the testbeds' files are.
+
+    Raises:
+        ConfigError: something in them cannot be; the message names file, key, value and what is allowed.
+    """
+    study = _parse(Study, values, origin)
+    testbeds = {name: load_testbed(name, testbed_folder, origin) for name in study.testbeds}
+    for name, testbed in testbeds.items():
+        mtu = testbed.site.link.mtu
+        too_large = [size for size in study.frame_sizes if size > maximum_frame_bytes(mtu)]
+        if too_large:
+            raise ConfigError(
+                f"reading {origin}",
+                f"frame_sizes: {', '.join(map(str, too_large))} B: the links of testbed {name} (mtu {mtu}) "
+                f"carry frames of {MINIMUM_FRAME_BYTES} to {maximum_frame_bytes(mtu)} B",
+                f"leave these sizes out, or raise `mtu` in {testbed_folder / name}.yaml",
+            )
+    return study, testbeds
+
+
+def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the command line") -> Testbed:
+    """Return the testbed that the file ``folder/name.yaml`` composes.
+
+    Raises:
+        ConfigError: there is no such file, or what it says cannot be.
+    """
+    path = folder / f"{name}.yaml"
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(
+            f"reading {origin}",
+            f"testbeds: there is no testbed {name!r}, only {', '.join(known) or f'no file in {folder}'}",
+            f"name one of these, or write {path}" + _suggestion(name, known),
+        )
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"reading {path}", f"it is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"reading {path}", "it is not a list of keys and values")
+    return _parse(Testbed, values, str(path))
+
+
+def _parse(model: type[_Model], values: Mapping[str, Any], origin: str) -> _Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        complaints = [_complaint(model, details) for details in error.errors()]
+        raise ConfigError(f"reading {origin}", "\n  ".join(["", *complaints]).strip("\n")) from None
+
+
+def _complaint(model: type[Options], details: Mapping[str, Any]) -> str:
+    """Say in one line which key is wrong, what stands there, and what may."""
+    where: str = ".".join(str(part) for part in details["loc"])
+    message = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] == "extra_forbidden":
+        known = _keys_beside(model, details["loc"])
+        return f"{where}: there is no such key; known here: {', '.join(known)}{_suggestion(str(details['loc'][-1]), known)}"
+    if details["type"] == "missing":
+        return f"{where}: this key is missing"
+    if not where:
+        return message
+    return f"{where}: {message} (found: {details['input']!r})"
+
+
+def _keys_beside(model: type[Options], location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the model has at the place of an unknown key."""
+    current: Any = model
+    for part in location[:-1]:
+        fields = getattr(current, "model_fields", {})
+        if part in fields:
+            current = fields[part].annotation
+        current = next(
+            (option for option in getattr(current, "__args__", ()) if hasattr(option, "model_fields")), current
+        )
+    return sorted(getattr(current, "model_fields", {}))
+
+
+def _suggestion(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,212 @@
+"""From what is live to what is planned, and the proof that it is what it seems.
+
+A file cannot say what is live: before a cell is measured the live chain is read, made the wanted
+one if it is not, and proven by frames that pass every hop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from middlebench.chain import ChainPlan, plan_chain
+from middlebench.deadline import Deadline
+from middlebench.errors import TrialError
+from middlebench.frames import MINIMUM_FRAME_BYTES
+from middlebench.generators.base import Probe
+from middlebench.record import Deployment
+from middlebench.switches.base import LiveSwitch, PortCounters
+from middlebench.testbed import Testbed
+
+PROBES = 3
+FIRST_PROBE_SECONDS = 30.0
+"""How long a fresh chain may take until a first probe passes all of it."""
+
+
+@dataclass(frozen=True)
+class LiveChain:
+    """What is there now: the switch's bridges and the middleboxes, each with its identity."""
+
+    switch: LiveSwitch
+    middleboxes: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it: two live chains are one and the same when theirs are equal."""
+        text = json.dumps(
+            {
+                "bridges": {
+                    name: [sorted(bridge.ports), sorted(bridge.flows), list(bridge.foreign)]
+                    for name, bridge in self.switch.bridges.items()
+                },
+                "switch": self.switch.identity,
+                "middleboxes": self.middleboxes,
+            },
+            sort_keys=True,
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def differences(self, plan: ChainPlan) -> list[str]:
+        """Return, a sentence each, in what this chain is not the one of ``plan``; none when it is."""
+        found = _missing_and_surplus("bridge", {bridge.name for bridge in plan.bridges}, set(self.switch.bridges))
+        found += _missing_and_surplus("middlebox", {each.name for each in plan.middleboxes}, set(self.middleboxes))
+        for bridge in plan.bridges:
+            live = self.switch.bridges.get(bridge.name)
+            if live is None:
+                continue
+            found += _missing_and_surplus(f"{bridge.name}: port", set(bridge.ports), set(live.ports))
+            flows = {bridge.ports, bridge.ports[::-1]}
+            found += [f"{bridge.name}: no flow from {a} to {b}" for a, b in sorted(flows - live.flows)]
+            found += [f"{bridge.name}: a flow from {a} to {b}, not ours" for a, b in sorted(live.flows - flows)]
+            found += [f"{bridge.name}: {text}" for text in live.foreign]
+        return found
+
+    def changes_since(self, earlier: LiveChain) -> list[str]:
+        """Return, a sentence each, what became different since ``earlier``."""
+        found = [
+            f"middlebox {name} {'ended' if name not in self.middleboxes else 'is another one'} ({identity})"
+            for name, identity in earlier.middleboxes.items()
+            if self.middleboxes.get(name) != identity
+        ]
+        found += [f"middlebox {name} is new" for name in sorted(set(self.middleboxes) - set(earlier.middleboxes))]
+        for name, bridge in earlier.switch.bridges.items():
+            if self.switch.bridges.get(name) != bridge:
+                found.append(f"bridge {name} was {bridge}, is {self.switch.bridges.get(name)}")
+        if not found and self.switch.identity != earlier.switch.identity:
+            found.append("the switch was restarted or its bridges were made anew")
+        return found
+
+
+def _missing_and_surplus(kind: str, wanted: set[str], live: set[str]) -> list[str]:
+    return [f"{kind} {name} is missing" for name in sorted(wanted - live)] + [
+        f"{kind} {name} is too many" for name in sorted(live - wanted)
+    ]
+
+
+def read_live(testbed: Testbed) -> LiveChain:
+    """Return the live chain."""
+    return LiveChain(switch=testbed.switch.live(), middleboxes=testbed.middleboxes.live())
+
+
+def plan_for(testbed: Testbed, length: int) -> ChainPlan:
+    """Return the plan of a chain on this testbed."""
+    return plan_chain(length, testbed.hosts.server_ports)
+
+
+def converge(testbed: Testbed, plan: ChainPlan, tell: Callable[[str], None] = lambda _: None) -> LiveChain:
+    """Make the live chain the one of ``plan`` if it is not, and return it.
+
+    Raises:
+        MiddlebenchError: a step failed, or the chain is still another one.
+    """
+    testbed.switch.start()
+    live = read_live(testbed)
+    differences = live.differences(plan)
+    if not differences:
+        return live
+    tell(f"chain({plan.length}) is not live ({differences[0]}): deploying it")
+    deploy(testbed, plan)
+    return read_live(testbed)
+
+
+def deploy(testbed: Testbed, plan: ChainPlan) -> Deployment:
+    """Tear down what is there, build the chain of ``plan`` from nothing, and time each step.
+
+    Raises:
+        MiddlebenchError: a step failed, or no probe passes the finished chain.
+    """
+    testbed.switch.start()
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    steps: dict[str, float] = {}
+    tear_down(testbed)
+    begin = time.monotonic()
+
+    def done(step: str) -> None:
+        steps[step] = time.monotonic() - begin - sum(steps.values())
+
+    testbed.switch.create_bridges(plan)
+    done("bridges")
+    testbed.middleboxes.create(plan)
+    done("middleboxes")
+    testbed.switch.connect(plan)
+    done("ports and flows")
+    starts = testbed.middleboxes.wait_until_ready(plan)
+    done("ready")
+    _await_first_probe(testbed, plan)
+    done("first probe")
+    live = read_live(testbed)
+    if differences := live.differences(plan):
+        raise TrialError(f"deploying chain({plan.length}) on {testbed.name}", "; ".join(differences))
+    return Deployment(
+        testbed=testbed.name,
+        started_at=started_at,
+        plan=dataclasses.asdict(plan),
+        components=testbed.components(),
+        fingerprint=live.fingerprint,
+        steps_s={step: round(seconds, 6) for step, seconds in steps.items()},
+        total_s=round(sum(steps.values()), 6),
+        middleboxes=tuple(dataclasses.asdict(start) for start in starts),
+    )
+
+
+def tear_down(testbed: Testbed) -> None:
+    """Remove every chain of ours from the testbed."""
+    testbed.middleboxes.destroy()
+    testbed.switch.tear_down()
+
+
+def _await_first_probe(testbed: Testbed, plan: ChainPlan) -> None:
+    deadline = Deadline(FIRST_PROBE_SECONDS)
+    while True:
+        before = testbed.switch.counters()
+        probe = testbed.generator.probe(MINIMUM_FRAME_BYTES, 1)
+        if probe.returned:
+            return
+        if deadline.expired:
+            raise _dead_path(testbed, plan, probe, before, testbed.switch.counters())
+
+
+def prove_path(testbed: Testbed, plan: ChainPlan, frame_bytes: int) -> tuple[Probe, dict[str, PortCounters]]:
+    """Send probes of the cell's own frame size, and demand that they pass every hop of ``plan``.
+
+    Returns:
+        The probes, and the ports' counters behind them.
+
+    Raises:
+        TrialError: a probe did not come back as it was, or a hop was passed by; the hop is named.
+    """
+    before = testbed.switch.counters()
+    probe = testbed.generator.probe(frame_bytes, PROBES)
+    after = testbed.switch.counters()
+    if probe.returned != probe.sent or probe.strange or _first_silent_port(plan, before, after, probe.sent):
+        raise _dead_path(testbed, plan, probe, before, after)
+    return probe, after
+
+
+def _first_silent_port(
+    plan: ChainPlan, before: dict[str, PortCounters], after: dict[str, PortCounters], count: int
+) -> str | None:
+    """Return where along the path fewer than ``count`` frames were seen first, in words; None for nowhere."""
+    for bridge in plan.bridges:
+        if after[bridge.ingress_port].rx_packets - before[bridge.ingress_port].rx_packets < count:
+            return f"bridge {bridge.index}, where they should enter at {bridge.ingress_port}"
+        if after[bridge.egress_port].tx_packets - before[bridge.egress_port].tx_packets < count:
+            return f"bridge {bridge.index}, where they should leave at {bridge.egress_port}"
+    return None
+
+
+def _dead_path(
+    testbed: Testbed, plan: ChainPlan, probe: Probe, before: dict[str, PortCounters], after: dict[str, PortCounters]
+) -> TrialError:
+    silent = _first_silent_port(plan, before, after, probe.sent)
+    where = f"they are lost before {silent}" if silent else "every hop counted them"
+    return TrialError(
+        f"probing chain({plan.length}) on {testbed.name}",
+        f"of {probe.sent} probes {probe.returned} came back whole, with {probe.strange} strange frames; {where}",
+        "run `make down` and try again; if it stays, look at the middlebox before that place",
+    )

@@ -1,0 +1,89 @@
+"""What every generator can do: prove a path with single frames, and run one trial of load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one trial asks for."""
+
+    frame_bytes: int
+    """Frame size without FCS."""
+    packets_per_second: float
+    """Intended load."""
+    saturating: bool
+    """Whether the load is meant to be all that the link carries, so that the link does the pacing."""
+    warm_up_s: float
+    """Seconds of traffic before the window."""
+    window_s: float
+    """Seconds over which frames are counted."""
+    sample_s: float
+    """Seconds between two samples of the counters within the window."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Frames counted up to one moment, from the same start for both sides."""
+
+    t_s: float
+    """Seconds since the start of the window."""
+    sent_packets: int
+    received_packets: int
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What one trial counted, in integers, at the sender and at the receiver."""
+
+    window_s: float
+    """Seconds that really lay between the first and the last reading of the window."""
+    offered_packets: int
+    """Left the sender within the window."""
+    received_packets: int
+    """Reached the receiver within the window."""
+    offered_bytes: int
+    received_bytes: int
+    trial_sent_packets: int
+    """Left the sender from the first frame of the warm-up to the last one."""
+    trial_received_packets: int
+    """Reached the receiver in that time and in the drain after it."""
+    stray_packets: int
+    """Reached either port without being ours, as far as sizes can tell; 0 in a trial to be believed."""
+    samples: tuple[Sample, ...]
+    raw: str
+    """What the tools said, as they said it."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What became of single frames sent through the chain, each known by its payload."""
+
+    sent: int
+    returned: int
+    """Came back byte for byte as they were sent."""
+    strange: int
+    """Reached the receiver and were none of the sent ones."""
+
+
+class Generator(Protocol):
+    """Traffic on the test computer, from its sending port to its receiving port."""
+
+    def probe(self, frame_bytes: int, count: int) -> Probe:
+        """Send ``count`` single frames and see what comes back.
+
+        Raises:
+            GeneratorError: they could not be sent or watched for.
+        """
+
+    def run(self, load: Load) -> Traffic:
+        """Run one trial: warm-up, window, drain.
+
+        Raises:
+            GeneratorError: traffic could not be made or counted.
+        """
+
+    def describe(self) -> str:
+        """Return the generator's name and version, in a few words."""

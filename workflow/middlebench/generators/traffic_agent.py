@@ -1,0 +1,172 @@
+"""Runs on the test computer: sends probes, or runs a generator and reads both ports' counters.
+
+One process does it all next to the ports, so that the moments at which counters are read do not
+depend on how far away the caller is. Standard library only: it is handed to the host's own
+``python3`` as text. Standard input is a lifeline: when it ends, so do we and the generator.
+
+    python3 -c THIS '{"verb": "probe" or "load", …}'    answers one JSON object on standard output
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ETH_P_ALL = 3
+PACKET_OUTGOING = 4  # linux/if_packet.h: a frame of our own that the socket overhears
+
+
+def read_counters(ports):
+    """Return (moment, {port: (rx bytes, rx packets, tx bytes, tx packets)}) from one read of the kernel's table."""
+    moment = time.monotonic()
+    with open("/proc/net/dev") as table:
+        lines = table.readlines()
+    counters = {}
+    for line in lines[2:]:
+        name, _, rest = line.partition(":")
+        if name.strip() in ports:
+            values = [int(value) for value in rest.split()]
+            counters[name.strip()] = (values[0], values[1], values[8], values[9])
+    missing = [port for port in ports if port not in counters]
+    if missing:
+        fail(f"there is no port {missing[0]}")
+    return moment, counters
+
+
+def fail(message):
+    """End with a message for the caller."""
+    print(json.dumps({"error": message}), flush=True)
+    sys.exit(1)
+
+
+def caller_is_gone(seconds):
+    """Wait for ``seconds``, and say whether the lifeline ended in that time."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if select.select([0], [], [], left)[0] and not os.read(0, 1):
+            return True
+    return False
+
+
+def open_port(port, protocol):
+    """Return a packet socket on ``port``; until it is bound it sees no frame of any port."""
+    packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    packets.bind((port, protocol))
+    return packets
+
+
+def probe(request):
+    """Send the frames and collect, until all are back or the time is over, what the receiver gets."""
+    frames = [bytes.fromhex(frame) for frame in request["frames"]]
+    receiver, sender = open_port(request["rx_port"], ETH_P_ALL), open_port(request["tx_port"], 0)
+    missing, returned, strange = set(frames), 0, 0
+    for frame in frames:
+        sender.send(frame)
+    end = time.monotonic() + request["limit_s"]
+    while missing and (left := end - time.monotonic()) > 0:
+        if not select.select([receiver], [], [], left)[0]:
+            break
+        data, address = receiver.recvfrom(65536)
+        if address[2] == PACKET_OUTGOING:
+            continue
+        if data in missing:
+            missing.discard(data)
+            returned += 1
+        else:
+            strange += 1
+    return {"sent": len(frames), "returned": returned, "strange": strange}
+
+
+def pin(group, cpus):
+    """Keep every process of a process group to ``cpus``: trafgen binds itself to processor 0."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                if os.getpgid(int(entry)) == group:
+                    os.sched_setaffinity(int(entry), cpus)
+            except OSError:
+                continue  # it ended in between
+
+
+def stop(generator, log):
+    """End the generator's process group, gently first, and return what it printed."""
+    for signal_number, patience in ((signal.SIGINT, 2.0), (signal.SIGKILL, 2.0)):
+        try:
+            os.killpg(generator.pid, signal_number)
+        except ProcessLookupError:
+            pass
+        try:
+            generator.wait(patience)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    try:
+        os.killpg(generator.pid, signal.SIGKILL)  # children that outlived their parent
+    except ProcessLookupError:
+        pass
+    log.seek(0)
+    return log.read()[-4000:]
+
+
+def load(request):
+    """Run the generator; read both ports before it, through the window, and after the drain."""
+    ports = (request["tx_port"], request["rx_port"])
+    _, first = read_counters(ports)
+    if caller_is_gone(request["silence_s"]):
+        sys.exit(1)
+    _, before = read_counters(ports)
+    if before != first:
+        fail("something else sends frames on the measured ports: they were counted before the generator started")
+    with open("/dev/null") as nothing, os.fdopen(os.memfd_create("generator"), "w+", errors="replace") as log:
+        generator = subprocess.Popen(
+            request["argv"], stdin=nothing, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        samples = []
+        try:
+            start = time.monotonic()
+            while read_counters(ports)[1][ports[0]] == before[ports[0]]:
+                if generator.poll() is not None or time.monotonic() - start > request["start_limit_s"]:
+                    said = stop(generator, log)
+                    fail(f"the generator sent nothing (exit status {generator.returncode}); it said: {said}")
+                if caller_is_gone(0.001):
+                    sys.exit(1)
+            if request["cpus"]:
+                pin(generator.pid, request["cpus"])
+            start = time.monotonic()
+            for moment in request["moments_s"]:
+                if caller_is_gone(max(0.0, start + moment - time.monotonic())):
+                    sys.exit(1)
+                samples.append(read_counters(ports))
+            ended_early = generator.poll() is not None
+        finally:
+            said = stop(generator, log)
+    end = time.monotonic() + request["drain_limit_s"]
+    last, drained = read_counters(ports), False
+    while not drained and time.monotonic() < end:
+        if caller_is_gone(request["drain_quiet_s"]):
+            sys.exit(1)
+        now = read_counters(ports)
+        drained, last = now[1] == last[1], now
+    return {
+        "ended_early": ended_early,
+        "status": generator.returncode,
+        "drained": drained,
+        "before": before,
+        "samples": samples,
+        "after": last[1],
+        "said": said,
+    }
+
+
+if __name__ == "__main__":
+    request = json.loads(sys.argv[1])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        answer = {"probe": probe, "load": load}[request["verb"]](request)
+    except OSError as error:
+        fail(f"{error.strerror}: {error.filename or 'packet socket'}")
+    print(json.dumps(answer), flush=True)

@@ -1,0 +1,148 @@
+"""trafgen (netsniff-ng) makes the frames; the ports themselves count them.
+
+trafgen sends as fast as it can; the link's own shaper, which counts raw bits, holds it to the line
+rate. A lower load is paced by trafgen's gap between frames. What was offered is never taken from
+the tool's word but from the counters of the sending port.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from middlebench.deadline import Deadline
+from middlebench.errors import GeneratorError
+from middlebench.frames import ETHERNET_HEADER_BYTES, udp_frame
+from middlebench.generators import traffic_agent
+from middlebench.generators.base import Load, Probe, Sample, Traffic
+from middlebench.hosts.base import CommandResult, Host
+from middlebench.options import Options as BaseOptions
+from middlebench.sites.base import Ports
+
+AGENT = Path(traffic_agent.__file__)
+SILENCE_SECONDS = 0.01
+"""The ports must be silent this long before a trial: nothing but our frames is counted."""
+START_SECONDS = 10.0
+DRAIN_QUIET_SECONDS = 0.05
+"""The chain is drained when no frame has arrived for this long."""
+DRAIN_SECONDS = 10.0
+PROBE_SECONDS = 5.0
+PROBE_NONCE_BYTES = 16
+
+
+class Options(BaseOptions):
+    """The trafgen generator."""
+
+    driver: Literal["trafgen"]
+    """trafgen of the netsniff-ng package, on any Linux machine."""
+
+
+class Trafgen:
+    """The generator driver; see :class:`middlebench.generators.base.Generator`."""
+
+    def __init__(self, options: Options, host: Host, ports: Ports) -> None:
+        self._options = options
+        self._host = host
+        self._tx_port, self._rx_port = ports
+
+    def probe(self, frame_bytes: int, count: int) -> Probe:
+        """Send single frames, each with a payload of its own, and see which come back whole."""
+        frames = [udp_frame(frame_bytes, secrets.token_bytes(PROBE_NONCE_BYTES)).hex() for _ in range(count)]
+        answer = self._ask({"verb": "probe", "frames": frames, "limit_s": PROBE_SECONDS}, Deadline(PROBE_SECONDS + 10))
+        return Probe(sent=answer["sent"], returned=answer["returned"], strange=answer["strange"])
+
+    def run(self, load: Load) -> Traffic:
+        """Run one trial and cut the counters of both ports to its window."""
+        steps = round(load.window_s / load.sample_s)
+        moments = [load.warm_up_s + load.window_s * step / steps for step in range(steps + 1)]
+        answer = self._ask(
+            {
+                "verb": "load",
+                "argv": self._argv(load),
+                "cpus": list(self._host.cpus),
+                "moments_s": moments,
+                "silence_s": SILENCE_SECONDS,
+                "start_limit_s": START_SECONDS,
+                "drain_quiet_s": DRAIN_QUIET_SECONDS,
+                "drain_limit_s": DRAIN_SECONDS,
+            },
+            Deadline(load.warm_up_s + load.window_s + START_SECONDS + DRAIN_SECONDS + 10),
+        )
+        if answer["ended_early"]:
+            raise self._error(f"trafgen ended before the window did (exit status {answer['status']}): {answer['said']}")
+        if not answer["drained"]:
+            raise self._error(f"frames still arrive {DRAIN_SECONDS:g} s after the generator was stopped")
+        return self._traffic(load, answer)
+
+    def describe(self) -> str:
+        """Return the version of trafgen that is installed."""
+        first = self._host.run(["trafgen", "--version"], check=False).stdout.partition(",")[0].strip()
+        if not first.startswith("trafgen "):
+            raise self._error("`trafgen --version` did not say its version", "run `make setup`")
+        return first
+
+    def _argv(self, load: Load) -> list[str]:
+        frame = udp_frame(load.frame_bytes)
+        packet = "{ " + ", ".join(f"0x{byte:02x}" for byte in frame) + " }"
+        # --qdisc-path: the shaper is a queueing discipline, which trafgen goes around by default;
+        # --no-sock-mem, --notouch-irq: by default trafgen changes settings of the whole machine.
+        # --gap, even of 0, makes it use sendto, which waits where its ring to the kernel gives up with
+        # "Flushing TX_RING failed" as soon as the link is slower than the sender.
+        gap_ns = 0 if load.saturating else round(1e9 / load.packets_per_second)
+        return [
+            *("trafgen", "--cpus", "1", "--qdisc-path", "--no-sock-mem", "--notouch-irq", "--no-cpu-stats"),
+            *("--gap", f"{gap_ns}ns", "--dev", self._tx_port, packet),
+        ]
+
+    def _traffic(self, load: Load, answer: dict) -> Traffic:  # type: ignore[type-arg]
+        tx, rx = self._tx_port, self._rx_port
+        (start, first), (end, last) = answer["samples"][0], answer["samples"][-1]
+        sent = [counters[tx][3] for _, counters in answer["samples"]]
+        received = [counters[rx][1] for _, counters in answer["samples"]]
+        before, after = answer["before"], answer["after"]
+        trial_sent = after[tx][3] - before[tx][3]
+        trial_received = after[rx][1] - before[rx][1]
+        # A frame of another size shows in the bytes. A veth whose peer runs an XDP program counts
+        # what it sends without the Ethernet header (drivers/net/veth.c), hence two sizes for the sender.
+        sent_bytes, received_bytes = after[tx][2] - before[tx][2], after[rx][0] - before[rx][0]
+        strange_sizes = (
+            sent_bytes not in (trial_sent * load.frame_bytes, trial_sent * (load.frame_bytes - ETHERNET_HEADER_BYTES))
+        ) + (received_bytes != trial_received * load.frame_bytes)
+        backwards = (after[tx][1] - before[tx][1]) + (after[rx][3] - before[rx][3])
+        return Traffic(
+            window_s=end - start,
+            offered_packets=sent[-1] - sent[0],
+            received_packets=received[-1] - received[0],
+            offered_bytes=last[tx][2] - first[tx][2],
+            received_bytes=last[rx][0] - first[rx][0],
+            trial_sent_packets=trial_sent,
+            trial_received_packets=trial_received,
+            stray_packets=backwards + strange_sizes,
+            samples=tuple(
+                Sample(t_s=moment - start, sent_packets=tx_now - sent[0], received_packets=rx_now - received[0])
+                for (moment, _), tx_now, rx_now in zip(answer["samples"], sent, received, strict=True)
+            ),
+            raw=answer["said"],
+        )
+
+    def _ask(self, request: dict, deadline: Deadline) -> dict:  # type: ignore[type-arg]
+        """Run the agent on the test computer and return its answer."""
+        request = {**request, "tx_port": self._tx_port, "rx_port": self._rx_port}
+        result = self._host.run(
+            [self._host.python, "-I", "-S", "-c", AGENT.read_text(), json.dumps(request)],
+            lifeline=True,
+            deadline=deadline,
+            check=False,
+        )
+        try:
+            answer = json.loads(result.stdout)
+        except ValueError:
+            raise self._error("the agent on the test computer ended without an answer", result=result) from None
+        if "error" in answer:
+            raise self._error(answer["error"])
+        return dict(answer)
+
+    def _error(self, happened: str, advice: str = "", result: CommandResult | None = None) -> GeneratorError:
+        return GeneratorError(f"running trafgen on {self._host.name}", happened, advice, result)

@@ -1,0 +1,104 @@
+"""This machine, as it is or by way of a prefix that enters a namespace of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from middlebench.deadline import Deadline
+from middlebench.errors import HostError
+from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, checked
+
+
+class LocalHost:
+    """Runs commands on this machine.
+
+    Args:
+        name: what messages and records call this host.
+        cpus: processors to keep commands to; empty for no restriction.
+        prefix: words put before every command, such as those that enter a namespace.
+    """
+
+    def __init__(self, name: str, cpus: Sequence[int] = (), prefix: Sequence[str] = ()) -> None:
+        self._name = name
+        self._cpus = tuple(cpus)
+        affinity = ("taskset", "--cpu-list", ",".join(map(str, cpus))) if cpus else ()
+        self._prefix = (*affinity, *prefix)
+
+    @property
+    def name(self) -> str:
+        """What messages and records call this host."""
+        return self._name
+
+    @property
+    def cpus(self) -> tuple[int, ...]:
+        """Processors that commands on this host are kept to."""
+        return self._cpus
+
+    @property
+    def python(self) -> str:
+        """The interpreter that runs us."""
+        return sys.executable
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        lifeline: bool = False,
+        deadline: Deadline | None = None,
+        check: bool = True,
+    ) -> CommandResult:
+        """Run a command to its end; see :meth:`middlebench.hosts.base.Host.run`."""
+        deadline = deadline or Deadline(COMMAND_SECONDS)
+        try:
+            # Bytes, not text: a tool may print what is not UTF-8.
+            process = subprocess.Popen(
+                [*self._prefix, *argv],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise HostError(
+                f"running {argv[0]} on {self.name}",
+                f"there is no program {error.filename!r}",
+                "run `make setup`, which installs what is missing",
+            ) from error
+        lifeline_end = os.dup(process.stdin.fileno()) if lifeline and process.stdin else None
+        try:
+            stdout, stderr = process.communicate(stdin.encode(), timeout=deadline.remaining)
+        except subprocess.TimeoutExpired as error:
+            _kill_group(process)
+            stdout, stderr = process.communicate()
+            result = self._result(argv, process.returncode, stdout, stderr)
+            raise HostError(
+                f"running {argv[0]} on {self.name}", f"it did not end within {deadline.seconds:g} s", result=result
+            ) from error
+        except BaseException:
+            _kill_group(process)
+            process.communicate()
+            raise
+        finally:
+            if lifeline_end is not None:
+                os.close(lifeline_end)
+        return checked(self._result(argv, process.returncode, stdout, stderr), check=check)
+
+    def _result(self, argv: Sequence[str], status: int, stdout: bytes, stderr: bytes) -> CommandResult:
+        return CommandResult(
+            host=self.name,
+            argv=tuple(argv),
+            status=status,
+            stdout=stdout.decode(errors="replace"),
+            stderr=stderr.decode(errors="replace"),
+        )
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

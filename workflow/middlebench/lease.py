@@ -1,0 +1,102 @@
+"""The lease on a testbed: one run at a time, and the next one is told who has it.
+
+The kernel holds the lock (flock), so it ends with the process that took it, however that ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from middlebench.deadline import Deadline
+from middlebench.errors import LeaseError
+from middlebench.processes import ancestors
+
+POLL_SECONDS = 0.2
+
+
+@contextmanager
+def lease(
+    path: Path, purpose: str, *, wait_s: float = 0.0, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Hold the lease in the file ``path``.
+
+    A process below the holder (a job of the run that took the lease) holds it too.
+
+    Args:
+        path: the lease's file; it stays when the lease ends.
+        purpose: what the lease is for, shown to whoever asks in the meantime.
+        wait_s: how long to wait for it; 0 to leave at once.
+        tell: called once with a sentence that names the holder, when there is waiting to do.
+
+    Raises:
+        LeaseError: somebody else still holds it after ``wait_s``.
+    """
+    deadline = Deadline(wait_s)
+    with path.open("a+") as stream:
+        told = False
+        while not _try_lock(stream.fileno()):
+            holder = _read_holder(path)
+            if holder.get("pid") in ancestors(os.getpid()):
+                yield
+                return
+            if deadline.expired:
+                raise LeaseError(
+                    f"taking the testbed for {purpose}",
+                    describe(holder),
+                    "wait for it to end (set `when_busy: wait` to have that done for you), or end it with `make down`",
+                )
+            if not told:
+                tell(f"waiting: {describe(holder)}")
+                told = True
+            time.sleep(POLL_SECONDS)
+        stream.seek(0)
+        stream.truncate()
+        json.dump(_myself(purpose), stream)
+        stream.flush()
+        yield
+
+
+def describe(holder: dict[str, object]) -> str:
+    """Return who holds a lease, as a sentence."""
+    if not holder:
+        return "another process holds it"
+    return (
+        f"{holder.get('user')} holds it since {holder.get('since')} for {holder.get('purpose')} "
+        f"(process {holder.get('pid')}: {holder.get('command')})"
+    )
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read_holder(path: Path) -> dict[str, object]:
+    try:
+        holder = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _myself(purpose: str) -> dict[str, object]:
+    return {
+        "pid": os.getpid(),
+        "user": getpass.getuser(),
+        "purpose": purpose,
+        "command": shlex.join(sys.argv)[:200],
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

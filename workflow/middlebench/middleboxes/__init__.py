@@ -1,0 +1,1 @@
+"""What forwards. One driver a file, all behind :class:`middlebench.middleboxes.base.Middleboxes`."""

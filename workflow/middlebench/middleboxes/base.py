@@ -1,0 +1,48 @@
+"""What every kind of middlebox can do: be made from a plan, be told apart, and be removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from middlebench.chain import ChainPlan
+
+
+@dataclass(frozen=True)
+class Start:
+    """What it took to start one middlebox, and what it occupies."""
+
+    name: str
+    ready_s: float | None
+    """Seconds from starting it until it said that it forwards; None where it cannot say."""
+    resident_kib: int | None
+    """Resident memory in KiB once it forwards; None where it has no memory of its own."""
+    private_kib: int | None
+    """The part of it that it shares with nobody, in KiB."""
+
+
+class Middleboxes(Protocol):
+    """All middleboxes of a chain, on the middlebox server."""
+
+    def create(self, plan: ChainPlan) -> None:
+        """Make every middlebox of ``plan`` with its two ports on the server; bridges exist already.
+
+        Raises:
+            MiddleboxError: one could not be made; it is named.
+        """
+
+    def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
+        """Wait until every middlebox says that it forwards. That frames do pass is for probes to prove.
+
+        Raises:
+            MiddleboxError: one did not come up in time; it is named.
+        """
+
+    def live(self) -> dict[str, str]:
+        """Return the middleboxes of ours that run now: name to what identifies this very one."""
+
+    def destroy(self) -> None:
+        """Remove all middleboxes of ours and their ports; where there are none, nothing happens."""
+
+    def describe(self) -> str:
+        """Return the kind of middlebox and its version, in a few words."""

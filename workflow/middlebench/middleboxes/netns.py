@@ -1,0 +1,110 @@
+"""A middlebox without a virtual machine: a network namespace with a two-port Linux bridge.
+
+It is the baseline that a virtual machine is compared with: the same kernel forwards the frames,
+with nothing to boot and no memory of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from middlebench import LABEL
+from middlebench.chain import ChainPlan
+from middlebench.errors import HostError, MiddleboxError
+from middlebench.hosts.base import Host
+from middlebench.middleboxes.base import Start
+from middlebench.options import Options as BaseOptions
+
+CREATE = """
+set -eu
+mtu=$1
+shift
+for name; do
+    ip -batch - << END
+netns add $name
+link add name $name-in mtu $mtu type veth peer name in mtu $mtu netns $name
+link add name $name-out mtu $mtu type veth peer name out mtu $mtu netns $name
+END
+    ip netns exec $name sh -eu -c '
+        for key in all default; do
+            [ ! -e /proc/sys/net/ipv6/conf/$key ] || echo 1 > /proc/sys/net/ipv6/conf/$key/disable_ipv6
+        done
+        for table in iptables ip6tables arptables; do
+            [ ! -e /proc/sys/net/bridge/bridge-nf-call-$table ] || echo 0 > /proc/sys/net/bridge/bridge-nf-call-$table
+        done
+        ip -batch -' << END
+link add name forward mtu $mtu type bridge stp_state 0 forward_delay 0 ageing_time 0 mcast_snooping 0
+link set dev in master forward
+link set dev out master forward
+link set dev in arp off up
+link set dev out arp off up
+link set dev forward arp off up
+END
+    printf 'link set dev %s-in arp off up\\nlink set dev %s-out arp off up\\n' $name $name | ip -batch -
+done
+"""
+"""Arguments: the MTU, then the middleboxes' names.
+
+The bridge learns nothing (ageing 0): with two ports, flooding is forwarding. IPv6 is off before any
+port is up, so that no router solicitation is ever sent; no packet filter is asked about bridged frames.
+"""
+
+DESTROY = """
+for name in $(ip netns list | awk -v label="$1-" 'index($1, label) == 1 { print $1 }'); do
+    printf 'link del dev %s-in\\nlink del dev %s-out\\nnetns del %s\\n' $name $name $name | ip -force -batch - 2> /dev/null
+done
+exit 0
+"""
+
+LIVE = """
+for name in $(ip netns list | awk -v label="$1-" 'index($1, label) == 1 { print $1 }'); do
+    stat --dereference --format="$name %i" /run/netns/$name
+done
+"""
+
+
+class Options(BaseOptions):
+    """Network namespaces that forward with a Linux bridge."""
+
+    driver: Literal["netns"]
+    """A network namespace with a two-port Linux bridge: the baseline without a virtual machine."""
+
+
+class NetnsMiddleboxes:
+    """The middlebox driver; see :class:`middlebench.middleboxes.base.Middleboxes`."""
+
+    def __init__(self, options: Options, host: Host, mtu: int) -> None:
+        self._options = options
+        self._host = host
+        self._mtu = mtu
+
+    def create(self, plan: ChainPlan) -> None:
+        """Make a namespace, two veth pairs and a bridge for each middlebox."""
+        names = [middlebox.name for middlebox in plan.middleboxes]
+        try:
+            self._host.run(["sh", "-c", CREATE, f"{LABEL}-create", str(self._mtu), *names])
+        except HostError as error:
+            made = set(self.live())
+            first = next((name for name in names if name not in made), names[-1])
+            raise MiddleboxError(f"making middlebox {first}", error.happened, error.advice, error.result) from error
+
+    def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
+        """Return at once: a bridge forwards from the moment it is up."""
+        return [
+            Start(name=middlebox.name, ready_s=None, resident_kib=None, private_kib=None)
+            for middlebox in plan.middleboxes
+        ]
+
+    def live(self) -> dict[str, str]:
+        """Return our namespaces by name, with the inode that identifies each."""
+        result = self._host.run(["sh", "-c", LIVE, f"{LABEL}-live", LABEL])
+        pairs = (line.split(" ", 1) for line in result.stdout.splitlines())
+        return {name: f"network namespace {inode}" for name, inode in pairs}
+
+    def destroy(self) -> None:
+        """Remove our namespaces; their ports go with them."""
+        self._host.run(["sh", "-c", DESTROY, f"{LABEL}-destroy", LABEL])
+
+    def describe(self) -> str:
+        """Return the kind of middlebox."""
+        return "network namespace with a Linux bridge"

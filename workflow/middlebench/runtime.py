@@ -1,0 +1,30 @@
+"""Where live state is kept on this machine: gone with a reboot, as the state itself is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from middlebench.errors import HostError
+
+
+def runtime_folder() -> Path:
+    """Return this user's folder for leases and the holder's state, made if need be.
+
+    It is one per user and machine, not per checkout: two checkouts share the machine's processors,
+    so they must share the lease too. ``MIDDLEBENCH_RUNTIME`` names another one (tests do).
+
+    Raises:
+        HostError: somebody else owns the folder, or others may write to it.
+    """
+    folder = Path(os.environ.get("MIDDLEBENCH_RUNTIME") or f"/tmp/middlebench-{os.getuid()}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.stat(follow_symlinks=False)
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
+        raise HostError(
+            f"opening the runtime folder {folder}",
+            "it is not a folder of yours that only you may write to",
+            f"remove it, or name another folder in the environment variable MIDDLEBENCH_RUNTIME (yours is uid {os.getuid()})",
+        )
+    return folder

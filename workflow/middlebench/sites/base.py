@@ -1,0 +1,61 @@
+"""What every site can do: bring two hosts and the links between them into being, and take them away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Protocol
+
+from pydantic import Field
+
+from middlebench.hosts.base import Host
+from middlebench.options import Options
+
+Ports = tuple[str, str]
+
+
+class LinkOptions(Options):
+    """The two links between the test computer and the middlebox server."""
+
+    rate_mbps: Annotated[float, Field(gt=0)] = 1000
+    """Line rate of each link in Mb/s; offered load never exceeds it, counted as raw bits on the wire."""
+    mtu: Annotated[int, Field(ge=68, le=9000)] = 1500
+    """Largest IP packet that the links carry, in bytes; the largest frame is 14 B more."""
+
+    @property
+    def rate_bps(self) -> float:
+        """Line rate in bits/s."""
+        return self.rate_mbps * 1e6
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The paper's two roles and the ports by which their two links join them."""
+
+    test_computer: Host
+    middlebox_server: Host
+    test_ports: Ports
+    """The test computer's sending and receiving port."""
+    server_ports: Ports
+    """The middlebox server's ports at the start and at the end of the chain."""
+
+
+class Site(Protocol):
+    """A place where a testbed stands."""
+
+    @property
+    def lease_file(self) -> Path:
+        """File of the lease that a run takes before it uses this site."""
+
+    def open(self) -> Hosts:
+        """Bring hosts and links up where they are not, and return them. A second call changes nothing.
+
+        Raises:
+            HostError: a host or a link cannot be had.
+        """
+
+    def close(self) -> bool:
+        """Take away all that :meth:`open` and everybody after it made; return whether there was anything."""
+
+    def facts(self) -> dict[str, object]:
+        """Return what tells this site from another: processors, kernel, link, what could not be set up."""

@@ -1,0 +1,80 @@
+"""What every switch can do: become the bridges of a plan, say what it is now, and count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from middlebench.chain import ChainPlan
+
+
+@dataclass(frozen=True)
+class LiveBridge:
+    """A bridge of ours as the switch itself describes it now."""
+
+    ports: frozenset[str]
+    """Names of its ports that work."""
+    flows: frozenset[tuple[str, str]]
+    """Which port feeds which: (frames in at, frames out at)."""
+    foreign: tuple[str, ...] = ()
+    """Whatever else steers frames here (flows that are not ours, broken ports), in the switch's words."""
+
+
+@dataclass(frozen=True)
+class LiveSwitch:
+    """All bridges of ours, and what identifies this very deployment of them."""
+
+    bridges: dict[str, LiveBridge]
+    identity: str
+    """Changes whenever the switch was restarted or its bridges were made anew."""
+
+
+@dataclass(frozen=True)
+class PortCounters:
+    """Frames that one port has seen since it was made."""
+
+    rx_packets: int
+    """Into the switch by this port."""
+    tx_packets: int
+    """Out of the switch by this port."""
+    rx_dropped: int
+    tx_dropped: int
+
+
+class Switch(Protocol):
+    """A switch on the middlebox server."""
+
+    def start(self) -> None:
+        """Make the switch itself ready; a second call changes nothing.
+
+        Raises:
+            SwitchError: it does not run and cannot be started.
+        """
+
+    def create_bridges(self, plan: ChainPlan) -> None:
+        """Make the bridges of ``plan``, without ports.
+
+        Raises:
+            SwitchError: a bridge could not be made.
+        """
+
+    def connect(self, plan: ChainPlan) -> None:
+        """Put every port of ``plan`` on its bridge, and let frames pass between its two ports.
+
+        Ports that are on their bridge already stay.
+
+        Raises:
+            SwitchError: a port is missing, or the switch does not take it.
+        """
+
+    def live(self) -> LiveSwitch:
+        """Return what is there now, read from the switch."""
+
+    def counters(self) -> dict[str, PortCounters]:
+        """Return the counters of every port on the server, by name."""
+
+    def tear_down(self) -> None:
+        """Remove all bridges of ours; where there are none, nothing happens."""
+
+    def describe(self) -> str:
+        """Return driver, version and what was chosen, in a few words."""

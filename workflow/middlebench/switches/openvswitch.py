@@ -1,0 +1,169 @@
+"""Open vSwitch, driven by its own tools: bridges, ports and flows of one plan.
+
+How the instance is reached (our private one, or the system's) is the caller's affair; what is done
+to it is the same. All bridges carry ``external-ids:owner``; nothing else is ever changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from middlebench import LABEL
+from middlebench.chain import ChainPlan
+from middlebench.errors import SwitchError
+from middlebench.hosts.base import CommandResult, Host
+from middlebench.switches import openvswitch_agent
+from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters
+
+OPENFLOW = "OpenFlow13"
+ADD_FLOWS = f"""
+set -eu
+while read -r bridge forward backward; do
+    printf '%s\\n' "$forward" "$backward" | ovs-ofctl -O {OPENFLOW} add-flows "$bridge" -
+done
+"""
+AGENT = Path(openvswitch_agent.__file__)
+STATISTICS = re.compile(r"(duration|n_packets|n_bytes|n_offload_packets|n_offload_bytes)=[^,]*, ")
+FLOW = re.compile(
+    r"^duration=[^,]+, n_packets=\d+, n_bytes=\d+, in_port=(?P<ingress>\d+),actions=output:(?P<egress>\d+)$"
+)
+"""A flow of ours, as ``ovs-appctl bridge/dump-flows`` shows it (default table and priority go unsaid)."""
+HIDDEN_TABLE = "table_id=254"
+"""The daemon's internal table, which every bridge has."""
+
+
+class OpenVSwitch:
+    """Commands to one instance of Open vSwitch.
+
+    Args:
+        host: where it runs.
+        run_folder: where its sockets are (``OVS_RUNDIR``).
+        datapath_type: ``system`` (the kernel's) or ``netdev`` (userspace).
+        port_type: Open vSwitch's interface type for ports; empty for the default.
+    """
+
+    def __init__(self, host: Host, run_folder: str, datapath_type: str, port_type: str = "") -> None:
+        self._host = host
+        self._run_folder = run_folder
+        self._environment = ["env", *(f"OVS_{kind}DIR={run_folder}" for kind in ("RUN", "LOG", "DB"))]
+        self._datapath_type = datapath_type
+        self._port_type = port_type
+
+    def run(self, *argv: str, check: bool = True, stdin: str = "") -> CommandResult:
+        """Run one of Open vSwitch's tools against this instance."""
+        return self._host.run([*self._environment, *argv], check=check, stdin=stdin)
+
+    def transaction(self, commands: Iterable[Sequence[str]]) -> CommandResult:
+        """Run many ``ovs-vsctl`` commands as one transaction, and wait until it is in effect.
+
+        Raises:
+            SwitchError: it was refused. ``ovs-vsctl`` exits 0 for a port that does not exist and says so
+                on its standard error only: that is refused here too.
+        """
+        words = [word for command in commands for word in ("--", *command)]
+        result = self.run("ovs-vsctl", "--timeout=30", *words, check=False)
+        if result.status != 0 or "Error detected" in result.stderr:
+            raise SwitchError(f"setting up bridges on {self._host.name}", "Open vSwitch refused", result=result)
+        return result
+
+    def create_bridges(self, plan: ChainPlan) -> None:
+        """Make the bridges of ``plan``, closed (fail-mode secure) until flows exist."""
+        deployment = uuid.uuid4().hex
+        self.transaction(
+            [
+                *(
+                    ("add-br", bridge.name, "--")
+                    + ("set", "Bridge", bridge.name, f"datapath_type={self._datapath_type}", "fail_mode=secure")
+                    + (f"protocols={OPENFLOW}", f"external_ids:owner={LABEL}", f"external_ids:deployment={deployment}")
+                    for bridge in plan.bridges
+                )
+            ]
+        )
+
+    def connect(self, plan: ChainPlan) -> None:
+        """Put ports on bridges, and one flow in each direction between a bridge's two ports."""
+        kind = ("--", "set", "Interface", "{port}", f"type={self._port_type}") if self._port_type else ()
+        self.transaction(
+            ("--may-exist", "add-port", bridge.name, port, *(word.format(port=port) for word in kind))
+            for bridge in plan.bridges
+            for port in bridge.ports
+        )
+        flows = [
+            f"{bridge.name} in_port={bridge.ingress_port},actions=output:{bridge.egress_port} "
+            f"in_port={bridge.egress_port},actions=output:{bridge.ingress_port}\n"
+            for bridge in plan.bridges
+        ]
+        self.run("sh", "-c", ADD_FLOWS, f"{LABEL}-add-flows", stdin="".join(flows))
+
+    def live(self) -> LiveSwitch:
+        """Return our bridges, their working ports and their flows."""
+        result = self._host.run([self._host.python, "-I", "-S", "-c", AGENT.read_text(), self._run_folder, LABEL])
+        answer = json.loads(result.stdout)
+        return LiveSwitch(
+            bridges={bridge["name"]: live_bridge(bridge) for bridge in answer["bridges"]},
+            identity=json.dumps(
+                [
+                    answer["daemon"],
+                    *([each["name"], each["deployment"], each["datapath_type"]] for each in answer["bridges"]),
+                ]
+            ),
+        )
+
+    def counters(self) -> dict[str, PortCounters]:
+        """Return the kernel's counters of every interface of the server."""
+        return interface_counters(self._host)
+
+    def tear_down(self) -> None:
+        """Remove all bridges that carry our owner mark."""
+        result = self.run(
+            "ovs-vsctl", "--timeout=10", "--bare", "--columns=name", "find", "Bridge", f"external_ids:owner={LABEL}"
+        )
+        if bridges := result.stdout.split():
+            self.transaction(("--if-exists", "del-br", bridge) for bridge in bridges)
+
+    def version(self) -> str:
+        """Return the version of Open vSwitch that is installed."""
+        first = self.run("ovs-vsctl", "--version").stdout.splitlines()[0]
+        return first.rpartition(" ")[2]
+
+
+def interface_counters(host: Host) -> dict[str, PortCounters]:
+    """Return the kernel's counters of all interfaces of ``host``.
+
+    Raises:
+        HostError: they could not be read.
+    """
+    result = host.run(["ip", "-json", "-statistics", "link", "show"])
+    return {
+        interface["ifname"]: PortCounters(
+            rx_packets=interface["stats64"]["rx"]["packets"],
+            tx_packets=interface["stats64"]["tx"]["packets"],
+            rx_dropped=interface["stats64"]["rx"]["dropped"],
+            tx_dropped=interface["stats64"]["tx"]["dropped"],
+        )
+        for interface in json.loads(result.stdout)
+    }
+
+
+def live_bridge(described: Mapping[str, Any]) -> LiveBridge:
+    """Return one bridge from the agent's description of it."""
+    working = {each["ofport"]: each["name"] for each in described["interfaces"] if not each["error"]}
+    pairs: set[tuple[str, str]] = set()
+    foreign = [
+        f"port {each['name']} does not work: {each['error']}" for each in described["interfaces"] if each["error"]
+    ]
+    for line in described["flows"].splitlines():
+        if HIDDEN_TABLE in line:
+            continue
+        match = FLOW.match(line)
+        ends = [working.get(int(match[side])) for side in ("ingress", "egress")] if match else []
+        if ends and all(ends):
+            pairs.add((str(ends[0]), str(ends[1])))
+        elif line.strip():
+            foreign.append(f"flow {STATISTICS.sub('', line).strip()} is not ours")
+    return LiveBridge(ports=frozenset(working.values()), flows=frozenset(pairs), foreign=tuple(sorted(foreign)))

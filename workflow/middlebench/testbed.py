@@ -1,0 +1,58 @@
+"""Puts a testbed together from its composition: one driver of each protocol, on the site's hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from middlebench import config
+from middlebench.generators.base import Generator
+from middlebench.generators.trafgen import Trafgen
+from middlebench.middleboxes.base import Middleboxes
+from middlebench.middleboxes.netns import NetnsMiddleboxes
+from middlebench.record import Components
+from middlebench.sites.base import Hosts, Site
+from middlebench.sites.namespaces import Namespaces
+from middlebench.switches.base import Switch
+from middlebench.switches.private_openvswitch import PrivateOpenVSwitch
+
+
+@dataclass(frozen=True)
+class Testbed:
+    """A testbed that stands: its site is open and its drivers are at hand."""
+
+    name: str
+    options: config.Testbed
+    hosts: Hosts
+    switch: Switch
+    middleboxes: Middleboxes
+    generator: Generator
+
+    def components(self) -> Components:
+        """Return what takes part, in the drivers' own words."""
+        return Components(
+            switch=self.switch.describe(),
+            middlebox=self.middleboxes.describe(),
+            generator=self.generator.describe(),
+        )
+
+
+def site_of(options: config.Testbed) -> Site:
+    """Return the testbed's site, not opened yet."""
+    return Namespaces(options.site)
+
+
+def stand_up(name: str, options: config.Testbed) -> Testbed:
+    """Open the testbed's site and return the testbed. Every ``auto`` must have been chosen by now.
+
+    Raises:
+        MiddlebenchError: the site or a driver cannot be had.
+    """
+    hosts = site_of(options).open()
+    return Testbed(
+        name=name,
+        options=options,
+        hosts=hosts,
+        switch=PrivateOpenVSwitch(options.switch, hosts.middlebox_server),
+        middleboxes=NetnsMiddleboxes(options.middlebox, hosts.middlebox_server, options.site.link.mtu),
+        generator=Trafgen(options.generator, hosts.test_computer, hosts.test_ports),
+    )

@@ -1,0 +1,146 @@
+"""One cell: converge, prove the path, run the traffic, and check that nothing changed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from middlebench.chain import ChainPlan
+from middlebench.convergence import LiveChain, converge, deploy, plan_for, prove_path, read_live
+from middlebench.errors import TrialError
+from middlebench.frames import line_rate_pps
+from middlebench.generators.base import Load, Probe, Traffic
+from middlebench.record import Attestation, Cell, Counts, Hop, Record, Sample, Settings
+from middlebench.switches.base import PortCounters
+from middlebench.testbed import Testbed
+
+LINE_RATE_TOLERANCE = 0.01
+"""How far above line rate a count may lie: the moments of reading and a shaper's burst blur it."""
+GENERATOR_LIMITED = "generator-limited"
+GENERATOR_LIMIT = 0.99
+"""Offered below this share of intended is the generator's limit, not a loss of the chain."""
+
+
+def measure(
+    testbed: Testbed, cell: Cell, settings: Settings, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Record, str]:
+    """Measure one cell and return its record, and what the generator's tools said.
+
+    Raises:
+        TrialError: the trial ran but must not be believed; nothing is recorded.
+        MiddlebenchError: the chain or the traffic could not be had.
+    """
+    plan = plan_for(testbed, cell.n)
+    before = converge(testbed, plan, tell)
+    try:
+        probe, counters = prove_path(testbed, plan, cell.frame_bytes)
+    except TrialError as error:
+        tell(f"{error}\nthe chain looks right but does not forward: deploying it anew")
+        deploy(testbed, plan)
+        before = read_live(testbed)
+        probe, counters = prove_path(testbed, plan, cell.frame_bytes)
+    link_bps = testbed.options.site.link.rate_bps
+    load = load_of(cell.frame_bytes, settings, link_bps)
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    traffic = testbed.generator.run(load)
+    hops = hops_between(plan, counters, testbed.switch.counters())
+    after = read_live(testbed)
+    check(cell, load, link_bps, traffic, before, after)
+    record = Record(
+        cell=cell,
+        started_at=started_at,
+        settings=settings,
+        components=testbed.components(),
+        link_bps=link_bps,
+        counts=counts_of(load, traffic),
+        samples=tuple(
+            Sample(t_s=round(each.t_s, 6), sent_packets=each.sent_packets, received_packets=each.received_packets)
+            for each in traffic.samples
+        ),
+        attestation=attest(before, probe),
+        hops=hops,
+        flags=flags_of(counts_of(load, traffic)),
+    )
+    return record, traffic.raw
+
+
+def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
+    """Return the load that the settings ask for at one frame size; never more than the link carries."""
+    line_rate = line_rate_pps(link_bps, frame_bytes)
+    asked = line_rate if settings.offered_load == "maximum" else min(settings.offered_load * 1000, line_rate)
+    return Load(
+        frame_bytes=frame_bytes,
+        packets_per_second=asked,
+        saturating=asked >= line_rate,
+        warm_up_s=settings.warm_up_s,
+        window_s=settings.window_s,
+        sample_s=settings.sample_s,
+    )
+
+
+def counts_of(load: Load, traffic: Traffic) -> Counts:
+    """Return the trial's counts as they are recorded."""
+    return Counts(
+        window_s=round(traffic.window_s, 6),
+        intended_packets=round(load.packets_per_second * traffic.window_s),
+        offered_packets=traffic.offered_packets,
+        received_packets=traffic.received_packets,
+        offered_bytes=traffic.offered_bytes,
+        received_bytes=traffic.received_bytes,
+        trial_sent_packets=traffic.trial_sent_packets,
+        trial_received_packets=traffic.trial_received_packets,
+    )
+
+
+def flags_of(counts: Counts) -> tuple[str, ...]:
+    """Return what a reader must know before using these counts."""
+    limited = counts.offered_packets < GENERATOR_LIMIT * counts.intended_packets
+    return (GENERATOR_LIMITED,) if limited else ()
+
+
+def attest(live: LiveChain, probe: Probe) -> Attestation:
+    """Return the evidence for one trial."""
+    return Attestation(fingerprint=live.fingerprint, probes_sent=probe.sent, probes_returned=probe.returned)
+
+
+def hops_between(plan: ChainPlan, before: dict[str, PortCounters], after: dict[str, PortCounters]) -> tuple[Hop, ...]:
+    """Return what each bridge's ports counted between two readings."""
+
+    def dropped(port: str) -> int:
+        then, now = before[port], after[port]
+        return now.rx_dropped - then.rx_dropped + now.tx_dropped - then.tx_dropped
+
+    return tuple(
+        Hop(
+            bridge=bridge.name,
+            ingress_port=bridge.ingress_port,
+            egress_port=bridge.egress_port,
+            entered_packets=after[bridge.ingress_port].rx_packets - before[bridge.ingress_port].rx_packets,
+            left_packets=after[bridge.egress_port].tx_packets - before[bridge.egress_port].tx_packets,
+            dropped_packets=dropped(bridge.ingress_port) + dropped(bridge.egress_port),
+        )
+        for bridge in plan.bridges
+    )
+
+
+def check(cell: Cell, load: Load, link_bps: float, traffic: Traffic, before: LiveChain, after: LiveChain) -> None:
+    """Demand that a trial may be believed.
+
+    Raises:
+        TrialError: it may not; the message says what was met.
+    """
+    problems = after.changes_since(before)
+    if traffic.stray_packets:
+        problems.append("frames that are not ours crossed the measured ports")
+    if traffic.trial_received_packets > traffic.trial_sent_packets:
+        problems.append(f"{traffic.trial_received_packets} frames arrived of {traffic.trial_sent_packets} sent")
+    most = line_rate_pps(link_bps, load.frame_bytes) * traffic.window_s * (1 + LINE_RATE_TOLERANCE)
+    for side, packets in (("offered", traffic.offered_packets), ("received", traffic.received_packets)):
+        if packets > most:
+            problems.append(f"{packets} packets {side} in {traffic.window_s:.3f} s is above line rate ({most:.0f})")
+    if problems:
+        raise TrialError(
+            f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}",
+            "the trial is void: " + "; ".join(problems),
+            "nothing was recorded; run the same command again",
+        )
