@@ -19,6 +19,7 @@ from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.generators import trafgen
 from middlebench.middleboxes import netns
 from middlebench.options import Options
+from middlebench.record import Settings
 from middlebench.sites import namespaces
 from middlebench.switches import private_openvswitch
 
@@ -102,9 +103,9 @@ class Study(Options):
         return self
 
     @property
-    def trial(self) -> Trial:
-        """The effort that was chosen."""
-        return self.efforts[self.effort]
+    def settings(self) -> Settings:
+        """How a cell is measured under the effort that was chosen."""
+        return Settings(offered_load=self.offered_load, **self.efforts[self.effort].model_dump())
 
 
 TESTBED_FOLDER = Path("config/testbeds")

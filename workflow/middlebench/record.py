@@ -147,6 +147,7 @@ class Provision(Options):
     description: str
     options: dict[str, Any]
     """The testbed's composition with every `auto` replaced by the choice."""
+    components: Components
     choices: tuple[dict[str, Any], ...]
     """The alternatives that were measured, with their rates."""
     facts: dict[str, Any]

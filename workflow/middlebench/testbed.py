@@ -10,9 +10,11 @@ from middlebench.generators.trafgen import Trafgen
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.middleboxes.netns import NetnsMiddleboxes
 from middlebench.record import Components
+from middlebench.hosts.base import Host
 from middlebench.sites.base import Hosts, Site
 from middlebench.sites.namespaces import Namespaces
 from middlebench.switches.base import Switch
+from middlebench.switches import private_openvswitch
 from middlebench.switches.private_openvswitch import PrivateOpenVSwitch
 
 
@@ -56,3 +58,19 @@ def stand_up(name: str, options: config.Testbed) -> Testbed:
         middleboxes=NetnsMiddleboxes(options.middlebox, hosts.middlebox_server, options.site.link.mtu),
         generator=Trafgen(options.generator, hosts.test_computer, hosts.test_ports),
     )
+
+
+def alternatives(options: config.Testbed, hosts: Hosts) -> list[config.Testbed]:
+    """Return the compositions that ``auto`` may stand for on these hosts; one if there is nothing to choose."""
+    return [
+        options.model_copy(update={"switch": switch})
+        for switch in private_openvswitch.alternatives(options.switch, hosts.middlebox_server)
+    ]
+
+
+def programs(options: config.Testbed, hosts: Hosts) -> list[tuple[Host, list[str]]]:
+    """Return which programs the composition's drivers run on which host."""
+    return [
+        (hosts.test_computer, ["ip", "tc", "ethtool", "trafgen"]),
+        (hosts.middlebox_server, ["ip", "tc", "ethtool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl"]),
+    ]

@@ -10,7 +10,7 @@ from middlebench.convergence import LiveChain, converge, deploy, plan_for, prove
 from middlebench.errors import TrialError
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Probe, Traffic
-from middlebench.record import Attestation, Cell, Counts, Hop, Record, Sample, Settings
+from middlebench.record import Attestation, Cell, Components, Counts, Hop, Record, Sample, Settings
 from middlebench.switches.base import PortCounters
 from middlebench.testbed import Testbed
 
@@ -22,7 +22,11 @@ GENERATOR_LIMIT = 0.99
 
 
 def measure(
-    testbed: Testbed, cell: Cell, settings: Settings, tell: Callable[[str], None] = lambda _: None
+    testbed: Testbed,
+    components: Components,
+    cell: Cell,
+    settings: Settings,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Record, str]:
     """Measure one cell and return its record, and what the generator's tools said.
 
@@ -50,7 +54,7 @@ def measure(
         cell=cell,
         started_at=started_at,
         settings=settings,
-        components=testbed.components(),
+        components=components,
         link_bps=link_bps,
         counts=counts_of(load, traffic),
         samples=tuple(

@@ -44,8 +44,12 @@ class Site(Protocol):
     """A place where a testbed stands."""
 
     @property
-    def lease_file(self) -> Path:
-        """File of the lease that a run takes before it uses this site."""
+    def run_lease(self) -> Path:
+        """File of the lease that a run holds from its first job to its last."""
+
+    @property
+    def trial_lease(self) -> Path:
+        """File of the lease that a single job holds, so that a job of a killed run can still end."""
 
     def open(self) -> Hosts:
         """Bring hosts and links up where they are not, and return them. A second call changes nothing.

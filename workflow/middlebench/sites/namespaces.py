@@ -99,7 +99,8 @@ class Namespaces:
         folder = runtime_folder()
         self._state = folder / "holder.json"
         self._log = folder / "holder.log"
-        self.lease_file = folder / "lease"
+        self.run_lease = folder / "run.lease"
+        self.trial_lease = folder / "trial.lease"
 
     def open(self) -> Hosts:
         """Start the holder and furnish it, unless one that fits is there."""
@@ -185,12 +186,12 @@ class Namespaces:
     def _start(self) -> int:
         request = {
             "state": str(self._state),
-            "lease": str(self.lease_file),
+            "lease": str(self.trial_lease),
             "idle_s": self._options.idle_s,
             "site": self._wanted(),
         }
         user_namespace = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
-        self.lease_file.touch()
+        self.trial_lease.touch()
         with self._log.open("wb") as log:
             launcher = subprocess.Popen(
                 [

@@ -1,0 +1,55 @@
+# The project's commands. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help all test lint format docs lock setup down clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+all: setup ## install what is missing, measure the whole study, publish the report
+	$(BIN)/snakemake --cores 1 -- all
+
+test: setup ## install what is missing, run every test
+	envs/install-packages tests
+	$(BIN)/pytest
+
+lint: $(INSTALLED) ## check format, rules, types and the workflow's style
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+format: $(INSTALLED) ## bring all code into its format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+docs: $(INSTALLED) ## make config/README.md and the config's schemas from the models
+	$(BIN)/middlebench schema
+
+lock: $(INSTALLED) ## resolve the dependencies anew and pin them
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--extra dev --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+setup: $(INSTALLED) ## install what is missing: Debian packages and Python packages
+	envs/install-packages workflow test-computer middlebox-server
+
+$(INSTALLED): requirements.lock pyproject.toml
+	envs/install-packages python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+down: $(INSTALLED) ## remove all that is live: chains, switches, namespaces, processes of ours
+	$(BIN)/middlebench down
+
+clean: ## remove what was made here: results, environment, caches (takes live chains down first)
+	[ ! -e $(INSTALLED) ] || $(BIN)/middlebench down
+	rm -rf $(VENV) .snakemake results build .pytest_cache .mypy_cache .ruff_cache .hypothesis

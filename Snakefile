@@ -1,0 +1,59 @@
+import json
+import sys
+
+from middlebench import config as study_config
+from middlebench.errors import MiddlebenchError
+from middlebench.record import PROTOCOL
+from middlebench.run import RunLeases
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version, validate
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+try:
+    STUDY, TESTBEDS = study_config.check_study(
+        config, "config/config.yaml (and --config)"
+    )
+except MiddlebenchError as problem:
+    raise WorkflowError(str(problem)) from None
+validate(config, "config/config.schema.json")
+
+PYTHON = sys.executable
+RESULTS = STUDY.results_folder
+LEASES = RunLeases(TESTBEDS, STUDY.when_busy)
+
+
+wildcard_constraints:
+    testbed="[A-Za-z0-9_-]+",
+    dataset="[A-Za-z0-9_-]+",
+    n=r"\d+",
+    size=r"\d+",
+    rep=r"\d+",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/provision.smk"
+include: "workflow/rules/deploy.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/plot.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        records(testbeds=STUDY.testbeds),
+        expand(f"{RESULTS}/{{testbed}}/measurements.csv", testbed=STUDY.testbeds),
+        expand(f"{RESULTS}/{{testbed}}/report/index.html", testbed=STUDY.testbeds),
+
+
+onstart:
+    LEASES.take()

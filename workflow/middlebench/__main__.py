@@ -1,0 +1,7 @@
+"""``python -m middlebench``."""
+
+import sys
+
+from middlebench.cli import main
+
+sys.exit(main())

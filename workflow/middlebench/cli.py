@@ -1,0 +1,181 @@
+"""The command line: one verb a rule, and what is useful without Snakemake.
+
+Imports stand inside the verbs: a cell's job should not wait for pandas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from middlebench.errors import MiddlebenchError
+
+TRIAL_LEASE_SECONDS = 300.0
+"""How long a job waits for a job of a killed run that still ends its trial."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit status: 0, or the one of the error's kind."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.verb(arguments)
+    except MiddlebenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except OSError as error:
+        print(f"error: {error.strerror}: {error.filename or ''}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; finished cells are safe, run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _provision(arguments: argparse.Namespace) -> None:
+    from middlebench import config, record
+    from middlebench.lease import lease
+    from middlebench.provision import provision
+    from middlebench.testbed import site_of
+
+    options = config.load_testbed(arguments.testbed, arguments.testbed_folder)
+    with lease(
+        site_of(options).trial_lease, f"provisioning {arguments.testbed}", wait_s=TRIAL_LEASE_SECONDS, tell=_tell
+    ):
+        record.write(provision(arguments.testbed, options, _tell), arguments.output)
+
+
+def _deploy(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+    from middlebench.convergence import deploy, plan_for
+    from middlebench.lease import lease
+    from middlebench.provision import chosen_testbed
+    from middlebench.testbed import site_of, stand_up
+
+    found = record.read(record.Provision, arguments.provision)
+    options = chosen_testbed(found)
+    purpose = f"deploying chain({arguments.chain_length}) on {found.testbed}"
+    with lease(site_of(options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
+        testbed = stand_up(found.testbed, options)
+        record.write(deploy(testbed, plan_for(testbed, arguments.chain_length)), arguments.output)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+    from middlebench.atomic import write_text
+    from middlebench.lease import lease
+    from middlebench.provision import chosen_testbed
+    from middlebench.testbed import site_of, stand_up
+    from middlebench.trial import measure
+
+    found = record.read(record.Provision, arguments.provision)
+    options = chosen_testbed(found)
+    cell = record.Cell(
+        testbed=found.testbed,
+        n=arguments.chain_length,
+        frame_bytes=arguments.frame_size,
+        repetition=arguments.repetition,
+    )
+    settings = record.Settings.model_validate(json.loads(arguments.settings))
+    purpose = f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}"
+    with lease(site_of(options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
+        testbed = stand_up(cell.testbed, options)
+        measured, raw = measure(testbed, found.components, cell, settings, _tell)
+        if arguments.raw_output:
+            write_text(arguments.raw_output, raw)
+        record.write(measured, arguments.output)
+
+
+def _down(arguments: argparse.Namespace) -> None:
+    from middlebench import config
+    from middlebench.testbed import site_of
+
+    names = arguments.testbeds or sorted(path.stem for path in arguments.testbed_folder.glob("*.yaml"))
+    for name in names:
+        removed = site_of(config.load_testbed(name, arguments.testbed_folder)).close()
+        _tell(f"{name}: {'taken down' if removed else 'nothing of ours is there'}")
+
+
+def _schema(arguments: argparse.Namespace) -> None:
+    from middlebench import documentation
+
+    documentation.write(arguments.folder)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="middlebench",
+        description="Measure chains of virtual middleboxes. The whole study is `snakemake --cores 1 all`; "
+        "these are its steps, one by one.",
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    provision = verbs.add_parser("provision", help="look a testbed over and choose where its file says auto")
+    provision.add_argument("--testbed", required=True, metavar="NAME", help="name of a file in the testbed folder")
+    _testbed_folder(provision)
+    _output(provision, "the provision record to write")
+    provision.set_defaults(verb=_provision)
+
+    deploy = verbs.add_parser("deploy", help="build a chain from nothing and time it")
+    _provision_record(deploy)
+    _chain_length(deploy)
+    _output(deploy, "the deployment record to write")
+    deploy.set_defaults(verb=_deploy)
+
+    measure = verbs.add_parser("measure", help="measure one cell, deploying its chain if another one is live")
+    _provision_record(measure)
+    _chain_length(measure)
+    measure.add_argument("--frame-size", required=True, type=int, metavar="BYTES", help="frame size without FCS")
+    measure.add_argument("--repetition", type=int, default=1, metavar="K", help="number of the repetition (default: 1)")
+    measure.add_argument(
+        "--settings",
+        required=True,
+        metavar="JSON",
+        help='such as {"window_s": 1, "warm_up_s": 1, "sample_s": 1, "offered_load": "maximum"}',
+    )
+    measure.add_argument("--raw-output", type=Path, metavar="FILE", help="where to keep what the generator printed")
+    _output(measure, "the cell's record to write")
+    measure.set_defaults(verb=_measure)
+
+    down = verbs.add_parser("down", help="remove all that is ours from testbeds, whatever state they are in")
+    down.add_argument("testbeds", nargs="*", metavar="TESTBED", help="testbeds to take down (default: all)")
+    _testbed_folder(down)
+    down.set_defaults(verb=_down)
+
+    schema = verbs.add_parser("schema", help="write the config's JSON schema and its documentation")
+    schema.add_argument(
+        "--folder", type=Path, default=Path(), metavar="FOLDER", help="the project's folder (default: .)"
+    )
+    schema.set_defaults(verb=_schema)
+    return parser
+
+
+def _testbed_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--testbed-folder",
+        type=Path,
+        default=Path(os.environ.get("MIDDLEBENCH_TESTBEDS", "config/testbeds")),
+        metavar="FOLDER",
+        help="where testbeds are composed (default: config/testbeds)",
+    )
+
+
+def _provision_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--provision", required=True, type=Path, metavar="FILE", help="the testbed's provision record")
+
+
+def _chain_length(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--chain-length", required=True, type=int, metavar="N", help="number of middleboxes; 0: a bridge alone"
+    )
+
+
+def _output(parser: argparse.ArgumentParser, help_: str) -> None:
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help=help_)

@@ -1,0 +1,109 @@
+"""Makes the config's JSON schema and ``config/README.md`` from the models, so that they cannot disagree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from middlebench.atomic import write_text
+from middlebench.config import Study, Testbed
+from middlebench.options import Options
+
+SCHEMA_FILE = Path("config/config.schema.json")
+TESTBED_SCHEMA_FILE = Path("config/testbed.schema.json")
+README_FILE = Path("config/README.md")
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+INTRODUCTION = """# Configuration
+
+This page is made from the models in `workflow/middlebench/config.py` by `make docs`; change it there.
+
+Two kinds of file say what a run does. Both refuse keys and values that they do not know, before anything is touched.
+
+- `config/config.yaml`: what to sweep, and how hard. Any key can be given for one run on the command line:
+  `snakemake --cores 1 --config effort=paper -- all`.
+- `config/testbeds/NAME.yaml`: one testbed each, composed of drivers. `testbeds: [NAME, …]` in `config.yaml` chooses
+  which of them a run sweeps; their results lie side by side in `results/NAME/`.
+"""
+
+
+def schema(model: type[Options]) -> str:
+    """Return a model's JSON schema as text."""
+    return json.dumps({"$schema": DIALECT, **model.model_json_schema()}, indent=2) + "\n"
+
+
+def readme() -> str:
+    """Return the text of ``config/README.md``."""
+    parts = [INTRODUCTION, "## `config/config.yaml`\n", *_section(Study)]
+    parts += ["## `config/testbeds/NAME.yaml`\n", *_section(Testbed)]
+    return "\n".join(parts)
+
+
+def files() -> dict[Path, str]:
+    """Return every generated file's path, relative to the project, and its text."""
+    return {SCHEMA_FILE: schema(Study), TESTBED_SCHEMA_FILE: schema(Testbed), README_FILE: readme()}
+
+
+def write(folder: Path) -> None:
+    """Write all generated files below the project's ``folder``."""
+    for path, text in files().items():
+        write_text(folder / path, text)
+
+
+def _section(model: type[Options]) -> Iterator[str]:
+    described = model.model_json_schema()
+    definitions = described.get("$defs", {})
+    yield "| key | value | default | meaning |\n|---|---|---|---|"
+    yield from _rows(described, definitions, "")
+    yield ""
+
+
+def _rows(described: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    required = described.get("required", [])
+    for key, value in described.get("properties", {}).items():
+        default = "required" if key in required else f"`{_as_yaml(value.get('default'))}`"
+        nested = list(_models(value, definitions))
+        if "default" in value and isinstance(value["default"], dict):
+            default = "all defaults"
+        meaning = value.get("description", "").replace("\n", " ")
+        yield f"| `{prefix}{key}` | {_kind(value, definitions)} | {default} | {meaning} |"
+        for model in nested:
+            inner = f"{prefix}{key}."
+            if "additionalProperties" in value:
+                inner += "NAME."
+            yield from _rows(model, definitions, inner)
+
+
+def _models(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if "$ref" in value:
+        yield definitions[value["$ref"].rpartition("/")[2]]
+    for option in (*value.get("oneOf", ()), *value.get("anyOf", ())):
+        yield from _models(option, definitions)
+    if isinstance(value.get("additionalProperties"), dict):
+        yield from _models(value["additionalProperties"], definitions)
+
+
+def _kind(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """Return in a few words what may stand for a value."""
+    options = [*value.get("oneOf", ()), *value.get("anyOf", ())]
+    if options:
+        return " or ".join(dict.fromkeys(_kind(option, definitions) for option in options))
+    if "$ref" in value or "additionalProperties" in value:
+        return "keys below"
+    if "const" in value:
+        return f"`{value['const']}`"
+    if "enum" in value:
+        return " or ".join(f"`{each}`" for each in value["enum"])
+    if value.get("type") == "array":
+        return f"list of {_kind(value.get('items', {}), definitions)}"
+    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true` or `false`"}
+    kind = words.get(value.get("type", ""), "value")
+    limits = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+    return " ".join([kind, *(f"{sign} {value[key]:g}" for key, sign in limits.items() if key in value)])
+
+
+def _as_yaml(value: object) -> str:
+    return json.dumps(value).strip('"')

@@ -1,0 +1,204 @@
+"""What a run shows while it goes on: cells done, the last cell's rate, the time left.
+
+A Snakemake logger plugin. On a terminal it keeps one line up to date; elsewhere it says one line
+every tenth of the way. Errors and everything that is not a job's coming and going are shown as
+Snakemake shows them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from logging import Formatter, LogRecord
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+CELL_RULE = "measure"
+STEPS_TOLD = 10
+"""How many lines a run takes where nobody watches."""
+SILENT_EVENTS = {
+    LogEvent.JOB_INFO,
+    LogEvent.JOB_STARTED,
+    LogEvent.JOB_FINISHED,
+    LogEvent.PROGRESS,
+    LogEvent.RUN_INFO,
+    LogEvent.SHELLCMD,
+    LogEvent.RESOURCES_INFO,
+    LogEvent.WORKFLOW_STARTED,
+}
+CHATTER = (
+    "Building DAG of jobs",
+    "Assuming unrestricted shared filesystem",
+    "Using shell",
+    "Provided cores",
+    "Rules claiming",
+)
+"""Starts of Snakemake's messages that tell a user of this workflow nothing."""
+
+
+@dataclass
+class Cells:
+    """How far the sweep is, and how long it still takes."""
+
+    total: int = 0
+    done: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def finish_one(self) -> None:
+        """Count a cell that is done."""
+        self.done += 1
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left at the mean pace so far, deployments included; None before the first cell."""
+        if not self.done:
+            return None
+        return (time.monotonic() - self.started) / self.done * (self.total - self.done)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def describe_record(path: Path) -> str:
+    """Return what a finished cell found, in a few words; nothing where its record cannot be read."""
+    try:
+        record = json.loads(path.read_text())
+        cell, counts = record["cell"], record["counts"]
+        rate = counts["received_packets"] / counts["window_s"]
+        mbps = rate * cell["frame_bytes"] * 8 / 1e6
+    except (OSError, ValueError, KeyError, ZeroDivisionError):
+        return ""
+    return f"{cell['testbed']} n={cell['n']} {cell['frame_bytes']} B: {rate / 1000:.1f} kpkt/s, {mbps:.1f} Mb/s"
+
+
+class LogHandler(LogHandlerBase):
+    """The plugin's one class; Snakemake makes it and sends it every message."""
+
+    def __post_init__(self) -> None:
+        """Set the display up; it appears with the first cell."""
+        self._console = Console(stderr=True, highlight=False)
+        self._jobs: dict[int, dict[str, Any]] = {}
+        self._cells = Cells()
+        self._steps_told = 0
+        self._display: Progress | None = None
+        self._task = TaskID(0)
+        self._last = ""
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """We are what the terminal shows."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """We write no file; Snakemake's own log has everything."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """Snakemake's own filter decides what is said at all."""
+        return False
+
+    @property
+    def has_formatter(self) -> bool:
+        """What we pass on reads as Snakemake words it."""
+        return False
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """We draw no graph."""
+        return False
+
+    def emit(self, record: LogRecord) -> None:
+        """Take one message of Snakemake's."""
+        try:
+            event = getattr(record, "event", None)
+            if self.common_settings.dryrun or self.common_settings.verbose or event not in SILENT_EVENTS:
+                self._pass_on(record)
+                return
+            values = record.__dict__
+            if event == LogEvent.RUN_INFO:
+                self._cells = Cells(total=int((values.get("stats") or {}).get(CELL_RULE, 0)))
+            elif event == LogEvent.JOB_INFO:
+                self._begin(values)
+            elif event == LogEvent.JOB_FINISHED:
+                self._finish(values)
+        except Exception:  # a display must never end a sweep
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Leave the terminal as we found it."""
+        self._hide()
+        super().close()
+
+    def _begin(self, values: dict[str, Any]) -> None:
+        self._jobs[values["jobid"]] = values
+        if values["rule_name"] == CELL_RULE:
+            cell = values["wildcards"]
+            doing = f"{cell['testbed']} n={cell['n']} {cell['size']} B"
+            if cell["rep"] != "1":
+                doing += f" (repetition {cell['rep']})"
+            self._show(doing)
+        elif self._display is not None:
+            self._show(values["rule_msg"] or values["rule_name"])
+        else:
+            self._say(values["rule_msg"] or values["rule_name"])
+
+    def _finish(self, values: dict[str, Any]) -> None:
+        job = self._jobs.pop(values.get("job_id", values.get("jobid", -1)), None)
+        if job is None or job["rule_name"] != CELL_RULE:
+            return
+        self._cells.finish_one()
+        self._last = describe_record(Path(job["output"][0]))
+        if self._console.is_terminal:
+            self._show("")
+        elif self._cells.done * STEPS_TOLD // max(1, self._cells.total) > self._steps_told:
+            self._steps_told = self._cells.done * STEPS_TOLD // self._cells.total
+            self._say(f"{self._cells.done} of {self._cells.total} cells; {self._last}; {self._left()}")
+        if self._cells.done == self._cells.total:
+            self._hide()
+
+    def _show(self, doing: str) -> None:
+        """Bring the line up to date, where there is a terminal to keep one on."""
+        if not self._console.is_terminal:
+            return
+        if self._display is None:
+            self._display = Progress(
+                *(TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()),
+                *(TextColumn("{task.fields[left]}"), TextColumn("{task.description}")),
+                console=self._console,
+            )
+            self._task = self._display.add_task("", total=self._cells.total, left="")
+            self._display.start()
+        description = f"{doing or '…'}" + (f"  (last: {self._last})" if self._last else "")
+        self._display.update(self._task, completed=self._cells.done, description=description, left=self._left())
+
+    def _hide(self) -> None:
+        if self._display is not None:
+            self._display.stop()
+            self._display = None
+
+    def _left(self) -> str:
+        left = self._cells.left_s
+        return f"about {duration(left)} left" if left else ""
+
+    def _pass_on(self, record: LogRecord) -> None:
+        text = (self.formatter or Formatter()).format(record)
+        if text and text != "None" and not text.startswith(CHATTER):
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)

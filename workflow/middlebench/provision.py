@@ -1,0 +1,143 @@
+"""Looks a testbed over before it is used: what is missing, what it is, and what ``auto`` stands for.
+
+Nothing is installed here. Where several alternatives would do, each is measured on a short chain
+and the fastest is taken: that a thing is there does not say that it is faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from middlebench import config
+from middlebench.convergence import deploy, plan_for, tear_down
+from middlebench.errors import ConfigError, HostError, MiddlebenchError
+from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
+from middlebench.record import Provision, Settings
+from middlebench.testbed import Testbed, alternatives, programs, site_of, stand_up
+from middlebench.trial import load_of
+
+TRY_LENGTH = 4
+"""Chain length at which alternatives are compared: long enough that what wins there wins in most of a sweep."""
+TRY_SETTINGS = Settings(window_s=0.5, warm_up_s=0.3, sample_s=0.5, offered_load="maximum")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One alternative, tried."""
+
+    options: config.Testbed
+    received_pps: dict[int, float]
+    """Packets/s received, by frame size in bytes; empty where the alternative does not work."""
+    failure: str = ""
+
+    @property
+    def score(self) -> float:
+        """Geometric mean of the received rates, so that no frame size outweighs another."""
+        if not self.received_pps:
+            return -1.0
+        return math.prod(self.received_pps.values()) ** (1 / len(self.received_pps))
+
+
+def provision(name: str, options: config.Testbed, tell: Callable[[str], None] = lambda _: None) -> Provision:
+    """Check the testbed, choose where its composition says ``auto``, and describe what it is.
+
+    Raises:
+        HostError: programs are missing.
+        MiddlebenchError: the testbed cannot be had, or no alternative works.
+    """
+    site = site_of(options)
+    hosts = site.open()
+    for host, wanted in programs(options, hosts):
+        found = host.run(
+            ["sh", "-c", 'for name; do command -v "$name" > /dev/null || echo "$name"; done', "sh", *wanted]
+        )
+        if missing := found.stdout.split():
+            raise HostError(
+                f"looking over {host.name}",
+                f"these programs are missing: {', '.join(missing)}",
+                "run `make setup`, which installs the packages that are listed in envs/",
+            )
+    attempts: list[Attempt] = []
+    candidates = alternatives(options, hosts)
+    if len(candidates) > 1:
+        for candidate in candidates:
+            attempts.append(_try(name, candidate))
+            tell(f"{describe_choice(options, candidate)}: {_outcome(attempts[-1])}")
+        best = max(attempts, key=lambda attempt: attempt.score)
+        if best.failure:
+            raise MiddlebenchError(f"provisioning {name}", "no alternative works; the last one failed: " + best.failure)
+        chosen = best.options
+        tell(f"chosen: {describe_choice(options, chosen)}")
+    else:
+        chosen = candidates[0]
+    testbed = stand_up(name, chosen)
+    testbed.switch.start()
+    tear_down(testbed)
+    return Provision(
+        testbed=name,
+        description=options.description,
+        options=chosen.model_dump(mode="json"),
+        components=testbed.components(),
+        choices=tuple(
+            {
+                "alternative": describe_choice(options, attempt.options),
+                "received_pps": {str(size): round(rate) for size, rate in attempt.received_pps.items()},
+                "failure": attempt.failure,
+                "chosen": attempt.options == chosen,
+            }
+            for attempt in attempts
+        ),
+        facts=dict(site.facts()),
+    )
+
+
+def chosen_testbed(record: Provision) -> config.Testbed:
+    """Return the composition that a provision record chose.
+
+    Raises:
+        ConfigError: the record's composition is none that this version knows.
+    """
+    try:
+        return config.Testbed.model_validate(record.options)
+    except ValueError as error:
+        raise ConfigError(
+            f"reading the provision record of {record.testbed}",
+            str(error),
+            "remove it to have the testbed provisioned anew",
+        ) from error
+
+
+def describe_choice(asked: config.Testbed, candidate: config.Testbed) -> str:
+    """Return what an alternative puts in the place of ``auto``, as ``key value`` pairs."""
+    words = []
+    for part in ("switch", "middlebox"):
+        before, after = getattr(asked, part).model_dump(), getattr(candidate, part).model_dump()
+        words += [f"{part} {key.replace('_', ' ')} {after[key]}" for key in after if after[key] != before.get(key)]
+    return ", ".join(words)
+
+
+def _try(name: str, options: config.Testbed) -> Attempt:
+    try:
+        testbed = stand_up(name, options)
+        plan = plan_for(testbed, TRY_LENGTH)
+        deploy(testbed, plan)
+        rates = {
+            size: _rate(testbed, size) for size in (MINIMUM_FRAME_BYTES, maximum_frame_bytes(options.site.link.mtu))
+        }
+        tear_down(testbed)
+    except MiddlebenchError as error:
+        return Attempt(options=options, received_pps={}, failure=f"{error.doing}: {error.happened}".splitlines()[0])
+    return Attempt(options=options, received_pps=rates)
+
+
+def _rate(testbed: Testbed, frame_bytes: int) -> float:
+    traffic = testbed.generator.run(load_of(frame_bytes, TRY_SETTINGS, testbed.options.site.link.rate_bps))
+    return traffic.received_packets / traffic.window_s
+
+
+def _outcome(attempt: Attempt) -> str:
+    if attempt.failure:
+        return f"does not work here ({attempt.failure})"
+    return ", ".join(f"{rate / 1000:.1f} kpkt/s of {size} B" for size, rate in attempt.received_pps.items())

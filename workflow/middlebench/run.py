@@ -1,0 +1,48 @@
+"""What a whole run of the workflow holds: the leases of its testbeds, from its first job to its last."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from middlebench import config
+from middlebench.lease import lease
+from middlebench.testbed import site_of
+
+PATIENCE_SECONDS = 24 * 3600.0
+"""How long a run waits for a testbed where it is told to wait."""
+
+
+class RunLeases:
+    """The leases of all testbeds of a run. The process that takes them holds them until it ends.
+
+    Args:
+        testbeds: the run's testbeds by name.
+        when_busy: ``wait`` for a testbed that another run holds, or ``leave``.
+    """
+
+    def __init__(self, testbeds: Mapping[str, config.Testbed], when_busy: str) -> None:
+        self._testbeds = testbeds
+        self._wait_s = PATIENCE_SECONDS if when_busy == "wait" else 0.0
+        self._held = ExitStack()
+
+    def take(self) -> None:
+        """Take every lease, each file once.
+
+        Raises:
+            LeaseError: another run holds one.
+        """
+        purposes: dict[str, list[str]] = {}
+        files = {}
+        for name, options in self._testbeds.items():
+            path = site_of(options).run_lease
+            files[str(path)] = path
+            purposes.setdefault(str(path), []).append(name)
+        for key in sorted(files):
+            purpose = f"a run on {', '.join(purposes[key])}"
+            self._held.enter_context(lease(files[key], purpose, wait_s=self._wait_s, tell=_tell))
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

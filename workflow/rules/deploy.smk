@@ -1,0 +1,20 @@
+# Build chain(n) from nothing and time it. The record says what it took, not what is live: measure sees to that.
+
+
+rule deploy:
+    input:
+        provision=ancient(f"{RESULTS}/{{testbed}}/provision.json"),
+    output:
+        f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json",
+    log:
+        f"{RESULTS}/{{testbed}}/logs/deploy-n{{n}}.log",
+    priority: lambda wildcards: chain_priority(wildcards.testbed, wildcards.n)
+    resources:
+        testbed=1,
+    params:
+        composition=composition,
+    message:
+        "Deploying chain({wildcards.n}) on {wildcards.testbed}"
+    shell:
+        "{PYTHON:q} -m middlebench deploy --provision {input.provision:q}"
+        " --chain-length {wildcards.n} --output {output:q} 2> {log:q}"

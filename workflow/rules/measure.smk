@@ -1,0 +1,25 @@
+# One cell. It makes sure by itself that the chain it measures is the live one.
+
+
+rule measure:
+    input:
+        provision=ancient(f"{RESULTS}/{{testbed}}/provision.json"),
+        deployment=ancient(f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json"),
+    output:
+        record=f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.json",
+        raw=f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.generator.txt",
+    log:
+        f"{RESULTS}/{{testbed}}/logs/measure-n{{n}}-size{{size}}-rep{{rep}}.log",
+    priority: lambda wildcards: chain_priority(wildcards.testbed, wildcards.n) + 1
+    resources:
+        testbed=1,
+    params:
+        composition=composition,
+        protocol=PROTOCOL,
+        settings=STUDY.settings.model_dump_json(),
+    message:
+        "Measuring n={wildcards.n}, {wildcards.size} B, repetition {wildcards.rep} on {wildcards.testbed}"
+    shell:
+        "{PYTHON:q} -m middlebench measure --provision {input.provision:q} --chain-length {wildcards.n}"
+        " --frame-size {wildcards.size} --repetition {wildcards.rep} --settings {params.settings:q}"
+        " --raw-output {output.raw:q} --output {output.record:q} 2> {log:q}"

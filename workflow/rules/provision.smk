@@ -1,0 +1,17 @@
+# Look the testbed over; choose where its file says `auto`. Installs nothing.
+
+
+rule provision:
+    output:
+        f"{RESULTS}/{{testbed}}/provision.json",
+    log:
+        f"{RESULTS}/{{testbed}}/logs/provision.log",
+    priority: lambda wildcards: chain_priority(wildcards.testbed, 0) + 1
+    resources:
+        testbed=1,
+    params:
+        composition=composition,
+    message:
+        "Looking testbed {wildcards.testbed} over"
+    shell:
+        "{PYTHON:q} -m middlebench provision --testbed {wildcards.testbed} --output {output:q} 2> {log:q}"
