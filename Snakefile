@@ -1,8 +1,10 @@
 import json
 import sys
+from pathlib import Path
 
 from middlebench import config as study_config
 from middlebench.errors import MiddlebenchError
+from middlebench.middleboxes.qemu import UNIKERNEL
 from middlebench.record import PROTOCOL
 from middlebench.run import RunLeases
 from snakemake.exceptions import WorkflowError
@@ -39,6 +41,7 @@ wildcard_constraints:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/image.smk"
 include: "workflow/rules/provision.smk"
 include: "workflow/rules/deploy.smk"
 include: "workflow/rules/measure.smk"

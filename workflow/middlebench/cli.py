@@ -47,7 +47,10 @@ def _provision(arguments: argparse.Namespace) -> None:
 
     options = config.load_testbed(arguments.testbed, arguments.testbed_folder)
     with lease(
-        site_of(options).trial_lease, f"provisioning {arguments.testbed}", wait_s=TRIAL_LEASE_SECONDS, tell=_tell
+        site_of(arguments.testbed, options).trial_lease,
+        f"provisioning {arguments.testbed}",
+        wait_s=TRIAL_LEASE_SECONDS,
+        tell=_tell,
     ):
         record.write(provision(arguments.testbed, options, _tell), arguments.output)
 
@@ -62,7 +65,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
     found = record.read(record.Provision, arguments.provision)
     options = chosen_testbed(found)
     purpose = f"deploying chain({arguments.chain_length}) on {found.testbed}"
-    with lease(site_of(options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
+    with lease(site_of(found.testbed, options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
         testbed = stand_up(found.testbed, options)
         record.write(deploy(testbed, plan_for(testbed, arguments.chain_length)), arguments.output)
 
@@ -85,7 +88,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     )
     settings = record.Settings.model_validate(json.loads(arguments.settings))
     purpose = f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}"
-    with lease(site_of(options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
+    with lease(site_of(found.testbed, options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
         testbed = stand_up(cell.testbed, options)
         measured, raw = measure(testbed, found.components, cell, settings, _tell)
         if arguments.raw_output:
@@ -99,7 +102,7 @@ def _down(arguments: argparse.Namespace) -> None:
 
     names = arguments.testbeds or sorted(path.stem for path in arguments.testbed_folder.glob("*.yaml"))
     for name in names:
-        removed = site_of(config.load_testbed(name, arguments.testbed_folder)).close()
+        removed = site_of(name, config.load_testbed(name, arguments.testbed_folder)).close()
         _tell(f"{name}: {'taken down' if removed else 'nothing of ours is there'}")
 
 

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from middlebench.errors import ConfigError
 from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.generators import trafgen
-from middlebench.middleboxes import netns
+from middlebench.middleboxes import netns, qemu
 from middlebench.options import Options
 from middlebench.record import Settings
 from middlebench.sites import namespaces
@@ -25,7 +25,7 @@ from middlebench.switches import private_openvswitch
 
 Site = namespaces.Options
 Switch = private_openvswitch.Options
-Middlebox = netns.Options
+Middlebox = Annotated[netns.Options | qemu.Options, Field(discriminator="driver")]
 Generator = trafgen.Options
 
 

@@ -47,7 +47,7 @@ def provision(name: str, options: config.Testbed, tell: Callable[[str], None] = 
         HostError: programs are missing.
         MiddlebenchError: the testbed cannot be had, or no alternative works.
     """
-    site = site_of(options)
+    site = site_of(name, options)
     hosts = site.open()
     for host, wanted in programs(options, hosts):
         found = host.run(

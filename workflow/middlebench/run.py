@@ -36,7 +36,7 @@ class RunLeases:
         purposes: dict[str, list[str]] = {}
         files = {}
         for name, options in self._testbeds.items():
-            path = site_of(options).run_lease
+            path = site_of(name, options).run_lease
             files[str(path)] = path
             purposes.setdefault(str(path), []).append(name)
         for key in sorted(files):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from middlebench import config
 from middlebench.generators.base import Generator
 from middlebench.generators.trafgen import Trafgen
+from middlebench.middleboxes import netns, qemu
 from middlebench.middleboxes.base import Middleboxes
-from middlebench.middleboxes.netns import NetnsMiddleboxes
 from middlebench.record import Components
 from middlebench.hosts.base import Host
 from middlebench.sites.base import Hosts, Site
@@ -38,9 +38,9 @@ class Testbed:
         )
 
 
-def site_of(options: config.Testbed) -> Site:
+def site_of(name: str, options: config.Testbed) -> Site:
     """Return the testbed's site, not opened yet."""
-    return Namespaces(options.site)
+    return Namespaces(options.site, tenant=name)
 
 
 def stand_up(name: str, options: config.Testbed) -> Testbed:
@@ -49,28 +49,43 @@ def stand_up(name: str, options: config.Testbed) -> Testbed:
     Raises:
         MiddlebenchError: the site or a driver cannot be had.
     """
-    hosts = site_of(options).open()
+    hosts = site_of(name, options).open()
     return Testbed(
         name=name,
         options=options,
         hosts=hosts,
         switch=PrivateOpenVSwitch(options.switch, hosts.middlebox_server),
-        middleboxes=NetnsMiddleboxes(options.middlebox, hosts.middlebox_server, options.site.link.mtu),
+        middleboxes=_middleboxes(options.middlebox, hosts.middlebox_server, options.site.link.mtu),
         generator=Trafgen(options.generator, hosts.test_computer, hosts.test_ports),
     )
 
 
+def _middleboxes(options: config.Middlebox, host: Host, mtu: int) -> Middleboxes:
+    match options:
+        case netns.Options():
+            return netns.NetnsMiddleboxes(options, host, mtu)
+        case qemu.Options():
+            return qemu.QemuMiddleboxes(options, host, mtu)
+
+
 def alternatives(options: config.Testbed, hosts: Hosts) -> list[config.Testbed]:
     """Return the compositions that ``auto`` may stand for on these hosts; one if there is nothing to choose."""
+    switches = private_openvswitch.alternatives(options.switch, hosts.middlebox_server)
+    middleboxes: list[config.Middlebox] = [options.middlebox]
+    if isinstance(options.middlebox, qemu.Options):
+        middleboxes = [*qemu.alternatives(options.middlebox, hosts.middlebox_server)]
     return [
-        options.model_copy(update={"switch": switch})
-        for switch in private_openvswitch.alternatives(options.switch, hosts.middlebox_server)
+        options.model_copy(update={"switch": switch, "middlebox": middlebox})
+        for switch in switches
+        for middlebox in middleboxes
     ]
 
 
 def programs(options: config.Testbed, hosts: Hosts) -> list[tuple[Host, list[str]]]:
     """Return which programs the composition's drivers run on which host."""
+    machines = [qemu.QEMU] if isinstance(options.middlebox, qemu.Options) else []
+    switch = ["ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl"]
     return [
         (hosts.test_computer, ["ip", "tc", "ethtool", "trafgen"]),
-        (hosts.middlebox_server, ["ip", "tc", "ethtool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl"]),
+        (hosts.middlebox_server, ["ip", "tc", "ethtool", *switch, *machines]),
     ]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from middlebench.chain import ChainPlan
 from middlebench.convergence import LiveChain, converge, deploy, plan_for, prove_path, read_live
-from middlebench.errors import TrialError
+from middlebench.errors import MiddlebenchError, TrialError
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Probe, Traffic
 from middlebench.record import Attestation, Cell, Components, Counts, Hop, Record, Sample, Settings
@@ -46,7 +46,13 @@ def measure(
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(cell.frame_bytes, settings, link_bps)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    traffic = testbed.generator.run(load)
+    with testbed.middleboxes.watch() as watch:
+        try:
+            traffic = testbed.generator.run(load, watch.fired)
+        except MiddlebenchError as error:
+            if watch.problem:
+                raise _void(cell, [watch.problem]) from error
+            raise
     hops = hops_between(plan, counters, testbed.switch.counters())
     after = read_live(testbed)
     check(cell, load, link_bps, traffic, before, after)
@@ -143,8 +149,12 @@ def check(cell: Cell, load: Load, link_bps: float, traffic: Traffic, before: Liv
         if packets > most:
             problems.append(f"{packets} packets {side} in {traffic.window_s:.3f} s is above line rate ({most:.0f})")
     if problems:
-        raise TrialError(
-            f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}",
-            "the trial is void: " + "; ".join(problems),
-            "nothing was recorded; run the same command again",
-        )
+        raise _void(cell, problems)
+
+
+def _void(cell: Cell, problems: list[str]) -> TrialError:
+    return TrialError(
+        f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}",
+        "the trial is void: " + "; ".join(problems),
+        "nothing was recorded; run the same command again",
+    )

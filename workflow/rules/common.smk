@@ -1,5 +1,9 @@
 # What the rules look up: the cells of the sweep and the order in which to measure them.
 
+UNIKERNEL_SOURCES = sorted(
+    str(path) for pattern in ("*.[chS]", "*.ld", "Makefile", "functions/*.c") for path in Path("workflow/unikernel").glob(pattern)
+)
+
 
 def records(testbeds):
     return expand(
@@ -9,6 +13,12 @@ def records(testbeds):
         size=STUDY.frame_sizes,
         rep=range(1, STUDY.repetitions + 1),
     )
+
+
+def images(wildcards):
+    """What must be built before the testbed can be used."""
+    built_here = getattr(TESTBEDS[wildcards.testbed].middlebox, "image", None) == "unikernel"
+    return [ancient(str(UNIKERNEL))] if built_here else []
 
 
 def composition(wildcards):

@@ -2,6 +2,8 @@
 
 
 rule provision:
+    input:
+        images,
     output:
         f"{RESULTS}/{{testbed}}/provision.json",
     log:

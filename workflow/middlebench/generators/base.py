@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Event
 from typing import Protocol
 
 
@@ -78,8 +79,12 @@ class Generator(Protocol):
             GeneratorError: they could not be sent or watched for.
         """
 
-    def run(self, load: Load) -> Traffic:
+    def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial: warm-up, window, drain.
+
+        Args:
+            load: what to send.
+            cancel: ends the trial early, as an error, when another thread sets it.
 
         Raises:
             GeneratorError: traffic could not be made or counted.

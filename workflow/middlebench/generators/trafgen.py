@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
-from typing import Literal
+from threading import Event
+from typing import Any, Literal
 
 from middlebench.deadline import Deadline
 from middlebench.errors import GeneratorError
@@ -53,7 +54,7 @@ class Trafgen:
         answer = self._ask({"verb": "probe", "frames": frames, "limit_s": PROBE_SECONDS}, Deadline(PROBE_SECONDS + 10))
         return Probe(sent=answer["sent"], returned=answer["returned"], strange=answer["strange"])
 
-    def run(self, load: Load) -> Traffic:
+    def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut the counters of both ports to its window."""
         steps = round(load.window_s / load.sample_s)
         moments = [load.warm_up_s + load.window_s * step / steps for step in range(steps + 1)]
@@ -69,6 +70,7 @@ class Trafgen:
                 "drain_limit_s": DRAIN_SECONDS,
             },
             Deadline(load.warm_up_s + load.window_s + START_SECONDS + DRAIN_SECONDS + 10),
+            cancel,
         )
         if answer["ended_early"]:
             raise self._error(f"trafgen ended before the window did (exit status {answer['status']}): {answer['said']}")
@@ -96,7 +98,7 @@ class Trafgen:
             *("--gap", f"{gap_ns}ns", "--dev", self._tx_port, packet),
         ]
 
-    def _traffic(self, load: Load, answer: dict) -> Traffic:  # type: ignore[type-arg]
+    def _traffic(self, load: Load, answer: dict[str, Any]) -> Traffic:
         tx, rx = self._tx_port, self._rx_port
         (start, first), (end, last) = answer["samples"][0], answer["samples"][-1]
         sent = [counters[tx][3] for _, counters in answer["samples"]]
@@ -127,13 +129,14 @@ class Trafgen:
             raw=answer["said"],
         )
 
-    def _ask(self, request: dict, deadline: Deadline) -> dict:  # type: ignore[type-arg]
+    def _ask(self, request: dict[str, Any], deadline: Deadline, cancel: Event | None = None) -> dict[str, Any]:
         """Run the agent on the test computer and return its answer."""
         request = {**request, "tx_port": self._tx_port, "rx_port": self._rx_port}
         result = self._host.run(
             [self._host.python, "-I", "-S", "-c", AGENT.read_text(), json.dumps(request)],
             lifeline=True,
             deadline=deadline,
+            cancel=cancel,
             check=False,
         )
         try:

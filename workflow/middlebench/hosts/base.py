@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import Protocol
 
 from middlebench.deadline import Deadline
@@ -53,6 +54,7 @@ class Host(Protocol):
         stdin: str = "",
         lifeline: bool = False,
         deadline: Deadline | None = None,
+        cancel: Event | None = None,
         check: bool = True,
     ) -> CommandResult:
         """Run a command to its end and return what it left. No shell takes part.
@@ -64,10 +66,12 @@ class Host(Protocol):
                 its end only when we end: how a command learns that its caller is gone.
             deadline: when to give up and kill the command's whole process group
                 (default: :data:`COMMAND_SECONDS` from now).
+            cancel: ends the command early when another thread sets it: with ``lifeline`` by closing that,
+                otherwise as the deadline does.
             check: whether an exit status other than 0 is an error.
 
         Raises:
-            HostError: the program is missing, failed (with ``check``), or overran the deadline.
+            HostError: the program is missing, failed (with ``check``), overran the deadline, or was cancelled.
         """
 
 

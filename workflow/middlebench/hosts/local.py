@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from threading import Event
 
 from middlebench.deadline import Deadline
 from middlebench.errors import HostError
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, checked
+
+CANCEL_POLL_SECONDS = 0.05
 
 
 class LocalHost:
@@ -51,6 +54,7 @@ class LocalHost:
         stdin: str = "",
         lifeline: bool = False,
         deadline: Deadline | None = None,
+        cancel: Event | None = None,
         check: bool = True,
     ) -> CommandResult:
         """Run a command to its end; see :meth:`middlebench.hosts.base.Host.run`."""
@@ -72,22 +76,46 @@ class LocalHost:
             ) from error
         lifeline_end = os.dup(process.stdin.fileno()) if lifeline and process.stdin else None
         try:
-            stdout, stderr = process.communicate(stdin.encode(), timeout=deadline.remaining)
-        except subprocess.TimeoutExpired as error:
-            _kill_group(process)
-            stdout, stderr = process.communicate()
-            result = self._result(argv, process.returncode, stdout, stderr)
-            raise HostError(
-                f"running {argv[0]} on {self.name}", f"it did not end within {deadline.seconds:g} s", result=result
-            ) from error
+            stdout, stderr = self._communicate(process, argv, stdin, lifeline_end, deadline, cancel)
         except BaseException:
             _kill_group(process)
             process.communicate()
             raise
         finally:
             if lifeline_end is not None:
-                os.close(lifeline_end)
+                with contextlib.suppress(OSError):
+                    os.close(lifeline_end)
         return checked(self._result(argv, process.returncode, stdout, stderr), check=check)
+
+    def _communicate(
+        self,
+        process: subprocess.Popen[bytes],
+        argv: Sequence[str],
+        stdin: str,
+        lifeline_end: int | None,
+        deadline: Deadline,
+        cancel: Event | None,
+    ) -> tuple[bytes, bytes]:
+        text: bytes | None = stdin.encode()
+        while True:
+            patience = min(deadline.remaining, CANCEL_POLL_SECONDS) if cancel else deadline.remaining
+            try:
+                return process.communicate(text, timeout=patience)
+            except subprocess.TimeoutExpired:
+                cancelled = cancel is not None and cancel.is_set()
+                if not cancelled and not deadline.expired:
+                    continue
+            if cancelled and lifeline_end is not None:
+                os.close(lifeline_end)
+                cancel, lifeline_end = None, None
+                continue
+            _kill_group(process)
+            stdout, stderr = process.communicate()
+            raise HostError(
+                f"running {argv[0]} on {self.name}",
+                "it was cancelled" if cancelled else f"it did not end within {deadline.seconds:g} s",
+                result=self._result(argv, process.returncode, stdout, stderr),
+            )
 
     def _result(self, argv: Sequence[str], status: int, stdout: bytes, stderr: bytes) -> CommandResult:
         return CommandResult(

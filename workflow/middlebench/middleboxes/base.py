@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +21,21 @@ class Start:
     """Resident memory in KiB once it forwards; None where it has no memory of its own."""
     private_kib: int | None
     """The part of it that it shares with nobody, in KiB."""
+
+
+@dataclass
+class Watch:
+    """Tells at once when a middlebox ended."""
+
+    fired: threading.Event
+    """Set as soon as one did."""
+    problem: str = ""
+    """Which one, and its last words."""
+
+    def fire(self, problem: str) -> None:
+        """Say what happened; only the first word counts."""
+        self.problem = self.problem or problem
+        self.fired.set()
 
 
 class Middleboxes(Protocol):
@@ -40,6 +57,9 @@ class Middleboxes(Protocol):
 
     def live(self) -> dict[str, str]:
         """Return the middleboxes of ours that run now: name to what identifies this very one."""
+
+    def watch(self) -> AbstractContextManager[Watch]:
+        """Watch all middleboxes of ours for as long as the context lasts."""
 
     def destroy(self) -> None:
         """Remove all middleboxes of ours and their ports; where there are none, nothing happens."""

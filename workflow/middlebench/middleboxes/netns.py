@@ -6,13 +6,16 @@ with nothing to boot and no memory of its own.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from middlebench import LABEL
 from middlebench.chain import ChainPlan
 from middlebench.errors import HostError, MiddleboxError
 from middlebench.hosts.base import Host
-from middlebench.middleboxes.base import Start
+from middlebench.middleboxes.base import Start, Watch
 from middlebench.options import Options as BaseOptions
 
 CREATE = """
@@ -100,6 +103,11 @@ class NetnsMiddleboxes:
         result = self._host.run(["sh", "-c", LIVE, f"{LABEL}-live", LABEL])
         pairs = (line.split(" ", 1) for line in result.stdout.splitlines())
         return {name: f"network namespace {inode}" for name, inode in pairs}
+
+    @contextmanager
+    def watch(self) -> Iterator[Watch]:
+        """Watch nothing: a namespace cannot die by itself, and a change of it shows in its identity."""
+        yield Watch(fired=threading.Event())
 
     def destroy(self) -> None:
         """Remove our namespaces; their ports go with them."""

@@ -92,10 +92,16 @@ def partition(available: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...
 
 
 class Namespaces:
-    """The site driver; see :class:`middlebench.sites.base.Site`."""
+    """The site driver; see :class:`middlebench.sites.base.Site`.
 
-    def __init__(self, options: Options) -> None:
+    Args:
+        options: the two computers and their links.
+        tenant: the testbed that stands here; another one starts from nothing, whatever this one left.
+    """
+
+    def __init__(self, options: Options, tenant: str) -> None:
         self._options = options
+        self._tenant = tenant
         folder = runtime_folder()
         self._state = folder / "holder.json"
         self._log = folder / "holder.log"
@@ -159,7 +165,11 @@ class Namespaces:
         return test_cpus, server_cpus
 
     def _wanted(self) -> dict[str, object]:
-        return {"options": self._options.model_dump(mode="json"), "cpus": [list(cpus) for cpus in self._processors()]}
+        return {
+            "tenant": self._tenant,
+            "options": self._options.model_dump(mode="json"),
+            "cpus": [list(cpus) for cpus in self._processors()],
+        }
 
     def _hosts(self, pid: int) -> Hosts:
         test_cpus, server_cpus = self._processors()

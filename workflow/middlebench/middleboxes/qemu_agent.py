@@ -1,0 +1,183 @@
+"""Runs on the middlebox server: starts, watches, asks and ends the virtual machines of a chain.
+
+Standard library only: it is handed to the host's own Python as text. Machines are known by QEMU's
+``-name`` alone, so that whatever an earlier run left behind is found too.
+
+    python -c THIS '{"verb": "start", …}'    answers one JSON object on standard output
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+SECONDS_TO_DIE = 10.0
+
+
+def read(path):
+    """Return a file's text; empty where it is not there any more."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def machines(prefix):
+    """Return {name: process id} of the machines whose name starts with ``prefix``."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        words = read(f"/proc/{entry}/cmdline").split("\0")
+        if "qemu-system" in os.path.basename(words[0]) and "-name" in words:
+            name = words[words.index("-name") + 1]
+            if name.startswith(prefix):
+                found[name] = int(entry)
+    return found
+
+
+def identity(pid):
+    """Return what tells this process from every other one."""
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return f"process {pid} started at tick {fields[19]}" if fields and fields[0] not in "ZX" else ""
+
+
+def start(request):
+    """Start every machine at once; say when each was started."""
+    os.makedirs(request["folder"], exist_ok=True)
+    started = {}
+    for machine in request["machines"]:
+        log = f"{request['folder']}/{machine['name']}.log"
+        errors = f"{request['folder']}/{machine['name']}.stderr"
+        for path in (log, errors):
+            if os.path.exists(path):
+                os.unlink(path)
+        moment = time.time()
+        pid = os.posix_spawnp(
+            machine["argv"][0],
+            machine["argv"],
+            os.environ,
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+        )
+        started[machine["name"]] = {"pid": pid, "moment": moment}
+    return {"started": started}
+
+
+def wait(request):
+    """Wait until every machine's console has its word of readiness; name the first that fails.
+
+    When a machine was ready is read off the time of its console's last line, so it does not matter
+    how late we look.
+    """
+    end = time.monotonic() + request["limit_s"]
+    waiting, ready = dict(request["started"]), {}
+    while waiting:
+        for name, machine in list(waiting.items()):
+            log = f"{request['folder']}/{name}.log"
+            console = read(log)
+            if request["ready"] in console or (not request["ready"] and console):
+                ready[name] = {"ready_s": os.stat(log).st_mtime - machine["moment"], **memory(machine["pid"])}
+                del waiting[name]
+            elif "fatal:" in console or not identity(machine["pid"]):
+                return {"failed": name, "happened": "it ended", **last_words(request["folder"], name)}
+        if waiting and time.monotonic() > end:
+            name = next(iter(waiting))
+            return {
+                "failed": name,
+                "happened": "it did not become ready in time",
+                **last_words(request["folder"], name),
+            }
+        time.sleep(0.002)
+    return {"ready": ready}
+
+
+def last_words(folder, name):
+    """Return the ends of a machine's console and of QEMU's own messages."""
+    return {"console": read(f"{folder}/{name}.log")[-2000:], "stderr": read(f"{folder}/{name}.stderr")[-2000:]}
+
+
+def memory(pid):
+    """Return a process's memory in KiB (proc(5), smaps_rollup)."""
+    values = {}
+    for line in read(f"/proc/{pid}/smaps_rollup").splitlines()[1:]:
+        key, _, rest = line.partition(":")
+        values[key] = int(rest.split()[0])
+    return {"resident_kib": values.get("Rss"), "private_kib": values.get("Private_Dirty")}
+
+
+def watch(request):
+    """Return as soon as one of the machines ends, with its name and last words."""
+    handles, names = select.poll(), {}
+    for name, pid in machines(request["prefix"]).items():
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return {"failed": name, **last_words(request["folder"], name)}
+        names[handle] = name
+        handles.register(handle, select.POLLIN)
+    handles.register(0, select.POLLIN | select.POLLHUP)  # the lifeline: our caller is gone or has seen enough
+    while True:
+        for handle, _ in handles.poll():
+            if handle in names:
+                return {"failed": names[handle], **last_words(request["folder"], names[handle])}
+            if not os.read(0, 1):
+                return {}
+
+
+def status(request):
+    """Ask every machine for its counters over its console; return {name: counters}."""
+    answers = {}
+    for name in machines(request["prefix"]):
+        with socket.socket(socket.AF_UNIX) as console:
+            console.settimeout(request["limit_s"])
+            console.connect(f"{request['folder']}/{name}.console")
+            console.sendall(b"s")
+            said = b""
+            while b"\n" not in said[said.find(b"status ") :] or b"status " not in said:
+                data = console.recv(4096)
+                if not data:
+                    return {"failed": name, "happened": "its console closed"}
+                said += data
+        line = said[said.find(b"status ") :].split(b"\n")[0].strip()
+        answers[name] = json.loads(line.removeprefix(b"status "))
+    return {"status": answers}
+
+
+def destroy(request):
+    """End every machine and wait until it is gone."""
+    found = machines(request["prefix"])
+    handles = {}
+    for name, pid in found.items():
+        try:
+            handles[name] = os.pidfd_open(pid)
+            signal.pidfd_send_signal(handles[name], signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    for name, handle in handles.items():
+        if not select.select([handle], [], [], SECONDS_TO_DIE)[0]:
+            return {"failed": name, "happened": "it is still there after SIGKILL"}
+    return {"ended": sorted(found)}
+
+
+def live(request):
+    """Return {name: identity} of the machines that run now."""
+    found = {name: identity(pid) for name, pid in machines(request["prefix"]).items()}
+    return {"live": {name: known for name, known in found.items() if known}}
+
+
+if __name__ == "__main__":
+    verbs = {each.__name__: each for each in (start, wait, watch, status, destroy, live)}
+    asked = json.loads(sys.argv[1])
+    try:
+        print(json.dumps(verbs[asked["verb"]](asked)), flush=True)
+    except OSError as problem:
+        print(json.dumps({"failed": "", "happened": f"{problem.strerror}: {problem.filename or ''}"}), flush=True)

@@ -1,0 +1,14 @@
+# Our unikernel, built with the distribution's gcc; the same sources give the same bytes.
+
+
+rule build_image:
+    input:
+        UNIKERNEL_SOURCES,
+    output:
+        str(UNIKERNEL),
+    log:
+        "build/unikernel/build.log",
+    message:
+        "Building the unikernel"
+    shell:
+        'make --directory workflow/unikernel BUILD="$PWD"/$(dirname {output:q}) > {log:q} 2>&1'
