@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from middlebench.errors import ConfigError
@@ -147,6 +146,8 @@ def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the co
     Raises:
         ConfigError: there is no such file, or what it says cannot be.
     """
+    import yaml  # not needed by a cell's job, which starts some hundred times
+
     path = folder / f"{name}.yaml"
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if name not in known:

@@ -20,7 +20,7 @@ from middlebench.errors import TrialError
 from middlebench.frames import MINIMUM_FRAME_BYTES
 from middlebench.generators.base import Probe
 from middlebench.record import Deployment
-from middlebench.switches.base import LiveSwitch, PortCounters
+from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters
 from middlebench.testbed import Testbed
 
 PROBES = 3
@@ -74,12 +74,22 @@ class LiveChain:
             if self.middleboxes.get(name) != identity
         ]
         found += [f"middlebox {name} is new" for name in sorted(set(self.middleboxes) - set(earlier.middleboxes))]
-        for name, bridge in earlier.switch.bridges.items():
-            if self.switch.bridges.get(name) != bridge:
-                found.append(f"bridge {name} was {bridge}, is {self.switch.bridges.get(name)}")
+        for name in sorted({*earlier.switch.bridges, *self.switch.bridges}):
+            found += _bridge_changes(name, earlier.switch.bridges.get(name), self.switch.bridges.get(name))
         if not found and self.switch.identity != earlier.switch.identity:
             found.append("the switch was restarted or its bridges were made anew")
         return found
+
+
+def _bridge_changes(name: str, then: LiveBridge | None, now: LiveBridge | None) -> list[str]:
+    if then is None or now is None:
+        return [f"bridge {name} {'is gone' if then else 'is new'}"] if then != now else []
+    found = [f"{name}: port {port} {'is gone' if port in then.ports else 'is new'}" for port in then.ports ^ now.ports]
+    for flow in then.flows ^ now.flows:
+        found.append(f"{name}: the flow from {flow[0]} to {flow[1]} {'is gone' if flow in then.flows else 'is new'}")
+    for text in {*then.foreign} ^ {*now.foreign}:
+        found.append(f"{name}: {text}{', no more' if text in then.foreign else ''}")
+    return sorted(found)
 
 
 def _missing_and_surplus(kind: str, wanted: set[str], live: set[str]) -> list[str]:

@@ -7,6 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic._internal._docs_extraction import extract_docstrings_from_cls
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
 from middlebench.atomic import write_text
 from middlebench.config import Study, Testbed
 from middlebench.options import Options
@@ -32,7 +36,7 @@ Two kinds of file say what a run does. Both refuse keys and values that they do 
 
 def schema(model: type[Options]) -> str:
     """Return a model's JSON schema as text."""
-    return json.dumps({"$schema": DIALECT, **model.model_json_schema()}, indent=2) + "\n"
+    return json.dumps({"$schema": DIALECT, **_described(model)}, indent=2) + "\n"
 
 
 def readme() -> str:
@@ -53,8 +57,27 @@ def write(folder: Path) -> None:
         write_text(folder / path, text)
 
 
+class _WithDocstrings(GenerateJsonSchema):
+    """Takes each field's description from the sentence under it.
+
+    pydantic does the same when a model is made (``use_attribute_docstrings``), but every job would then
+    pay for parsing our sources.
+    """
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        described = super().model_schema(schema)
+        for name, text in extract_docstrings_from_cls(schema["cls"], use_inspect=True).items():
+            if name in described.get("properties", {}):
+                described["properties"][name]["description"] = text
+        return described
+
+
+def _described(model: type[Options]) -> dict[str, Any]:
+    return model.model_json_schema(schema_generator=_WithDocstrings)
+
+
 def _section(model: type[Options]) -> Iterator[str]:
-    described = model.model_json_schema()
+    described = _described(model)
     definitions = described.get("$defs", {})
     yield "| key | value | default | meaning |\n|---|---|---|---|"
     yield from _rows(described, definitions, "")

@@ -6,7 +6,7 @@ count it: 60 B here is the 64 B minimum of IEEE 802.3 on the wire.
 
 from __future__ import annotations
 
-import dpkt
+import struct
 
 ETHERNET_HEADER_BYTES = 14
 FCS_BYTES = 4
@@ -28,6 +28,12 @@ RECEIVER_IP = "198.19.0.1"
 
 UDP_PORT = 9
 """The discard port (RFC 863)."""
+
+ETHERTYPE_IPV4 = 0x0800
+IP_HEADER_BYTES = 20
+IP_PROTOCOL_UDP = 17
+UDP_HEADER_BYTES = 8
+TIME_TO_LIVE = 64
 
 
 def maximum_frame_bytes(mtu: int) -> int:
@@ -73,25 +79,33 @@ def udp_frame(frame_bytes: int, payload: bytes = b"") -> bytes:
     Raises:
         ValueError: the frame is too small for its headers and the payload.
     """
-    headers = ETHERNET_HEADER_BYTES + 20 + 8
-    room = frame_bytes - headers
+    room = frame_bytes - ETHERNET_HEADER_BYTES - IP_HEADER_BYTES - UDP_HEADER_BYTES
     if room < len(payload):
-        raise ValueError(
-            f"a frame of {frame_bytes} B has no room for {len(payload)} B of payload behind its headers ({headers} B)"
+        raise ValueError(f"a frame of {frame_bytes} B has no room for {len(payload)} B of payload behind its headers")
+    addresses = _ip(SENDER_IP) + _ip(RECEIVER_IP)
+    udp_length = UDP_HEADER_BYTES + room
+    data = payload.ljust(room, b"\0")
+    ports = struct.pack("!HHH", UDP_PORT, UDP_PORT, udp_length)
+    pseudo_header = addresses + struct.pack("!HH", IP_PROTOCOL_UDP, udp_length)
+    # RFC 768: a sum of zero is sent as all ones, zero means "no checksum".
+    udp_checksum = internet_checksum(pseudo_header + ports + data) or 0xFFFF
+    header = struct.pack("!BBHHHBB", 0x45, 0, IP_HEADER_BYTES + udp_length, 0, 0, TIME_TO_LIVE, IP_PROTOCOL_UDP)
+    ip_checksum = internet_checksum(header + addresses)
+    return b"".join(
+        (
+            _mac(RECEIVER_MAC) + _mac(SENDER_MAC) + struct.pack("!H", ETHERTYPE_IPV4),
+            header + struct.pack("!H", ip_checksum) + addresses,
+            ports + struct.pack("!H", udp_checksum) + data,
         )
-    datagram = dpkt.udp.UDP(sport=UDP_PORT, dport=UDP_PORT, ulen=8 + room, data=payload.ljust(room, b"\0"))
-    packet = dpkt.ip.IP(
-        src=_ip(SENDER_IP),
-        dst=_ip(RECEIVER_IP),
-        p=dpkt.ip.IP_PROTO_UDP,
-        ttl=64,
-        len=20 + 8 + room,
-        data=datagram,
     )
-    frame = dpkt.ethernet.Ethernet(
-        src=_mac(SENDER_MAC), dst=_mac(RECEIVER_MAC), type=dpkt.ethernet.ETH_TYPE_IP, data=packet
-    )
-    return bytes(frame)
+
+
+def internet_checksum(data: bytes) -> int:
+    """Return the checksum of RFC 1071: the complement of the ones' complement sum of 16-bit words."""
+    total = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
 
 
 def _mac(text: str) -> bytes:

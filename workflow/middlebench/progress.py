@@ -79,7 +79,7 @@ def describe_record(path: Path) -> str:
         cell, counts = record["cell"], record["counts"]
         rate = counts["received_packets"] / counts["window_s"]
         mbps = rate * cell["frame_bytes"] * 8 / 1e6
-    except (OSError, ValueError, KeyError, ZeroDivisionError):
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return ""
     return f"{cell['testbed']} n={cell['n']} {cell['frame_bytes']} B: {rate / 1000:.1f} kpkt/s, {mbps:.1f} Mb/s"
 

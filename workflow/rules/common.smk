@@ -1,7 +1,9 @@
 # What the rules look up: the cells of the sweep and the order in which to measure them.
 
 UNIKERNEL_SOURCES = sorted(
-    str(path) for pattern in ("*.[chS]", "*.ld", "Makefile", "functions/*.c") for path in Path("workflow/unikernel").glob(pattern)
+    str(path)
+    for pattern in ("*.[chS]", "*.ld", "Makefile", "functions/*.c")
+    for path in Path("workflow/unikernel").glob(pattern)
 )
 
 
@@ -17,13 +19,15 @@ def records(testbeds):
 
 def images(wildcards):
     """What must be built before the testbed can be used."""
-    built_here = getattr(TESTBEDS[wildcards.testbed].middlebox, "image", None) == "unikernel"
-    return [ancient(str(UNIKERNEL))] if built_here else []
+    built_here = (
+        getattr(TESTBEDS[wildcards.testbed].middlebox, "image", None) == "unikernel"
+    )
+    return [str(UNIKERNEL)] if built_here else []
 
 
 def composition(wildcards):
     """The testbed's file as a value: a change of it is a change of every cell, a comment in it is not."""
-    return TESTBEDS[wildcards.testbed].model_dump_json()
+    return TESTBEDS[wildcards.testbed].model_dump_json(exclude={"description"})
 
 
 def chain_priority(testbed, n):

@@ -3,7 +3,7 @@
 
 rule deploy:
     input:
-        provision=ancient(f"{RESULTS}/{{testbed}}/provision.json"),
+        provision=f"{RESULTS}/{{testbed}}/provision.json",
     output:
         f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json",
     log:

@@ -3,8 +3,8 @@
 
 rule measure:
     input:
-        provision=ancient(f"{RESULTS}/{{testbed}}/provision.json"),
-        deployment=ancient(f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json"),
+        provision=f"{RESULTS}/{{testbed}}/provision.json",
+        deployment=f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json",
     output:
         record=f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.json",
         raw=f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.generator.txt",

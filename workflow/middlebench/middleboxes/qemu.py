@@ -190,7 +190,9 @@ class QemuMiddleboxes:
         for path in (kernel, *([] if image == "unikernel" or image.initrd is None else [image.initrd])):
             if not path.is_file():
                 built = (
-                    "build it with `snakemake --cores 1 -- {UNIKERNEL}`" if image == "unikernel" else "correct `image` in the testbed's file"
+                    "build it with `snakemake --cores 1 -- {UNIKERNEL}`"
+                    if image == "unikernel"
+                    else "correct `image` in the testbed's file"
                 )
                 raise MiddleboxError(
                     f"starting virtual machines on {self._host.name}", f"there is no image {path}", built
