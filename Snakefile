@@ -54,9 +54,18 @@ rule all:
     default_target: True
     input:
         records(testbeds=STUDY.testbeds),
-        expand(f"{RESULTS}/{{testbed}}/measurements.csv", testbed=STUDY.testbeds),
-        expand(f"{RESULTS}/{{testbed}}/report/index.html", testbed=STUDY.testbeds),
+        expand(
+            f"{RESULTS}/{{dataset}}/report/index.html",
+            dataset=[*STUDY.testbeds, PUBLISHED],
+        ),
 
 
 onstart:
     LEASES.take()
+
+
+onsuccess:
+    for testbed in STUDY.testbeds:
+        page = Path(RESULTS, testbed, "report", "index.html").absolute()
+        if page.exists():
+            print(f"The report of {testbed}: {page.as_uri()}", file=sys.stderr)

@@ -6,6 +6,7 @@ Imports stand inside the verbs: a cell's job should not wait for pandas.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -96,6 +97,23 @@ def _measure(arguments: argparse.Namespace) -> None:
         record.write(measured, arguments.output)
 
 
+def _aggregate(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+    from middlebench.analysis.measurements import from_records, record_path, write_measurements
+
+    grid = json.loads(arguments.grid)
+    cells = itertools.product(grid["chain_lengths"], grid["frame_sizes"], range(1, grid["repetitions"] + 1))
+    paths = [arguments.folder / record_path(*cell) for cell in cells]
+    write_measurements(from_records(record.read(record.Record, path) for path in paths), arguments.output)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.dataset import load_dataset
+    from middlebench.analysis.report import render_report
+
+    render_report(load_dataset(arguments.dataset, arguments.results), arguments.notebooks, arguments.output)
+
+
 def _down(arguments: argparse.Namespace) -> None:
     from middlebench import config
     from middlebench.testbed import site_of
@@ -146,6 +164,24 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--raw-output", type=Path, metavar="FILE", help="where to keep what the generator printed")
     _output(measure, "the cell's record to write")
     measure.set_defaults(verb=_measure)
+
+    aggregate = verbs.add_parser("aggregate", help="gather the records of a testbed in one table")
+    aggregate.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the testbed's results")
+    aggregate.add_argument(
+        "--grid",
+        required=True,
+        metavar="JSON",
+        help='such as {"chain_lengths": [1, 2], "frame_sizes": [60], "repetitions": 1}',
+    )
+    _output(aggregate, "the table to write, as CSV")
+    aggregate.set_defaults(verb=_aggregate)
+
+    report = verbs.add_parser("report", help="render executed notebooks as one self-contained page")
+    report.add_argument("--dataset", required=True, metavar="NAME", help="a testbed, or `published`")
+    report.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
+    report.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="executed notebooks, in order")
+    _output(report, "the page to write")
+    report.set_defaults(verb=_report)
 
     down = verbs.add_parser("down", help="remove all that is ours from testbeds, whatever state they are in")
     down.add_argument("testbeds", nargs="*", metavar="TESTBED", help="testbeds to take down (default: all)")

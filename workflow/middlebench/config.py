@@ -85,7 +85,8 @@ class Study(Options):
     repetitions: Annotated[int, Field(ge=1, le=1000)] = 1
     """How often each cell is measured."""
     offered_load: Literal["maximum"] | Annotated[float, Field(gt=0)] = "maximum"
-    """What the generator is asked to send: `maximum` for all that the link carries, or a rate in kpkt/s (never above what the link carries)."""
+    """What the generator is asked to send: `maximum` for all that the link carries, or a rate in kpkt/s (of which
+    the link's share is sent)."""
     effort: str
     """Which of the efforts below a trial takes."""
     efforts: dict[str, Trial]
@@ -179,7 +180,8 @@ def _complaint(model: type[Options], details: Mapping[str, Any]) -> str:
     message = str(details["msg"]).removeprefix("Value error, ")
     if details["type"] == "extra_forbidden":
         known = _keys_beside(model, details["loc"])
-        return f"{where}: there is no such key; known here: {', '.join(known)}{_suggestion(str(details['loc'][-1]), known)}"
+        hint = _suggestion(str(details["loc"][-1]), known)
+        return f"{where}: there is no such key; known here: {', '.join(known)}{hint}"
     if details["type"] == "missing":
         return f"{where}: this key is missing"
     if not where:

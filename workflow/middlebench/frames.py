@@ -102,7 +102,7 @@ def udp_frame(frame_bytes: int, payload: bytes = b"") -> bytes:
 
 def internet_checksum(data: bytes) -> int:
     """Return the checksum of RFC 1071: the complement of the ones' complement sum of 16-bit words."""
-    total = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -33,6 +33,8 @@ SILENT_EVENTS = {
     LogEvent.WORKFLOW_STARTED,
 }
 CHATTER = (
+    "Select jobs to execute",
+    "Execute ",
     "Building DAG of jobs",
     "Assuming unrestricted shared filesystem",
     "Using shell",

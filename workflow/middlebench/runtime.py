@@ -25,6 +25,6 @@ def runtime_folder() -> Path:
         raise HostError(
             f"opening the runtime folder {folder}",
             "it is not a folder of yours that only you may write to",
-            f"remove it, or name another folder in the environment variable MIDDLEBENCH_RUNTIME (yours is uid {os.getuid()})",
+            "remove it, or name another folder in the environment variable MIDDLEBENCH_RUNTIME",
         )
     return folder

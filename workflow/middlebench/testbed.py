@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from middlebench import config
 from middlebench.generators.base import Generator
 from middlebench.generators.trafgen import Trafgen
+from middlebench.hosts.base import Host
 from middlebench.middleboxes import netns, qemu
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.record import Components
-from middlebench.hosts.base import Host
 from middlebench.sites.base import Hosts, Site
 from middlebench.sites.namespaces import Namespaces
-from middlebench.switches.base import Switch
 from middlebench.switches import private_openvswitch
+from middlebench.switches.base import Switch
 from middlebench.switches.private_openvswitch import PrivateOpenVSwitch
 
 

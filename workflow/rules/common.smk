@@ -38,3 +38,54 @@ def chain_priority(testbed, n):
         else len(STUDY.testbeds)
     )
     return 1_000_000 - 10_000 * place - 2 * int(n)
+
+
+GRID = json.dumps(
+    {
+        "chain_lengths": STUDY.chain_lengths,
+        "frame_sizes": STUDY.frame_sizes,
+        "repetitions": STUDY.repetitions,
+    }
+)
+
+FIGURES = {
+    "fig1": "Figure 1: what the generator offers",
+    "fig2": "Figure 2: the configuration with one middlebox",
+    "fig3": "Figure 3: received throughput with one middlebox",
+    "fig4": "Figure 4: the configuration with several middleboxes",
+    "fig5": "Figure 5: received throughput by chain length",
+    "heatmap": "Every cell at a glance",
+    "throughput_by_size": "Every chain length by frame size",
+}
+TABLES = {"table1": "Table I: one middlebox", "table2": "Table II: several middleboxes"}
+
+PUBLISHED = "published"
+"""The dataset that was not measured but transcribed from the paper."""
+
+PAPERMILL = (
+    "{PYTHON:q} -m papermill --no-progress-bar {input.notebook:q} {output.notebook:q}"
+    " --parameters dataset {wildcards.dataset} --parameters results {RESULTS:q} > {log:q} 2>&1"
+)
+
+
+def dataset_files(wildcards, name=None):
+    """What a dataset is read from."""
+    name = name or wildcards.dataset
+    if name == PUBLISHED:
+        return expand("data/paper/{table}.csv", table=TABLES)
+    return [f"{RESULTS}/{name}/measurements.csv", f"{RESULTS}/{name}/provision.json"]
+
+
+def references(dataset):
+    """What a dataset is compared with: the paper, and every other testbed of the run."""
+    return [PUBLISHED, *(name for name in STUDY.testbeds if name != dataset)]
+
+
+def report_notebooks(wildcards):
+    """The executed notebooks of a report, in its order."""
+    names = ["figures", "tables"]
+    if wildcards.dataset != PUBLISHED:
+        names += [
+            f"comparison_{reference}" for reference in references(wildcards.dataset)
+        ]
+    return [f"{RESULTS}/{wildcards.dataset}/report/{name}.ipynb" for name in names]

@@ -1,1 +1,88 @@
+# The notebooks make tables and figures, of measured and of published data alike.
 
+
+rule plot:
+    input:
+        data=dataset_files,
+        notebook="notebooks/figures.ipynb",
+    output:
+        figures=[
+            report(
+                f"{RESULTS}/{{dataset}}/figures/{name}.svg",
+                category="{dataset}",
+                subcategory="Figures",
+                caption=f"../report/{name}.rst",
+                labels={"what": title},
+            )
+            for name, title in FIGURES.items()
+        ],
+        others=expand(
+            f"{RESULTS}/{{{{dataset}}}}/figures/{{name}}.{{kind}}",
+            name=FIGURES,
+            kind=["png", "pdf"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/figures.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/plot.log",
+    message:
+        "Drawing the figures of {wildcards.dataset}"
+    shell:
+        PAPERMILL
+
+
+rule tabulate:
+    input:
+        data=dataset_files,
+        notebook="notebooks/tables.ipynb",
+    output:
+        tables=[
+            report(
+                f"{RESULTS}/{{dataset}}/tables/{name}.csv",
+                category="{dataset}",
+                subcategory="Tables",
+                caption=f"../report/{name}.rst",
+                labels={"what": title},
+            )
+            for name, title in TABLES.items()
+        ],
+        others=expand(
+            f"{RESULTS}/{{{{dataset}}}}/tables/{{name}}.{{kind}}",
+            name=TABLES,
+            kind=["md", "tex"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/tables.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/tabulate.log",
+    message:
+        "Writing the tables of {wildcards.dataset}"
+    shell:
+        PAPERMILL
+
+
+rule compare:
+    input:
+        data=dataset_files,
+        reference=lambda wildcards: dataset_files(wildcards, wildcards.reference),
+        notebook="notebooks/comparison.ipynb",
+    output:
+        figure=report(
+            f"{RESULTS}/{{dataset}}/figures/comparison_{{reference}}.svg",
+            category="{dataset}",
+            subcategory="Comparison",
+            caption="../report/comparison.rst",
+            labels={"what": "received throughput over that of {reference}"},
+        ),
+        tables=expand(
+            f"{RESULTS}/{{{{dataset}}}}/tables/comparison_{{{{reference}}}}{{part}}.{{kind}}",
+            part=["", "_by_length", "_by_size"],
+            kind=["csv", "md", "tex"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/comparison_{{reference}}.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/compare-{{reference}}.log",
+    message:
+        "Comparing {wildcards.dataset} with {wildcards.reference}"
+    shell:
+        PAPERMILL.replace(
+            "> {log:q}", "--parameters reference {wildcards.reference} > {log:q}"
+        )

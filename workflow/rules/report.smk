@@ -1,1 +1,16 @@
+# One self-contained page a testbed, which opens with a double click.
 
+
+rule report:
+    input:
+        data=dataset_files,
+        notebooks=report_notebooks,
+    output:
+        f"{RESULTS}/{{dataset}}/report/index.html",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/report.log",
+    message:
+        "Writing the report of {wildcards.dataset}"
+    shell:
+        "{PYTHON:q} -m middlebench report --dataset {wildcards.dataset} --results {RESULTS:q}"
+        " --output {output:q} {input.notebooks:q} 2> {log:q}"

@@ -7,6 +7,7 @@ depend on how far away the caller is. Standard library only: it is handed to the
     python3 -c THIS '{"verb": "probe" or "load", …}'    answers one JSON object on standard output
 """
 
+import contextlib
 import json
 import os
 import select
@@ -15,12 +16,18 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
+from typing import Any, NoReturn, TextIO
+
+Request = dict[str, Any]
+Reading = tuple[float, dict[str, tuple[int, int, int, int]]]
+"""A moment, and for each port: rx bytes, rx packets, tx bytes, tx packets."""
 
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4  # linux/if_packet.h: a frame of our own that the socket overhears
 
 
-def read_counters(ports):
+def read_counters(ports: Collection[str]) -> Reading:
     """Return (moment, {port: (rx bytes, rx packets, tx bytes, tx packets)}) from one read of the kernel's table."""
     moment = time.monotonic()
     with open("/proc/net/dev") as table:
@@ -37,13 +44,13 @@ def read_counters(ports):
     return moment, counters
 
 
-def fail(message):
+def fail(message: str) -> NoReturn:
     """End with a message for the caller."""
     print(json.dumps({"error": message}), flush=True)
     sys.exit(1)
 
 
-def caller_is_gone(seconds):
+def caller_is_gone(seconds: float) -> bool:
     """Wait for ``seconds``, and say whether the lifeline ended in that time."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
@@ -52,14 +59,14 @@ def caller_is_gone(seconds):
     return False
 
 
-def open_port(port, protocol):
+def open_port(port: str, protocol: int) -> socket.socket:
     """Return a packet socket on ``port``; until it is bound it sees no frame of any port."""
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     packets.bind((port, protocol))
     return packets
 
 
-def probe(request):
+def probe(request: Request) -> dict[str, object]:
     """Send the frames and collect, until all are back or the time is over, what the receiver gets."""
     frames = [bytes.fromhex(frame) for frame in request["frames"]]
     receiver, sender = open_port(request["rx_port"], ETH_P_ALL), open_port(request["tx_port"], 0)
@@ -81,7 +88,7 @@ def probe(request):
     return {"sent": len(frames), "returned": returned, "strange": strange}
 
 
-def pin(group, cpus):
+def pin(group: int, cpus: Collection[int]) -> None:
     """Keep every process of a process group to ``cpus``: trafgen binds itself to processor 0."""
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -92,27 +99,23 @@ def pin(group, cpus):
                 continue  # it ended in between
 
 
-def stop(generator, log):
+def stop(generator: "subprocess.Popen[bytes]", log: TextIO) -> str:
     """End the generator's process group, gently first, and return what it printed."""
     for signal_number, patience in ((signal.SIGINT, 2.0), (signal.SIGKILL, 2.0)):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(generator.pid, signal_number)
-        except ProcessLookupError:
-            pass
         try:
             generator.wait(patience)
             break
         except subprocess.TimeoutExpired:
             continue
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(generator.pid, signal.SIGKILL)  # children that outlived their parent
-    except ProcessLookupError:
-        pass
     log.seek(0)
     return log.read()[-4000:]
 
 
-def load(request):
+def load(request: Request) -> dict[str, object]:
     """Run the generator; read both ports before it, through the window, and after the drain."""
     ports = (request["tx_port"], request["rx_port"])
     _, first = read_counters(ports)

@@ -54,7 +54,8 @@ port is up, so that no router solicitation is ever sent; no packet filter is ask
 
 DESTROY = """
 for name in $(ip netns list | awk -v label="$1-" 'index($1, label) == 1 { print $1 }'); do
-    printf 'link del dev %s-in\\nlink del dev %s-out\\nnetns del %s\\n' $name $name $name | ip -force -batch - 2> /dev/null
+    printf 'link del dev %s-in\\nlink del dev %s-out\\nnetns del %s\\n' $name $name $name |
+        ip -force -batch - 2> /dev/null
 done
 exit 0
 """

@@ -52,7 +52,9 @@ done | ip -batch -
 """
 
 REMOVE_TAPS = """
-ip -brief link show type tun | awk -v label="$1-" 'index($1, label) == 1 && $1 !~ /^mbench-br/ { print "link del dev " $1 }' |
+ip -brief link show type tun |
+    awk -v ours="$1-" -v bridges="$1-br" \\
+        'index($1, ours) == 1 && index($1, bridges) != 1 { print "link del dev " $1 }' |
     ip -force -batch -
 """
 

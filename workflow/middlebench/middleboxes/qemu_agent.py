@@ -13,11 +13,15 @@ import signal
 import socket
 import sys
 import time
+from typing import Any
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
 
 SECONDS_TO_DIE = 10.0
 
 
-def read(path):
+def read(path: str) -> str:
     """Return a file's text; empty where it is not there any more."""
     try:
         with open(path, errors="replace") as file:
@@ -26,7 +30,7 @@ def read(path):
         return ""
 
 
-def machines(prefix):
+def machines(prefix: str) -> dict[str, int]:
     """Return {name: process id} of the machines whose name starts with ``prefix``."""
     found = {}
     for entry in os.listdir("/proc"):
@@ -40,13 +44,13 @@ def machines(prefix):
     return found
 
 
-def identity(pid):
+def identity(pid: int) -> str:
     """Return what tells this process from every other one."""
     fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return f"process {pid} started at tick {fields[19]}" if fields and fields[0] not in "ZX" else ""
 
 
-def start(request):
+def start(request: Request) -> Answer:
     """Start every machine at once; say when each was started."""
     os.makedirs(request["folder"], exist_ok=True)
     started = {}
@@ -72,7 +76,7 @@ def start(request):
     return {"started": started}
 
 
-def wait(request):
+def wait(request: Request) -> Answer:
     """Wait until every machine's console has its word of readiness; name the first that fails.
 
     When a machine was ready is read off the time of its console's last line, so it does not matter
@@ -100,12 +104,12 @@ def wait(request):
     return {"ready": ready}
 
 
-def last_words(folder, name):
+def last_words(folder: str, name: str) -> dict[str, str]:
     """Return the ends of a machine's console and of QEMU's own messages."""
     return {"console": read(f"{folder}/{name}.log")[-2000:], "stderr": read(f"{folder}/{name}.stderr")[-2000:]}
 
 
-def memory(pid):
+def memory(pid: int) -> dict[str, int | None]:
     """Return a process's memory in KiB (proc(5), smaps_rollup)."""
     values = {}
     for line in read(f"/proc/{pid}/smaps_rollup").splitlines()[1:]:
@@ -114,7 +118,7 @@ def memory(pid):
     return {"resident_kib": values.get("Rss"), "private_kib": values.get("Private_Dirty")}
 
 
-def watch(request):
+def watch(request: Request) -> Answer:
     """Return as soon as one of the machines ends, with its name and last words."""
     handles, names = select.poll(), {}
     for name, pid in machines(request["prefix"]).items():
@@ -133,7 +137,7 @@ def watch(request):
                 return {}
 
 
-def status(request):
+def status(request: Request) -> Answer:
     """Ask every machine for its counters over its console; return {name: counters}."""
     answers = {}
     for name in machines(request["prefix"]):
@@ -152,7 +156,7 @@ def status(request):
     return {"status": answers}
 
 
-def destroy(request):
+def destroy(request: Request) -> Answer:
     """End every machine and wait until it is gone."""
     found = machines(request["prefix"])
     handles = {}
@@ -168,7 +172,7 @@ def destroy(request):
     return {"ended": sorted(found)}
 
 
-def live(request):
+def live(request: Request) -> Answer:
     """Return {name: identity} of the machines that run now."""
     found = {name: identity(pid) for name, pid in machines(request["prefix"]).items()}
     return {"live": {name: known for name, known in found.items() if known}}

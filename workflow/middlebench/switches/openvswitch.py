@@ -75,14 +75,12 @@ class OpenVSwitch:
         """Make the bridges of ``plan``, closed (fail-mode secure) until flows exist."""
         deployment = uuid.uuid4().hex
         self.transaction(
-            [
-                *(
-                    ("add-br", bridge.name, "--")
-                    + ("set", "Bridge", bridge.name, f"datapath_type={self._datapath_type}", "fail_mode=secure")
-                    + (f"protocols={OPENFLOW}", f"external_ids:owner={LABEL}", f"external_ids:deployment={deployment}")
-                    for bridge in plan.bridges
-                )
-            ]
+            (
+                *("add-br", bridge.name, "--", "set", "Bridge", bridge.name),
+                *(f"datapath_type={self._datapath_type}", "fail_mode=secure", f"protocols={OPENFLOW}"),
+                *(f"external_ids:owner={LABEL}", f"external_ids:deployment={deployment}"),
+            )
+            for bridge in plan.bridges
         )
 
     def connect(self, plan: ChainPlan) -> None:

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import sys
+from typing import Any
 
 SECONDS = 10.0
 
@@ -19,13 +20,13 @@ SECONDS = 10.0
 class Connection:
     """JSON-RPC 1.0 over a Unix socket; messages follow each other without a separator."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(SECONDS)
         self.socket.connect(path)
         self.buffer = ""
 
-    def call(self, method, params):
+    def call(self, method: str, params: list[Any]) -> Any:
         """Return the result of one call."""
         self.socket.sendall(json.dumps({"method": method, "params": params, "id": 0}).encode())
         while True:
@@ -44,12 +45,12 @@ class Connection:
                 return message["result"]
 
 
-def members(value):
+def members(value: list[Any]) -> list[Any]:
     """Return a set's members as a list: the database writes a set of one as its only member."""
     return value[1] if value[0] == "set" else [value]
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Return a value of the database's notation (RFC 7047, section 5.1) as plain JSON."""
     if isinstance(value, list):
         kind, content = value
@@ -59,13 +60,13 @@ def plain(value):
     return value
 
 
-def daemon(folder):
+def daemon(folder: str) -> int:
     """Return the process id of the switch daemon: its control socket is named after it."""
     with open(os.path.join(folder, "ovs-vswitchd.pid")) as file:
         return int(file.read())
 
 
-def main(folder, owner):
+def main(folder: str, owner: str) -> None:
     """Print what is there."""
     database = Connection(os.path.join(folder, "db.sock"))
     selected = database.call(
@@ -87,11 +88,11 @@ def main(folder, owner):
     interface = {row["_uuid"][1]: {key: plain(value) for key, value in row.items()} for row in interfaces}
     pid = daemon(folder)
     control = Connection(os.path.join(folder, f"ovs-vswitchd.{pid}.ctl"))
-    answer = {"daemon": pid, "bridges": []}
+    described: list[dict[str, Any]] = []
     for row in bridges:
         name = row["name"]
         found = [interface[member[1]] for port in members(row["ports"]) for member in interfaces_of[port[1]]]
-        answer["bridges"].append(
+        described.append(
             {
                 "name": name,
                 "deployment": plain(row["external_ids"]).get("deployment"),
@@ -100,7 +101,7 @@ def main(folder, owner):
                 "flows": control.call("bridge/dump-flows", [name]),
             }
         )
-    print(json.dumps(answer))
+    print(json.dumps({"daemon": pid, "bridges": described}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""Sweeps that were never measured: records with chosen counts, for tests of all that is made from records."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from middlebench import frames
+from middlebench.analysis.measurements import from_records, record_path, write_measurements
+from middlebench.chain import plan_chain
+from middlebench.record import Attestation, Cell, Components, Counts, Deployment, Provision, Record, Settings, write
+
+COMPONENTS = Components(switch="a switch", middlebox="a middlebox", generator="a generator")
+LINK_BPS = 1e9
+LENGTHS, SIZES = (1, 2, 4), (60, 800, 1500)
+
+
+def record(n=1, frame_bytes=800, *, repetition=1, testbed="made", offered=50_000, received=20_000, flags=()):
+    """Return the record of one cell whose window of half a second counted as told."""
+    window_s = 0.5
+    return Record(
+        cell=Cell(testbed=testbed, n=n, frame_bytes=frame_bytes, repetition=repetition),
+        started_at=f"2026-01-02T03:0{repetition}:00+00:00",
+        settings=Settings(window_s=window_s, warm_up_s=0.1, sample_s=0.1, offered_load="maximum"),
+        components=COMPONENTS,
+        link_bps=LINK_BPS,
+        counts=Counts(
+            window_s=window_s,
+            intended_packets=round(frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s),
+            offered_packets=offered,
+            received_packets=received,
+            offered_bytes=offered * frame_bytes,
+            received_bytes=received * frame_bytes,
+            trial_sent_packets=2 * offered,
+            trial_received_packets=2 * received,
+        ),
+        samples=(),
+        attestation=Attestation(fingerprint="f" * 64, probes_sent=3, probes_returned=3),
+        hops=(),
+        flags=flags,
+    )
+
+
+def records(lengths=LENGTHS, sizes=SIZES, repetitions=1, testbed="made"):
+    """Return records of a whole grid, in which longer chains pass on less."""
+    return [
+        record(n, size, repetition=repetition, testbed=testbed, received=40_000 // (n + 1))
+        for n in lengths
+        for size in sizes
+        for repetition in range(1, repetitions + 1)
+    ]
+
+
+def sweep(**grid) -> pd.DataFrame:
+    """Return the measurements of :func:`records`."""
+    return from_records(records(**grid))
+
+
+def write_results(results: Path, testbed="made", facts=None, **grid) -> None:
+    """Write all that a sweep leaves in the results folder of its testbed."""
+    folder = results / testbed
+    listed = records(testbed=testbed, **grid)
+    for each in listed:
+        write(each, folder / record_path(each.cell.n, each.cell.frame_bytes, each.cell.repetition))
+    for n in {each.cell.n for each in listed}:
+        write(deployment(n, testbed), folder / f"deployments/n{n}.json")
+    provision = Provision(
+        testbed=testbed,
+        description="A testbed that is not there.",
+        options={},
+        components=COMPONENTS,
+        choices=({"switch": {"port_type": "system"}, "kpps": 212.5},),
+        facts=facts or {"kernel": "6.1", "cpus": [0, 1], "limits": {"files": 1024}},
+    )
+    write(provision, folder / "provision.json")
+    write_measurements(from_records(listed), folder / "measurements.csv")
+
+
+def deployment(n: int, testbed: str) -> Deployment:
+    """Return the deployment of one chain between eth0 and eth1."""
+    return Deployment(
+        testbed=testbed,
+        started_at="2026-01-02T03:00:00+00:00",
+        plan=asdict(plan_chain(n, ("eth0", "eth1"))),
+        components=COMPONENTS,
+        fingerprint="f" * 64,
+        steps_s={"middleboxes": 0.25, "switch": 0.5},
+        total_s=0.75,
+        middleboxes=tuple({"name": f"mb {index}", "ready_s": 0.125, "resident_kib": None} for index in range(n)),
+    )

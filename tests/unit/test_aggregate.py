@@ -1,0 +1,45 @@
+"""Repetitions become means, and mixtures are named."""
+
+import pandas as pd
+import pytest
+from sweeps import record, sweep
+
+from middlebench.analysis.aggregate import grid, nearest_size, summarise
+from middlebench.analysis.measurements import from_records
+
+
+def test_one_row_remains_of_each_cell():
+    summary = summarise(sweep(repetitions=3))
+    assert len(summary) == 9
+    assert set(summary["repetitions"]) == {3}
+
+
+def test_value_is_the_mean_over_repetitions():
+    measurements = from_records([record(repetition=1, received=10_000), record(repetition=2, received=30_000)])
+    assert summarise(measurements)["received_kpps"].item() == pytest.approx(40)
+
+
+def test_missing_values_do_not_count_into_the_mean():
+    measurements = from_records([record(repetition=1), record(repetition=2)])
+    measurements.loc[0, "offered_kpps"] = float("nan")
+    assert summarise(measurements)["offered_kpps"].item() == pytest.approx(100)
+
+
+def test_different_components_of_one_cell_are_both_named():
+    measurements = from_records([record(repetition=1), record(repetition=2)])
+    measurements["middlebox"] = ["netns", "unikernel"]
+    assert summarise(measurements)["middlebox"].item() == "netns / unikernel"
+
+
+def test_grid_leaves_cells_that_were_not_measured_empty():
+    values = grid(summarise(from_records([record(n=1, frame_bytes=60), record(n=2, frame_bytes=100)])), "received_mbps")
+    assert list(values.index) == [60, 100]
+    assert list(values.columns) == [1, 2]
+    assert values.isna().sum().sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "nearest"), [((60, 800, 1500), 800), ((60, 512, 1024), 1024), ((700, 900), 700), ((), None)]
+)
+def test_nearest_size(sizes, nearest):
+    assert nearest_size(pd.DataFrame({"frame_bytes": sizes})) == nearest

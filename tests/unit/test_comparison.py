@@ -1,0 +1,60 @@
+"""Two datasets are compared where both have a value, and only there."""
+
+import pandas as pd
+import pytest
+from sweeps import record, sweep
+
+from middlebench.analysis.comparison import cells_table, compare, describe, ratios_table, summarise_by
+from middlebench.analysis.measurements import from_records
+from middlebench.published import load_published
+
+
+def test_only_shared_cells_are_compared():
+    shared = compare(sweep(lengths=(1, 2, 11), sizes=(60, 61)), load_published())
+    assert list(zip(shared["n"], shared["frame_bytes"], strict=True)) == [(1, 60), (2, 60)]
+
+
+def test_ratio_is_measured_over_reference():
+    half = from_records([record(received=10_000)])
+    whole = from_records([record(received=20_000, testbed="other")])
+    assert compare(half, whole)["ratio"].item() == pytest.approx(0.5)
+
+
+def test_ratio_to_nothing_is_missing_and_does_not_spoil_the_summary():
+    mine = sweep(lengths=(1, 2), sizes=(800,))
+    theirs = from_records([record(n=1, received=0), record(n=2, received=20_000)])
+    comparison = compare(mine, theirs)
+    assert comparison["ratio"].isna().tolist() == [True, False]
+    assert summarise_by(comparison, "n")["n"].tolist() == [2]
+
+
+def test_mean_is_geometric():
+    comparison = pd.DataFrame({"n": [1, 1], "frame_bytes": [60, 100], "ratio": [0.5, 2.0]})
+    assert summarise_by(comparison, "n")["mean_ratio"].item() == pytest.approx(1)
+
+
+def test_mean_of_a_ratio_of_zero_is_zero():
+    comparison = pd.DataFrame({"n": [1, 1], "frame_bytes": [60, 100], "ratio": [0.0, 2.0]})
+    assert summarise_by(comparison, "n")["mean_ratio"].item() == 0
+
+
+def test_paper_beside_itself_is_the_same_everywhere():
+    assert set(compare(load_published(), load_published())["ratio"]) == {1.0}
+
+
+def test_description_has_the_figures_of_the_comparison():
+    text = describe(sweep(lengths=(1, 2), sizes=(800,)), load_published())
+    assert "2 cells are in both datasets" in text
+    assert "made" in text
+    assert "published" in text
+
+
+def test_description_says_when_nothing_can_be_compared():
+    assert "nothing to lay side by side" in describe(sweep(sizes=(61,)), load_published())
+
+
+@pytest.mark.parametrize("key", ["n", "frame_bytes"])
+def test_tables_name_both_datasets(key):
+    pair = sweep(), load_published()
+    assert "made ÷ published" in ratios_table(*pair, key).caption
+    assert {"made [Mb/s]", "published [Mb/s]"} <= set(cells_table(*pair).titles())

@@ -1,0 +1,173 @@
+import copy
+
+import jsonschema
+import pytest
+import yaml
+from helpers import PROJECT, composition
+from middlebench import config, documentation
+from middlebench.errors import ConfigError
+
+STUDY = {
+    "testbeds": ["near"],
+    "chain_lengths": [0, 1, 2],
+    "frame_sizes": [60, 800, 1514],
+    "effort": "quick",
+    "efforts": {
+        "quick": {"window_s": 1, "warm_up_s": 0.5, "sample_s": 0.5},
+        "paper": {"window_s": 60, "warm_up_s": 5},
+    },
+}
+ORIGIN = "config/config.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of testbeds with two good ones in it."""
+    for name in ("near", "far"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(composition()))
+    return tmp_path
+
+
+def changed(values, **changes):
+    """Return a deep copy with values changed; a double underscore leads inwards, None removes a key."""
+    result = copy.deepcopy(values)
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        inner = result
+        for part in path:
+            inner = inner.setdefault(part, {})
+        if value is None:
+            del inner[last]
+        else:
+            inner[last] = value
+    return result
+
+
+def test_good_study_is_read_with_its_testbeds(folder):
+    study, testbeds = config.check_study(changed(STUDY, testbeds=["far", "near"]), ORIGIN, folder)
+    assert list(testbeds) == ["far", "near"]
+    assert study.settings.window_s == 1
+    assert study.settings.offered_load == "maximum"
+    assert testbeds["far"].site.link.rate_bps == 1e9
+
+
+def test_chosen_effort_gives_the_settings(folder):
+    study, _ = config.check_study(changed(STUDY, effort="paper", offered_load=12.5), ORIGIN, folder)
+    assert study.settings.model_dump() == {"window_s": 60, "warm_up_s": 5, "sample_s": 1, "offered_load": 12.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"frame_size": [60]}, ["frame_size", "no such key", "frame_sizes", "did you mean frame_sizes?"]),
+        ({"efforts__quick__windows": 1}, ["efforts.quick.windows", "no such key", "did you mean window_s?"]),
+        ({"effort": None}, ["effort", "missing"]),
+        ({"frame_sizes": [800, 59]}, ["frame_sizes.1", "59", "greater than or equal to 60"]),
+        ({"frame_sizes": [60, 1515]}, ["frame_sizes", "1515", "60 to 1514", "near"]),
+        ({"frame_sizes": [60, 800, 60]}, ["frame_sizes", "60 is repeated", "once"]),
+        ({"frame_sizes": []}, ["frame_sizes", "[]", "at least 1"]),
+        ({"frame_sizes": [60.5]}, ["frame_sizes.0", "60.5", "integer"]),
+        ({"chain_lengths": [1, -1]}, ["chain_lengths.1", "-1", "greater than or equal to 0"]),
+        ({"chain_lengths": [3, 3]}, ["chain_lengths", "3 is repeated", "once"]),
+        ({"chain_lengths": "many"}, ["chain_lengths", "many"]),
+        ({"testbeds": ["near", "near"]}, ["testbeds", "near is repeated", "once"]),
+        ({"testbeds": ["neer"]}, ["testbeds", "neer", "only far, near", "did you mean near?"]),
+        ({"effort": "quik"}, ["effort", "quik", "only paper, quick"]),
+        ({"repetitions": 0}, ["repetitions", "0", "greater than or equal to 1"]),
+        ({"offered_load": 0}, ["offered_load", "0", "maximum"]),
+        ({"offered_load": float("nan")}, ["offered_load", "nan"]),
+        ({"when_busy": "push"}, ["when_busy", "push", "'wait' or 'leave'"]),
+        ({"efforts__quick__window_s": 0}, ["efforts.quick.window_s", "0", "greater than 0"]),
+        ({"efforts__quick__sample_s": 0.3}, ["efforts.quick", "window_s (1)", "sample_s (0.3)", "whole number"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_bad_study_is_refused_with_file_key_value_and_what_is_allowed(folder, changes, words):
+    with pytest.raises(ConfigError) as caught:
+        config.check_study(changed(STUDY, **changes), ORIGIN, folder)
+    message = str(caught.value)
+    for word in (ORIGIN, *words):
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"switch__driver": "openvswich"}, ["switch", "driver", "openvswich", "private-openvswitch"]),
+        ({"middlebox__driver": "netsn"}, ["middlebox", "driver", "netsn", "netns"]),
+        ({"generator__driver": "iperf"}, ["generator", "driver", "iperf", "trafgen"]),
+        ({"site__driver": "cloud"}, ["site", "driver", "cloud", "namespaces"]),
+        ({"swich": {}}, ["swich", "no such key", "did you mean switch?"]),
+        ({"site__link__rate_mbs": 10}, ["site.link.rate_mbs", "no such key", "did you mean rate_mbps?"]),
+        ({"switch__ports": "system"}, ["switch.ports", "no such key", "port_type"]),
+        ({"switch__port_type": "dpdk"}, ["switch.port_type", "dpdk", "'afxdp'"]),
+        ({"middlebox__colour": "red"}, ["middlebox", "colour", "no such key", "known here: driver"]),
+        ({"generator": None}, ["generator", "missing"]),
+        ({"site__link__mtu": 67}, ["site.link.mtu", "67", "68"]),
+        ({"site__link__rate_mbps": 0}, ["site.link.rate_mbps", "0", "greater than 0"]),
+        ({"site__test_computer": {"cpus": [0]}}, ["site", "cpus", "both computers, or `auto` to both"]),
+        ({"site__middlebox_server": {"cpus": [0]}}, ["site", "cpus", "both computers, or `auto` to both"]),
+        ({"site__idle_s": 0}, ["site.idle_s", "0", "1"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_bad_testbed_is_refused_with_file_key_value_and_what_is_allowed(folder, changes, words):
+    path = folder / "near.yaml"
+    path.write_text(yaml.safe_dump(changed(composition(), **changes)))
+    with pytest.raises(ConfigError) as caught:
+        config.check_study(STUDY, ORIGIN, folder)
+    message = str(caught.value)
+    for word in (str(path), *words):
+        assert word in message
+
+
+def test_every_mistake_is_told_at_once(folder):
+    with pytest.raises(ConfigError) as caught:
+        config.check_study(changed(STUDY, frame_sizes=[59], chain_lengths=[-1], colour="red"), ORIGIN, folder)
+    for word in ("frame_sizes.0", "chain_lengths.0", "colour"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("a: [", "not YAML"), ("- a\n", "keys and values"), ("", "keys and values")]
+)
+def test_testbed_file_that_is_no_mapping_is_named(folder, text, words):
+    (folder / "near.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        config.load_testbed("near", folder)
+    assert str(folder / "near.yaml") in str(caught.value)
+
+
+def test_frame_sizes_are_checked_against_the_links_of_every_testbed(folder):
+    (folder / "far.yaml").write_text(yaml.safe_dump(changed(composition(), site__link__mtu=786)))
+    with pytest.raises(ConfigError, match=r"1514 B: the links of testbed far \(mtu 786\) carry frames of 60 to 800 B"):
+        config.check_study(changed(STUDY, testbeds=["near", "far"]), ORIGIN, folder)
+
+
+def test_processors_given_to_both_computers_are_taken():
+    both = changed(composition(), site__test_computer={"cpus": [0]}, site__middlebox_server={"cpus": [1, 2]})
+    testbed = config.Testbed.model_validate(both)
+    assert (testbed.site.test_computer.cpus, testbed.site.middlebox_server.cpus) == ((0,), (1, 2))
+
+
+class TestShippedConfig:
+    """The config files of the project itself."""
+
+    STUDY = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+
+    @pytest.mark.parametrize("effort", STUDY["efforts"])
+    def test_study_is_good_under_every_effort(self, effort):
+        study, testbeds = config.check_study(self.STUDY | {"effort": effort}, ORIGIN, PROJECT / config.TESTBED_FOLDER)
+        assert testbeds.keys() == set(study.testbeds)
+
+    @pytest.mark.parametrize(
+        "path", sorted((PROJECT / config.TESTBED_FOLDER).glob("*.yaml")), ids=lambda path: path.stem
+    )
+    def test_testbed_is_good(self, path):
+        assert config.load_testbed(path.stem, path.parent).description
+
+    def test_schema_takes_the_shipped_study_and_refuses_a_typo(self):
+        schema = yaml.safe_load(documentation.schema(config.Study))
+        jsonschema.validate(self.STUDY, schema)
+        with pytest.raises(jsonschema.ValidationError, match="frame_size"):
+            jsonschema.validate(self.STUDY | {"frame_size": [60]}, schema)

@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from middlebench.chain import ChainPlan, plan_chain
+from middlebench.convergence import LiveChain
+from middlebench.switches.base import LiveBridge, LiveSwitch
+
+LENGTHS = st.integers(min_value=0, max_value=40)
+
+
+def live(plan: ChainPlan) -> LiveChain:
+    """The chain that ``plan`` asks for, as it is read when it stands."""
+    return LiveChain(
+        switch=LiveSwitch(
+            bridges={
+                bridge.name: LiveBridge(frozenset(bridge.ports), frozenset({bridge.ports, bridge.ports[::-1]}))
+                for bridge in plan.bridges
+            },
+            identity="daemon 1",
+        ),
+        middleboxes={middlebox.name: f"process {middlebox.index}" for middlebox in plan.middleboxes},
+    )
+
+
+def with_bridge(chain: LiveChain, name: str, **changes) -> LiveChain:
+    bridge = replace(chain.switch.bridges[name], **changes)
+    return replace(chain, switch=replace(chain.switch, bridges={**chain.switch.bridges, name: bridge}))
+
+
+PLAN = plan_chain(2, ("eth0", "eth1"))
+CHAIN = live(PLAN)
+CHANGES = {
+    "middlebox mbench-1": replace(CHAIN, middleboxes={"mbench-2": "process 2"}),
+    "middlebox mbench-3": replace(CHAIN, middleboxes={**CHAIN.middleboxes, "mbench-3": "process 3"}),
+    "mbench-br1": replace(
+        CHAIN,
+        switch=replace(
+            CHAIN.switch, bridges={name: each for name, each in CHAIN.switch.bridges.items() if name != "mbench-br1"}
+        ),
+    ),
+    "mbench-br0: port mbench-1-in": with_bridge(CHAIN, "mbench-br0", ports=frozenset({"eth0"})),
+    "mbench-br0: port eth9": with_bridge(CHAIN, "mbench-br0", ports=frozenset({"eth0", "mbench-1-in", "eth9"})),
+    "no flow from eth0 to mbench-1-in": with_bridge(CHAIN, "mbench-br0", flows=frozenset({("mbench-1-in", "eth0")})),
+    "a flow from eth0 to eth0": with_bridge(
+        CHAIN, "mbench-br0", flows=CHAIN.switch.bridges["mbench-br0"].flows | {("eth0", "eth0")}
+    ),
+    "flow priority=7 is not ours": with_bridge(CHAIN, "mbench-br2", foreign=("flow priority=7 is not ours",)),
+}
+
+
+@given(LENGTHS)
+def test_chain_that_stands_as_planned_has_no_differences(length):
+    plan = plan_chain(length, ("eth0", "eth1"))
+    assert live(plan).differences(plan) == []
+
+
+@given(LENGTHS, LENGTHS)
+def test_chains_of_different_lengths_differ_both_ways(one, other):
+    plans = [plan_chain(length, ("eth0", "eth1")) for length in (one, other)]
+    assert bool(live(plans[0]).differences(plans[1])) == (one != other)
+    assert (live(plans[0]).fingerprint == live(plans[1]).fingerprint) == (one == other)
+
+
+@pytest.mark.parametrize("words", CHANGES)
+def test_difference_from_the_plan_is_named(words):
+    assert any(words in text for text in CHANGES[words].differences(PLAN))
+
+
+@pytest.mark.parametrize("words", CHANGES)
+def test_every_difference_changes_the_fingerprint(words):
+    assert CHANGES[words].fingerprint != CHAIN.fingerprint
+
+
+@pytest.mark.parametrize("words", CHANGES)
+def test_change_in_time_is_told_both_ways(words):
+    assert CHANGES[words].changes_since(CHAIN)
+    assert CHAIN.changes_since(CHANGES[words])
+
+
+def test_unchanged_chain_has_no_changes():
+    assert live(PLAN).changes_since(CHAIN) == []
+    assert live(PLAN).fingerprint == CHAIN.fingerprint
+
+
+def test_middlebox_of_the_same_name_that_is_another_one_is_a_change():
+    restarted = replace(CHAIN, middleboxes=CHAIN.middleboxes | {"mbench-2": "process 99"})
+    assert restarted.differences(PLAN) == []
+    assert restarted.changes_since(CHAIN) == ["middlebox mbench-2 is another one (process 2)"]
+    assert restarted.fingerprint != CHAIN.fingerprint
+
+
+def test_restarted_switch_is_a_change():
+    restarted = replace(CHAIN, switch=replace(CHAIN.switch, identity="daemon 2"))
+    assert restarted.changes_since(CHAIN) == ["the switch was restarted or its bridges were made anew"]
+    assert restarted.fingerprint != CHAIN.fingerprint
+
+
+def test_order_in_which_a_chain_is_read_does_not_change_its_fingerprint():
+    other_order = LiveChain(
+        switch=replace(CHAIN.switch, bridges=dict(reversed(CHAIN.switch.bridges.items()))),
+        middleboxes=dict(reversed(CHAIN.middleboxes.items())),
+    )
+    assert other_order.fingerprint == CHAIN.fingerprint

@@ -1,0 +1,48 @@
+"""A dataset is all that lies in a results folder, or the paper's data in the same form."""
+
+from pathlib import Path
+
+import pytest
+from sweeps import write_results
+
+from middlebench.analysis.dataset import load_dataset
+from middlebench.errors import RecordError
+
+
+def test_measured_dataset_has_what_its_folder_has(tmp_path):
+    write_results(tmp_path)
+    data = load_dataset("made", tmp_path)
+    assert len(data.measurements) == 9
+    assert sorted(data.plans) == [1, 2, 4]
+    assert data.facts["kernel"] == "6.1"
+    assert data.link_bps == 1e9
+    assert len(data.setups) == 1
+    assert data.middlebox == "a middlebox"
+    assert data.note == ""
+
+
+def test_published_dataset_needs_no_results_folder():
+    data = load_dataset("published", Path("nowhere"))
+    assert len(data.measurements) == 192
+    assert data.longest_plan()["length"] == 20
+    assert data.link_bps == 1e9
+
+
+@pytest.mark.parametrize("facts", [{"emulated": True}, {"server": {"emulated": True}}])
+def test_emulated_host_is_noted(tmp_path, facts):
+    write_results(tmp_path, facts=facts)
+    assert load_dataset("made", tmp_path).note == "emulated"
+
+
+def test_figures_of_one_chain_take_the_nearest_that_ran(tmp_path):
+    write_results(tmp_path, lengths=(3, 6))
+    data = load_dataset("made", tmp_path)
+    assert data.plan_nearest(1)["length"] == 3
+    assert data.longest_plan()["length"] == 6
+
+
+def test_missing_deployment_is_refused_by_name(tmp_path):
+    write_results(tmp_path)
+    (tmp_path / "made/deployments/n4.json").unlink()
+    with pytest.raises(RecordError, match=r"n4\.json"):
+        load_dataset("made", tmp_path)

@@ -1,0 +1,113 @@
+"""Figures can be read on their own: titles, units, names of what is drawn, and axes from zero."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sweeps import record, sweep
+
+from middlebench.analysis import figures
+from middlebench.analysis.measurements import from_records
+from middlebench.analysis.style import save_figure
+from middlebench.published import load_published
+
+LINES = (figures.fig1, figures.fig3, figures.fig5, figures.throughput_by_size)
+NO_CELL = from_records([])
+
+
+def words(figure):
+    return " ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+
+
+def line(figure, label):
+    (found,) = (each for each in figure.axes[0].lines if label in str(each.get_label()))
+    return found.get_xdata().tolist(), found.get_ydata().tolist()
+
+
+@pytest.mark.parametrize("draw", LINES)
+def test_line_plot_names_measured_and_published_units_and_begins_at_zero(draw):
+    figure = draw(sweep(), load_published())
+    text = words(figure)
+    assert "made" in text
+    assert "published" in text
+    assert "[Mb/s]" in figure.axes[0].get_ylabel()
+    assert "[" in figure.axes[0].get_xlabel()
+    assert figure.axes[0].get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize("draw", [*LINES, figures.heat_map])
+def test_note_is_in_the_title(draw):
+    assert "[emulated]" in draw(sweep(), note="emulated").axes[0].get_title(loc="left")
+
+
+@pytest.mark.parametrize("draw", [*LINES, figures.heat_map])
+@pytest.mark.parametrize("measurements", [NO_CELL, from_records([record(n=0, frame_bytes=512, received=0)])])
+@pytest.mark.filterwarnings("error")
+def test_sweep_of_next_to_nothing_is_drawn_all_the_same(draw, measurements, tmp_path):
+    assert save_figure(draw(measurements), tmp_path, "figure")["png"].stat().st_size > 0
+
+
+def test_values_are_drawn_in_their_place():
+    sizes, throughputs = line(figures.fig3(sweep()), "measured")
+    assert sizes == [60, 800, 1500]
+    assert throughputs == pytest.approx([20_000 * size * 8 / 0.5 / 1e6 for size in sizes])
+
+
+def test_fig1_shows_the_line_rate_of_the_link():
+    sizes, throughputs = line(figures.fig1(sweep(), link_bps=1e9), "line rate of a 1 Gb/s link")
+    assert (sizes[0], sizes[-1]) == (60, 1500)
+    assert throughputs[0] == pytest.approx(714.29, abs=0.01)
+
+
+def test_fig5_takes_800_bytes_where_it_can():
+    figure = figures.fig5(sweep())
+    assert "800 B" in figure.axes[0].get_title(loc="left")
+    assert line(figure, "measured")[0] == [1, 2, 4]
+
+
+def test_fig5_says_which_size_it_takes_instead_and_which_the_other_has():
+    figure = figures.fig5(sweep(sizes=(64, 1024)), load_published())
+    assert "1024 B (nearest to 800 B)" in figure.axes[0].get_title(loc="left")
+    assert "1000 B" in words(figure)
+
+
+def test_what_a_sweep_does_not_have_is_said_in_the_legend():
+    assert "not in this sweep" in words(figures.fig3(sweep(lengths=(2,)), load_published()))
+
+
+def test_heat_map_has_a_number_in_every_measured_cell_only():
+    measurements = from_records([record(n=1, frame_bytes=60), record(n=2, frame_bytes=100, received=0)])
+    numbers = [text.get_text() for text in figures.heat_map(measurements).axes[0].texts]
+    assert "38.4" in numbers
+    assert "0.00" in numbers
+    assert len([number for number in numbers if number.replace(".", "").isdigit()]) == 2
+
+
+def test_colours_of_the_papers_grid_are_logarithmic():
+    (image,) = figures.heat_map(load_published()).axes[0].images
+    assert isinstance(image.norm, mpl.colors.LogNorm)
+
+
+def test_ratio_map_is_symmetric_around_one():
+    (image,) = figures.ratio_map(sweep(), load_published()).axes[0].images
+    assert image.norm.vmin * image.norm.vmax == pytest.approx(1)
+    assert np.isfinite(image.get_array().compressed()).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_ratio_map_of_datasets_without_a_common_cell_says_so():
+    assert "no such cells" in words(figures.ratio_map(sweep(sizes=(61,)), load_published()))
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path):
+    measurements = sweep()
+    for folder in ("first", "second"):
+        save_figure(figures.fig3(measurements, load_published()), tmp_path / folder, "fig3")
+    for suffix in ("png", "svg", "pdf"):
+        name = f"fig3.{suffix}"
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_drawing_leaves_the_readers_own_settings_alone():
+    before = dict(mpl.rcParams)
+    figures.fig3(sweep())
+    assert dict(mpl.rcParams) == before

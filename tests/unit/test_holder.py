@@ -1,0 +1,65 @@
+import fcntl
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from middlebench.sites.holder_process import idle, state_is_ours
+from middlebench.sites.namespaces import partition
+
+
+@pytest.fixture
+def lease(tmp_path):
+    """The file of a lease that was taken long ago."""
+    path = tmp_path / "lease"
+    path.touch()
+    os.utime(path, (0, 0))
+    return path
+
+
+def test_holder_is_idle_when_the_lease_was_taken_long_ago(lease):
+    assert idle(lease, 900)
+
+
+def test_holder_is_not_idle_soon_after_the_lease_was_taken(lease):
+    os.utime(lease)
+    assert not idle(lease, 900)
+
+
+def test_holder_is_not_idle_while_somebody_has_the_lease(lease):
+    with lease.open() as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert not idle(lease, 900)
+
+
+def test_nobody_can_take_the_lease_from_a_holder_about_to_end(lease):
+    assert idle(lease, 900)
+    with lease.open() as stream, pytest.raises(BlockingIOError):
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_holder_is_idle_when_its_lease_is_gone(lease):
+    lease.unlink()
+    assert idle(lease, 900)
+
+
+@pytest.mark.parametrize(("text", "ours"), [('{"pid": 7}', True), ('{"pid": 8}', False), ("", False), ("{}", False)])
+def test_state_names_the_one_holder_that_can_be_found(tmp_path, text, ours):
+    (tmp_path / "holder.json").write_text(text)
+    assert state_is_ours(tmp_path / "holder.json", 7) is ours
+
+
+def test_holder_without_a_state_file_cannot_be_found(tmp_path):
+    assert not state_is_ours(tmp_path / "holder.json", 7)
+
+
+@given(st.sets(st.integers(min_value=0, max_value=1023), min_size=2))
+def test_processors_are_shared_out_without_overlap(available):
+    test_computer, server = partition(sorted(available))
+    assert sorted([*test_computer, *server]) == sorted(available)
+    assert len(test_computer) in (1, 2)
+    assert server
+
+
+def test_only_processor_is_shared_by_both_computers():
+    assert partition([3]) == ((3,), (3,))

@@ -1,0 +1,125 @@
+import getpass
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from middlebench.errors import LeaseError
+from middlebench.lease import lease
+
+HOLD = """
+import sys
+from pathlib import Path
+from middlebench.lease import lease
+with lease(Path(sys.argv[1]), "a long sweep"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+TAKE = """
+import sys
+from pathlib import Path
+from middlebench.lease import lease
+with lease(Path(sys.argv[1]), "one cell"):
+    print("taken")
+"""
+
+
+@contextmanager
+def another_holder(path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the lease until its standard input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.stdin.close()
+
+
+def demand_free(path) -> None:
+    with lease(path, "a second run"):
+        pass
+
+
+def test_second_process_is_told_who_holds_the_lease(tmp_path):
+    path = tmp_path / "lease"
+    with another_holder(path) as holder:
+        with pytest.raises(LeaseError) as caught, lease(path, "a second run"):
+            pytest.fail("two had the lease")
+        message = str(caught.value)
+        assert "a second run" in message
+        assert f"process {holder.pid}" in message
+        assert "for a long sweep" in message
+        assert getpass.getuser() in message
+        assert "make down" in message
+
+
+def test_second_process_waits_when_told_to(tmp_path):
+    path = tmp_path / "lease"
+    told = []
+    with another_holder(path) as holder:
+
+        def tell(message: str) -> None:
+            told.append(message)
+            holder.stdin.close()  # which ends the holder
+
+        with lease(path, "a second run", wait_s=60, tell=tell):
+            assert holder.wait() == 0
+    assert len(told) == 1
+    assert f"process {holder.pid}" in told[0]
+
+
+def test_waiting_ends_with_an_error_when_the_holder_stays(tmp_path):
+    path = tmp_path / "lease"
+    with (
+        another_holder(path),
+        pytest.raises(LeaseError, match="a long sweep"),
+        lease(path, "a second run", wait_s=0.01),
+    ):
+        pytest.fail("two had the lease")
+
+
+def test_lease_is_free_when_its_holder_ended(tmp_path):
+    path = tmp_path / "lease"
+    with another_holder(path):
+        pass
+    demand_free(path)
+
+
+def test_lease_is_free_when_its_holder_was_killed(tmp_path):
+    path = tmp_path / "lease"
+    with another_holder(path) as holder:
+        holder.kill()
+        holder.wait()
+        demand_free(path)
+
+
+def test_error_inside_gives_the_lease_back(tmp_path):
+    path = tmp_path / "lease"
+    with pytest.raises(ZeroDivisionError), lease(path, "a run that fails"):
+        raise ZeroDivisionError
+    with another_holder(path):
+        pass
+
+
+@pytest.mark.parametrize("generation", ["child", "grandchild"])
+def test_process_below_the_holder_is_let_in(tmp_path, generation):
+    path = tmp_path / "lease"
+    command = [sys.executable, "-c", TAKE, str(path)]
+    if generation == "grandchild":
+        command = ["sh", "-c", '"$@"; exit $?', "sh", *command]
+    with lease(path, "a run with jobs"):
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (result.stdout, result.stderr) == ("taken\n", "")
+        assert json.loads(path.read_text())["pid"] == os.getpid(), "the lease is still the holder's"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]"])
+def test_damaged_lease_file_still_keeps_others_out(tmp_path, content):
+    path = tmp_path / "lease"
+    with another_holder(path):
+        path.write_text(content)
+        with pytest.raises(LeaseError, match="another process holds it"):
+            demand_free(path)

@@ -1,0 +1,65 @@
+"""The notebooks are committed clean, take their parameters, and leave the files that they promise."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from sweeps import write_results
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NAMES = ("figures", "tables", "comparison")
+
+FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig5", "heatmap", "throughput_by_size")
+TABLES = ("table1", "table2")
+COMPARISONS = ("comparison_published", "comparison_published_by_length", "comparison_published_by_size")
+PROMISED = {
+    "figures": {f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg", "pdf")},
+    "tables": {f"tables/{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")},
+    "comparison": {f"tables/{name}.{suffix}" for name in COMPARISONS for suffix in ("csv", "md", "tex")}
+    | {f"figures/comparison_published.{suffix}" for suffix in ("png", "svg", "pdf")},
+}
+
+
+def read(name):
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def run(name, **parameters):
+    """Run a notebook's code here, its parameters set as papermill sets them: by a cell after their defaults."""
+    namespace = {}
+    for cell in read(name).cells:
+        if cell.cell_type == "code":
+            exec(cell.source, namespace)
+        if "parameters" in cell.metadata.get("tags", []):
+            namespace.update(parameters)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_is_valid_and_clean(name):
+    content = read(name)
+    nbformat.validate(content)
+    assert content.metadata.kernelspec.name == "python3"
+    assert len({cell.id for cell in content.cells}) == len(content.cells)
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_begins_with_a_title_and_one_parameters_cell(name):
+    cells = read(name).cells
+    assert re.match(r"# \w", cells[0].source)
+    (parameters,) = (cell for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    assert 'dataset = "local"\nresults = "results"\npublished_data = "data/paper"' in parameters.source
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dataset", ["made", "published"])
+def test_notebook_leaves_the_files_that_it_promises(tmp_path, name, dataset):
+    write_results(tmp_path)
+    run(name, dataset=dataset, results=str(tmp_path), published_data=str(FOLDER.parent / "data/paper"))
+    folder = tmp_path / dataset
+    found = {str(path.relative_to(folder)) for part in ("figures", "tables") for path in (folder / part).glob("*")}
+    assert found == PROMISED[name]

@@ -1,0 +1,88 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from middlebench.switches.openvswitch import live_bridge
+
+PORTS = [
+    {"name": "eth0", "ofport": 1, "error": [], "type": ""},
+    {"name": "mbench-1-in", "ofport": 2, "error": [], "type": ""},
+]
+COUNTS = st.integers(min_value=0, max_value=10**15)
+
+
+def flow(match: str, *, seconds: int = 3, packets: int = 0, size: int = 0) -> str:
+    return f"duration={seconds}s, n_packets={packets}, n_bytes={size}, {match}\n"
+
+
+HIDDEN = "table_id=254, " + flow("priority=2,recirc_id=0,actions=drop")
+FORWARD, BACKWARD = "in_port=1,actions=output:2", "in_port=2,actions=output:1"
+
+
+def described(flows: str, interfaces=PORTS) -> dict:
+    return {"name": "mbench-br0", "interfaces": interfaces, "flows": flows}
+
+
+def test_bridge_of_ours_is_read_without_anything_foreign():
+    bridge = live_bridge(described(flow(FORWARD) + flow(BACKWARD) + HIDDEN))
+    assert bridge.ports == {"eth0", "mbench-1-in"}
+    assert bridge.flows == {("eth0", "mbench-1-in"), ("mbench-1-in", "eth0")}
+    assert bridge.foreign == ()
+
+
+def test_bridge_without_flows_has_none():
+    assert live_bridge(described(HIDDEN)).flows == set()
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "priority=100,in_port=1,actions=output:2",
+        "in_port=1,actions=drop",
+        "in_port=1,actions=output:2,output:1",
+        "in_port=1,dl_type=0x0800,actions=output:2",
+        "in_port=LOCAL,actions=output:2",
+        "actions=NORMAL",
+        "in_port=1,actions=output:9",
+        "in_port=9,actions=output:2",
+        "in_port=1,actions=set_field:02:00:00:00:00:00->eth_dst,output:2",
+        "some line of a version to come",
+    ],
+)
+def test_flow_that_is_not_ours_is_seen(match):
+    bridge = live_bridge(described(flow(FORWARD) + flow(match) + HIDDEN))
+    assert bridge.flows == {("eth0", "mbench-1-in")}
+    assert len(bridge.foreign) == 1
+    assert match in bridge.foreign[0]
+
+
+def test_flow_with_a_timeout_is_not_ours():
+    line = "duration=3s, n_packets=0, n_bytes=0, idle_timeout=60, in_port=1,actions=output:2\n"
+    assert live_bridge(described(line)).flows == set()
+    assert len(live_bridge(described(line)).foreign) == 1
+
+
+def test_line_of_an_unknown_form_is_never_passed_over():
+    assert len(live_bridge(described("NXST_FLOW reply (xid=0x4):\n")).foreign) == 1
+
+
+def test_broken_port_is_foreign_and_its_flows_do_not_count():
+    broken = [
+        PORTS[0],
+        PORTS[1] | {"error": "could not open network device mbench-1-in (No such device)", "ofport": -1},
+    ]
+    bridge = live_bridge(described(flow(FORWARD) + flow(BACKWARD), broken))
+    assert bridge.ports == {"eth0"}
+    assert bridge.flows == set()
+    assert any("mbench-1-in" in text and "No such device" in text for text in bridge.foreign)
+
+
+@given(seconds=COUNTS, packets=COUNTS, size=COUNTS)
+@pytest.mark.parametrize("match", [FORWARD, "priority=7,in_port=1,actions=drop"])
+def test_counters_do_not_change_what_a_bridge_is(match, seconds, packets, size):
+    counted = live_bridge(described(flow(match, seconds=seconds, packets=packets, size=size)))
+    assert counted == live_bridge(described(flow(match)))
+
+
+def test_order_of_foreign_flows_does_not_change_what_a_bridge_is():
+    one, two = flow("in_port=1,actions=drop"), flow("in_port=2,actions=drop")
+    assert live_bridge(described(one + two)) == live_bridge(described(two + one))

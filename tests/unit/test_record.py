@@ -1,0 +1,132 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from middlebench import record
+from middlebench.errors import RecordError
+from pydantic import ValidationError
+
+COUNTS = st.integers(min_value=0, max_value=10**12)
+SECONDS = st.floats(min_value=1e-3, max_value=3600)
+NAMES = st.text(min_size=1, max_size=20)
+
+RECORDS = st.builds(
+    record.Record,
+    cell=st.builds(
+        record.Cell, testbed=NAMES, n=COUNTS, frame_bytes=COUNTS, repetition=st.integers(min_value=1, max_value=1000)
+    ),
+    started_at=NAMES,
+    settings=st.builds(
+        record.Settings,
+        window_s=SECONDS,
+        warm_up_s=SECONDS,
+        sample_s=SECONDS,
+        offered_load=st.one_of(st.just("maximum"), SECONDS),
+    ),
+    components=st.builds(record.Components, switch=NAMES, middlebox=NAMES, generator=NAMES),
+    link_bps=SECONDS,
+    counts=st.builds(
+        record.Counts,
+        window_s=SECONDS,
+        intended_packets=COUNTS,
+        offered_packets=COUNTS,
+        received_packets=COUNTS,
+        offered_bytes=COUNTS,
+        received_bytes=COUNTS,
+        trial_sent_packets=COUNTS,
+        trial_received_packets=COUNTS,
+    ),
+    samples=st.lists(
+        st.builds(record.Sample, t_s=SECONDS, sent_packets=COUNTS, received_packets=COUNTS), max_size=3
+    ).map(tuple),
+    attestation=st.builds(record.Attestation, fingerprint=NAMES, probes_sent=COUNTS, probes_returned=COUNTS),
+    hops=st.lists(
+        st.builds(
+            record.Hop,
+            bridge=NAMES,
+            ingress_port=NAMES,
+            egress_port=NAMES,
+            entered_packets=COUNTS,
+            left_packets=COUNTS,
+            dropped_packets=COUNTS,
+        ),
+        max_size=3,
+    ).map(tuple),
+    flags=st.lists(NAMES, max_size=2).map(tuple),
+)
+
+PROVISION = record.Provision(
+    testbed="local",
+    description="one machine",
+    options={"site": {"driver": "namespaces"}},
+    components=record.Components(switch="a switch", middlebox="a middlebox", generator="a generator"),
+    choices=({"alternative": "x", "received_pps": {"60": 1}, "failure": "", "chosen": True},),
+    facts={"kernel": "6.1"},
+)
+
+
+@given(written=RECORDS)
+def test_record_is_read_as_it_was_written(tmp_path_factory, written):
+    path = tmp_path_factory.mktemp("records") / "rep1.json"
+    record.write(written, path)
+    assert record.read(record.Record, path) == written
+
+
+def test_record_is_one_readable_json_file_with_its_format_in_it(tmp_path):
+    record.write(PROVISION, tmp_path / "provision.json")
+    text = (tmp_path / "provision.json").read_text()
+    assert json.loads(text)["format"] == "middlebench-provision/1"
+    assert text.count("\n") > 10
+    assert text.endswith("}\n")
+
+
+def broken(change=dict.copy) -> str:
+    values = json.loads(PROVISION.model_dump_json())
+    change(values)
+    return json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (broken(lambda values: values.update(colour="red")), "colour"),
+        (broken(lambda values: values.pop("facts")), "facts"),
+        (broken(lambda values: values.update(format="middlebench-provision/2")), "format"),
+        (broken(lambda values: values["components"].pop("switch")), "components.switch"),
+        (broken()[:-2], "JSON"),
+        ("", "JSON"),
+        ("[]", "Provision"),
+        ("\udcff", "Provision"),
+    ],
+    ids=["unknown key", "missing key", "later format", "missing inner key", "cut short", "empty", "list", "not UTF-8"],
+)
+def test_file_that_is_not_such_a_record_is_named_with_what_is_wrong(tmp_path, text, words):
+    path = tmp_path / "provision.json"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(RecordError) as caught:
+        record.read(record.Provision, path)
+    assert str(path) in str(caught.value)
+    assert words in str(caught.value)
+    assert "remove it to have it made anew" in str(caught.value)
+
+
+def test_missing_record_is_named(tmp_path):
+    with pytest.raises(RecordError, match=r"provision\.json: there is no such file"):
+        record.read(record.Provision, tmp_path / "provision.json")
+
+
+def test_record_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "provision.json"
+    record.write(PROVISION, path)
+    with pytest.raises(RecordError, match="not a Deployment record"):
+        record.read(record.Deployment, path)
+
+
+@pytest.mark.parametrize("key", ["offered_packets", "received_packets", "trial_sent_packets", "received_bytes"])
+@pytest.mark.parametrize("value", [-1, 1.5, None])
+def test_counts_are_whole_numbers_from_zero(key, value):
+    counts = dict.fromkeys(record.Counts.model_fields, 1)
+    record.Counts.model_validate(counts)
+    with pytest.raises(ValidationError, match=key):
+        record.Counts.model_validate(counts | {key: value})

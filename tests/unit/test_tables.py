@@ -1,0 +1,70 @@
+"""Tables have the paper's layout for any sweep, and all their forms say the same."""
+
+import io
+
+import pandas as pd
+import pytest
+from sweeps import record, sweep
+
+from middlebench.analysis.measurements import from_records
+from middlebench.analysis.tables import table1, table2, to_csv, to_html, to_latex, to_markdown, write_table
+from middlebench.published import load_published, load_table1, load_table2
+
+
+@pytest.mark.parametrize(("make", "load"), [(table1, load_table1), (table2, load_table2)])
+def test_published_tables_come_out_as_they_were_transcribed(make, load):
+    written = pd.read_csv(io.StringIO(to_csv(make(load_published()))))
+    pd.testing.assert_frame_equal(written, load())
+
+
+def test_table1_has_only_one_middlebox():
+    table = table1(sweep())
+    assert list(table.frame["frame_bytes"]) == [60, 800, 1500]
+    assert table.frame["received_mbps"].iloc[1] == pytest.approx(20_000 * 800 * 8 / 0.5 / 1e6)
+
+
+def test_table1_of_a_sweep_without_a_single_middlebox_is_empty():
+    assert table1(sweep(lengths=(2, 3))).frame.empty
+
+
+def test_table2_has_a_column_for_each_swept_length_and_no_other():
+    assert list(table2(sweep(lengths=(0, 2, 15))).frame.columns) == ["frame_bytes", "n0", "n2", "n15"]
+
+
+def test_cell_that_was_not_measured_is_an_empty_field():
+    table = table2(from_records([record(n=1, frame_bytes=60), record(n=2, frame_bytes=100)]))
+    assert [row[2] for row in table.cells()] == ["", "64.00"]
+    assert to_csv(table).splitlines() == ["frame_bytes,n1,n2", "60,38.40,", "100,,64.00".replace("64.00", "64.00")]
+
+
+def test_repetitions_are_averaged_and_the_caption_says_so():
+    measurements = from_records([record(repetition=1, received=10_000), record(repetition=2, received=30_000)])
+    table = table2(measurements)
+    assert table.frame["n1"].item() == pytest.approx(256)
+    assert "mean of 2 repetitions" in table.caption
+
+
+def test_caption_names_testbed_and_middlebox():
+    assert "testbed made (a middlebox)" in table1(sweep()).caption
+
+
+def test_every_form_holds_every_value():
+    table = table2(sweep())
+    for text in (to_csv(table), to_markdown(table), to_latex(table), to_html(table)):
+        for value in (value for row in table.cells() for value in row):
+            assert value in text
+
+
+def test_latex_escapes_what_it_must_and_has_as_many_columns_as_it_declares():
+    measurements = sweep(testbed="my_lab")
+    text = to_latex(table1(measurements))
+    assert r"my\_lab" in text
+    assert r"\begin{tabular}{rrrrrr}" in text
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") for line in rows} == {5}
+
+
+def test_table_is_written_in_three_forms(tmp_path):
+    paths = write_table(table1(sweep()), tmp_path / "tables", "table1")
+    assert [path.name for path in paths] == ["table1.csv", "table1.md", "table1.tex"]
+    assert all(path.read_text() for path in paths)

@@ -1,0 +1,150 @@
+"""A dataset: all that is on disk of one testbed, or of the paper, ready for tables, figures and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from middlebench import published
+from middlebench.analysis.diagrams import Plan
+from middlebench.analysis.flags import EMULATED
+from middlebench.analysis.measurements import read_measurements
+from middlebench.errors import RecordError
+from middlebench.record import Deployment, Provision, Record, read
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What cells that belong together have in common."""
+
+    settings: Mapping[str, Any]
+    components: Mapping[str, str]
+    link_bps: float
+    """Line rate of the links in bits/s."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One testbed's results, or the paper's."""
+
+    name: str
+    """The testbed, or ``published``."""
+    measurements: pd.DataFrame
+    plans: Mapping[int, Plan]
+    """The chain plan that ran, by chain length."""
+    facts: Mapping[str, Any]
+    """What tells the testbed from another; may be nested."""
+    setups: tuple[Setup, ...]
+    """The distinct ways in which cells were measured: one, unless settings changed between runs."""
+    description: str = ""
+    """What the testbed's author says of it."""
+    choices: tuple[Mapping[str, Any], ...] = ()
+    """The alternatives that were tried where the configuration left the choice to us."""
+    deployments: tuple[Deployment, ...] = field(default=(), repr=False)
+    """What it took to deploy each chain, by length."""
+
+    @property
+    def link_bps(self) -> float | None:
+        """Line rate of the links in bits/s; None when unknown, or when cells differ in it."""
+        rates = {setup.link_bps for setup in self.setups}
+        return rates.pop() if len(rates) == 1 else None
+
+    @property
+    def middlebox(self) -> str:
+        """What forwards, in the driver's words."""
+        return " / ".join(sorted(set(self.measurements["middlebox"])))
+
+    @cached_property
+    def note(self) -> str:
+        """What every title must say of this dataset; empty when nothing."""
+        flagged = any(EMULATED in flags.split(";") for flags in self.measurements["flags"])
+        return EMULATED if flagged or _says(self.facts, EMULATED) else ""
+
+    def plan_nearest(self, length: int) -> Plan:
+        """Return the plan that ran of this chain length, or of the length nearest to it.
+
+        Raises:
+            RecordError: no chain was deployed.
+        """
+        if not self.plans:
+            raise RecordError(f"looking for a chain plan of {self.name}", "there is no deployment record")
+        return self.plans[min(self.plans, key=lambda n: (abs(n - length), n))]
+
+    def longest_plan(self) -> Plan:
+        """Return the plan of the longest chain that ran.
+
+        Raises:
+            RecordError: no chain was deployed.
+        """
+        return self.plan_nearest(max(self.plans, default=0))
+
+
+def load_dataset(name: str, results: Path = RESULTS, published_data: Path = published.DATA_FOLDER) -> Dataset:
+    """Return a testbed's dataset from its results, or the paper's (``published``) from its tables.
+
+    Args:
+        name: a testbed, or ``published``.
+        results: folder that holds a folder a testbed.
+        published_data: folder with the paper's tables.
+
+    Raises:
+        RecordError: a file is missing or is not what it should be.
+    """
+    return _published(published_data) if name == published.TESTBED else _measured(name, results / name)
+
+
+def _published(folder: Path) -> Dataset:
+    """Return the paper's tables, with the configurations of its figures 2 and 4."""
+    return Dataset(
+        name=published.TESTBED,
+        measurements=published.load_published(folder),
+        plans={length: published.paper_plan(length) for length in (1, 20)},
+        facts=published.FACTS,
+        setups=(Setup({"window_s": published.WINDOW_S}, published.COMPONENTS, published.LINK_BPS),),
+        description="The figures that the paper prints in its appendix, as transcribed.",
+    )
+
+
+def _measured(name: str, folder: Path) -> Dataset:
+    """Return what a sweep has left in a testbed's results folder."""
+    measurements = read_measurements(folder / "measurements.csv")
+    provision = read(Provision, folder / "provision.json")
+    deployments = sorted(
+        (read(Deployment, folder / f"deployments/n{n}.json") for n in measurements["n"].unique()),
+        key=lambda deployment: int(deployment.plan["length"]),
+    )
+    return Dataset(
+        name=name,
+        measurements=measurements,
+        plans={int(deployment.plan["length"]): deployment.plan for deployment in deployments},
+        facts=provision.facts,
+        setups=_setups([read(Record, folder / str(path)) for path in measurements["record"]]),
+        description=provision.description,
+        choices=provision.choices,
+        deployments=tuple(deployments),
+    )
+
+
+def _setups(records: list[Record]) -> tuple[Setup, ...]:
+    """Return the distinct setups of the records, in the order in which they come."""
+    setups: list[Setup] = []
+    for record in records:
+        setup = Setup(record.settings.model_dump(), record.components.model_dump(), record.link_bps)
+        if setup not in setups:
+            setups.append(setup)
+    return tuple(setups)
+
+
+def _says(facts: Mapping[str, Any], word: str) -> bool:
+    """Return whether a word is a key with a true value anywhere in nested facts."""
+    return any(
+        (key == word and bool(value)) or (isinstance(value, Mapping) and _says(value, word))
+        for key, value in facts.items()
+    )

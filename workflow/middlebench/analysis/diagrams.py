@@ -1,0 +1,181 @@
+"""The paper's configuration diagrams (figures 2 and 4), drawn from the plan of a chain that ran.
+
+The chain winds like a meander from the server's first uplink to its second: an even number of
+rows, so that both uplinks face the test computer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from middlebench.analysis import style
+from middlebench.analysis.style import styled
+
+Plan = Mapping[str, Any]
+"""A chain plan as a deployment record holds it: ``length``, ``bridges``, ``middleboxes``."""
+
+MOST_COLUMNS = 7
+"""Boxes in a row beyond which a chain gets two more rows."""
+
+PITCH, ROW = 1.8, 1.15
+"""Inches from one box to the next, across and down."""
+BOX_WIDTH, BOX_HEIGHT = 0.95, 0.56
+LANE = 0.17
+"""Inches that the two uplinks of a lone bridge lie above and below its middle."""
+COMPUTER_WIDTH, GAP, MARGIN, EDGE = 1.25, 1.35, 0.35, 0.03
+
+BRIDGE_COLOR, MIDDLEBOX_COLOR, COMPUTER_COLOR, SERVER_COLOR = "#cfe3f1", "#fbe0c4", "#e6e6e6", "#f7f7f7"
+PORT_COLOR = "#333333"
+
+
+@dataclass(frozen=True)
+class _Box:
+    """One bridge or middlebox and its place in the meander."""
+
+    name: str
+    kind: str
+    row: int
+    column: int
+
+    @property
+    def x(self) -> float:
+        """Inches from the middle of the first column."""
+        return self.column * PITCH
+
+    @property
+    def y(self) -> float:
+        """Inches from the middle of the first row, downwards negative."""
+        return -self.row * ROW
+
+
+@styled
+def chain_diagram(plan: Plan, testbed: str, middlebox: str, note: str = "") -> Figure:
+    """Return a drawing of the test computer, the server and the chain between them.
+
+    Args:
+        plan: the chain plan that ran, as its deployment record holds it.
+        testbed: name of the testbed.
+        middlebox: what forwards, in the driver's words.
+        note: what the title must say besides, such as "emulated".
+    """
+    boxes = _meander(plan)
+    links = _links(plan)
+    rows = boxes[-1].row + 1
+    columns = max(box.column for box in boxes) + 1
+    left = -BOX_WIDTH / 2 - GAP
+    right = (columns - 1) * PITCH + BOX_WIDTH / 2 + MARGIN + 0.35
+    bottom, top = -(rows - 1) * ROW - BOX_HEIGHT / 2 - MARGIN, BOX_HEIGHT / 2 + MARGIN + 0.25
+    far_left = left - COMPUTER_WIDTH - EDGE
+    figure, (axes,) = style.new_figure(width=max(right - far_left, 6.0), height=top - bottom + 0.85)
+    _prepare(axes, (far_left, max(right, far_left + 6.0) + EDGE), (bottom - EDGE, top + EDGE))
+    server_left = left + 0.55
+    _area(axes, (left - COMPUTER_WIDTH, bottom), (left, top), "test\ncomputer", COMPUTER_COLOR)
+    _area(axes, (server_left, bottom), (right, top), "middlebox server", SERVER_COLOR)
+    for box in boxes:
+        _draw_box(axes, box)
+    apart = LANE if rows == 1 else 0.0
+    _uplink(axes, boxes[0], (left, server_left), links[0], apart)
+    _uplink(axes, boxes[-1], (left, server_left), links[-1], -apart, inwards=False)
+    for before, after, port in zip(boxes, boxes[1:], links[1:-1], strict=False):
+        _link(axes, before, after, port)
+    length = int(plan["length"])
+    chain = {0: "one bridge, no middlebox", 1: "one middlebox"}.get(length, f"chain of {length} middleboxes")
+    style.set_title(axes, style.noted(f"Measurement configuration: {chain}", note), f"testbed {testbed} · {middlebox}")
+    return figure
+
+
+def _meander(plan: Plan) -> list[_Box]:
+    """Return every bridge and middlebox in the order in which frames pass them, each with its place."""
+    names = [(str(plan["bridges"][0]["name"]), "bridge")]
+    for middlebox, bridge in zip(plan["middleboxes"], plan["bridges"][1:], strict=True):
+        names += [(str(middlebox["name"]), "middlebox"), (str(bridge["name"]), "bridge")]
+    rows = _rows_for(len(names))
+    columns = ceil(len(names) / rows)
+    return [_Box(name, kind, *_place(index, columns)) for index, (name, kind) in enumerate(names)]
+
+
+def _rows_for(boxes: int) -> int:
+    """Return the least even number of rows that keeps each within ``MOST_COLUMNS``; one for a lone box."""
+    return 1 if boxes == 1 else 2 * ceil(boxes / (2 * MOST_COLUMNS))
+
+
+def _place(index: int, columns: int) -> tuple[int, int]:
+    """Return row and column of a box: even rows run to the right, odd ones back."""
+    row, step = divmod(index, columns)
+    return row, step if row % 2 == 0 else columns - 1 - step
+
+
+def _links(plan: Plan) -> list[str]:
+    """Return the port on every link in order: the first uplink, then each middlebox's, the second uplink."""
+    return [str(port) for bridge in plan["bridges"] for port in (bridge["ingress_port"], bridge["egress_port"])]
+
+
+def _prepare(axes: Axes, across: tuple[float, float], up: tuple[float, float]) -> None:
+    axes.set(xlim=across, ylim=up, aspect="equal")
+    axes.axis("off")
+
+
+def _area(axes: Axes, lower_left: tuple[float, float], upper_right: tuple[float, float], name: str, color: str) -> None:
+    """Draw a computer as a large box, its name at the top."""
+    (x0, y0), (x1, y1) = lower_left, upper_right
+    axes.add_patch(
+        FancyBboxPatch(
+            (x0, y0), x1 - x0, y1 - y0, boxstyle="round,pad=0,rounding_size=0.08", facecolor=color, edgecolor=style.GREY
+        )
+    )
+    axes.text((x0 + x1) / 2, y1 - 0.1, name, ha="center", va="top", fontsize=9, color=PORT_COLOR)
+
+
+def _draw_box(axes: Axes, box: _Box) -> None:
+    rounding, color = ("0.02", BRIDGE_COLOR) if box.kind == "bridge" else ("0.12", MIDDLEBOX_COLOR)
+    axes.add_patch(
+        FancyBboxPatch(
+            (box.x - BOX_WIDTH / 2, box.y - BOX_HEIGHT / 2),
+            BOX_WIDTH,
+            BOX_HEIGHT,
+            boxstyle=f"round,pad=0,rounding_size={rounding}",
+            facecolor=color,
+            edgecolor=PORT_COLOR,
+            linewidth=0.9,
+        )
+    )
+    axes.text(box.x, box.y + 0.06, box.name, ha="center", va="center", fontsize=8)
+    axes.text(box.x, box.y - 0.15, box.kind, ha="center", va="center", fontsize=7, color=style.GREY)
+
+
+def _uplink(
+    axes: Axes, box: _Box, edges: tuple[float, float], port: str, above: float, *, inwards: bool = True
+) -> None:
+    """Draw the way between the test computer and an end of the chain, through a port of the server."""
+    computer_edge, server_edge = edges
+    y = box.y + above
+    outer, inner = (computer_edge, y), (box.x - BOX_WIDTH / 2, y)
+    _arrow(axes, *((outer, inner) if inwards else (inner, outer)))
+    axes.plot([server_edge], [y], marker="s", markersize=9, color=PORT_COLOR, zorder=3)
+    axes.text(server_edge + 0.1, y + 0.08, port, ha="left", va="bottom", fontsize=8.5)
+    action = "sends" if inwards else "receives"
+    axes.text(computer_edge - 0.08, y, action, ha="right", va="center", fontsize=8.5)
+
+
+def _link(axes: Axes, before: _Box, after: _Box, port: str) -> None:
+    """Draw the way from one box to the next, with the name of the port that joins them."""
+    if before.row != after.row:
+        _arrow(axes, (before.x, before.y - BOX_HEIGHT / 2), (after.x, after.y + BOX_HEIGHT / 2))
+        axes.text(before.x + 0.06, (before.y + after.y) / 2, port, ha="left", va="center", fontsize=7)
+        return
+    step = BOX_WIDTH / 2 if after.x > before.x else -BOX_WIDTH / 2
+    _arrow(axes, (before.x + step, before.y), (after.x - step, after.y))
+    axes.text((before.x + after.x) / 2, before.y + 0.06, port, ha="center", va="bottom", fontsize=7)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.annotate(
+        "", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "color": style.BLUE, "shrinkA": 0, "shrinkB": 0}
+    )

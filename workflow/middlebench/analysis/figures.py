@@ -1,0 +1,333 @@
+"""The paper's three plots and two more, from any measurements, laid over any others.
+
+Every function takes the measurements that the figure is about and, after them, those to lay it
+over; it returns a Matplotlib figure that can be read without its caption. Error bars, once a
+summary has intervals, belong into ``_draw_line``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from middlebench import frames
+from middlebench.analysis import style
+from middlebench.analysis.aggregate import PAPER_SIZE, grid, named, nearest_size, summarise
+from middlebench.analysis.comparison import compare
+from middlebench.analysis.style import LineStyle, noted, styled
+from middlebench.published import TESTBED as PUBLISHED
+
+SIZE_AXIS = "frame size without FCS [B]"
+LENGTH_AXIS = "chain length [middleboxes]"
+
+DECADES_FOR_LOG = 1.5
+"""A colour scale is logarithmic when the values span more powers of ten than this."""
+
+PANEL_WIDTH = 6.2
+"""Inches of one panel among several."""
+
+MOST_TICKS = 16
+"""Chain lengths up to which each has its own tick."""
+
+LEGEND_CHARACTERS = 58
+"""Longest label with which a legend still fits into two columns."""
+
+PARITY_SPAN = 2.0
+"""Least factor that a scale of ratios reaches on either side of 1, lest noise look like a finding."""
+
+
+@styled
+def fig1(measurements: pd.DataFrame, *beside: pd.DataFrame, link_bps: float | None = None, note: str = "") -> Figure:
+    """Return the paper's figure 1: offered throughput by frame size, with the line rate.
+
+    Args:
+        measurements: what the figure is about.
+        beside: other measurements to lay it over.
+        link_bps: rate of the links in bits/s; None leaves the line rate out.
+        note: what the title must say besides, such as "emulated".
+    """
+    summaries = [summarise(each) for each in (measurements, *beside)]
+    figure, (axes,) = style.new_figure()
+    lines = [(_label(each), each[each["n"] == _single_length(each)]) for each in summaries]
+    _draw_lines(axes, summaries, lines, "frame_bytes", "offered_mbps")
+    if link_bps is not None:
+        _draw_line_rate(axes, summaries, link_bps)
+    length = _single_length(summaries[0])
+    chain = "" if length == 1 else f", at a chain of {length}"
+    _finish(figure, noted(f"Offered throughput by frame size{chain}", note), _origin(measurements))
+    axes.set(xlabel=SIZE_AXIS, ylabel="offered throughput [Mb/s]")
+    return figure
+
+
+@styled
+def fig3(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> Figure:
+    """Return the paper's figure 3: received throughput by frame size, with one middlebox.
+
+    Args:
+        measurements: what the figure is about.
+        beside: other measurements to lay it over.
+        note: what the title must say besides, such as "emulated".
+    """
+    summaries = [summarise(each) for each in (measurements, *beside)]
+    figure, (axes,) = style.new_figure()
+    lines = [(_label(each), each[each["n"] == 1]) for each in summaries]
+    _draw_lines(axes, summaries, lines, "frame_bytes", "received_mbps")
+    _finish(figure, noted("Received throughput with one middlebox", note), _origin(measurements))
+    axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
+    return figure
+
+
+@styled
+def fig5(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> Figure:
+    """Return the paper's figure 5: received throughput by chain length, at 800 B or the nearest size swept.
+
+    Args:
+        measurements: what the figure is about.
+        beside: other measurements to lay it over, each at its size nearest to the figure's.
+        note: what the title must say besides, such as "emulated".
+    """
+    summaries = [summarise(each) for each in (measurements, *beside)]
+    size = nearest_size(summaries[0]) or PAPER_SIZE
+    lines = []
+    for summary in summaries:
+        own = nearest_size(summary, size)
+        other_size = f", {own} B" if own not in (size, None) else ""
+        lines.append((_label(summary) + other_size, summary[summary["frame_bytes"] == own]))
+    figure, (axes,) = style.new_figure()
+    _draw_lines(axes, summaries, lines, "n", "received_mbps")
+    nearest = "" if size == PAPER_SIZE else f" (nearest to {PAPER_SIZE} B)"
+    title = f"Received throughput by chain length, {size} B{nearest}"
+    _finish(figure, noted(title, note), _origin(measurements))
+    axes.set(xlabel=LENGTH_AXIS, ylabel="received throughput [Mb/s]")
+    lengths = sorted({int(n) for _, line in lines for n in line["n"]})
+    axes.xaxis.set_major_locator(FixedLocator(lengths) if len(lengths) <= MOST_TICKS else MaxNLocator(integer=True))
+    return figure
+
+
+@styled
+def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> Figure:
+    """Return received throughput by frame size, one line a chain length, a panel each dataset.
+
+    Args:
+        measurements: the dataset of the left panel.
+        beside: datasets of further panels, on the same y axis.
+        note: what the title must say besides, such as "emulated".
+    """
+    summaries = [summarise(each) for each in (measurements, *beside)]
+    lengths = sorted({int(n) for summary in summaries for n in summary["n"]})
+    colors = mpl.colormaps[style.LENGTH_MAP](np.linspace(0, 0.92, max(len(lengths), 1)))
+    looks = {
+        n: LineStyle(mpl.colors.to_hex(color), style.LENGTH_MARKERS[place % len(style.LENGTH_MARKERS)], "-")
+        for place, (n, color) in enumerate(zip(lengths, colors, strict=False))
+    }
+    figure, panels = style.new_figure(width=PANEL_WIDTH * len(summaries) + 0.8, height=5.2, panels=len(summaries))
+    for axes, summary in zip(panels, summaries, strict=True):
+        for n, part in summary.groupby("n"):
+            _draw_line(axes, part, "frame_bytes", "received_mbps", looks[int(str(n))])
+        axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
+        axes.set_ylim(bottom=0)
+    titles = [f"Received throughput by frame size: {named(summary['testbed']) or 'no cell'}" for summary in summaries]
+    titles[0] = noted(titles[0], note)
+    origins = [_origin(each) for each in (measurements, *beside)]
+    style.set_titles(panels, titles, origins, width=PANEL_WIDTH - 1)
+    handles = [
+        mpl.lines.Line2D([], [], color=look.color, marker=look.marker, linestyle=look.linestyle, label=str(n))
+        for n, look in looks.items()
+    ]
+    figure.legend(handles=handles, title="middleboxes\nin the chain", loc="outside right center")
+    return figure
+
+
+@styled
+def heat_map(measurements: pd.DataFrame, note: str = "") -> Figure:
+    """Return received throughput by chain length and frame size as a map with a number in each cell.
+
+    Args:
+        measurements: what the figure is about.
+        note: what the title must say besides, such as "emulated".
+    """
+    values = grid(summarise(measurements), "received_mbps")
+    figure = _draw_map(
+        values, _throughput_scale(values), mpl.colormaps[style.THROUGHPUT_MAP], "received throughput [Mb/s]"
+    )
+    title = noted("Received throughput [Mb/s] by chain length and frame size", note)
+    style.set_title(figure.axes[0], title, _origin(measurements))
+    return figure
+
+
+@styled
+def ratio_map(measurements: pd.DataFrame, reference: pd.DataFrame, note: str = "") -> Figure:
+    """Return one dataset's received throughput over another's, by chain length and frame size, as a map.
+
+    Args:
+        measurements: the dataset above the fraction line.
+        reference: the dataset below it.
+        note: what the title must say besides, such as "emulated".
+    """
+    values = grid(compare(measurements, reference), "ratio")
+    numbers = values.to_numpy(dtype=float)
+    numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
+    span = max([PARITY_SPAN, *numbers, *(1 / numbers)])
+    fraction = f"{named(measurements['testbed'])} ÷ {named(reference['testbed'])}"
+    scale = LogNorm(1 / span, span, clip=True)
+    figure = _draw_map(values, scale, mpl.colormaps[style.RATIO_MAP], f"{fraction} (1: the same)")
+    title = noted(f"Received throughput, {fraction}", note)
+    style.set_title(figure.axes[0], title, f"{_origin(measurements)}, divided by {_origin(reference)}")
+    return figure
+
+
+def _draw_lines(
+    axes: Axes,
+    summaries: Sequence[pd.DataFrame],
+    lines: Sequence[tuple[str, pd.DataFrame]],
+    x: str,
+    y: str,
+) -> None:
+    """Draw one line a dataset in the dataset's own style; say so where there is nothing to draw."""
+    for look, (label, line) in zip(_looks(summaries), lines, strict=True):
+        if line.empty:
+            axes.plot([], [], color=look.color, marker=look.marker, label=f"{label}: not in this sweep")
+        else:
+            _draw_line(axes, line, x, y, look, label=label)
+
+
+def _draw_line(axes: Axes, summary: pd.DataFrame, x: str, y: str, look: LineStyle, *, label: str = "") -> None:
+    """Draw one column of a summary over another."""
+    ordered = summary.sort_values(x)
+    axes.plot(
+        ordered[x].to_numpy(dtype=float),
+        ordered[y].to_numpy(dtype=float),
+        color=look.color,
+        marker=look.marker,
+        linestyle=look.linestyle,
+        label=label,
+        clip_on=False,
+    )
+
+
+def _draw_line_rate(axes: Axes, summaries: Sequence[pd.DataFrame], link_bps: float) -> None:
+    """Draw the throughput at which frames fill the link: less than its rate, by 24 B a frame."""
+    sizes = [float(size) for summary in summaries for size in summary["frame_bytes"]]
+    if not sizes:
+        return
+    x = np.linspace(min(sizes), max(sizes), 200)
+    y = [frames.throughput_mbps(frames.line_rate_pps(link_bps, size), size) for size in x]
+    look = style.LINE_RATE_STYLE
+    axes.plot(x, y, color=look.color, linestyle=look.linestyle, label=f"line rate of a {link_bps / 1e9:g} Gb/s link")
+
+
+def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: str) -> Figure:
+    """Draw a grid of values: frame sizes down, chain lengths across, a number in each cell."""
+    rows, columns = values.shape
+    width, height = max(style.FIGURE_WIDTH, 2.4 + 0.62 * columns), max(3.6, 1.9 + 0.36 * rows)
+    figure, (axes,) = style.new_figure(width, height)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel=LENGTH_AXIS, ylabel=SIZE_AXIS)
+    axes.set_xticks(range(columns), [str(n) for n in values.columns])
+    axes.set_yticks(range(rows), [str(size) for size in values.index])
+    axes.tick_params(length=0)
+    if values.empty:
+        axes.text(0.5, 0.5, "nothing to show: no such cells", transform=axes.transAxes, ha="center", color=style.GREY)
+        return figure
+    numbers = values.to_numpy(dtype=float)
+    image = axes.imshow(np.ma.masked_invalid(numbers), norm=norm, cmap=colors, aspect="auto", origin="upper")
+    axes.set_xticks(np.arange(0.5, columns - 1), minor=True)
+    axes.set_yticks(np.arange(0.5, rows - 1), minor=True)
+    axes.grid(visible=True, which="minor", color="white", linewidth=1)
+    axes.tick_params(which="minor", length=0)
+    for (row, column), number in np.ndenumerate(numbers):
+        if np.isfinite(number):
+            color = _ink_on(colors(norm(number)))
+            axes.text(column, row, _short(number), ha="center", va="center", color=color, fontsize=8)
+    bar = figure.colorbar(image, ax=axes, label=legend, pad=0.02)
+    bar.outline.set_visible(False)
+    if isinstance(norm, LogNorm):
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return figure
+
+
+def _throughput_scale(values: pd.DataFrame) -> Normalize:
+    """Return a colour scale for throughputs in Mb/s: logarithmic where they span decades."""
+    numbers = values.to_numpy(dtype=float)
+    positive = numbers[np.isfinite(numbers) & (numbers > 0)]
+    if not len(positive):
+        return Normalize(0, 1)
+    low, high = float(positive.min()), float(positive.max())
+    if high / low < 10**DECADES_FOR_LOG:
+        return Normalize(0, high)
+    return LogNorm(low, high, clip=True)
+
+
+def _looks(summaries: Sequence[pd.DataFrame]) -> list[LineStyle]:
+    """Return a style for each dataset: the paper's always the same, the others' by order."""
+    styles = iter(style.MEASURED_STYLES * len(summaries))
+    return [style.PUBLISHED_STYLE if _is_published(summary) else next(styles) for summary in summaries]
+
+
+def _is_published(data: pd.DataFrame) -> bool:
+    return set(data["testbed"]) == {PUBLISHED}
+
+
+def _label(data: pd.DataFrame) -> str:
+    """Return how a legend names a dataset."""
+    if _is_published(data):
+        return "published (paper: ClickOS on i7-920)"
+    if data.empty:
+        return "measured"
+    return f"measured ({named(data['testbed'])}: {named(data['middlebox'])})"
+
+
+def _origin(measurements: pd.DataFrame) -> str:
+    """Return what a figure's values were measured on and how, for its subtitle."""
+    if measurements.empty:
+        return "no cell measured"
+    window_s = measurements["window_s"].median()
+    parts = [
+        f"testbed {named(measurements['testbed'])}",
+        named(measurements["middlebox"]),
+        named(measurements["switch"]),
+        f"{window_s:.3g} s windows",
+    ]
+    repetitions = measurements["repetition"].nunique()
+    if repetitions > 1:
+        parts.append(f"mean of {repetitions} repetitions")
+    return " · ".join(parts)
+
+
+def _single_length(summary: pd.DataFrame) -> int:
+    """Return the chain length to read the offered load from: 1 as in the paper, or the shortest swept."""
+    lengths = {int(n) for n in summary["n"]}
+    return 1 if 1 in lengths else min(lengths, default=1)
+
+
+def _finish(figure: Figure, title: str, subtitle: str) -> None:
+    """Give a line plot its title, its legend below, and axes that begin at zero."""
+    (axes,) = figure.axes
+    style.set_title(axes, title, subtitle)
+    widest = max(len(label) for label in axes.get_legend_handles_labels()[1])
+    figure.legend(loc="outside lower left", ncols=2 if widest <= LEGEND_CHARACTERS else 1)
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+
+
+def _ink_on(color: tuple[float, float, float, float]) -> str:
+    """Return black or white, whichever reads better on a colour (ITU-R BT.709 luminance)."""
+    red, green, blue, _ = color
+    return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else "black"
+
+
+def _short(number: float) -> str:
+    """Return a number in about three digits, without an exponent."""
+    if number >= 100:
+        return f"{number:.0f}"
+    return f"{number:.1f}" if number >= 10 else f"{number:.2f}"

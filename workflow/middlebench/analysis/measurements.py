@@ -1,0 +1,182 @@
+"""The one tidy table: its columns, how records become rows, and how it is kept as CSV.
+
+One row is one cell of a sweep. Counts are integers as they were read; rates are derived from
+them here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from middlebench import frames
+from middlebench.atomic import write_text
+from middlebench.errors import RecordError
+from middlebench.record import Record
+
+TEXT, COUNT, QUANTITY = "str", "Int64", "float64"
+"""Kinds of column: text, an integer that may be missing, a number that may be missing."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the measurements."""
+
+    name: str
+    dtype: str
+    unit: str
+    """Unit of the values; empty for text and plain numbers."""
+    meaning: str
+    """One line for a reader who has only the CSV."""
+
+
+COLUMNS = (
+    Column("testbed", TEXT, "", "the testbed that was measured; `published` for the paper's own figures"),
+    Column("middlebox", TEXT, "", "what forwards inside the chain"),
+    Column("switch", TEXT, "", "what joins the middleboxes"),
+    Column("generator", TEXT, "", "what makes and counts the traffic"),
+    Column("n", COUNT, "", "chain length: number of middleboxes in series (0: one bridge alone)"),
+    Column("frame_bytes", COUNT, "B", "frame size without FCS"),
+    Column("repetition", COUNT, "", "which repetition of the cell, from 1"),
+    Column("window_s", QUANTITY, "s", "length of the window in which frames were counted"),
+    Column("intended_packets", COUNT, "frames", "frames that the window should have offered"),
+    Column("offered_packets", COUNT, "frames", "frames that left the generator in the window"),
+    Column("received_packets", COUNT, "frames", "frames that reached the receiver in the window"),
+    Column("offered_kpps", QUANTITY, "kpkt/s", "offered packet rate"),
+    Column("offered_mbps", QUANTITY, "Mb/s", "offered throughput, frame bytes only"),
+    Column("offered_raw_mbps", QUANTITY, "Mb/s", "offered load on the wire: 24 B a frame more"),
+    Column("received_kpps", QUANTITY, "kpkt/s", "received packet rate"),
+    Column("received_mbps", QUANTITY, "Mb/s", "received throughput, frame bytes only"),
+    Column("loss_ratio", QUANTITY, "", "share of the trial's frames that never arrived, after the drain"),
+    Column("trial_sent_packets", COUNT, "frames", "frames sent in the whole trial, warm-up included"),
+    Column("trial_received_packets", COUNT, "frames", "frames received in the whole trial, until the drain ended"),
+    Column("flags", TEXT, "", "what a reader must know about the cell, joined by `;`"),
+    Column("fingerprint", TEXT, "", "fingerprint of the live chain, the same before and after the trial"),
+    Column("started_at", TEXT, "", "when the trial began (ISO 8601, UTC)"),
+    Column("record", TEXT, "", "the cell's record, relative to the testbed's results folder"),
+)
+
+NAMES = tuple(column.name for column in COLUMNS)
+CELL = ("testbed", "n", "frame_bytes", "repetition")
+"""The columns that name a cell: no two rows agree in all of them."""
+
+
+def from_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+    """Return rows as measurements: the columns in order, of their types, sorted by cell.
+
+    Columns that no row has are missing values (text: empty).
+
+    Raises:
+        RecordError: a row has an unknown column, or two rows are the same cell.
+    """
+    listed = list(rows)
+    for name in {name for row in listed for name in row} - set(NAMES):
+        raise RecordError("collecting measurements", f"unknown column {name!r}", f"known columns: {', '.join(NAMES)}")
+    missing: dict[str, object] = {TEXT: "", COUNT: pd.NA, QUANTITY: float("nan")}
+    table = pd.DataFrame(
+        {
+            column.name: pd.Series([row.get(column.name, missing[column.dtype]) for row in listed], dtype=column.dtype)
+            for column in COLUMNS
+        }
+    )
+    return _ordered(table, "collecting measurements")
+
+
+def from_records(records: Iterable[Record]) -> pd.DataFrame:
+    """Return the measurements of cell records, one row a record.
+
+    Raises:
+        RecordError: two records are of the same cell.
+    """
+    return from_rows(_row(record) for record in records)
+
+
+def record_path(n: int, frame_bytes: int, repetition: int) -> str:
+    """Return where a cell's record lies, relative to the results folder of its testbed."""
+    return f"cells/n{n}/size{frame_bytes}/rep{repetition}.json"
+
+
+def write_measurements(table: pd.DataFrame, path: Path) -> None:
+    """Write measurements as CSV: every number in full, missing values empty."""
+    write_text(path, table.loc[:, list(NAMES)].to_csv(index=False, lineterminator="\n"))
+
+
+def read_measurements(path: Path) -> pd.DataFrame:
+    """Read measurements from CSV, strictly.
+
+    Raises:
+        RecordError: the file cannot be read, a column is unknown or missing, a value is not of
+            its column's type, or two rows are the same cell.
+    """
+    doing = f"reading {path}"
+    try:
+        text = pd.read_csv(path, dtype="str", keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise RecordError(doing, str(error), "run the aggregate rule, which writes this file") from error
+    for name in NAMES:
+        if name not in text.columns:
+            raise RecordError(doing, f"column {name!r} is missing", "let the aggregate rule write the file again")
+    for name in text.columns:
+        if name not in NAMES:
+            raise RecordError(doing, f"column {name!r} is unknown", f"known columns: {', '.join(NAMES)}")
+    return _ordered(pd.DataFrame({column.name: _parsed(text[column.name], column, doing) for column in COLUMNS}), doing)
+
+
+def _row(record: Record) -> dict[str, object]:
+    """Return one record as a row, its rates derived from its counts."""
+    cell, counts = record.cell, record.counts
+    offered_pps = counts.offered_packets / counts.window_s
+    received_pps = counts.received_packets / counts.window_s
+    return {
+        **cell.model_dump(),
+        **record.components.model_dump(),
+        "window_s": counts.window_s,
+        "intended_packets": counts.intended_packets,
+        "offered_packets": counts.offered_packets,
+        "received_packets": counts.received_packets,
+        "offered_kpps": offered_pps / 1e3,
+        "offered_mbps": frames.throughput_mbps(offered_pps, cell.frame_bytes),
+        "offered_raw_mbps": frames.raw_mbps(offered_pps, cell.frame_bytes),
+        "received_kpps": received_pps / 1e3,
+        "received_mbps": frames.throughput_mbps(received_pps, cell.frame_bytes),
+        "loss_ratio": _loss_ratio(counts.trial_sent_packets, counts.trial_received_packets),
+        "trial_sent_packets": counts.trial_sent_packets,
+        "trial_received_packets": counts.trial_received_packets,
+        "flags": ";".join(record.flags),
+        "fingerprint": record.attestation.fingerprint,
+        "started_at": record.started_at,
+        "record": record_path(cell.n, cell.frame_bytes, cell.repetition),
+    }
+
+
+def _loss_ratio(sent: int, received: int) -> float:
+    """Return the share of frames that never arrived; missing when none was sent.
+
+    Counted over the whole trial: only after the drain is a frame that has not arrived a lost
+    one, and frames under way at an edge of the window are not.
+    """
+    return (sent - received) / sent if sent else float("nan")
+
+
+def _parsed(values: pd.Series[str], column: Column, doing: str) -> pd.Series[Any]:
+    """Return the text of one CSV column as values of the column's type."""
+    if column.dtype == TEXT:
+        return values
+    try:
+        return pd.to_numeric(values.mask(values == "")).astype(column.dtype)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError) as error:
+        raise RecordError(doing, f"column {column.name!r} holds something else than a number: {error}") from error
+
+
+def _ordered(table: pd.DataFrame, doing: str) -> pd.DataFrame:
+    """Return the table sorted by cell, after proving that no cell comes twice."""
+    cell = list(CELL)
+    repeated = table[table.duplicated(cell)]
+    if len(repeated):
+        first = ", ".join(f"{name} {repeated.iloc[0][name]}" for name in cell)
+        raise RecordError(doing, f"cell {first} comes more than once")
+    return table.sort_values(cell, kind="stable", ignore_index=True)

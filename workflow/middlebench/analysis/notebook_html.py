@@ -1,0 +1,122 @@
+"""An executed notebook as a piece of HTML: prose and results in order, the code behind a click.
+
+nbconvert's own page templates fetch scripts from the network, so only its Markdown conversion is
+used. What comes out needs nothing but itself: images are embedded.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.filters.markdown import markdown2html
+
+from middlebench.errors import RecordError
+
+
+@dataclass(frozen=True)
+class Section:
+    """One notebook, ready to be put into a page."""
+
+    anchor: str
+    """Where the page's navigation leads to."""
+    title: str
+    """The notebook's first heading, without which it begins."""
+    html: str
+
+
+def section_of(path: Path) -> Section:
+    """Return an executed notebook as a section of a page.
+
+    Raises:
+        RecordError: the file is no notebook, has no heading, or stopped at an error.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise RecordError(f"reading notebook {path}", str(error)) from error
+    body = "\n".join(_parts(notebook.cells, path))
+    heading = re.search(r"<h2[^>]*>(.*?)</h2>", body, flags=re.DOTALL)
+    if heading is None:
+        raise RecordError(f"reading notebook {path}", "it has no heading", "begin its first cell with `# Title`")
+    title = html.unescape(re.sub(r"<[^>]+>", "", heading[1])).strip()
+    return Section(anchor=path.stem, title=title, html=body.replace(heading[0], "", 1))
+
+
+def _parts(cells: Iterable[Mapping[str, Any]], path: Path) -> Iterator[str]:
+    """Yield each cell's prose or results; the code of neighbouring silent cells goes with the next one's."""
+    code: list[str] = []
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            code.append(cell["source"].strip())
+            if not cell["outputs"]:
+                continue
+            yield from (_output(output, path) for output in cell["outputs"])
+        if code:
+            yield _code("\n\n".join(filter(None, code)))
+            code = []
+        if cell["cell_type"] == "markdown":
+            yield _markdown(cell["source"])
+    if code:
+        yield _code("\n\n".join(filter(None, code)))
+
+
+def _code(source: str) -> str:
+    return f'<details class="code"><summary>code</summary><pre>{html.escape(source)}</pre></details>'
+
+
+def _markdown(source: str) -> str:
+    """Return Markdown as HTML, each heading one level lower: the page has a title of its own."""
+    converted = re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", str(markdown2html(source)))
+    return re.sub(r"(</?h)([1-5])\b(?: id=\"[^\"]*\")?", lambda tag: f"{tag[1]}{int(tag[2]) + 1}", converted)
+
+
+def _output(output: Mapping[str, Any], path: Path) -> str:
+    if output["output_type"] == "error":
+        raise RecordError(
+            f"rendering {path}", f"the notebook stopped: {output['ename']}: {output['evalue']}", "run the rule again"
+        )
+    if output["output_type"] == "stream":
+        return f"<pre>{html.escape(output['text'])}</pre>"
+    for kind, render in RENDERERS.items():
+        if kind in output["data"]:
+            return render(output["data"][kind])
+    return ""
+
+
+def _svg(text: str) -> str:
+    title = re.search(r"<dc:title>(.*?)</dc:title>", text, flags=re.DOTALL)
+    data = base64.b64encode(text.encode()).decode()
+    return _image(f"data:image/svg+xml;base64,{data}", html.unescape(title[1]) if title else "figure")
+
+
+def _png(text: str) -> str:
+    return _image(f"data:image/png;base64,{''.join(text.split())}", "figure")
+
+
+def _image(source: str, alternative: str) -> str:
+    return f'<figure><img src="{source}" alt="{html.escape(alternative)}"></figure>'
+
+
+def _table(text: str) -> str:
+    return f'<div class="scroll">{text}</div>'
+
+
+def _plain(text: str) -> str:
+    return f"<pre>{html.escape(text)}</pre>"
+
+
+RENDERERS: dict[str, Callable[[str], str]] = {
+    "image/svg+xml": _svg,
+    "image/png": _png,
+    "text/markdown": _markdown,
+    "text/html": _table,
+    "text/plain": _plain,
+}
+"""How each kind of output is shown; of several kinds the first here is taken."""

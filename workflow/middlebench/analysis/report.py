@@ -1,0 +1,145 @@
+"""The report: one HTML page of one dataset that needs nothing but itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from middlebench.analysis import flags
+from middlebench.analysis.dataset import Dataset
+from middlebench.analysis.measurements import COLUMNS
+from middlebench.analysis.notebook_html import section_of
+from middlebench.atomic import write_text
+from middlebench.errors import RecordError
+from middlebench.record import Deployment
+
+TEMPLATES = Path(__file__).parents[2] / "report"
+PAGE = "page.html.jinja"
+
+MOMENT = "%Y-%m-%d %H:%M"
+
+OUTSIDE = re.compile(
+    r"""<(?:script|link|iframe|object|embed|img|source|video|audio)\b[^>]*?\s(?:src|href|data)\s*=\s*["']?+(?!data:)[^\s"'>]+"""
+    r"""|url\(\s*["']?+(?!data:|\#)[^)]*\)|@import\b""",
+    flags=re.IGNORECASE,
+)
+"""What would make a browser load something from outside the page."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A plain table of text."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title: str = "") -> None:
+    """Write the report of a dataset.
+
+    Args:
+        dataset: what the report is about.
+        notebooks: executed notebooks, in the order in which they are to appear.
+        out: the HTML file to write.
+        title: heading of the page; by default it names the testbed.
+
+    Raises:
+        RecordError: a notebook cannot be shown, or the page would need something from outside itself.
+    """
+    page = _template().render(
+        title=title or f"Chains of middleboxes on testbed {dataset.name}",
+        dataset=dataset,
+        glance=at_a_glance(dataset.measurements),
+        setups=grid_of(
+            {**setup.settings, **setup.components, "link_mbps": setup.link_bps / 1e6} for setup in dataset.setups
+        ),
+        facts=grid_of_facts(dataset.facts),
+        choices=grid_of(dataset.choices),
+        deployments=grid_of(_deployment(each) for each in dataset.deployments),
+        flags=flags.explain(dataset.measurements).to_dict("records"),
+        columns=COLUMNS,
+        sections=[section_of(path) for path in notebooks],
+    )
+    outside = OUTSIDE.search(page)
+    if outside:
+        raise RecordError(f"rendering {out}", f"the page would load something from outside: {outside[0][:200]}")
+    write_text(out, page)
+
+
+def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:
+    """Return the few figures that say what a dataset holds, by heading."""
+    started = pd.to_datetime(measurements["started_at"].replace("", None).dropna(), utc=True)
+    when = {"measured": f"{started.min():{MOMENT}} to {started.max():{MOMENT}} UTC"} if len(started) else {}
+    windows = measurements["window_s"]
+    return {
+        "cells": str(len(measurements)),
+        "chain lengths": _listed(measurements["n"]),
+        "frame sizes": f"{_listed(measurements['frame_bytes'])} B",
+        "repetitions": str(measurements["repetition"].nunique()),
+        "window": f"{windows.median():.3g} s" if len(windows) else "",
+        **when,
+    }
+
+
+def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:
+    """Return mappings as a table: nested keys joined by a dot, every key a column, in order of appearance."""
+    flat = [dict(_flattened(row)) for row in rows]
+    columns = tuple(dict.fromkeys(key for row in flat for key in row))
+    return Grid(columns, tuple(tuple(row.get(column, "") for column in columns) for row in flat))
+
+
+def grid_of_facts(facts: Mapping[str, Any]) -> Grid:
+    """Return nested facts as a table of two columns."""
+    return Grid(("fact", "value"), tuple(_flattened(facts)))
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(PAGE)
+
+
+def _deployment(deployment: Deployment) -> dict[str, Any]:
+    """Return one deployment as a row: its steps in seconds, and the means over its middleboxes."""
+    middleboxes = pd.DataFrame(list(deployment.middleboxes)).select_dtypes("number")
+    means = {f"mean {name} of a middlebox": value for name, value in middleboxes.mean().items()}
+    steps = {f"{name} [s]": seconds for name, seconds in deployment.steps_s.items()}
+    return {"chain length": deployment.plan["length"], "total [s]": deployment.total_s, **steps, **means}
+
+
+def _flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Yield every leaf of a nested mapping as text, under its keys joined by dots."""
+    for key, leaf in value.items():
+        if isinstance(leaf, Mapping):
+            yield from _flattened(leaf, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _text(leaf)
+
+
+def _text(value: object) -> str:
+    """Return a value as a reader wants it: lists joined, booleans in words, numbers in four digits."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value)
+
+
+def _listed(values: pd.Series[int]) -> str:
+    """Return the distinct values, ascending, joined by commas."""
+    return ", ".join(str(value) for value in sorted(set(values)))

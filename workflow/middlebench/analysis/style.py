@@ -1,0 +1,163 @@
+"""How every figure looks: type sizes, colours, markers, file formats. The one place to change it."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from middlebench.atomic import write_bytes
+
+mpl.use("Agg")
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+SETTINGS: dict[Any, object] = {
+    "font.size": 10,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e2e2e2",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 6,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "middlebench",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+
+PNG_DPI = 150
+
+FIGURE_WIDTH = 8.0
+"""Inches."""
+
+SUBTITLE_SIZE = 9
+SUBTITLE_CHARACTERS_PER_INCH = 12.5
+"""How many characters of a subtitle fit into an inch of figure."""
+
+METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+"""What is left out of each format, so that the same figure gives the same bytes."""
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+"""From Okabe and Ito's palette, which stays distinct under every common colour blindness."""
+GREY = "#6b6b6b"
+
+THROUGHPUT_MAP = "cividis"
+"""Perceptually even and the same to colour-blind readers."""
+LENGTH_MAP = "viridis"
+"""For lines ordered by chain length: as safe, and with more colours apart."""
+RATIO_MAP = "PuOr"
+"""Diverging, white at parity; safe for colour-blind readers."""
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """Colour, marker and dashes of one dataset's line: distinct in print without colour too."""
+
+    color: str
+    marker: str
+    linestyle: Literal["-", "--", ":"]
+
+
+MEASURED_STYLES = (
+    LineStyle(BLUE, "o", "-"),
+    LineStyle(GREEN, "^", "-"),
+    LineStyle(PURPLE, "D", "-"),
+)
+PUBLISHED_STYLE = LineStyle(VERMILLION, "s", "--")
+LINE_RATE_STYLE = LineStyle(GREY, "", ":")
+LENGTH_MARKERS = "os^Dv<>pPX*h"
+
+
+def styled(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorate a function that draws, so that it draws in our style and leaves the reader's alone."""
+
+    @wraps(draw)
+    def in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        with mpl.rc_context(SETTINGS):
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def new_figure(width: float = FIGURE_WIDTH, height: float = 4.8, panels: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    """Return an empty figure of a size in inches, and its panels, left to right on one y axis."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    first = figure.add_subplot(1, panels, 1)
+    return figure, [first, *(figure.add_subplot(1, panels, place, sharey=first) for place in range(2, panels + 1))]
+
+
+def noted(title: str, note: str) -> str:
+    """Return a title with what it must say besides, if anything."""
+    return f"{title} [{note}]" if note else title
+
+
+def set_title(axes: Axes, title: str, subtitle: str) -> None:
+    """Put a title above a figure's only axes and below it, smaller, what it was measured on."""
+    set_titles([axes], [title], [subtitle], FIGURE_WIDTH)
+
+
+def set_titles(panels: Sequence[Axes], titles: Sequence[str], subtitles: Sequence[str], width: float) -> None:
+    """Put a title and a subtitle above each panel, all titles at one height.
+
+    Args:
+        panels: the axes, side by side.
+        titles: what each shows.
+        subtitles: what each was measured on; wrapped.
+        width: inches that a subtitle may fill.
+    """
+    wrapped = [textwrap.wrap(subtitle, round(width * SUBTITLE_CHARACTERS_PER_INCH)) for subtitle in subtitles]
+    pad = 13 + SUBTITLE_SIZE * 1.3 * max(len(lines) for lines in wrapped)
+    for axes, title, lines in zip(panels, titles, wrapped, strict=True):
+        axes.set_title(title, pad=pad)
+        text = axes.annotate(
+            "\n".join(lines),
+            xy=(0, 1),
+            xycoords="axes fraction",
+            xytext=(0, pad - 4),
+            textcoords="offset points",
+            fontsize=SUBTITLE_SIZE,
+            color=GREY,
+            linespacing=1.25,
+            va="top",
+            annotation_clip=False,
+        )
+        text.set_in_layout(False)
+
+
+@styled
+def save_figure(figure: Figure, folder: Path, name: str) -> dict[str, Path]:
+    """Write a figure as ``name.png``, ``name.svg`` and ``name.pdf``, the same bytes each time.
+
+    Its title goes into the files as well, for readers who cannot see it.
+
+    Returns:
+        The path written, by format.
+    """
+    title = figure.axes[0].get_title(loc="left")
+    paths = {}
+    for suffix, metadata in METADATA.items():
+        stream = io.BytesIO()
+        figure.savefig(stream, format=suffix, dpi=PNG_DPI, metadata={"Title": title, **metadata})
+        paths[suffix] = folder / f"{name}.{suffix}"
+        write_bytes(paths[suffix], stream.getvalue())
+    return paths

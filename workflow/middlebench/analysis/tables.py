@@ -1,0 +1,151 @@
+"""The paper's two tables, from any measurements, as CSV, Markdown, LaTeX and HTML.
+
+The CSV has the column names of the transcribed tables in ``data/paper``, so that measured and
+published tables can be compared by any tool; the other forms have headings for readers.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from middlebench.analysis.aggregate import grid, named, summarise
+from middlebench.atomic import write_text
+
+DECIMALS = 2
+"""Digits after the point, as in the paper."""
+
+LATEX_SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"})
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is ready to be shown or written."""
+
+    frame: pd.DataFrame
+    """The values, under machine-readable column names."""
+    headings: Mapping[str, str]
+    """What a reader sees above each column."""
+    caption: str
+    """One sentence: what is shown, of which testbed."""
+
+    def cells(self) -> list[list[str]]:
+        """Return every value as text: integers plain, other numbers rounded, missing ones empty."""
+        return [[_text(value) for value in row] for row in self.frame.itertuples(index=False)]
+
+    def titles(self) -> list[str]:
+        """Return the headings in the order of the columns."""
+        return [self.headings[name] for name in self.frame.columns]
+
+
+def table1(measurements: pd.DataFrame) -> Table:
+    """Return the paper's Table I: rates and throughputs with one middlebox, by frame size."""
+    summary = summarise(measurements)
+    single = summary[summary["n"] == 1]
+    frame = pd.DataFrame(
+        {
+            "frame_bytes": single["frame_bytes"],
+            "generated_kpps": single["offered_kpps"],
+            "generated_mbps": single["offered_mbps"],
+            "generated_raw_mbps": single["offered_raw_mbps"],
+            "received_kpps": single["received_kpps"],
+            "received_mbps": single["received_mbps"],
+        }
+    )
+    headings = {
+        "frame_bytes": "Packet size [B]",
+        "generated_kpps": "Generated packet rate [kpkt/s]",
+        "generated_mbps": "Generated throughput [Mb/s]",
+        "generated_raw_mbps": "Generated raw throughput [Mb/s]",
+        "received_kpps": "Received packet rate [kpkt/s]",
+        "received_mbps": "Received throughput [Mb/s]",
+    }
+    return Table(frame.reset_index(drop=True), headings, f"Performance of single virtual middlebox{_origin(summary)}")
+
+
+def table2(measurements: pd.DataFrame) -> Table:
+    """Return the paper's Table II: received throughput by frame size and chain length."""
+    summary = summarise(measurements)
+    throughput = grid(summary, "received_mbps")
+    lengths = [int(n) for n in throughput.columns]
+    frame = throughput.set_axis([f"n{n}" for n in lengths], axis="columns").reset_index()
+    headings = {"frame_bytes": "Packet size [B]"} | {f"n{n}": f"n = {n}" for n in lengths}
+    caption = (
+        f"Throughput of multiple virtual middleboxes [Mb/s]{_origin(summary)}; n: number of middleboxes in the chain"
+    )
+    return Table(frame, headings, caption)
+
+
+def write_table(table: Table, folder: Path, name: str) -> list[Path]:
+    """Write a table as ``name.csv``, ``name.md`` and ``name.tex``; return the paths written."""
+    texts = {"csv": to_csv(table), "md": to_markdown(table), "tex": to_latex(table)}
+    paths = []
+    for suffix, text in texts.items():
+        path = folder / f"{name}.{suffix}"
+        write_text(path, text)
+        paths.append(path)
+    return paths
+
+
+def to_csv(table: Table) -> str:
+    """Return the table as CSV under its machine-readable names."""
+    return "".join(",".join(row) + "\n" for row in [list(table.frame.columns), *table.cells()])
+
+
+def to_markdown(table: Table) -> str:
+    """Return the table as a Markdown pipe table, its caption above."""
+    rows = [table.titles(), ["---:"] * len(table.headings), *table.cells()]
+    body = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return f"**{table.caption}**\n\n{body}"
+
+
+def to_latex(table: Table) -> str:
+    """Return the table as a LaTeX ``table`` that needs no package."""
+    head, *body = [
+        " & ".join(cell.translate(LATEX_SPECIAL) for cell in row) for row in [table.titles(), *table.cells()]
+    ]
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{table.caption.translate(LATEX_SPECIAL)}}}",
+        rf"\begin{{tabular}}{{{'r' * len(table.headings)}}}",
+        r"\hline",
+        rf"{head} \\",
+        r"\hline",
+        *(rf"{row} \\" for row in body),
+        r"\hline",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_html(table: Table) -> str:
+    """Return the table as HTML, its caption inside."""
+    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in table.titles())
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>\n" for row in table.cells())
+    return (
+        f'<table class="numbers">\n<caption>{html.escape(table.caption)}</caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
+    )
+
+
+def _origin(summary: pd.DataFrame) -> str:
+    """Return what the values are of: testbed, middlebox, and how many repetitions were averaged."""
+    if summary.empty:
+        return ", no cell measured"
+    repetitions = int(summary["repetitions"].max())
+    mean = f", mean of {repetitions} repetitions" if repetitions > 1 else ""
+    return f", testbed {named(summary['testbed'])} ({named(summary['middlebox'])}){mean}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):  # type: ignore[call-overload]
+        return ""
+    return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
