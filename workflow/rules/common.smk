@@ -88,4 +88,5 @@ def report_notebooks(wildcards):
         names += [
             f"comparison_{reference}" for reference in references(wildcards.dataset)
         ]
+        names += ["deployment"]
     return [f"{RESULTS}/{wildcards.dataset}/report/{name}.ipynb" for name in names]

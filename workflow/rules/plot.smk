@@ -86,3 +86,32 @@ rule compare:
         PAPERMILL.replace(
             "> {log:q}", "--parameters reference {wildcards.reference} > {log:q}"
         )
+
+
+rule describe_deployment:
+    input:
+        data=dataset_files,
+        deployments=lambda wildcards: expand(
+            f"{RESULTS}/{wildcards.dataset}/deployments/n{{n}}.json",
+            n=STUDY.chain_lengths,
+        ),
+        notebook="notebooks/deployment.ipynb",
+    output:
+        figure=report(
+            f"{RESULTS}/{{dataset}}/figures/deployment.svg",
+            category="{dataset}",
+            subcategory="Figures",
+            caption="../report/deployment.rst",
+            labels={"what": "Deployment: seconds and megabytes by chain length"},
+        ),
+        tables=expand(
+            f"{RESULTS}/{{{{dataset}}}}/tables/deployment.{{kind}}",
+            kind=["csv", "md", "tex"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/deployment.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/describe-deployment.log",
+    message:
+        "Describing the deployments of {wildcards.dataset}"
+    shell:
+        PAPERMILL

@@ -1,0 +1,119 @@
+"""What it takes to deploy a chain: seconds and memory by chain length, beside what ClickOS' authors published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from middlebench.analysis import style
+from middlebench.analysis.tables import Table
+from middlebench.record import Deployment
+
+CLICKOS_BOOT_S = 0.03
+CLICKOS_MEMORY_MB = 5.0
+"""Boot time and memory of one ClickOS virtual machine: J. Martins et al., NSDI 2014 (the paper's reference 2)."""
+
+KIB_PER_MB = 1e6 / 1024
+
+
+def table_of(deployments: Sequence[Deployment]) -> pd.DataFrame:
+    """Return one row a chain, by length.
+
+    Returns:
+        Columns n, total_s (from nothing to the first probe through every hop), boot_s (median from starting a
+        middlebox to its word of readiness), private_mb and resident_mb (sums over the chain, 1 MB = 10^6 B); what
+        a kind of middlebox cannot say is missing.
+    """
+    rows = [
+        {
+            "n": int(deployment.plan["length"]),
+            "total_s": deployment.total_s,
+            "boot_s": _over(deployment, "ready_s", median),
+            "private_mb": _over(deployment, "private_kib", _megabytes),
+            "resident_mb": _over(deployment, "resident_kib", _megabytes),
+        }
+        for deployment in deployments
+    ]
+    frame = pd.DataFrame(rows, columns=["n", "total_s", "boot_s", "private_mb", "resident_mb"])
+    return frame.astype({"n": int, **dict.fromkeys(frame.columns[1:], float)}).sort_values("n", ignore_index=True)
+
+
+def deployment_table(deployments: Sequence[Deployment], testbed: str) -> Table:
+    """Return the chains' deployments as a table for readers."""
+    frame = table_of(deployments)
+    frame["boot_s"] *= 1000
+    headings = {
+        "n": "Middleboxes",
+        "total_s": "Deployed in [s]",
+        "boot_ms": "Boot of one, median [ms]",
+        "private_mb": "Private memory of all [MB]",
+        "resident_mb": "Resident memory of all [MB]",
+    }
+    caption = (
+        f"Deployment of each chain on testbed {testbed}, from nothing to the first probe through every hop. "
+        f"ClickOS' authors give {CLICKOS_BOOT_S * 1000:.0f} ms and {CLICKOS_MEMORY_MB:g} MB a virtual machine"
+    )
+    return Table(frame.rename(columns={"boot_s": "boot_ms"}), headings, caption)
+
+
+@style.styled
+def deployment_figure(deployments: Sequence[Deployment], testbed: str, note: str = "") -> Figure:
+    """Return seconds and megabytes by chain length, side by side; memory only where middleboxes have their own.
+
+    Args:
+        deployments: the chains.
+        testbed: where they were deployed.
+        note: what the title must say besides, such as "emulated".
+    """
+    frame = table_of(deployments)
+    width = style.FIGURE_WIDTH / 2 + 1.5
+    figure = Figure(figsize=(2 * width, 4.8), layout="constrained")
+    seconds, memory = figure.subplots(1, 2)
+    _line(seconds, frame, "total_s", style.MEASURED_STYLES[0], "whole chain, to the first probe")
+    _line(seconds, frame, "boot_s", style.MEASURED_STYLES[1], "boot of one, median")
+    seconds.axhline(CLICKOS_BOOT_S, color=style.PUBLISHED_STYLE.color, linestyle="--", label="boot of one ClickOS")
+    _line(memory, frame, "private_mb", style.MEASURED_STYLES[0], "private memory, whole chain")
+    _line(memory, frame, "resident_mb", style.MEASURED_STYLES[1], "resident memory, whole chain")
+    memory.plot(
+        frame["n"],
+        frame["n"] * CLICKOS_MEMORY_MB,
+        color=style.PUBLISHED_STYLE.color,
+        linestyle="--",
+        label=f"ClickOS, {CLICKOS_MEMORY_MB:g} MB each",
+    )
+    seconds.set_ylabel("time [s]")
+    memory.set_ylabel("memory [MB]")
+    for axes in (seconds, memory):
+        axes.set_xlabel("chain length [middleboxes]")
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend()
+    middlebox = deployments[0].components.middlebox if deployments else "no chain was deployed"
+    titles = [style.noted("Time to deploy a chain", note), style.noted("Memory of a chain's middleboxes", note)]
+    style.set_titles([seconds, memory], titles, [f"testbed {testbed} · {middlebox}"] * 2, width - 1)
+    return figure
+
+
+def _line(axes: Axes, frame: pd.DataFrame, column: str, look: style.LineStyle, label: str) -> None:
+    known = frame.dropna(subset=[column])
+    if not known.empty:
+        axes.plot(
+            known["n"], known[column], color=look.color, marker=look.marker, linestyle=look.linestyle, label=label
+        )
+
+
+def _over(deployment: Deployment, key: str, combine: Callable[[Sequence[float]], float]) -> float | None:
+    """Return a figure over all middleboxes of a chain; None where a middlebox has none."""
+    values = [start[key] for start in deployment.middleboxes]
+    if not values or None in values:
+        return None
+    return float(combine(values))
+
+
+def _megabytes(kibibytes: Sequence[float]) -> float:
+    return sum(kibibytes) / KIB_PER_MB
