@@ -1,4 +1,5 @@
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -27,9 +28,13 @@ except MiddlebenchError as problem:
     raise WorkflowError(str(problem)) from None
 validate(config, "config/config.schema.json")
 
-PYTHON = sys.executable
+ENVIRONMENT = workflow.source_path("envs/environment.yaml")
 RESULTS = STUDY.results_folder
 LEASES = RunLeases(TESTBEDS, STUDY.when_busy)
+
+
+# The jobs' programs are those beside the Python that runs Snakemake, activated or not.
+shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 
 wildcard_constraints:

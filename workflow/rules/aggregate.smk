@@ -14,10 +14,13 @@ rule aggregate:
         ),
     log:
         f"{RESULTS}/{{testbed}}/logs/aggregate.log",
+    conda:
+        ENVIRONMENT
     params:
         grid=GRID,
+        folder=lambda wildcards: f"{RESULTS}/{wildcards.testbed}",
     message:
         "Aggregating {wildcards.testbed}"
     shell:
-        "{PYTHON:q} -m middlebench aggregate --folder {RESULTS:q}/{wildcards.testbed}"
+        "middlebench aggregate --folder {params.folder:q}"
         " --grid {params.grid:q} --output {output:q} 2> {log:q}"

@@ -63,8 +63,8 @@ PUBLISHED = "published"
 """The dataset that was not measured but transcribed from the paper."""
 
 PAPERMILL = (
-    "{PYTHON:q} -m papermill --no-progress-bar {input.notebook:q} {output.notebook:q}"
-    " --parameters dataset {wildcards.dataset} --parameters results {RESULTS:q} > {log:q} 2>&1"
+    "papermill --no-progress-bar {input.notebook:q} {output.notebook:q}"
+    " --parameters dataset {wildcards.dataset} --parameters results {params.results:q} > {log:q} 2>&1"
 )
 
 
@@ -74,6 +74,11 @@ def dataset_files(wildcards, name=None):
     if name == PUBLISHED:
         return expand("data/paper/{table}.csv", table=TABLES)
     return [f"{RESULTS}/{name}/measurements.csv", f"{RESULTS}/{name}/provision.json"]
+
+
+def results_folder(wildcards):
+    """Where the notebooks read and write."""
+    return RESULTS
 
 
 def references(dataset):

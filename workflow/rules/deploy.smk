@@ -9,6 +9,8 @@ rule deploy:
     log:
         f"{RESULTS}/{{testbed}}/logs/deploy-n{{n}}.log",
     priority: lambda wildcards: chain_priority(wildcards.testbed, wildcards.n)
+    conda:
+        ENVIRONMENT
     resources:
         testbed=1,
     params:
@@ -16,5 +18,5 @@ rule deploy:
     message:
         "Deploying chain({wildcards.n}) on {wildcards.testbed}"
     shell:
-        "{PYTHON:q} -m middlebench deploy --provision {input.provision:q}"
+        "middlebench deploy --provision {input.provision:q}"
         " --chain-length {wildcards.n} --output {output:q} 2> {log:q}"

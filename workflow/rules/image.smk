@@ -8,6 +8,8 @@ rule build_image:
         str(UNIKERNEL),
     log:
         "build/unikernel/build.log",
+    conda:
+        ENVIRONMENT
     message:
         "Building the unikernel"
     shell:

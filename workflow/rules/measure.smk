@@ -11,6 +11,8 @@ rule measure:
     log:
         f"{RESULTS}/{{testbed}}/logs/measure-n{{n}}-size{{size}}-rep{{rep}}.log",
     priority: lambda wildcards: chain_priority(wildcards.testbed, wildcards.n) + 1
+    conda:
+        ENVIRONMENT
     resources:
         testbed=1,
     params:
@@ -20,6 +22,6 @@ rule measure:
     message:
         "Measuring n={wildcards.n}, {wildcards.size} B, repetition {wildcards.rep} on {wildcards.testbed}"
     shell:
-        "{PYTHON:q} -m middlebench measure --provision {input.provision:q} --chain-length {wildcards.n}"
+        "middlebench measure --provision {input.provision:q} --chain-length {wildcards.n}"
         " --frame-size {wildcards.size} --repetition {wildcards.rep} --settings {params.settings:q}"
         " --raw-output {output.raw:q} --output {output.record:q} 2> {log:q}"

@@ -24,6 +24,10 @@ rule plot:
         notebook=f"{RESULTS}/{{dataset}}/report/figures.ipynb",
     log:
         f"{RESULTS}/{{dataset}}/logs/plot.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
     message:
         "Drawing the figures of {wildcards.dataset}"
     shell:
@@ -53,6 +57,10 @@ rule tabulate:
         notebook=f"{RESULTS}/{{dataset}}/report/tables.ipynb",
     log:
         f"{RESULTS}/{{dataset}}/logs/tabulate.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
     message:
         "Writing the tables of {wildcards.dataset}"
     shell:
@@ -80,6 +88,10 @@ rule compare:
         notebook=f"{RESULTS}/{{dataset}}/report/comparison_{{reference}}.ipynb",
     log:
         f"{RESULTS}/{{dataset}}/logs/compare-{{reference}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
     message:
         "Comparing {wildcards.dataset} with {wildcards.reference}"
     shell:
@@ -111,6 +123,10 @@ rule describe_deployment:
         notebook=f"{RESULTS}/{{dataset}}/report/deployment.ipynb",
     log:
         f"{RESULTS}/{{dataset}}/logs/describe-deployment.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
     message:
         "Describing the deployments of {wildcards.dataset}"
     shell:

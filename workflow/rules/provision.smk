@@ -9,6 +9,8 @@ rule provision:
     log:
         f"{RESULTS}/{{testbed}}/logs/provision.log",
     priority: lambda wildcards: chain_priority(wildcards.testbed, 0) + 1
+    conda:
+        ENVIRONMENT
     resources:
         testbed=1,
     params:
@@ -16,4 +18,4 @@ rule provision:
     message:
         "Looking testbed {wildcards.testbed} over"
     shell:
-        "{PYTHON:q} -m middlebench provision --testbed {wildcards.testbed} --output {output:q} 2> {log:q}"
+        "middlebench provision --testbed {wildcards.testbed} --output {output:q} 2> {log:q}"

@@ -9,8 +9,12 @@ rule report:
         f"{RESULTS}/{{dataset}}/report/index.html",
     log:
         f"{RESULTS}/{{dataset}}/logs/report.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
     message:
         "Writing the report of {wildcards.dataset}"
     shell:
-        "{PYTHON:q} -m middlebench report --dataset {wildcards.dataset} --results {RESULTS:q}"
+        "middlebench report --dataset {wildcards.dataset} --results {params.results:q}"
         " --output {output:q} {input.notebooks:q} 2> {log:q}"
