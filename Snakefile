@@ -66,7 +66,10 @@ rule all:
 
 
 onstart:
-    LEASES.take()
+    try:
+        LEASES.take()
+    except MiddlebenchError as problem:
+        raise WorkflowError(str(problem)) from None
 
 
 onsuccess:

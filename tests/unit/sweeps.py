@@ -4,7 +4,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-
 from middlebench import frames
 from middlebench.analysis.measurements import from_records, record_path, write_measurements
 from middlebench.chain import plan_chain

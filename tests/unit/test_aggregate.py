@@ -2,10 +2,9 @@
 
 import pandas as pd
 import pytest
-from sweeps import record, sweep
-
 from middlebench.analysis.aggregate import grid, nearest_size, summarise
 from middlebench.analysis.measurements import from_records
+from sweeps import record, sweep
 
 
 def test_one_row_remains_of_each_cell():

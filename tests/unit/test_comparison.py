@@ -2,11 +2,10 @@
 
 import pandas as pd
 import pytest
-from sweeps import record, sweep
-
 from middlebench.analysis.comparison import cells_table, compare, describe, ratios_table, summarise_by
 from middlebench.analysis.measurements import from_records
 from middlebench.published import load_published
+from sweeps import record, sweep
 
 
 def test_only_shared_cells_are_compared():

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from sweeps import write_results
-
 from middlebench.analysis.dataset import load_dataset
 from middlebench.errors import RecordError
+from sweeps import write_results
 
 
 def test_measured_dataset_has_what_its_folder_has(tmp_path):

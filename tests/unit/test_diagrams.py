@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 import matplotlib as mpl
 import pytest
-
 from middlebench.analysis.diagrams import chain_diagram
 from middlebench.chain import plan_chain
 

@@ -2,8 +2,6 @@
 
 import pandas as pd
 import pytest
-from sweeps import record, records, sweep
-
 from middlebench.analysis.measurements import (
     NAMES,
     from_records,
@@ -12,6 +10,8 @@ from middlebench.analysis.measurements import (
     write_measurements,
 )
 from middlebench.errors import RecordError
+from middlebench.published import load_published
+from sweeps import record, records, sweep
 
 
 def test_row_has_the_counts_and_the_rates_that_follow_from_them():
@@ -63,8 +63,6 @@ def test_csv_gives_back_every_value_exactly(tmp_path):
 
 
 def test_published_measurements_survive_the_csv_too(tmp_path):
-    from middlebench.published import load_published  # noqa: PLC0415 - only this test is about the paper
-
     write_measurements(load_published(), tmp_path / "m.csv")
     pd.testing.assert_frame_equal(read_measurements(tmp_path / "m.csv"), load_published(), check_exact=True)
 

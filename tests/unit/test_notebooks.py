@@ -55,8 +55,9 @@ def test_notebook_begins_with_a_title_and_one_parameters_cell(name):
     assert 'dataset = "local"\nresults = "results"\npublished_data = "data/paper"' in parameters.source
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dataset", ["made", "published"])
+@pytest.mark.parametrize(
+    ("name", "dataset"), [*((name, "made") for name in NAMES), ("figures", "published"), ("tables", "published")]
+)
 def test_notebook_leaves_the_files_that_it_promises(tmp_path, name, dataset):
     write_results(tmp_path)
     run(name, dataset=dataset, results=str(tmp_path), published_data=str(FOLDER.parent / "data/paper"))

@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-
 from middlebench import frames
 from middlebench.errors import RecordError
 from middlebench.published import DATA_FOLDER, load_published, load_table1, load_table2, paper_plan

@@ -4,15 +4,14 @@ import re
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from sweeps import record, write_results
-
 from middlebench.analysis.dataset import load_dataset
 from middlebench.analysis.flags import explain
 from middlebench.analysis.measurements import from_records
 from middlebench.analysis.notebook_html import section_of
 from middlebench.analysis.report import render_report
 from middlebench.errors import RecordError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from sweeps import record, write_results
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><dc:title>A &amp; B</dc:title></svg>'
 
@@ -119,6 +118,14 @@ def test_headings_go_one_level_down_and_the_first_becomes_the_section_title(tmp_
     assert section.title == "Top & more"
     assert "<h3>Next" in section.html
     assert "<h2" not in section.html
+
+
+def test_comparisons_with_several_references_are_told_apart(tmp_path):
+    path = notebook(tmp_path / "comparison_other.ipynb", heading="# Comparison")
+    content = nbformat.read(path, as_version=4)
+    content.metadata["papermill"] = {"parameters": {"dataset": "made", "reference": "other"}}
+    nbformat.write(content, path)
+    assert section_of(path).title == "Comparison with other"
 
 
 def test_notebook_that_stopped_at_an_error_is_refused(tmp_path):

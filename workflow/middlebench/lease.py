@@ -53,7 +53,7 @@ def lease(
                 raise LeaseError(
                     f"taking the testbed for {purpose}",
                     describe(holder),
-                    "wait for it to end (set `when_busy: wait` to have that done for you), or end it with `make down`",
+                    "wait for it to end (`when_busy: wait` does that for you), or end that process",
                 )
             if not told:
                 tell(f"waiting: {describe(holder)}")

@@ -36,6 +36,7 @@ CHATTER = (
     "Select jobs to execute",
     "Execute ",
     "Building DAG of jobs",
+    "Conda environments: ignored",
     "Assuming unrestricted shared filesystem",
     "Using shell",
     "Provided cores",

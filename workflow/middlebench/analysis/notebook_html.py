@@ -27,8 +27,9 @@ class Section:
     anchor: str
     """Where the page's navigation leads to."""
     title: str
-    """The notebook's first heading, without which it begins."""
+    """The notebook's first heading, and the reference that it was run with if it compares."""
     html: str
+    """All but that heading."""
 
 
 def section_of(path: Path) -> Section:
@@ -46,6 +47,9 @@ def section_of(path: Path) -> Section:
     if heading is None:
         raise RecordError(f"reading notebook {path}", "it has no heading", "begin its first cell with `# Title`")
     title = html.unescape(re.sub(r"<[^>]+>", "", heading[1])).strip()
+    reference = notebook.metadata.get("papermill", {}).get("parameters", {}).get("reference")
+    if reference:
+        title += f" with {reference}"
     return Section(anchor=path.stem, title=title, html=body.replace(heading[0], "", 1))
 
 

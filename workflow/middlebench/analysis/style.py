@@ -153,6 +153,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> dict[str, Path]:
     Returns:
         The path written, by format.
     """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, for all formats
     title = figure.axes[0].get_title(loc="left")
     paths = {}
     for suffix, metadata in METADATA.items():
