@@ -53,7 +53,7 @@ def test_second_process_is_told_who_holds_the_lease(tmp_path):
         assert f"process {holder.pid}" in message
         assert "for a long sweep" in message
         assert getpass.getuser() in message
-        assert "make down" in message
+        assert "wait for it to end" in message
 
 
 def test_second_process_waits_when_told_to(tmp_path):

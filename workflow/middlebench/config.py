@@ -6,26 +6,26 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from middlebench.complaints import complaints, suggestion
 from middlebench.errors import ConfigError
 from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
-from middlebench.generators import trafgen
+from middlebench.generators import pktgen, trafgen
 from middlebench.middleboxes import netns, qemu
 from middlebench.options import Options
 from middlebench.record import Settings
-from middlebench.sites import namespaces
-from middlebench.switches import private_openvswitch
+from middlebench.sites import namespaces, ssh
+from middlebench.switches import private_openvswitch, system_openvswitch
 
-Site = namespaces.Options
-Switch = private_openvswitch.Options
+Site = Annotated[namespaces.Options | ssh.Options, Field(discriminator="driver")]
+Switch = Annotated[private_openvswitch.Options | system_openvswitch.Options, Field(discriminator="driver")]
 Middlebox = Annotated[netns.Options | qemu.Options, Field(discriminator="driver")]
-Generator = trafgen.Options
+Generator = Annotated[trafgen.Options | pktgen.Options, Field(discriminator="driver")]
 
 
 class Testbed(Options):
@@ -155,7 +155,7 @@ def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the co
         raise ConfigError(
             f"reading {origin}",
             f"testbeds: there is no testbed {name!r}, only {', '.join(known) or f'no file in {folder}'}",
-            f"name one of these, or write {path}" + _suggestion(name, known),
+            f"name one of these, or write {path}" + suggestion(name, known),
         )
     try:
         values = yaml.safe_load(path.read_text())
@@ -170,38 +170,4 @@ def _parse(model: type[_Model], values: Mapping[str, Any], origin: str) -> _Mode
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        complaints = [_complaint(model, details) for details in error.errors()]
-        raise ConfigError(f"reading {origin}", "\n  ".join(["", *complaints]).strip("\n")) from None
-
-
-def _complaint(model: type[Options], details: Mapping[str, Any]) -> str:
-    """Say in one line which key is wrong, what stands there, and what may."""
-    where: str = ".".join(str(part) for part in details["loc"])
-    message = str(details["msg"]).removeprefix("Value error, ")
-    if details["type"] == "extra_forbidden":
-        known = _keys_beside(model, details["loc"])
-        hint = _suggestion(str(details["loc"][-1]), known)
-        return f"{where}: there is no such key; known here: {', '.join(known)}{hint}"
-    if details["type"] == "missing":
-        return f"{where}: this key is missing"
-    if not where:
-        return message
-    return f"{where}: {message} (found: {details['input']!r})"
-
-
-def _keys_beside(model: type[Options], location: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that the model has at the place of an unknown key."""
-    current: Any = model
-    for part in location[:-1]:
-        fields = getattr(current, "model_fields", {})
-        if part in fields:
-            current = fields[part].annotation
-        current = next(
-            (option for option in getattr(current, "__args__", ()) if hasattr(option, "model_fields")), current
-        )
-    return sorted(getattr(current, "model_fields", {}))
-
-
-def _suggestion(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+        raise ConfigError(f"reading {origin}", "\n  ".join(complaints(model, values, error))) from None

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from middlebench.chain import ChainPlan, plan_chain
 from middlebench.deadline import Deadline
-from middlebench.errors import TrialError
+from middlebench.errors import MiddlebenchError, TrialError
 from middlebench.frames import MINIMUM_FRAME_BYTES
 from middlebench.generators.base import Probe
 from middlebench.record import Deployment
@@ -114,9 +114,12 @@ def converge(testbed: Testbed, plan: ChainPlan, tell: Callable[[str], None] = la
     Raises:
         MiddlebenchError: a step failed, or the chain is still another one.
     """
-    testbed.switch.start()
-    live = read_live(testbed)
-    differences = live.differences(plan)
+    try:
+        live = read_live(testbed)
+    except MiddlebenchError:  # such as a switch that does not run: deploying starts it, or says why not
+        differences = ["what is live cannot be read"]
+    else:
+        differences = live.differences(plan)
     if not differences:
         return live
     tell(f"chain({plan.length}) is not live ({differences[0]}): deploying it")
@@ -203,6 +206,8 @@ def _first_silent_port(
 ) -> str | None:
     """Return where along the path fewer than ``count`` frames were seen first, in words; None for nowhere."""
     for bridge in plan.bridges:
+        if gone := [port for port in bridge.ports if port not in before or port not in after]:
+            return f"bridge {bridge.index}, whose port {gone[0]} is gone"
         if after[bridge.ingress_port].rx_packets - before[bridge.ingress_port].rx_packets < count:
             return f"bridge {bridge.index}, where they should enter at {bridge.ingress_port}"
         if after[bridge.egress_port].tx_packets - before[bridge.egress_port].tx_packets < count:

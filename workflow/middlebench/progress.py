@@ -149,6 +149,8 @@ class LogHandler(LogHandlerBase):
 
     def _begin(self, values: dict[str, Any]) -> None:
         self._jobs[values["jobid"]] = values
+        if not values["output"]:
+            return  # a target such as `all`: nothing happens there
         if values["rule_name"] == CELL_RULE:
             cell = values["wildcards"]
             doing = f"{cell['testbed']} n={cell['n']} {cell['size']} B"

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from middlebench import config
+from middlebench.generators import pktgen, trafgen
 from middlebench.generators.base import Generator
-from middlebench.generators.trafgen import Trafgen
 from middlebench.hosts.base import Host
 from middlebench.middleboxes import netns, qemu
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.record import Components
+from middlebench.sites import namespaces, ssh
 from middlebench.sites.base import Hosts, Site
-from middlebench.sites.namespaces import Namespaces
-from middlebench.switches import private_openvswitch
+from middlebench.switches import private_openvswitch, system_openvswitch
 from middlebench.switches.base import Switch
-from middlebench.switches.private_openvswitch import PrivateOpenVSwitch
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,17 @@ class Testbed:
 
 def site_of(name: str, options: config.Testbed) -> Site:
     """Return the testbed's site, not opened yet."""
-    return Namespaces(options.site, tenant=name)
+    match options.site:
+        case namespaces.Options():
+            return namespaces.Namespaces(options.site, tenant=name)
+        case ssh.Options():
+            return ssh.SshSite(options.site, tenant=name, tear_down=lambda hosts: _tear_down(options, hosts))
+
+
+def _tear_down(options: config.Testbed, hosts: Hosts) -> None:
+    """Remove the chain from hosts that outlive it."""
+    _middleboxes(options.middlebox, hosts.middlebox_server, options.site.link.mtu).destroy()
+    _switch(options.switch, hosts.middlebox_server).tear_down()
 
 
 def stand_up(name: str, options: config.Testbed) -> Testbed:
@@ -54,10 +63,26 @@ def stand_up(name: str, options: config.Testbed) -> Testbed:
         name=name,
         options=options,
         hosts=hosts,
-        switch=PrivateOpenVSwitch(options.switch, hosts.middlebox_server),
+        switch=_switch(options.switch, hosts.middlebox_server),
         middleboxes=_middleboxes(options.middlebox, hosts.middlebox_server, options.site.link.mtu),
-        generator=Trafgen(options.generator, hosts.test_computer, hosts.test_ports),
+        generator=_generator(options.generator, hosts),
     )
+
+
+def _switch(options: config.Switch, host: Host) -> Switch:
+    match options:
+        case private_openvswitch.Options():
+            return private_openvswitch.PrivateOpenVSwitch(options, host)
+        case system_openvswitch.Options():
+            return system_openvswitch.SystemOpenVSwitch(options, host)
+
+
+def _generator(options: config.Generator, hosts: Hosts) -> Generator:
+    match options:
+        case trafgen.Options():
+            return trafgen.Trafgen(options, hosts.test_computer, hosts.test_ports)
+        case pktgen.Options():
+            return pktgen.PktGen(options, hosts.test_computer, hosts.test_ports)
 
 
 def _middleboxes(options: config.Middlebox, host: Host, mtu: int) -> Middleboxes:
@@ -70,7 +95,9 @@ def _middleboxes(options: config.Middlebox, host: Host, mtu: int) -> Middleboxes
 
 def alternatives(options: config.Testbed, hosts: Hosts) -> list[config.Testbed]:
     """Return the compositions that ``auto`` may stand for on these hosts; one if there is nothing to choose."""
-    switches = private_openvswitch.alternatives(options.switch, hosts.middlebox_server)
+    switches: list[config.Switch] = [options.switch]
+    if isinstance(options.switch, private_openvswitch.Options):
+        switches = [*private_openvswitch.alternatives(options.switch, hosts.middlebox_server)]
     middleboxes: list[config.Middlebox] = [options.middlebox]
     if isinstance(options.middlebox, qemu.Options):
         middleboxes = [*qemu.alternatives(options.middlebox, hosts.middlebox_server)]
@@ -84,8 +111,9 @@ def alternatives(options: config.Testbed, hosts: Hosts) -> list[config.Testbed]:
 def programs(options: config.Testbed, hosts: Hosts) -> list[tuple[Host, list[str]]]:
     """Return which programs the composition's drivers run on which host."""
     machines = [qemu.QEMU] if isinstance(options.middlebox, qemu.Options) else []
+    generator = options.generator.program if isinstance(options.generator, pktgen.Options) else "trafgen"
     switch = ["ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl"]
     return [
-        (hosts.test_computer, ["ip", "tc", "ethtool", "trafgen"]),
+        (hosts.test_computer, ["ip", "tc", "ethtool", generator]),
         (hosts.middlebox_server, ["ip", "tc", "ethtool", *switch, *machines]),
     ]

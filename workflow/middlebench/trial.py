@@ -53,9 +53,8 @@ def measure(
             if watch.problem:
                 raise _void(cell, [watch.problem]) from error
             raise
-    hops = hops_between(plan, counters, testbed.switch.counters())
-    after = read_live(testbed)
-    check(cell, load, link_bps, traffic, before, after)
+    counters_after = testbed.switch.counters()
+    check(cell, load, link_bps, traffic, before, read_live(testbed))
     record = Record(
         cell=cell,
         started_at=started_at,
@@ -68,7 +67,7 @@ def measure(
             for each in traffic.samples
         ),
         attestation=attest(before, probe),
-        hops=hops,
+        hops=hops_between(plan, counters, counters_after),
         flags=flags_of(counts_of(load, traffic)),
     )
     return record, traffic.raw

@@ -24,6 +24,7 @@ Reading = tuple[float, dict[str, tuple[int, int, int, int]]]
 """A moment, and for each port: rx bytes, rx packets, tx bytes, tx packets."""
 
 ETH_P_ALL = 3
+SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
 PACKET_OUTGOING = 4  # linux/if_packet.h: a frame of our own that the socket overhears
 
 
@@ -62,7 +63,10 @@ def caller_is_gone(seconds: float) -> bool:
 def open_port(port: str, protocol: int) -> socket.socket:
     """Return a packet socket on ``port``; until it is bound it sees no frame of any port."""
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    packets.bind((port, protocol))
+    try:
+        packets.bind((port, protocol))
+    except OSError as error:
+        fail(f"port {port}: {error.strerror}")
     return packets
 
 
@@ -126,7 +130,12 @@ def load(request: Request) -> dict[str, object]:
         fail("something else sends frames on the measured ports: they were counted before the generator started")
     with open("/dev/null") as nothing, os.fdopen(os.memfd_create("generator"), "w+", errors="replace") as log:
         generator = subprocess.Popen(
-            request["argv"], stdin=nothing, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            request["argv"],
+            cwd=SCRATCH_FOLDER,
+            stdin=nothing,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         samples = []
         try:

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from threading import Event
+from typing import BinaryIO
 
 from middlebench.deadline import Deadline
 from middlebench.errors import HostError
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, checked
 
 CANCEL_POLL_SECONDS = 0.05
+LEAVE_SECONDS = 5.0
+"""How long a command whose lifeline ended may take to clean up."""
 
 
 class LocalHost:
@@ -74,17 +77,15 @@ class LocalHost:
                 f"there is no program {error.filename!r}",
                 "run `make setup`, which installs what is missing",
             ) from error
-        lifeline_end = os.dup(process.stdin.fileno()) if lifeline and process.stdin else None
+        lifeline_end = os.fdopen(os.dup(process.stdin.fileno()), "wb") if lifeline and process.stdin else None
         try:
             stdout, stderr = self._communicate(process, argv, stdin, lifeline_end, deadline, cancel)
         except BaseException:
-            _kill_group(process)
-            process.communicate()
+            _end(process, lifeline_end)
             raise
         finally:
             if lifeline_end is not None:
-                with contextlib.suppress(OSError):
-                    os.close(lifeline_end)
+                lifeline_end.close()
         return checked(self._result(argv, process.returncode, stdout, stderr), check=check)
 
     def _communicate(
@@ -92,7 +93,7 @@ class LocalHost:
         process: subprocess.Popen[bytes],
         argv: Sequence[str],
         stdin: str,
-        lifeline_end: int | None,
+        lifeline_end: BinaryIO | None,
         deadline: Deadline,
         cancel: Event | None,
     ) -> tuple[bytes, bytes]:
@@ -102,15 +103,15 @@ class LocalHost:
             try:
                 return process.communicate(text, timeout=patience)
             except subprocess.TimeoutExpired:
+                text = None  # it has been taken over, whether written by now or not
                 cancelled = cancel is not None and cancel.is_set()
                 if not cancelled and not deadline.expired:
                     continue
             if cancelled and lifeline_end is not None:
-                os.close(lifeline_end)
+                lifeline_end.close()
                 cancel, lifeline_end = None, None
                 continue
-            _kill_group(process)
-            stdout, stderr = process.communicate()
+            stdout, stderr = _end(process, lifeline_end)
             raise HostError(
                 f"running {argv[0]} on {self.name}",
                 "it was cancelled" if cancelled else f"it did not end within {deadline.seconds:g} s",
@@ -127,6 +128,12 @@ class LocalHost:
         )
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], lifeline_end: BinaryIO | None) -> tuple[bytes, bytes]:
+    """End the command: by its lifeline where it has one, so that it can clean up, and else by force."""
+    if lifeline_end is not None:
+        lifeline_end.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=LEAVE_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()

@@ -61,10 +61,12 @@ exit 0
 """
 
 LIVE = """
+ip -oneline link show type veth | awk -F '[ :@]+' '{ print "port", $2, $1 }'
 for name in $(ip netns list | awk -v label="$1-" 'index($1, label) == 1 { print $1 }'); do
-    stat --dereference --format="$name %i" /run/netns/$name
+    stat --dereference --format="namespace $name %i" /run/netns/$name
 done
 """
+"""The kernel may give the inode of a namespace to the next one, but never the index of a port."""
 
 
 class Options(BaseOptions):
@@ -100,10 +102,15 @@ class NetnsMiddleboxes:
         ]
 
     def live(self) -> dict[str, str]:
-        """Return our namespaces by name, with the inode that identifies each."""
+        """Return our namespaces by name, with the inode and the ports' indices that identify each."""
         result = self._host.run(["sh", "-c", LIVE, f"{LABEL}-live", LABEL])
-        pairs = (line.split(" ", 1) for line in result.stdout.splitlines())
-        return {name: f"network namespace {inode}" for name, inode in pairs}
+        facts = [line.split() for line in result.stdout.splitlines()]
+        ports = {name: index for kind, name, index in facts if kind == "port"}
+        return {
+            name: f"network namespace {inode}, ports {ports.get(f'{name}-in')} and {ports.get(f'{name}-out')}"
+            for kind, name, inode in facts
+            if kind == "namespace"
+        }
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +21,8 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.chain import ChainPlan, Middlebox
 from middlebench.deadline import Deadline
-from middlebench.errors import HostError, MiddleboxError
-from middlebench.hosts.base import Host
+from middlebench.errors import MiddleboxError
+from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes import qemu_agent
 from middlebench.middleboxes.base import Start, Watch
 from middlebench.options import Options as BaseOptions
@@ -30,7 +31,10 @@ AGENT = Path(qemu_agent.__file__)
 QEMU = "qemu-system-x86_64"
 FOLDER = f"/run/{LABEL}-qemu"
 PREFIX = f"{LABEL}-"
+MACHINE_SECONDS = 1.0
+"""What each machine may add to how long a step on all of them takes: they start side by side on a few processors."""
 READY_SECONDS = 60.0
+DESTROY_SECONDS = 300.0
 STATUS_SECONDS = 5.0
 LEAVE_SECONDS = 24 * 3600.0
 
@@ -42,6 +46,20 @@ UNIKERNEL_READY = "ready "
 MACHINE = "microvm,acpi=off,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on,auto-kernel-cmdline=off"
 """The smallest machine that QEMU has, and of it only a serial port and virtio over MMIO."""
 
+CODE_BUFFER_MIB = 2
+"""Room for translated code under emulation, for our image: QEMU's default of 1 GiB is backed by large pages, of which
+each machine would touch a second one."""
+
+DOING = {
+    "start": "starting",
+    "wait": "waiting for",
+    "live": "looking for",
+    "watch": "watching",
+    "status": "asking",
+    "destroy": "ending",
+}
+"""What the agent does on each verb, for messages."""
+
 TAPS = """
 set -eu
 mtu=$1
@@ -50,6 +68,10 @@ for port; do
     printf 'tuntap add dev %s mode tap\\nlink set dev %s mtu %s arp off up\\n' "$port" "$port" "$mtu"
 done | ip -batch -
 """
+
+LINES_A_TAP = 2
+FAILED_LINE = re.compile(r"Command failed -:(\d+)")
+"""How ``ip -batch`` names the line that it could not do."""
 
 REMOVE_TAPS = """
 ip -brief link show type tun |
@@ -74,6 +96,8 @@ class KernelOptions(BaseOptions):
     """QEMU's `-machine`."""
     device: str = "virtio-net-pci"
     """QEMU's network device."""
+    arguments: tuple[str, ...] = ()
+    """Further words for QEMU's command line, such as `[-cpu, max]`."""
 
 
 class Options(BaseOptions):
@@ -112,24 +136,24 @@ class QemuMiddleboxes:
         ports = [port for middlebox in plan.middleboxes for port in middlebox.ports]
         if not ports:
             return
-        self._host.run(["sh", "-c", TAPS, f"{LABEL}-taps", str(self._mtu), *ports])
+        self._make_taps(ports)
         machines = [
             {"name": middlebox.name, "argv": command_line(self._options, kernel, middlebox)}
             for middlebox in plan.middleboxes
         ]
-        self._started = self._ask({"verb": "start", "machines": machines})["started"]
+        self._started = self._ask({"verb": "start", "machines": machines}, _deadline(plan))["started"]
 
     def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
         """Wait for every machine's word of readiness on its console."""
         image = self._options.image
         ready = UNIKERNEL_READY if image == "unikernel" else image.ready
-        limit_s = READY_SECONDS + plan.length
+        limit_s = READY_SECONDS + MACHINE_SECONDS * plan.length
         request = {"verb": "wait", "started": self._started, "ready": ready, "limit_s": limit_s}
         answer = self._ask(request, Deadline(limit_s + 10))
         return [
             Start(
                 name=middlebox.name,
-                ready_s=round(answer["ready"][middlebox.name]["ready_s"], 6),
+                ready_s=round(answer["ready"][middlebox.name]["ready_s"], 3),
                 resident_kib=answer["ready"][middlebox.name]["resident_kib"],
                 private_kib=answer["ready"][middlebox.name]["private_kib"],
             )
@@ -151,9 +175,9 @@ class QemuMiddleboxes:
                 answer = self._ask({"verb": "watch"}, Deadline(LEAVE_SECONDS), stop=stop)
                 if answer.get("failed"):
                     watch.fire(f"virtual machine {answer['failed']} ended{_words(answer)}")
-            except (MiddleboxError, HostError) as error:
+            except Exception as error:  # a watch that cannot look must not look as if all were well
                 if not stop.is_set():
-                    watch.fire(str(error))
+                    watch.fire(f"the virtual machines cannot be watched: {error}")
 
         thread = threading.Thread(target=look, name="watch virtual machines", daemon=True)
         thread.start()
@@ -169,17 +193,22 @@ class QemuMiddleboxes:
 
     def destroy(self) -> None:
         """End all machines of ours and remove their taps."""
-        self._ask({"verb": "destroy"})
-        self._host.run(["sh", "-c", REMOVE_TAPS, f"{LABEL}-remove-taps", LABEL])
+        self._ask({"verb": "destroy"}, Deadline(DESTROY_SECONDS))
+        self._host.run(["sh", "-c", REMOVE_TAPS, f"{LABEL}-remove-taps", LABEL], deadline=Deadline(DESTROY_SECONDS))
 
     def describe(self) -> str:
         """Return image, function, QEMU's version and the accelerator."""
-        first = self._host.run([QEMU, "--version"]).stdout.split("(")[0].split()
         kernel = self._kernel()
+        said = self._host.run([QEMU, "--version"], check=False)
+        if said.status != 0:
+            raise MiddleboxError(
+                f"looking at {QEMU} on {self._host.name}", "it does not say its version", "run `make setup`", said
+            )
+        version = said.stdout.split("(")[0].split()[-1]
         digest = hashlib.sha256(kernel.read_bytes()).hexdigest()[:12]
         what = f"unikernel ({self._options.function})" if self._options.image == "unikernel" else kernel.name
         how = "KVM" if self._options.accelerator == "kvm" else "emulated (TCG)"
-        return f"{what} {digest}, {self._options.memory_mib} MiB, QEMU {first[-1]}, {how}"
+        return f"{what} {digest}, {self._options.memory_mib} MiB, QEMU {version}, {how}"
 
     def _kernel(self) -> Path:
         """Return the image's file.
@@ -188,18 +217,37 @@ class QemuMiddleboxes:
             MiddleboxError: it is not there.
         """
         image = self._options.image
-        kernel = UNIKERNEL if image == "unikernel" else image.kernel
-        for path in (kernel, *([] if image == "unikernel" or image.initrd is None else [image.initrd])):
+        doing = f"starting virtual machines on {self._host.name}"
+        if image == "unikernel":
+            if not UNIKERNEL.is_file():
+                advice = f"build it with `snakemake --cores 1 -- {UNIKERNEL}`"
+                raise MiddleboxError(doing, f"there is no image {UNIKERNEL}", advice)
+            return UNIKERNEL.absolute()
+        for path in filter(None, (image.kernel, image.initrd)):
             if not path.is_file():
-                built = (
-                    "build it with `snakemake --cores 1 -- {UNIKERNEL}`"
-                    if image == "unikernel"
-                    else "correct `image` in the testbed's file"
-                )
-                raise MiddleboxError(
-                    f"starting virtual machines on {self._host.name}", f"there is no image {path}", built
-                )
-        return kernel.absolute()
+                raise MiddleboxError(doing, f"there is no image {path}", "correct `image` in the testbed's file")
+        return image.kernel.absolute()
+
+    def _make_taps(self, ports: list[str]) -> None:
+        """Make a tap for each port.
+
+        Raises:
+            MiddleboxError: one could not be made; it is named.
+        """
+        result = self._host.run(
+            ["sh", "-c", TAPS, f"{LABEL}-taps", str(self._mtu), *ports],
+            check=False,
+            deadline=Deadline(COMMAND_SECONDS + MACHINE_SECONDS * len(ports)),
+        )
+        if result.status != 0:
+            failed = FAILED_LINE.search(result.stderr)
+            port = ports[(int(failed[1]) - 1) // LINES_A_TAP] if failed else "the taps"
+            raise MiddleboxError(
+                f"making {port} on {self._host.name}",
+                result.stderr.strip().partition("\n")[0] or f"exit status {result.status}",
+                "run `make down`; see that /dev/net/tun is there and open to you",
+                result,
+            )
 
     def _ask(
         self, request: dict[str, Any], deadline: Deadline | None = None, stop: threading.Event | None = None
@@ -211,7 +259,8 @@ class QemuMiddleboxes:
         """
         request = {**request, "folder": FOLDER, "prefix": PREFIX}
         result = self._host.run(
-            [self._host.python, "-I", "-S", "-c", AGENT.read_text(), json.dumps(request)],
+            [self._host.python, "-I", "-S", "-c", AGENT.read_text()],
+            stdin=json.dumps(request) + "\n",
             lifeline=request["verb"] == "watch",
             deadline=deadline,
             cancel=stop,
@@ -221,7 +270,10 @@ class QemuMiddleboxes:
         answer = json.loads(result.stdout)
         if "happened" in answer:
             name = answer["failed"] or "the virtual machines"
-            raise MiddleboxError(f"{request['verb']}: {name} on {self._host.name}", answer["happened"] + _words(answer))
+            advice = "run `make setup`, which installs what is missing" if "no program" in answer["happened"] else ""
+            raise MiddleboxError(
+                f"{DOING[request['verb']]} {name} on {self._host.name}", answer["happened"] + _words(answer), advice
+            )
         return dict(answer)
 
 
@@ -231,16 +283,17 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[s
     console = f"socket,id=console,path={FOLDER}/{middlebox.name}.console,server=on,wait=off"
     words = [
         *(QEMU, "-name", middlebox.name, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-        *("-monitor", "none", "-accel", options.accelerator, "-m", str(options.memory_mib)),
+        *("-monitor", "none", "-m", str(options.memory_mib)),
         *("-chardev", f"{console},logfile={FOLDER}/{middlebox.name}.log", "-serial", "chardev:console"),
         *("-kernel", str(kernel)),
     ]
     if image == "unikernel":
         words += ["-M", MACHINE, "-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit"]
         words += ["-append", f"function={options.function}"]
+        words += ["-accel", f"tcg,tb-size={CODE_BUFFER_MIB}" if options.accelerator == "tcg" else options.accelerator]
         device = "virtio-net-device"
     else:
-        words += ["-M", image.machine]
+        words += ["-M", image.machine, "-accel", options.accelerator, *image.arguments]
         words += ["-initrd", str(image.initrd.absolute())] if image.initrd else []
         words += ["-append", image.command_line.replace("{name}", middlebox.name)] if image.command_line else []
         device = image.device
@@ -248,6 +301,10 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[s
         words += ["-netdev", f"tap,id=port{index},ifname={port},script=no,downscript=no"]
         words += ["-device", f"{device},netdev=port{index}"]
     return words
+
+
+def _deadline(plan: ChainPlan) -> Deadline:
+    return Deadline(COMMAND_SECONDS + MACHINE_SECONDS * plan.length)
 
 
 def alternatives(options: Options, host: Host) -> list[Options]:

@@ -3,11 +3,15 @@
 Standard library only: it is handed to the host's own Python as text. Machines are known by QEMU's
 ``-name`` alone, so that whatever an earlier run left behind is found too.
 
-    python -c THIS '{"verb": "start", …}'    answers one JSON object on standard output
+    echo '{"verb": "start", …}' | python -c THIS    answers one JSON object on standard output
+
+The request comes by standard input because a long chain's is longer than an argument may be. While
+watching, standard input is a lifeline after that: when it ends, so do we.
 """
 
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -19,6 +23,8 @@ Request = dict[str, Any]
 Answer = dict[str, Any]
 
 SECONDS_TO_DIE = 10.0
+LOOK_SECONDS = 0.01
+"""How often consoles are looked at: the machines that boot need the processor more than we do."""
 
 
 def read(path: str) -> str:
@@ -31,7 +37,7 @@ def read(path: str) -> str:
 
 
 def machines(prefix: str) -> dict[str, int]:
-    """Return {name: process id} of the machines whose name starts with ``prefix``."""
+    """Return {name: process id} of the machines that are named ``prefix`` and a number."""
     found = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -39,7 +45,7 @@ def machines(prefix: str) -> dict[str, int]:
         words = read(f"/proc/{entry}/cmdline").split("\0")
         if "qemu-system" in os.path.basename(words[0]) and "-name" in words:
             name = words[words.index("-name") + 1]
-            if name.startswith(prefix):
+            if name.startswith(prefix) and name.removeprefix(prefix).isdigit():
                 found[name] = int(entry)
     return found
 
@@ -61,17 +67,20 @@ def start(request: Request) -> Answer:
             if os.path.exists(path):
                 os.unlink(path)
         moment = time.time()
-        pid = os.posix_spawnp(
-            machine["argv"][0],
-            machine["argv"],
-            os.environ,
-            setsid=True,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-        )
+        try:
+            pid = os.posix_spawnp(
+                machine["argv"][0],
+                machine["argv"],
+                os.environ,
+                setsid=True,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+            )
+        except FileNotFoundError:
+            return {"failed": machine["name"], "happened": f"there is no program {machine['argv'][0]!r}"}
         started[machine["name"]] = {"pid": pid, "moment": moment}
     return {"started": started}
 
@@ -91,16 +100,17 @@ def wait(request: Request) -> Answer:
             if request["ready"] in console or (not request["ready"] and console):
                 ready[name] = {"ready_s": os.stat(log).st_mtime - machine["moment"], **memory(machine["pid"])}
                 del waiting[name]
-            elif "fatal:" in console or not identity(machine["pid"]):
+            elif not identity(machine["pid"]):
                 return {"failed": name, "happened": "it ended", **last_words(request["folder"], name)}
         if waiting and time.monotonic() > end:
             name = next(iter(waiting))
             return {
                 "failed": name,
-                "happened": "it did not become ready in time",
+                "happened": f"it did not become ready within {request['limit_s']:g} s",
                 **last_words(request["folder"], name),
             }
-        time.sleep(0.002)
+        if waiting:
+            time.sleep(LOOK_SECONDS)
     return {"ready": ready}
 
 
@@ -115,11 +125,20 @@ def memory(pid: int) -> dict[str, int | None]:
     for line in read(f"/proc/{pid}/smaps_rollup").splitlines()[1:]:
         key, _, rest = line.partition(":")
         values[key] = int(rest.split()[0])
-    return {"resident_kib": values.get("Rss"), "private_kib": values.get("Private_Dirty")}
+    if not values:
+        return {"resident_kib": None, "private_kib": None}
+    return {"resident_kib": values["Rss"], "private_kib": values["Private_Clean"] + values["Private_Dirty"]}
+
+
+def allow_many_handles() -> None:
+    """Lift our own limit of open files as far as it goes: a chain may have more machines than the usual 1024."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def watch(request: Request) -> Answer:
     """Return as soon as one of the machines ends, with its name and last words."""
+    allow_many_handles()
     handles, names = select.poll(), {}
     for name, pid in machines(request["prefix"]).items():
         try:
@@ -158,6 +177,7 @@ def status(request: Request) -> Answer:
 
 def destroy(request: Request) -> Answer:
     """End every machine and wait until it is gone."""
+    allow_many_handles()
     found = machines(request["prefix"])
     handles = {}
     for name, pid in found.items():
@@ -167,7 +187,9 @@ def destroy(request: Request) -> Answer:
         except ProcessLookupError:
             continue
     for name, handle in handles.items():
-        if not select.select([handle], [], [], SECONDS_TO_DIE)[0]:
+        ending = select.poll()
+        ending.register(handle, select.POLLIN)
+        if not ending.poll(SECONDS_TO_DIE * 1000):
             return {"failed": name, "happened": "it is still there after SIGKILL"}
     return {"ended": sorted(found)}
 
@@ -180,7 +202,7 @@ def live(request: Request) -> Answer:
 
 if __name__ == "__main__":
     verbs = {each.__name__: each for each in (start, wait, watch, status, destroy, live)}
-    asked = json.loads(sys.argv[1])
+    asked = json.loads(sys.stdin.buffer.readline())
     try:
         print(json.dumps(verbs[asked["verb"]](asked)), flush=True)
     except OSError as problem:

@@ -15,18 +15,15 @@ from typing import Any
 
 from middlebench import LABEL
 from middlebench.chain import ChainPlan
+from middlebench.deadline import Deadline
 from middlebench.errors import SwitchError
-from middlebench.hosts.base import CommandResult, Host
+from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host, checked
 from middlebench.switches import openvswitch_agent
 from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters
 
 OPENFLOW = "OpenFlow13"
-ADD_FLOWS = f"""
-set -eu
-while read -r bridge forward backward; do
-    printf '%s\\n' "$forward" "$backward" | ovs-ofctl -O {OPENFLOW} add-flows "$bridge" -
-done
-"""
+BRIDGE_SECONDS = 3.0
+"""What each bridge, or each pair of ports, may add to how long a transaction takes: AF_XDP ports take longest."""
 AGENT = Path(openvswitch_agent.__file__)
 STATISTICS = re.compile(r"(duration|n_packets|n_bytes|n_offload_packets|n_offload_bytes)=[^,]*, ")
 FLOW = re.compile(
@@ -54,9 +51,9 @@ class OpenVSwitch:
         self._datapath_type = datapath_type
         self._port_type = port_type
 
-    def run(self, *argv: str, check: bool = True, stdin: str = "") -> CommandResult:
+    def run(self, *argv: str, check: bool = True, stdin: str = "", deadline: Deadline | None = None) -> CommandResult:
         """Run one of Open vSwitch's tools against this instance."""
-        return self._host.run([*self._environment, *argv], check=check, stdin=stdin)
+        return self._host.run([*self._environment, *argv], check=check, stdin=stdin, deadline=deadline)
 
     def transaction(self, commands: Iterable[Sequence[str]]) -> CommandResult:
         """Run many ``ovs-vsctl`` commands as one transaction, and wait until it is in effect.
@@ -65,8 +62,10 @@ class OpenVSwitch:
             SwitchError: it was refused. ``ovs-vsctl`` exits 0 for a port that does not exist and says so
                 on its standard error only: that is refused here too.
         """
-        words = [word for command in commands for word in ("--", *command)]
-        result = self.run("ovs-vsctl", "--timeout=30", *words, check=False)
+        parts = [("--", *command) for command in commands]
+        limit_s = COMMAND_SECONDS + BRIDGE_SECONDS * len(parts)
+        words = [word for part in parts for word in part]
+        result = self.run("ovs-vsctl", f"--timeout={limit_s:.0f}", *words, check=False, deadline=Deadline(limit_s + 5))
         if result.status != 0 or "Error detected" in result.stderr:
             raise SwitchError(f"setting up bridges on {self._host.name}", "Open vSwitch refused", result=result)
         return result
@@ -91,17 +90,14 @@ class OpenVSwitch:
             for bridge in plan.bridges
             for port in bridge.ports
         )
-        flows = [
-            f"{bridge.name} in_port={bridge.ingress_port},actions=output:{bridge.egress_port} "
-            f"in_port={bridge.egress_port},actions=output:{bridge.ingress_port}\n"
-            for bridge in plan.bridges
-        ]
-        self.run("sh", "-c", ADD_FLOWS, f"{LABEL}-add-flows", stdin="".join(flows))
+        wanted = [[bridge.name, *bridge.ports] for bridge in plan.bridges]
+        result = self._agent("steer", stdin=json.dumps(wanted))
+        if result.status != 0:
+            raise SwitchError(f"setting up flows on {self._host.name}", "Open vSwitch refused", result=result)
 
     def live(self) -> LiveSwitch:
         """Return our bridges, their working ports and their flows."""
-        result = self._host.run([self._host.python, "-I", "-S", "-c", AGENT.read_text(), self._run_folder, LABEL])
-        answer = json.loads(result.stdout)
+        answer = json.loads(checked(self._agent("describe", LABEL), check=True).stdout)
         return LiveSwitch(
             bridges={bridge["name"]: live_bridge(bridge) for bridge in answer["bridges"]},
             identity=json.dumps(
@@ -128,6 +124,10 @@ class OpenVSwitch:
         """Return the version of Open vSwitch that is installed."""
         first = self.run("ovs-vsctl", "--version").stdout.splitlines()[0]
         return first.rpartition(" ")[2]
+
+    def _agent(self, verb: str, *argv: str, stdin: str = "") -> CommandResult:
+        command = [self._host.python, "-I", "-S", "-c", AGENT.read_text(), verb, self._run_folder, *argv]
+        return self._host.run(command, stdin=stdin, check=False)
 
 
 def interface_counters(host: Host) -> dict[str, PortCounters]:

@@ -1,20 +1,24 @@
-"""Runs on the middlebox server: reads our bridges, their ports and their flows in one go.
+"""Runs on the middlebox server: reads, or steers, all bridges of ours in one go.
 
-Asking ``ovs-vsctl`` and, bridge by bridge, ``ovs-ofctl`` takes a process a bridge; this speaks to
-the same two sockets itself: the database (RFC 7047) and the daemon's control socket
-(ovs-appctl(8)). Both carry JSON-RPC 1.0. Standard library only: it is handed to the host's own
-``python3`` as text.
+``ovs-ofctl`` takes a process a bridge; this speaks to the same sockets itself: the database
+(RFC 7047) and the daemon's control socket (ovs-appctl(8)), which both carry JSON-RPC 1.0, and each
+bridge's own socket, which carries OpenFlow 1.3. Standard library only: it is handed to the host's
+own ``python3`` as text.
 
-    python3 -c THIS RUN_FOLDER OWNER    answers one JSON object on standard output
+    python3 -c THIS describe RUN_FOLDER OWNER    answers one JSON object on standard output
+    python3 -c THIS steer RUN_FOLDER             reads [[bridge, port, port], …] on standard input
 """
 
 import json
 import os
 import socket
+import struct
 import sys
 from typing import Any
 
 SECONDS = 10.0
+DEVICE_TYPES = ("", "system", "tap", "afxdp", "afxdp-nonpmd")
+"""Types of ports that are network devices of the kernel."""
 
 
 class Connection:
@@ -60,13 +64,19 @@ def plain(value: Any) -> Any:
     return value
 
 
+def with_error(interface: dict[str, Any], devices: set[str]) -> dict[str, Any]:
+    """Say of a port whose network device is gone that it does not work: the daemon does not notice."""
+    gone = interface["type"] in DEVICE_TYPES and interface["name"] not in devices
+    return {**interface, "error": "there is no such network device"} if gone else interface
+
+
 def daemon(folder: str) -> int:
     """Return the process id of the switch daemon: its control socket is named after it."""
     with open(os.path.join(folder, "ovs-vswitchd.pid")) as file:
         return int(file.read())
 
 
-def main(folder: str, owner: str) -> None:
+def describe(folder: str, owner: str) -> None:
     """Print what is there."""
     database = Connection(os.path.join(folder, "db.sock"))
     selected = database.call(
@@ -86,6 +96,7 @@ def main(folder: str, owner: str) -> None:
     bridges, ports, interfaces = (table["rows"] for table in selected)
     interfaces_of = {row["_uuid"][1]: members(row["interfaces"]) for row in ports}
     interface = {row["_uuid"][1]: {key: plain(value) for key, value in row.items()} for row in interfaces}
+    devices = {device for _, device in socket.if_nameindex()}
     pid = daemon(folder)
     control = Connection(os.path.join(folder, f"ovs-vswitchd.{pid}.ctl"))
     described: list[dict[str, Any]] = []
@@ -97,15 +108,99 @@ def main(folder: str, owner: str) -> None:
                 "name": name,
                 "deployment": plain(row["external_ids"]).get("deployment"),
                 "datapath_type": row["datapath_type"],
-                "interfaces": [each for each in found if each["name"] != name],
+                "interfaces": [with_error(each, devices) for each in found if each["name"] != name],
                 "flows": control.call("bridge/dump-flows", [name]),
             }
         )
     print(json.dumps({"daemon": pid, "bridges": described}))
 
 
+OFP_VERSION = 4  # OpenFlow 1.3
+OFPT_HELLO, OFPT_ERROR, OFPT_FLOW_MOD, OFPT_BARRIER_REQUEST, OFPT_BARRIER_REPLY = 0, 1, 14, 20, 21
+OFP_HEADER = struct.Struct("!BBHI")
+
+
+def message(kind: int, body: bytes = b"") -> bytes:
+    """Return one OpenFlow message."""
+    return OFP_HEADER.pack(OFP_VERSION, kind, OFP_HEADER.size + len(body), 0) + body
+
+
+def flow(ingress: int, egress: int) -> bytes:
+    """Return the message that adds a flow: what comes in by one port leaves by the other (OpenFlow 1.3.5, 7.3.4.1).
+
+    Priority 32768 is the default, 0xffffffff stands for "any" or "none" each time.
+    """
+    command = struct.pack("!QQBBHHHIIIH2x", 0, 0, 0, 0, 0, 0, 32768, *[0xFFFFFFFF] * 3, 0)
+    match = struct.pack("!HHII4x", 1, 12, 0x80000004, ingress)  # one field of four bytes: the port it came in by
+    output = struct.pack("!HHIH6x", 0, 16, egress, 0)
+    apply_actions = struct.pack("!HH4x", 4, 8 + len(output)) + output
+    return message(OFPT_FLOW_MOD, command + match + apply_actions)
+
+
+class Controller:
+    """A bridge's own socket: what is sent there steers the bridge."""
+
+    def __init__(self, folder: str, bridge: str) -> None:
+        self.bridge = bridge
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(SECONDS)
+        self.socket.connect(os.path.join(folder, f"{bridge}.mgmt"))
+
+    def send(self, *messages: bytes) -> None:
+        """Send messages, and ask to be told when they are in effect."""
+        self.socket.sendall(b"".join((message(OFPT_HELLO), *messages, message(OFPT_BARRIER_REQUEST))))
+
+    def settle(self) -> None:
+        """Return when all that was sent is in effect."""
+        while True:
+            _, kind, length, _ = OFP_HEADER.unpack(self.read(OFP_HEADER.size))
+            body = self.read(length - OFP_HEADER.size)
+            if kind == OFPT_ERROR:
+                raise ConnectionError(
+                    "bridge {} refused a flow: error {}, {}".format(self.bridge, *struct.unpack("!HH", body[:4]))
+                )
+            if kind == OFPT_BARRIER_REPLY:
+                return
+
+    def read(self, size: int) -> bytes:
+        """Return the next ``size`` bytes."""
+        data = b""
+        while len(data) < size:
+            more = self.socket.recv(size - len(data))
+            if not more:
+                raise ConnectionError(f"bridge {self.bridge} ended the connection")
+            data += more
+        return data
+
+
+def steer(folder: str) -> None:
+    """Give each bridge a flow in each direction between its two ports.
+
+    All bridges are asked before the first one's answer is awaited: the daemon looks at every bridge
+    of its own each time when it wakes up.
+    """
+    wanted = json.load(sys.stdin)
+    (table,) = Connection(os.path.join(folder, "db.sock")).call(
+        "transact",
+        ["Open_vSwitch", {"op": "select", "table": "Interface", "where": [], "columns": ["name", "ofport"]}],
+    )
+    number = {row["name"]: row["ofport"] for row in table["rows"] if isinstance(row["ofport"], int)}
+    if without := [port for _, *ports in wanted for port in ports if port not in number]:
+        raise ConnectionError(f"port {without[0]} has no number yet")
+    controllers = []
+    for bridge, one, other in wanted:
+        controllers.append(Controller(folder, bridge))
+        controllers[-1].send(flow(number[one], number[other]), flow(number[other], number[one]))
+    for controller in controllers:
+        controller.settle()
+
+
 if __name__ == "__main__":
+    verb, *arguments = sys.argv[1:]
     try:
-        main(*sys.argv[1:])
+        if verb == "describe":
+            describe(*arguments)
+        else:
+            steer(*arguments)
     except OSError as problem:
         sys.exit(f"Open vSwitch does not answer: {problem}")

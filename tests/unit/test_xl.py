@@ -1,0 +1,97 @@
+"""What ``xl`` prints, understood."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from middlebench.middleboxes.xl import NAMELESS, Domain, explain, parse_list
+
+HEADING = "Name                                        ID   Mem VCPUs\tState\tTime(s)"
+HEADING_V = f"{HEADING}   UUID                            Reason-Code\tSecurity Label"
+SEEN = f"""{HEADING_V}
+Domain-0                                     0  1024     1     r-----      48.0 00000000-0000-0000-0000-000000000000        -                -
+mbench-1                                     1   100     1     ------       0.1 a4e33e3e-691b-4fff-9815-683baef57843        -                -
+mbench-2                                     2   100     1     ---sc-       1.9 a4e33e3e-691b-4fff-9815-683baef57844        3                -
+(null)                                       3     0     1     --p--d       4.2 a4e33e3e-691b-4fff-9815-683baef57845        -                -
+"""
+
+states = st.tuples(*(st.sampled_from([letter, "-"]) for letter in "rbpscd")).map("".join)
+domains = st.builds(
+    Domain,
+    name=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60),
+    id=st.integers(0, 32752),
+    memory_mib=st.integers(0, 10**6),
+    vcpus=st.integers(0, 512),
+    state=states,
+    cpu_s=st.integers(0, 10**8).map(lambda tenths: tenths / 10),
+    uuid=st.just("") | st.uuids().map(str),
+)
+
+
+def row(domain: Domain) -> str:
+    """A domain as libxl's list prints it (tools/xl/xl_list.c)."""
+    start = f"{domain.name:<40} {domain.id:5d} {domain.memory_mib:5d} {domain.vcpus:5d}     "
+    return f"{start}{domain.state}  {domain.cpu_s:8.1f}" + (
+        f" {domain.uuid}        -                -" if domain.uuid else ""
+    )
+
+
+def test_the_list_of_a_real_server_is_read():
+    dom0, first, crashed, dying = parse_list(SEEN)
+    assert (dom0.name, dom0.id, dom0.memory_mib, dom0.state) == ("Domain-0", 0, 1024, "r-----")
+    assert first == Domain("mbench-1", 1, 100, 1, "------", 0.1, "a4e33e3e-691b-4fff-9815-683baef57843")
+    assert crashed.crashed
+    assert crashed.ended
+    assert not crashed.dying
+    assert dying.name == NAMELESS
+    assert dying.dying
+    assert dying.ended
+    assert not dom0.ended
+
+
+@given(st.lists(domains, max_size=30))
+def test_every_list_is_read_as_it_was_written(wanted):
+    assert parse_list("\n".join([HEADING_V, *map(row, wanted)]) + "\n") == wanted
+
+
+@given(st.text(max_size=200))
+def test_any_other_text_is_refused_or_read_but_never_half_read(text):
+    try:
+        found = parse_list(text)
+    except ValueError as error:
+        assert str(error)
+    else:
+        assert len(found) == len(text.splitlines()) - 1
+
+
+def test_an_unknown_row_is_refused_with_its_text():
+    with pytest.raises(ValueError, match="what is this"):
+        parse_list(f"{HEADING}\nwhat is this\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "happened"),
+    [
+        ("ERROR:  Can't find hypervisor information in sysfs!", "does not run under Xen"),
+        (
+            "libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-openvswitch online "
+            "[4294967295] exited with error status 1\nlibxl: error: unable to add nic devices",
+            "could not be plugged in",
+        ),
+        (
+            "libxl: error: async_exec_timeout: killing execution of /etc/xen/scripts/vif-openvswitch online because of "
+            "timeout\nlibxl: error: libxl_create.c:1921:domcreate_attach_devices: Domain 1:unable to add vif devices",
+            "took longer than the 40 s",
+        ),
+        ("failed to free memory for the domain", "no memory left"),
+        ("mbench-1 is an invalid domain identifier (rc=-6)", "it is gone"),
+        ('libxl: error: Domain with name "mbench-1" already exists.', "a domain of this name exists"),
+        ("xl: No space left on device", "disk is full"),
+        ("anything else", "xl failed"),
+    ],
+)
+def test_every_known_failure_has_its_own_explanation(said, happened):
+    explanation = explain(said)
+    assert happened in explanation.happened
+    assert explanation.advice

@@ -1,0 +1,76 @@
+"""Says in one line a mistake what is wrong in a config file: which key, what stands there, what may."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+Location = tuple[int | str, ...]
+"""Where pydantic met a mistake: keys and list places, and the tag of each union that it chose a member of."""
+
+
+def complaints(model: type[BaseModel], values: Mapping[str, Any], error: ValidationError) -> list[str]:
+    """Return a line for each mistake that pydantic found in ``values``."""
+    return [_complaint(model, values, details) for details in error.errors()]
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the known word that is most like this one; nothing where none is."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _complaint(model: type[BaseModel], values: Mapping[str, Any], details: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in _keys(values, details["loc"]))
+    message = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] == "extra_forbidden":
+        known = sorted(name for each in _models_at(model, details["loc"][:-1]) for name in each.model_fields)
+        hint = suggestion(str(details["loc"][-1]), known)
+        return f"{where}: there is no such key; known here: {', '.join(known)}{hint}"
+    if details["type"] == "missing":
+        return f"{where}: this key is missing"
+    if not where:
+        return message
+    return f"{where}: {message} (found: {details['input']!r})"
+
+
+def _keys(values: object, location: Location) -> list[int | str]:
+    """Return a location as the file's author wrote it: without the tags that only pydantic knows."""
+    keys: list[int | str] = []
+    for place, part in enumerate(location):
+        last = place == len(location) - 1
+        if isinstance(values, Mapping) and (part in values or last):
+            keys.append(part)
+            values = values.get(part)
+        elif isinstance(values, Sequence) and not isinstance(values, str) and isinstance(part, int):
+            keys.append(part)
+            values = values[part] if part < len(values) else None
+    return keys
+
+
+def _models_at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+    """Return the models that describe the place ``location``: one, or a union's members where no tag chose."""
+    candidates = [model]
+    for part in location:
+        fields = [each.model_fields[part] for each in candidates if part in each.model_fields]
+        if fields:
+            candidates = [found for field in fields for found in _models_in(field.annotation)]
+        else:
+            chosen = [each for each in candidates if part in _tags(each)]
+            candidates = chosen or candidates
+    return candidates
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    """Return the names by which a union knows this member: the values of its `driver`, and its own name."""
+    driver = model.model_fields.get("driver")
+    return (*(get_args(driver.annotation) if driver else ()), model.__name__)

@@ -1,0 +1,369 @@
+"""A computer reached over SSH: one connection kept, every command under a guard, nothing left behind.
+
+What is sent and how it ends is told in :mod:`middlebench.hosts.ssh_guard`, who is let in and by which
+keys in :mod:`middlebench.hosts.ssh_connection`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import select
+import shlex
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+
+from middlebench import LABEL
+from middlebench.atomic import write_bytes
+from middlebench.deadline import Deadline
+from middlebench.errors import HostError
+from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, checked
+from middlebench.hosts.ssh_connection import Connection, connect
+from middlebench.hosts.ssh_destination import Destination, find_destination
+from middlebench.hosts.ssh_guard import LIFELINE_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
+
+CONNECT_SECONDS = 30.0
+TRANSFER_SECONDS = 600.0
+ENDING_SECONDS = 2.0
+"""How long a command that was told to end may take until we leave it to its guard."""
+PIECE = 32 * 1024
+"""Bytes read or written at a time: one SSH packet."""
+POLL_SECONDS = 0.02
+"""How often is looked whether more can be sent, and whether to cancel, while nothing arrives."""
+FIRST_SIGNAL, LAST_SIGNAL = 1, 64
+
+ENDED_FROM_OUTSIDE = "it was ended from outside, all of its process group at once"
+LOST = "the connection was lost; the command's guard on the host ends its process group"
+LOST_ADVICE = "see whether the host is still on, then run the same command again"
+
+PUT = """
+set -eu
+target=$1 sum=$2 mode=$3
+temporary=$(mktemp "$(dirname -- "$target")/.$(basename -- "$target").XXXXXX")
+trap 'rm -f -- "$temporary"' EXIT
+cat > "$temporary"
+printf '%s  %s\\n' "$sum" "$temporary" | sha256sum --check --status
+chmod "$mode" "$temporary"
+sync "$temporary"
+mv -fT -- "$temporary" "$target"
+"""
+"""Arguments: the file, the SHA-256 of its content, its mode. The name is there only once the content is."""
+
+GET = """
+set -eu
+sha256sum < "$1"
+cat -- "$1"
+"""
+
+
+@dataclass
+class _Heard:
+    """What a command has said so far."""
+
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
+
+
+class SshHost:
+    """Runs commands on another computer, as root there.
+
+    Args:
+        name: what messages and records call this host.
+        where: the host as ``~/.ssh/config`` or the name service knows it (``[user@]host[:port]``), or all that
+            the config would say of it.
+        cpus: processors to keep commands to; empty for no restriction.
+    """
+
+    def __init__(self, name: str, where: str | Destination, cpus: Sequence[int] = ()) -> None:
+        self._name = name
+        self._where = where
+        self._alias = where.alias if isinstance(where, Destination) else where
+        self._cpus = tuple(cpus)
+        self._connection: Connection | None = None
+        self._sudo = False
+        self._connecting = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """What messages and records call this host."""
+        return self._name
+
+    @property
+    def cpus(self) -> tuple[int, ...]:
+        """Processors that commands on this host are kept to."""
+        return self._cpus
+
+    @property
+    def python(self) -> str:
+        """The host's own interpreter."""
+        return "python3"
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, and it was not lost."""
+        return self._connection is not None and self._connection.transport is not None
+
+    def connect(self) -> None:
+        """Connect, and see that we may become root there; with a live connection nothing happens.
+
+        A connection that was lost is made anew by this call only, never behind the caller's back.
+
+        Raises:
+            HostError: the host cannot be reached, is not the one that we know, or does not make us root.
+        """
+        with self._connecting:
+            if self.connected:
+                return
+            self.close()
+            where = self._where if isinstance(self._where, Destination) else find_destination(self._where)
+            connection = connect(where, Deadline(CONNECT_SECONDS))
+            self._connection = connection
+            try:
+                self._become_root(connection)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Close the connection; commands that still run end by it. A second call changes nothing."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        lifeline: bool = False,
+        deadline: Deadline | None = None,
+        cancel: threading.Event | None = None,
+        check: bool = True,
+    ) -> CommandResult:
+        """Run a command to its end; see :meth:`middlebench.hosts.base.Host.run`.
+
+        A shell reports a command that a signal ended as status 128 + signal; statuses 129 to 192 are
+        read that way.
+
+        Raises:
+            HostError: besides the reasons of the protocol, the connection was lost.
+        """
+        status, heard = self._execute(
+            argv, deadline or Deadline(COMMAND_SECONDS), data=stdin.encode(), lifeline=lifeline, cancel=cancel
+        )
+        return checked(self._result(argv, status, heard), check=check)
+
+    @contextmanager
+    def attended(self, argv: Sequence[str], *, deadline: Deadline, limit_s: float) -> Iterator[str]:
+        """Run a command with a lifeline for as long as the context lasts, and return the first line that it says.
+
+        It ends when the context does: it reads the end of its standard input, and its guard sees to the rest.
+
+        Args:
+            argv: the program and its arguments.
+            deadline: when its first line must be there.
+            limit_s: how long it may run at the most.
+
+        Raises:
+            HostError: it ended, or said nothing, before the deadline.
+        """
+        channel = self._open(argv, limit_s, 0, lifeline=True)
+        try:
+            heard = _Heard()
+            while b"\n" not in heard.stdout:
+                if _ended(channel) or deadline.expired:
+                    happened = "it said nothing in time" if deadline.expired else "it ended at once"
+                    raise self._error(argv, happened, self._result(argv, _status(channel), heard))
+                _listen(channel, heard, deadline.remaining)
+            yield heard.stdout.partition(b"\n")[0].decode(errors="replace")
+        finally:
+            _hang_up(channel)
+
+    def put(self, source: Path, target: str, mode: int = 0o644) -> None:
+        """Copy a file of ours to the host: whole and checked, or not at all. Its folder must exist.
+
+        Raises:
+            HostError: it could not be written, or arrived changed.
+        """
+        data = source.read_bytes()
+        argv = ["sh", "-c", PUT, f"{LABEL}-put", target, hashlib.sha256(data).hexdigest(), f"{mode:o}"]
+        status, heard = self._execute(argv, Deadline(TRANSFER_SECONDS), data=data)
+        if status != 0:
+            raise HostError(
+                f"writing {target} on {self.name}",
+                f"it was not written whole (exit status {status}); an older file there is untouched",
+                "see whether its folder exists and its disk has room",
+                self._result(argv, status, heard),
+            )
+
+    def get(self, source: str, target: Path) -> None:
+        """Copy a file of the host to here: whole and checked, or not at all.
+
+        Raises:
+            HostError: it could not be read, or arrived changed.
+        """
+        argv = ["sh", "-c", GET, f"{LABEL}-get", source]
+        status, heard = self._execute(argv, Deadline(TRANSFER_SECONDS))
+        sums, _, data = bytes(heard.stdout).partition(b"\n")
+        if status != 0:
+            result = self._result(argv, status, _Heard(stderr=heard.stderr))
+            raise HostError(f"reading {source} on {self.name}", "it could not be read", "", result)
+        if sums.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
+            raise HostError(
+                f"reading {source} on {self.name}", "it changed while it was read", "try again once nobody writes to it"
+            )
+        write_bytes(target, data)
+
+    def _become_root(self, connection: Connection) -> None:
+        """Find out whether we are root there, or become it by sudo."""
+        asked = Deadline(CONNECT_SECONDS)
+        self._sudo = False
+        status, heard = self._execute(["id", "-u"], asked)
+        said = heard.stdout.decode(errors="replace")
+        if status != 0 or not said.strip().isdigit():
+            raise HostError(
+                f"logging in to {self._alias} ({connection.destination})",
+                f"`id -u` there did not print a number only, but {said[-200:]!r}",
+                "a start-up file of the login shell (~/.bashrc) may print something: let it do so in interactive "
+                "shells only; the login shell must be a POSIX one, and coreutils must be installed",
+                self._result(["id", "-u"], status, heard),
+            )
+        if said.strip() == "0":
+            return
+        self._sudo = True
+        status, heard = self._execute(["id", "-u"], asked)
+        if status != 0 or heard.stdout.strip() != b"0":
+            user = connection.destination.user
+            raise HostError(
+                f"becoming root on {self._alias} ({connection.destination})",
+                f"`sudo -n` is refused to {user}",
+                f"allow it without a password: `echo '{user} ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/{LABEL}` as "
+                "root there, or log in as root (User in ~/.ssh/config)",
+                self._result(["sudo", "-n", "id", "-u"], status, heard),
+            )
+
+    def _execute(
+        self,
+        argv: Sequence[str],
+        deadline: Deadline,
+        *,
+        data: bytes = b"",
+        lifeline: bool = False,
+        cancel: threading.Event | None = None,
+    ) -> tuple[int, _Heard]:
+        """Run a command to its end; return its status, as Python writes it, and what it said."""
+        channel = self._open(argv, deadline.remaining, len(data), lifeline=lifeline)
+        heard = _Heard()
+        try:
+            ended = _converse(channel, data, heard, deadline, cancel)
+            cancelled = not ended and not deadline.expired
+            if not ended:
+                _hang_up(channel)
+                patience = ENDING_SECONDS + (LIFELINE_SECONDS if lifeline else 0)
+                ended_now = _converse(channel, b"", heard, Deadline(patience))
+                ended = cancelled and lifeline and ended_now
+            status = _status(channel)
+        finally:
+            channel.close()
+        if status == NO_PROGRAM and heard.stderr.decode(errors="replace") == f"there is no program {argv[0]}\n":
+            raise self._error(argv, f"there is no program {argv[0]!r}", advice="install what its role needs (envs/)")
+        result = self._result(argv, status, heard)
+        if not ended:
+            raise self._error(argv, "it was cancelled" if cancelled else _overran(deadline), result)
+        if channel.exit_status < 0:
+            if self.connected:
+                raise self._error(argv, ENDED_FROM_OUTSIDE, result)
+            raise self._error(argv, LOST, result, LOST_ADVICE)
+        return status, heard
+
+    def _open(self, argv: Sequence[str], seconds: float, stdin_bytes: int, lifeline: bool) -> paramiko.Channel:
+        """Start a command under its guard and return its channel."""
+        if self._connection is None:
+            self.connect()
+        transport = self._connection.transport if self._connection else None
+        if transport is None:
+            raise self._error(argv, "the connection was lost before", advice="run the same command again")
+        affinity = ("taskset", "--cpu-list", ",".join(map(str, self._cpus))) if self._cpus else ()
+        line = guarded(
+            argv, seconds=seconds, stdin_bytes=stdin_bytes, lifeline=lifeline, prefix=affinity, sudo=self._sudo
+        )
+        if len(line.encode()) > LONGEST_COMMAND:
+            raise self._error(
+                argv,
+                f"its arguments are too long ({len(line)} characters)",
+                advice="use standard input",
+            )
+        try:
+            channel = transport.open_session(timeout=CONNECT_SECONDS)
+            channel.settimeout(CONNECT_SECONDS)
+            channel.exec_command(line)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise self._error(argv, f"it could not be started: {str(error) or 'the connection was lost'}") from error
+        return channel
+
+    def _result(self, argv: Sequence[str], status: int, heard: _Heard) -> CommandResult:
+        return CommandResult(
+            host=self.name,
+            argv=tuple(argv),
+            status=status,
+            stdout=heard.stdout.decode(errors="replace"),
+            stderr=heard.stderr.decode(errors="replace"),
+        )
+
+    def _error(
+        self, argv: Sequence[str], happened: str, result: CommandResult | None = None, advice: str = ""
+    ) -> HostError:
+        return HostError(f"running {shlex.quote(argv[0])} on {self.name} ({self._alias})", happened, advice, result)
+
+
+def _converse(
+    channel: paramiko.Channel, data: bytes, heard: _Heard, deadline: Deadline, cancel: threading.Event | None = None
+) -> bool:
+    """Send ``data`` and listen until the command has ended; return whether it has, before deadline and cancel."""
+    pending = memoryview(data)
+    while not _ended(channel):
+        if deadline.expired or (cancel is not None and cancel.is_set()):
+            return False
+        if pending and channel.send_ready():
+            with contextlib.suppress(OSError):  # it ended and reads no more: its status says the rest
+                pending = pending[channel.send(bytes(pending[:PIECE])) :]
+                _listen(channel, heard, 0.0)
+                continue
+        _listen(channel, heard, min(POLL_SECONDS, deadline.remaining) if pending or cancel else deadline.remaining)
+    return bool(channel.status_event.wait(deadline.remaining))
+
+
+def _overran(deadline: Deadline) -> str:
+    return f"it did not end within {deadline.seconds:g} s"
+
+
+def _ended(channel: paramiko.Channel) -> bool:
+    """Whether nothing more will be heard."""
+    over = bool(channel.eof_received or channel.closed)
+    return over and not channel.recv_ready() and not channel.recv_stderr_ready()
+
+
+def _listen(channel: paramiko.Channel, heard: _Heard, seconds: float) -> None:
+    """Take in what arrives, waiting at most ``seconds`` for the first of it."""
+    select.select([channel], [], [], seconds)
+    while channel.recv_ready():
+        heard.stdout += channel.recv(PIECE)
+    while channel.recv_stderr_ready():
+        heard.stderr += channel.recv_stderr(PIECE)
+
+
+def _hang_up(channel: paramiko.Channel) -> None:
+    """End the command's standard input, which tells its guard to end it."""
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        channel.shutdown_write()
+
+
+def _status(channel: paramiko.Channel) -> int:
+    """Return the exit status as Python writes it: negative for a signal."""
+    status = channel.exit_status
+    return 128 - status if FIRST_SIGNAL <= status - 128 <= LAST_SIGNAL else status

@@ -1,0 +1,83 @@
+"""One domain: the config file that makes it from the plan, and what can be seen of it from dom0."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from middlebench.chain import ChainPlan, Middlebox
+from middlebench.middleboxes.xenstore import VifState, vif_states
+from middlebench.middleboxes.xl import Domain
+
+PORTS = 2
+MAC = "00:16:3e:6d:{:02x}:{:02x}"
+"""Xen's own range of addresses; then the middlebox and the port. Fixed, so that nothing differs between runs."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What dom0 sees of one domain at one moment."""
+
+    domain: Domain | None
+    """The domain in the list; None where it is not there."""
+    keys: Mapping[str, str]
+    """Its keys in xenstore, and those of its network interfaces' back ends."""
+    console: str | None
+    """All that it has said; None where the server keeps no console logs."""
+
+    @property
+    def vifs(self) -> tuple[VifState, ...]:
+        """The states of its network interfaces."""
+        return vif_states(self.keys, self.domain.id) if self.domain else ()
+
+    @property
+    def connected(self) -> bool:
+        """Whether frames can pass through both of its interfaces."""
+        return len(self.vifs) == PORTS and all(vif.connected for vif in self.vifs)
+
+    def key(self, path: str) -> str | None:
+        """Return one of its keys by its path below the domain's own; None where it is not there."""
+        return self.keys.get(f"/local/domain/{self.domain.id}/{path}") if self.domain else None
+
+
+def config_file(
+    middlebox: Middlebox,
+    plan: ChainPlan,
+    settings: Mapping[str, str],
+    *,
+    memory_mib: int,
+    cpus: Sequence[int] = (),
+) -> str:
+    """Return the text of a domain's config file (xl.cfg(5)).
+
+    Args:
+        middlebox: which middlebox of the plan it is; interface 0 is its ingress, 1 its egress.
+        plan: says which bridge each port belongs to.
+        settings: what its image wants set, such as ``kernel``.
+        memory_mib: its memory in MiB.
+        cpus: processors to keep it to, of which it gets the one whose turn it is; empty for any.
+    """
+    bridge_of = {port: bridge.name for bridge in plan.bridges for port in bridge.ports}
+    vifs = [
+        f"script=vif-openvswitch,mac={MAC.format(middlebox.index % 256, port_index)},"
+        f"bridge={bridge_of[port]},vifname={port}"
+        for port_index, port in enumerate(middlebox.ports)
+    ]
+    lines = {
+        "name": _quoted(middlebox.name),
+        **{key: _quoted(value) for key, value in settings.items()},
+        "vcpus": "1",
+        "memory": str(memory_mib),
+        "on_crash": _quoted("preserve"),
+        "on_poweroff": _quoted("destroy"),
+        "on_reboot": _quoted("destroy"),
+        "vif": "[" + ", ".join(map(_quoted, vifs)) + "]",
+    }
+    if cpus:
+        lines["cpus"] = _quoted(str(cpus[(middlebox.index - 1) % len(cpus)]))
+    return "".join(f"{key} = {value}\n" for key, value in lines.items())
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)

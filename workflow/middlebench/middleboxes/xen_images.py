@@ -1,0 +1,113 @@
+"""What a domain boots, and how one knows from dom0 that it forwards: the common ground, and Linux."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from middlebench.chain import Middlebox
+from middlebench.hosts.base import Host
+from middlebench.middleboxes.xen_domain import Sight
+from middlebench.middleboxes.xl import Domain
+from middlebench.options import Options as BaseOptions
+
+LINUX_FOLDER = "/usr/lib/mbench/linux"
+
+
+class Image(Protocol):
+    """A kind of guest."""
+
+    def settings(self) -> dict[str, str]:
+        """Return what the domain's config file says of it, such as ``kernel``."""
+
+    def files(self) -> tuple[str, ...]:
+        """Return the files on the server that it boots from."""
+
+    def booted(self, sight: Sight) -> bool:
+        """Whether it is far enough for :meth:`start`."""
+
+    def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
+        """Make it forward, where it does not by itself.
+
+        Raises:
+            MiddleboxError: that could not even be asked for.
+        """
+
+    def ready(self, sight: Sight) -> bool:
+        """Whether it forwards, as far as can be seen from outside."""
+
+    def failure(self, sight: Sight) -> str:
+        """Return why it will never forward, in words; empty where that is not known."""
+
+    def stuck(self, sight: Sight) -> str:
+        """Return what may hold it up, and what to try; asked when it took too long."""
+
+    def describe(self) -> str:
+        """Return what it is, in a few words."""
+
+
+class LinuxOptions(BaseOptions):
+    """Debian's kernel with a small initramfs of ours that forwards between its two interfaces."""
+
+    kind: Literal["linux"]
+    """A Linux kernel as a paravirtual guest; `python -m middlebench.lab image` makes the one that we mean."""
+    kernel: Annotated[str, Field(pattern="^/")] = f"{LINUX_FOLDER}/vmlinux"
+    """The kernel's file on the middlebox server; uncompressed ones start sooner."""
+    ramdisk: Annotated[str, Field(pattern="^/")] = f"{LINUX_FOLDER}/initramfs.gz"
+    """The initramfs' file on the middlebox server."""
+    command_line: str = "console=hvc0 ipv6.disable=1 mitigations=off tsc=unstable panic=-1 quiet"
+    """What the kernel is told."""
+    ready: Annotated[str, Field(min_length=1)] = "middlebox: ready"
+    """Text on its console that says that it forwards."""
+
+
+class LinuxImage:
+    """The Linux middlebox; see :class:`Image`. It forwards as soon as it has booted."""
+
+    FAILED = "middlebox: failed: "
+    PANIC = "Kernel panic"
+
+    def __init__(self, options: LinuxOptions) -> None:
+        self._options = options
+
+    def settings(self) -> dict[str, str]:
+        """Return kernel, ramdisk and the kernel's command line."""
+        return {
+            "kernel": self._options.kernel,
+            "ramdisk": self._options.ramdisk,
+            "extra": self._options.command_line,
+        }
+
+    def files(self) -> tuple[str, ...]:
+        """Return kernel and ramdisk."""
+        return self._options.kernel, self._options.ramdisk
+
+    def booted(self, sight: Sight) -> bool:
+        """There is nothing to wait for: :meth:`start` does nothing."""
+        del sight
+        return True
+
+    def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
+        """Do nothing: it starts by itself."""
+
+    def ready(self, sight: Sight) -> bool:
+        """Whether its console says so; where no console is kept, whether both interfaces are connected."""
+        return sight.connected if sight.console is None else self._options.ready in sight.console
+
+    def failure(self, sight: Sight) -> str:
+        """Return what it says on its console of having failed."""
+        for line in (sight.console or "").splitlines():
+            if self.FAILED in line:
+                return f"its start-up program says: {line.partition(self.FAILED)[2].strip()}"
+            if self.PANIC in line:
+                return line.strip()
+        return ""
+
+    def stuck(self, sight: Sight) -> str:
+        """Return the states of its interfaces."""
+        return f"its interfaces are at {', '.join(map(str, sight.vifs)) or 'no state'} (4/4 is connected)"
+
+    def describe(self) -> str:
+        """Return what it is."""
+        return "Linux"

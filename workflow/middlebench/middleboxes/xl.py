@@ -1,0 +1,136 @@
+"""What Xen's ``xl`` prints, understood: the list of domains, and why one could not be created.
+
+Pure: text in, values out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+NAMELESS = "(null)"
+"""What ``xl list`` calls a domain that is about to be gone."""
+
+ROW = re.compile(
+    r"^(?P<name>.*\S)\s+(?P<id>\d+)\s+(?P<memory>\d+)\s+(?P<vcpus>\d+)\s+(?P<state>[rbpscd-]{6})\s+(?P<seconds>\d+\.\d)"
+    r"(?:\s+(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b.*)?$"
+)
+HEADING = re.compile(r"^Name\s+ID\s+Mem\s+VCPUs\s+State\s+Time\(s\)")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain as ``xl list -v`` shows it."""
+
+    name: str
+    id: int
+    memory_mib: int
+    vcpus: int
+    state: str
+    """Six letters or dashes: running, blocked, paused, shut down, crashed, dying."""
+    cpu_s: float
+    """Seconds of processor time it has used."""
+    uuid: str = ""
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it crashed; it is kept so that one can look into it."""
+        return "c" in self.state
+
+    @property
+    def dying(self) -> bool:
+        """Whether it is being taken apart; its name may be lost already."""
+        return "d" in self.state or self.name == NAMELESS
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will never run again."""
+        return self.dying or any(letter in self.state for letter in "sc")
+
+
+def parse_list(text: str) -> list[Domain]:
+    """Return the domains of ``xl list`` or ``xl list -v``.
+
+    Raises:
+        ValueError: a line is not what ``xl`` is known to print; it is in the message.
+    """
+    lines = text.splitlines()
+    if not lines or not HEADING.match(lines[0]):
+        raise ValueError(f"this is not a list of domains: {text[:200]!r}")
+    found = []
+    for line in lines[1:]:
+        match = ROW.match(line)
+        if match is None:
+            raise ValueError(f"this is not a row of a list of domains: {line!r}")
+        found.append(
+            Domain(
+                name=match["name"],
+                id=int(match["id"]),
+                memory_mib=int(match["memory"]),
+                vcpus=int(match["vcpus"]),
+                state=match["state"],
+                cpu_s=float(match["seconds"]),
+                uuid=match["uuid"] or "",
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why ``xl`` failed, in our words, and what to try."""
+
+    happened: str
+    advice: str
+
+
+HOTPLUG_TIMEOUT = "because of timeout"
+
+KNOWN_FAILURES = (
+    (
+        "Can't find hypervisor information",
+        "this computer does not run under Xen",
+        "choose the Xen entry in its boot menu (package xen-system-amd64), and reboot",
+    ),
+    (
+        "failed to free memory",
+        "Xen has no memory left for it",
+        "give dom0 less (`dom0_mem=` on Xen's command line), the middleboxes less (`memory_mib`), or chain fewer",
+    ),
+    (
+        HOTPLUG_TIMEOUT,
+        "its network scripts took longer than the 40 s that libxl waits for them",
+        "the server is too busy: give dom0 more weight (`dom0_weight`) or a processor of its own, and see whether "
+        "`ovs-vsctl show` answers there",
+    ),
+    *(
+        (
+            text,
+            "its network interfaces could not be plugged in",
+            "see /var/log/xen/xen-hotplug.log there: is the bridge there, do `ovs-vsctl` and `ip` work?",
+        )
+        for text in ("unable to add vif devices", "unable to add nic devices", "exited with error status")
+    ),
+    ("already exists", "a domain of this name exists", "run `make down`, which removes what earlier runs left behind"),
+    ("is an invalid domain identifier", "it is gone", "see `xl dmesg` there"),
+    (
+        "No such file or directory",
+        "a file that it boots from is missing",
+        "put the kernel (and the ramdisk) where `image` in the testbed's file says",
+    ),
+    (
+        "No space left on device",
+        "the server's disk is full",
+        "make room there, /var/log/xen and /var/log/openvswitch first",
+    ),
+    ("Permission denied", "the server does not let us", "log in as root there, or allow `sudo` without a password"),
+)
+"""Text of ``xl`` and its scripts; what it means; what to try. The first that fits counts."""
+
+
+def explain(said: str) -> Explanation:
+    """Return what a failure's text means; where it is not known, that ``xl`` failed."""
+    for text, happened, advice in KNOWN_FAILURES:
+        if text in said:
+            return Explanation(happened, advice)
+    return Explanation("xl failed", "see /var/log/xen and `xl dmesg` there")

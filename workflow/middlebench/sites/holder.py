@@ -1,0 +1,134 @@
+"""One holder: a process whose namespaces a testbed lives in, and which takes everything along when it ends.
+
+What runs inside is :mod:`middlebench.sites.holder_process`; here it is started, found again and ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from middlebench.deadline import Deadline
+from middlebench.errors import HostError
+from middlebench.processes import ProcessIdentity, boot_id
+from middlebench.sites import holder_process
+
+START_SECONDS = 10.0
+
+
+class Holder:
+    """A holder by name, whether it runs or not.
+
+    Args:
+        folder: where its state and its log are.
+        name: tells it from other holders of this user.
+        lease: file whose last change says when somebody last used what is inside.
+    """
+
+    def __init__(self, folder: Path, name: str, lease: Path) -> None:
+        self._state = folder / f"{name}.json"
+        self._log = folder / f"{name}.log"
+        self._lease = lease
+
+    def live(self) -> dict[str, Any] | None:
+        """Return the state of the holder that runs now; None where none does."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            state = json.loads(self._state.read_text())
+            if ProcessIdentity(state["pid"], state["started_ticks"], boot_id()).is_alive():
+                return dict(state)
+        return None
+
+    def start(self, site: Mapping[str, object], idle_s: float) -> int:
+        """Start the holder and return its process id. None must run yet.
+
+        Args:
+            site: what stands inside, kept in its state.
+            idle_s: seconds without a use of the lease after which it ends itself.
+
+        Raises:
+            HostError: it did not come up.
+        """
+        request = {"state": str(self._state), "lease": str(self._lease), "idle_s": idle_s, "site": site}
+        user_namespace = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+        self._lease.touch()
+        with self._log.open("wb") as log:
+            launcher = subprocess.Popen(
+                [
+                    *("unshare", *user_namespace, "--net", "--mount", "--pid", "--fork", "--kill-child"),
+                    *(sys.executable, "-I", holder_process.__file__, json.dumps(request)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+        deadline = Deadline(START_SECONDS)
+        while (live := self.live()) is None:
+            if launcher.poll() is not None:
+                raise self._start_error(f"it ended at once with status {launcher.returncode}")
+            if deadline.expired:
+                launcher.kill()
+                raise self._start_error(f"it did not come up within {START_SECONDS:g} s")
+            time.sleep(0.01)
+        return int(live["pid"])
+
+    def note(self, **facts: object) -> None:
+        """Add facts to the state of the holder that runs.
+
+        Raises:
+            HostError: it ended meanwhile.
+        """
+        live = self.live()
+        if live is None:
+            raise self._start_error("it ended while what it holds was being set up")
+        temporary = self._state.with_name(f".{self._state.name}.{os.getpid()}")
+        temporary.write_text(json.dumps({**live, **facts}))
+        temporary.replace(self._state)
+
+    def close(self) -> bool:
+        """End the holder, and with it all that is inside; return whether there was one.
+
+        Raises:
+            HostError: it is still there after SIGKILL.
+        """
+        live = self.live()
+        self._state.unlink(missing_ok=True)
+        if live is None:
+            return False
+        process = ProcessIdentity(int(live["pid"]), int(live["started_ticks"]), boot_id())
+        if not process.kill():
+            raise HostError(f"ending the holder (process {process.pid})", "it is still there after SIGKILL")
+        return True
+
+    def _start_error(self, happened: str) -> HostError:
+        said = self._log.read_text(errors="replace").strip() if self._log.exists() else ""
+        return HostError(
+            f"starting the holder (log: {self._log})",
+            happened + (f": {said.splitlines()[-1]}" if said else ""),
+            "see whether `unshare --user --map-root-user --net --mount --pid --fork true` works here; "
+            "where user namespaces are switched off, run as root or set the sysctl user.max_user_namespaces",
+        )
+
+
+def enter(pid: int, namespace: str = "") -> list[str]:
+    """Return the words that run a command inside a holder, or in a network namespace of it.
+
+    Not ``ip netns exec``: that gives every command a mount namespace of its own, in which named
+    network namespaces that the command makes would be lost with it.
+    """
+    network = f"=/proc/{pid}/root/run/netns/{namespace}" if namespace else ""
+    return [*enter_processes(pid), f"--net{network}"]
+
+
+def enter_processes(pid: int) -> list[str]:
+    """Return the words that run a command among a holder's processes, but on the network of its caller."""
+    user = [] if os.getuid() == 0 else ["--user", "--preserve-credentials"]
+    return ["nsenter", f"--target={pid}", *user, "--mount", "--pid"]

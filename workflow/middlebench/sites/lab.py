@@ -1,0 +1,176 @@
+"""The lab: the middlebox server is a real Xen host that QEMU emulates, the test computer a network namespace.
+
+Everything lives in a holder of its own and ends with it: the namespace, QEMU and, inside that, Xen
+with all its domains. The two links are taps between the namespace and QEMU. Emulation is slow: every
+figure measured here is marked so.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from middlebench.hosts.local import LocalHost
+from middlebench.hosts.ssh import SshHost
+from middlebench.lab import image as lab_image
+from middlebench.lab import machine as lab_machine
+from middlebench.lab.image import LabImage, Tell
+from middlebench.lab.machine import Machine
+from middlebench.options import Options as BaseOptions
+from middlebench.processes import ProcessIdentity
+from middlebench.runtime import runtime_folder
+from middlebench.sites.base import Hosts, LinkOptions, Ports
+from middlebench.sites.holder import Holder, enter, enter_processes
+from middlebench.sites.namespaces import cpu_model, partition
+from middlebench.sites.ports import Shaper, prepare_ports
+
+TEST_COMPUTER = "test-computer"
+MIDDLEBOX_SERVER = "xen-lab"
+PORTS: Ports = ("eth0", "eth1")
+LARGEST_MTU = 1500
+"""The virtual interfaces of Xen's domains carry no more unless told to."""
+SHAPER = Shaper(burst_bytes=2 * 1600, backlog_bytes=64 * 1024)
+"""At the lab's few Mb/s the usual burst would last a quarter of a second and overrun Xen's rings of 256 frames."""
+
+
+class Options(BaseOptions):
+    """An emulated Xen host and a namespace."""
+
+    driver: Literal["lab"]
+    """The middlebox server is a real Xen host that QEMU emulates, built from Debian's packages; the test computer is a network namespace of this machine. Slow; every figure of it is marked as emulated."""
+    link: LinkOptions = LinkOptions(rate_mbps=1)
+    """The two links between them; an emulated processor forwards a few hundred frames a second, so they are slow."""
+    idle_s: Annotated[float, Field(ge=1)] = 900
+    """Seconds without a run after which the lab ends itself."""
+
+    @model_validator(mode="after")
+    def _mtu_fits(self) -> Self:
+        if self.link.mtu > LARGEST_MTU:
+            raise ValueError(f"link.mtu: the lab's links carry {LARGEST_MTU} B at the most")
+        return self
+
+
+class Lab:
+    """The site driver; see :class:`middlebench.sites.base.Site`.
+
+    Args:
+        options: the links.
+        tenant: the testbed that stands here; another one starts from nothing, whatever this one left.
+        tell: called with a sentence about each step that takes long.
+    """
+
+    def __init__(self, options: Options, tenant: str, tell: Tell = lambda _: None) -> None:
+        self._options = options
+        self._tenant = tenant
+        self._tell = tell
+        self._folder = runtime_folder()
+        self.run_lease = self._folder / "run.lease"
+        self.trial_lease = self._folder / "trial.lease"
+        self._holder = Holder(self._folder, "lab", self.trial_lease)
+
+    def open(self) -> Hosts:
+        """Build the lab's image if need be, and boot it, unless it runs."""
+        live = self._holder.live()
+        if live is not None and live["site"] == self._wanted() and live.get("furnished"):
+            machine = _machine(live["machine"])
+            if machine.process.is_alive():
+                return self._hosts(live["pid"], LabImage(Path(live["image"])), machine)
+        self.close()
+        image = lab_image.image(self._tell)
+        pid = self._holder.start(self._wanted(), self._options.idle_s)
+        try:
+            return self._furnish(pid, image)
+        except BaseException:
+            self._holder.close()
+            raise
+
+    def close(self) -> bool:
+        """End the lab; the kernel ends and removes all that is in it."""
+        return self._holder.close()
+
+    def status(self) -> str:
+        """Return in a sentence or two whether the lab runs, and how to look into it."""
+        live = self._holder.live()
+        if live is None or not live.get("furnished"):
+            return "the lab does not run"
+        machine = _machine(live["machine"])
+        if not machine.process.is_alive():
+            return "the lab's QEMU has ended; what is left of it goes with the next start or stop"
+        key = LabImage(Path(live["image"])).client_key
+        return (
+            f"the lab runs (holder {live['pid']}); console: {machine.console}\n"
+            f"ssh -i {key} -o UserKnownHostsFile={machine.known_hosts} "
+            f"-p {machine.ssh_port} root@{lab_machine.LOOPBACK}"
+        )
+
+    def facts(self) -> dict[str, object]:
+        """Return what tells this site from another; that it is emulated above all."""
+        test_cpus, server_cpus = partition(sorted(os.sched_getaffinity(0)))
+        live = self._holder.live() or {}
+        image = live.get("image")
+        return {
+            "driver": self._options.driver,
+            "emulated": True,
+            "kernel": platform.release(),
+            "cpu": cpu_model(),
+            "test_computer_cpus": list(test_cpus),
+            "middlebox_server_cpus": list(server_cpus),
+            "link_mbps": self._options.link.rate_mbps,
+            "mtu": self._options.link.mtu,
+            "unprivileged": os.getuid() != 0,
+            "middlebox_server": LabImage(Path(image)).versions if image else {},
+            "limits": live.get("limits", []),
+        }
+
+    def _wanted(self) -> dict[str, object]:
+        return {
+            "tenant": self._tenant,
+            "options": self._options.model_dump(mode="json"),
+            "image": lab_image.key(),
+            "cpus": [list(cpus) for cpus in partition(sorted(os.sched_getaffinity(0)))],
+        }
+
+    def _furnish(self, pid: int, image: LabImage) -> Hosts:
+        """Make the test computer, boot the Xen host beside it, and connect to it."""
+        _, server_cpus = partition(sorted(os.sched_getaffinity(0)))
+        LocalHost("holder", prefix=enter(pid)).run(["ip", "netns", "add", TEST_COMPUTER])
+        self._tell("lab: booting the emulated Xen host (about 40 s)")
+        machine = lab_machine.start(
+            image,
+            self._folder,
+            enter=enter_processes(pid),
+            cpus=server_cpus,
+            namespace=f"/run/netns/{TEST_COMPUTER}",
+            ports=PORTS,
+        )
+        lab_machine.wait_until_ready(machine)
+        hosts = self._hosts(pid, image, machine)
+        limits = prepare_ports(hosts.test_computer, PORTS, self._options.link, SHAPER)
+        state = {**asdict(machine), "console": str(machine.console), "known_hosts": str(machine.known_hosts)}
+        self._holder.note(furnished=True, image=str(image.folder), machine=state, limits=limits)
+        return hosts
+
+    def _hosts(self, pid: int, image: LabImage, machine: Machine) -> Hosts:
+        test_cpus, _ = partition(sorted(os.sched_getaffinity(0)))
+        server = SshHost(MIDDLEBOX_SERVER, lab_machine.destination(image, machine))
+        server.connect()
+        return Hosts(
+            test_computer=LocalHost(TEST_COMPUTER, test_cpus, enter(pid, TEST_COMPUTER)),
+            middlebox_server=server,
+            test_ports=PORTS,
+            server_ports=PORTS,
+        )
+
+
+def _machine(state: dict[str, Any]) -> Machine:
+    return Machine(
+        process=ProcessIdentity(**state["process"]),
+        ssh_port=state["ssh_port"],
+        console=Path(state["console"]),
+        known_hosts=Path(state["known_hosts"]),
+    )

@@ -1,0 +1,122 @@
+"""The middlebox server's own Open vSwitch: our bridges beside whatever else it switches.
+
+It is never started, stopped or configured by us. All that we make carries our owner mark, and only
+what carries it is ever changed. The chain's two uplinks are taken only if nobody else needs them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from middlebench import LABEL
+from middlebench.chain import ChainPlan
+from middlebench.errors import HostError, SwitchError
+from middlebench.hosts.base import Host
+from middlebench.hosts.interfaces import demand_free
+from middlebench.options import Options as BaseOptions
+from middlebench.switches.base import LiveSwitch, PortCounters
+from middlebench.switches.openvswitch import OpenVSwitch
+
+ANSWERS = """
+set -eu
+ovs-vsctl --timeout=5 --no-wait -- --columns=_uuid list Open_vSwitch > /dev/null
+ovs-appctl --timeout=5 -t ovs-vswitchd version > /dev/null
+"""
+OWNERS = """
+for port; do
+    bridge=$(ovs-vsctl --timeout=5 iface-to-br "$port" 2> /dev/null) || continue
+    echo "$port $bridge $(ovs-vsctl --timeout=5 --if-exists get Bridge "$bridge" external_ids:owner)"
+done
+"""
+
+
+class Options(BaseOptions):
+    """The middlebox server's own Open vSwitch."""
+
+    driver: Literal["system-openvswitch"]
+    """The Open vSwitch that the middlebox server runs anyway, with bridges of ours; nothing else in it is touched."""
+    datapath: Literal["kernel", "userspace"] = "kernel"
+    """Where frames are switched; `kernel` is what the paper's server uses."""
+    run_folder: Annotated[str, Field(pattern=r"^/[^\s]*$")] = "/var/run/openvswitch"
+    """Folder of its sockets on the server."""
+
+
+class SystemOpenVSwitch:
+    """The switch driver; see :class:`middlebench.switches.base.Switch`."""
+
+    def __init__(self, options: Options, host: Host) -> None:
+        self._options = options
+        self._host = host
+        self._switch = OpenVSwitch(host, options.run_folder, "system" if options.datapath == "kernel" else "netdev")
+
+    def start(self) -> None:
+        """See that it runs: starting it is its owner's affair."""
+        result = self._switch.run("sh", "-c", ANSWERS, f"{LABEL}-openvswitch", check=False)
+        if result.status != 0:
+            raise SwitchError(
+                f"looking for Open vSwitch on {self._host.name}",
+                f"it does not answer at {self._options.run_folder}",
+                "install openvswitch-switch there and start it (`systemctl start openvswitch-switch`), or name its "
+                "folder (`run_folder` in the testbed's file)",
+                result,
+            )
+        if self._options.datapath == "kernel":
+            result = self._host.run(["ovs-dpctl", "dump-dps"], check=False)
+            if result.status != 0:
+                raise SwitchError(
+                    f"looking for Open vSwitch's kernel datapath on {self._host.name}",
+                    "the kernel does not have it",
+                    "load its module (`modprobe openvswitch`), or set `datapath: userspace`",
+                    result,
+                )
+
+    def create_bridges(self, plan: ChainPlan) -> None:
+        """Make the bridges of ``plan``, once it is sure that nobody else needs its uplinks."""
+        self._demand_uplinks(plan)
+        self._switch.create_bridges(plan)
+
+    def connect(self, plan: ChainPlan) -> None:
+        """Put ports on bridges and let frames pass between them."""
+        self._switch.connect(plan)
+
+    def live(self) -> LiveSwitch:
+        """Return what is there now of ours."""
+        return self._switch.live()
+
+    def counters(self) -> dict[str, PortCounters]:
+        """Return the counters of every port on the server."""
+        return self._switch.counters()
+
+    def tear_down(self) -> None:
+        """Remove all bridges of ours."""
+        self._switch.tear_down()
+
+    def describe(self) -> str:
+        """Return version and datapath."""
+        return f"Open vSwitch {self._switch.version()} (the server's own), {self._options.datapath} datapath"
+
+    def _demand_uplinks(self, plan: ChainPlan) -> None:
+        """Return if both uplinks may be taken.
+
+        Raises:
+            SwitchError: one carries a default route, the SSH connection or an address, or is on a bridge
+                that is not ours.
+        """
+        doing = f"taking {' and '.join(plan.uplinks)} of {self._host.name} as the chain's uplinks"
+        try:
+            demand_free(self._host, plan.uplinks, switched=True)
+        except HostError as error:
+            raise SwitchError(doing, error.happened, error.advice, error.result) from error
+        lines = self._switch.run("sh", "-c", OWNERS, f"{LABEL}-owners", *plan.uplinks).stdout.splitlines()
+        taken = [
+            (port, bridge) for port, bridge, *owner in map(str.split, lines) if owner not in ([LABEL], [f'"{LABEL}"'])
+        ]
+        if taken:
+            raise SwitchError(
+                doing,
+                "; ".join(f"{port} is on bridge {bridge}, which is not ours" for port, bridge in taken),
+                "name two interfaces that serve nothing but the measurement (`ports` in the testbed's file), or take "
+                f"them off that bridge yourself (`ovs-vsctl del-port {taken[0][1]} {taken[0][0]}`)",
+            )
