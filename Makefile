@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint format docs lock setup down clean
+.PHONY: help all test bench lint format docs lock setup down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ all: setup ## install what is missing, measure the whole study, publish the repo
 test: setup ## install what is missing, run every test
 	envs/install-packages tests
 	$(BIN)/pytest
+
+bench: setup ## measure the virtual machines against their targets (about 8 minutes)
+	$(MAKE) --silent --directory workflow/unikernel BUILD="$(CURDIR)/build/unikernel"
+	$(BIN)/python workflow/bench
 
 lint: $(INSTALLED) ## check format, rules, types and the workflow's style
 	$(BIN)/ruff format --check

@@ -21,7 +21,11 @@ BOOTED = {"/local/domain/3/data/clickos": ""}
 CONNECTED = {f"/local/domain/3/device/vif/{port}/state": "4" for port in (0, 1)} | {
     f"/local/domain/0/backend/vif/3/{port}/state": "4" for port in (0, 1)
 }
-GOOD = "main\n[on_status:217] router id 0\n[on_status:218] status change to Running\n[router_thread:158] Starting driver...\n"
+GOOD = """main
+[on_status:217] router id 0
+[on_status:218] status change to Running
+[router_thread:158] Starting driver...
+"""
 BAD = "main\nconfig:1: syntax error near ';'\nRouter could not be initialized!\nRouter init failed!\n"
 
 

@@ -146,7 +146,7 @@ def test_frame_sizes_are_checked_against_the_links_of_every_testbed(folder):
 
 def test_processors_given_to_both_computers_are_taken():
     both = changed(composition(), site__test_computer={"cpus": [0]}, site__middlebox_server={"cpus": [1, 2]})
-    testbed = config.Testbed.model_validate(both)
+    testbed = config.composed(both, ORIGIN)
     assert (testbed.site.test_computer.cpus, testbed.site.middlebox_server.cpus) == ((0,), (1, 2))
 
 

@@ -10,12 +10,11 @@ from middlebench.middleboxes.xl import NAMELESS, Domain, explain, parse_list
 HEADING = "Name                                        ID   Mem VCPUs\tState\tTime(s)"
 HEADING_V = f"{HEADING}   UUID                            Reason-Code\tSecurity Label"
 SEEN = f"""{HEADING_V}
-Domain-0                                     0  1024     1     r-----      48.0 00000000-0000-0000-0000-000000000000        -                -
-mbench-1                                     1   100     1     ------       0.1 a4e33e3e-691b-4fff-9815-683baef57843        -                -
-mbench-2                                     2   100     1     ---sc-       1.9 a4e33e3e-691b-4fff-9815-683baef57844        3                -
-(null)                                       3     0     1     --p--d       4.2 a4e33e3e-691b-4fff-9815-683baef57845        -                -
+Domain-0              0  1024     1     r-----      48.0 00000000-0000-0000-0000-000000000000        -                -
+mbench-1              1   100     1     ------       0.1 a4e33e3e-691b-4fff-9815-683baef57843        -                -
+mbench-2              2   100     1     ---sc-       1.9 a4e33e3e-691b-4fff-9815-683baef57844        3                -
+(null)                3     0     1     --p--d       4.2 a4e33e3e-691b-4fff-9815-683baef57845        -                -
 """
-
 states = st.tuples(*(st.sampled_from([letter, "-"]) for letter in "rbpscd")).map("".join)
 domains = st.builds(
     Domain,
@@ -59,10 +58,9 @@ def test_every_list_is_read_as_it_was_written(wanted):
 def test_any_other_text_is_refused_or_read_but_never_half_read(text):
     try:
         found = parse_list(text)
-    except ValueError as error:
-        assert str(error)
-    else:
-        assert len(found) == len(text.splitlines()) - 1
+    except ValueError:
+        return
+    assert len(found) == len(text.splitlines()) - 1
 
 
 def test_an_unknown_row_is_refused_with_its_text():

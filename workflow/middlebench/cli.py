@@ -99,12 +99,16 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench import record
+    from middlebench.analysis.aggregate import write_summary
     from middlebench.analysis.measurements import from_records, record_path, write_measurements
 
     grid = json.loads(arguments.grid)
     cells = itertools.product(grid["chain_lengths"], grid["frame_sizes"], range(1, grid["repetitions"] + 1))
     paths = [arguments.folder / record_path(*cell) for cell in cells]
-    write_measurements(from_records(record.read(record.Record, path) for path in paths), arguments.output)
+    measurements = from_records(record.read(record.Record, path) for path in paths)
+    write_measurements(measurements, arguments.output)
+    if arguments.summary:
+        write_summary(measurements, arguments.summary)
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -119,9 +123,17 @@ def _down(arguments: argparse.Namespace) -> None:
     from middlebench.testbed import site_of
 
     names = arguments.testbeds or sorted(path.stem for path in arguments.testbed_folder.glob("*.yaml"))
+    failures = []
     for name in names:
-        removed = site_of(name, config.load_testbed(name, arguments.testbed_folder)).close()
-        _tell(f"{name}: {'taken down' if removed else 'nothing of ours is there'}")
+        try:
+            removed = site_of(name, config.load_testbed(name, arguments.testbed_folder)).close()
+        except MiddlebenchError as error:  # the others are taken down all the same
+            failures.append(error)
+            _tell(f"{name}: {error}")
+        else:
+            _tell(f"{name}: {'taken down' if removed else 'nothing of ours is there'}")
+    if failures:
+        raise failures[0]
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -173,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="JSON",
         help='such as {"chain_lengths": [1, 2], "frame_sizes": [60], "repetitions": 1}',
     )
+    aggregate.add_argument("--summary", type=Path, metavar="FILE", help="where to write the means over repetitions")
     _output(aggregate, "the table to write, as CSV")
     aggregate.set_defaults(verb=_aggregate)
 

@@ -10,22 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 
+from middlebench import drivers
 from middlebench.complaints import complaints, suggestion
 from middlebench.errors import ConfigError
 from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
-from middlebench.generators import pktgen, trafgen
-from middlebench.middleboxes import netns, qemu
+from middlebench.generators.base import GeneratorOptions
+from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.options import Options
 from middlebench.record import Settings
-from middlebench.sites import namespaces, ssh
-from middlebench.switches import private_openvswitch, system_openvswitch
-
-Site = Annotated[namespaces.Options | ssh.Options, Field(discriminator="driver")]
-Switch = Annotated[private_openvswitch.Options | system_openvswitch.Options, Field(discriminator="driver")]
-Middlebox = Annotated[netns.Options | qemu.Options, Field(discriminator="driver")]
-Generator = Annotated[trafgen.Options | pktgen.Options, Field(discriminator="driver")]
+from middlebench.sites.base import SiteOptions
+from middlebench.switches.base import SwitchOptions
 
 
 class Testbed(Options):
@@ -33,13 +29,13 @@ class Testbed(Options):
 
     description: str
     """One sentence for the report: what this testbed is."""
-    site: Site
+    site: SiteOptions
     """Where the two computers come from, and the links between them."""
-    switch: Switch
+    switch: SwitchOptions
     """What joins ports on the middlebox server."""
-    middlebox: Middlebox
+    middlebox: MiddleboxOptions
     """What forwards."""
-    generator: Generator
+    generator: GeneratorOptions
     """What makes and counts traffic on the test computer."""
 
 
@@ -163,7 +159,21 @@ def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the co
         raise ConfigError(f"reading {path}", f"it is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"reading {path}", "it is not a list of keys and values")
-    return _parse(Testbed, values, str(path))
+    return composed(values, str(path))
+
+
+def composed(values: Mapping[str, Any], origin: str) -> Testbed:
+    """Return the testbed that ``values`` compose, each part with the options of the driver that it names.
+
+    Raises:
+        ConfigError: there is no such driver, or what the values say cannot be.
+    """
+    parts: dict[str, Any] = {}
+    for part in drivers.FOLDERS:
+        chosen = values.get(part)
+        if isinstance(chosen, Mapping) and "driver" in chosen:
+            parts[part] = (drivers.options_of(part, chosen["driver"], origin), ...)
+    return _parse(create_model("Testbed", __base__=Testbed, **parts), values, origin)
 
 
 def _parse(model: type[_Model], values: Mapping[str, Any], origin: str) -> _Model:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, create_model
 from pydantic._internal._docs_extraction import extract_docstrings_from_cls
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from middlebench import drivers
 from middlebench.atomic import write_text
 from middlebench.config import Study, Testbed
 from middlebench.options import Options
@@ -34,6 +38,16 @@ Two kinds of file say what a run does. Both refuse keys and values that they do 
 """
 
 
+def _any_testbed() -> type[Testbed]:
+    """Return the model of a testbed in which every part may be any driver's."""
+    parts: dict[str, Any] = {}
+    for part in drivers.FOLDERS:
+        options: Any = functools.reduce(operator.or_, drivers.all_options(part).values())
+        meaning = Testbed.model_fields[part].description
+        parts[part] = (Annotated[options, Field(discriminator="driver", description=meaning)], ...)
+    return create_model("Testbed", __base__=Testbed, **parts)
+
+
 def schema(model: type[Options]) -> str:
     """Return a model's JSON schema as text."""
     return json.dumps({"$schema": DIALECT, **_described(model)}, indent=2) + "\n"
@@ -43,12 +57,15 @@ def readme() -> str:
     """Return the text of ``config/README.md``."""
     parts = [INTRODUCTION, "## `config/config.yaml`\n", *_section(Study)]
     parts += ["## `config/testbeds/NAME.yaml`\n", *_section(Testbed)]
+    for part in drivers.FOLDERS:
+        for name, options in drivers.all_options(part).items():
+            parts += [f"### `{part}` with `driver: {name}`\n", *_section(options, f"{part}.")]
     return "\n".join(parts)
 
 
 def files() -> dict[Path, str]:
     """Return every generated file's path, relative to the project, and its text."""
-    return {SCHEMA_FILE: schema(Study), TESTBED_SCHEMA_FILE: schema(Testbed), README_FILE: readme()}
+    return {SCHEMA_FILE: schema(Study), TESTBED_SCHEMA_FILE: schema(_any_testbed()), README_FILE: readme()}
 
 
 def write(folder: Path) -> None:
@@ -66,9 +83,12 @@ class _WithDocstrings(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         described = super().model_schema(schema)
-        for name, text in extract_docstrings_from_cls(schema["cls"], use_inspect=True).items():
-            if name in described.get("properties", {}):
-                described["properties"][name]["description"] = text
+        for model in reversed(schema["cls"].__mro__):
+            if not issubclass(model, Options):
+                continue
+            for name, text in extract_docstrings_from_cls(model, use_inspect=True).items():
+                if name in described.get("properties", {}):
+                    described["properties"][name]["description"] = text
         return described
 
 
@@ -76,11 +96,17 @@ def _described(model: type[Options]) -> dict[str, Any]:
     return model.model_json_schema(schema_generator=_WithDocstrings)
 
 
-def _section(model: type[Options]) -> Iterator[str]:
+def _section(model: type[Options], prefix: str = "") -> Iterator[str]:
     described = _described(model)
     definitions = described.get("$defs", {})
+    properties = described["properties"]
+    if "const" in properties.get("driver", {}):
+        yield properties.pop("driver")["description"].replace("\n", " ") + "\n"
+    for part in drivers.FOLDERS:
+        if model is Testbed:
+            properties[part] = {"description": properties[part]["description"], "type": "driver"}
     yield "| key | value | default | meaning |\n|---|---|---|---|"
-    yield from _rows(described, definitions, "")
+    yield from _rows(described, definitions, prefix)
     yield ""
 
 
@@ -122,7 +148,13 @@ def _kind(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return " or ".join(f"`{each}`" for each in value["enum"])
     if value.get("type") == "array":
         return f"list of {_kind(value.get('items', {}), definitions)}"
-    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true` or `false`"}
+    words = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "driver": "keys of its driver, below",
+        "boolean": "`true` or `false`",
+    }
     kind = words.get(value.get("type", ""), "value")
     limits = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
     return " ".join([kind, *(f"{sign} {value[key]:g}" for key, sign in limits.items() if key in value)])

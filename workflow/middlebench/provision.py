@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from middlebench import config
 from middlebench.convergence import deploy, plan_for, tear_down
-from middlebench.errors import ConfigError, HostError, MiddlebenchError
+from middlebench.errors import HostError, MiddlebenchError
 from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.record import Provision, Settings
 from middlebench.testbed import Testbed, alternatives, programs, site_of, stand_up
@@ -99,14 +99,7 @@ def chosen_testbed(record: Provision) -> config.Testbed:
     Raises:
         ConfigError: the record's composition is none that this version knows.
     """
-    try:
-        return config.Testbed.model_validate(record.options)
-    except ValueError as error:
-        raise ConfigError(
-            f"reading the provision record of {record.testbed}",
-            str(error),
-            "remove it to have the testbed provisioned anew",
-        ) from error
+    return config.composed(record.options, f"the provision record of {record.testbed}")
 
 
 def describe_choice(asked: config.Testbed, candidate: config.Testbed) -> str:

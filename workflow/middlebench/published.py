@@ -31,6 +31,9 @@ LINK_BPS = 1e9
 UPLINKS = ("eth0", "eth1")
 """The middlebox server's ports in the paper's figures 2 and 4."""
 
+SERVER_CORES = 4
+"""Processor cores of the paper's middlebox server, an i7 920 (its section V)."""
+
 COMPONENTS = {"switch": "Open vSwitch", "middlebox": "ClickOS", "generator": "pkt-gen"}
 
 FACTS: dict[str, object] = {
@@ -39,7 +42,7 @@ FACTS: dict[str, object] = {
         "tables": "appendix, Tables I and II",
     },
     "middlebox server": {
-        "processor": "Intel Core i7 920, 4 cores, 2 threads each",
+        "processor": f"Intel Core i7 920, {SERVER_CORES} cores, 2 threads each",
         "network": "two 1 Gb/s Ethernet ports (Realtek), one on the motherboard and one low-cost card",
         "software": "Xen, official Linux kernel, Open vSwitch",
         "each middlebox": "ClickOS virtual machine, 1 processor, 100 MB of memory",

@@ -5,12 +5,19 @@ rule aggregate:
     input:
         lambda wildcards: records(testbeds=[wildcards.testbed]),
     output:
-        report(
+        measurements=report(
             f"{RESULTS}/{{testbed}}/measurements.csv",
             category="{testbed}",
             subcategory="Data",
             caption="../report/measurements.rst",
             labels={"what": "every cell, one row each"},
+        ),
+        summary=report(
+            f"{RESULTS}/{{testbed}}/summary.csv",
+            category="{testbed}",
+            subcategory="Data",
+            caption="../report/summary.rst",
+            labels={"what": "the mean over repetitions, and how sure it is"},
         ),
     log:
         f"{RESULTS}/{{testbed}}/logs/aggregate.log",
@@ -23,4 +30,5 @@ rule aggregate:
         "Aggregating {wildcards.testbed}"
     shell:
         "middlebench aggregate --folder {params.folder:q}"
-        " --grid {params.grid:q} --output {output:q} 2> {log:q}"
+        " --grid {params.grid:q} --output {output.measurements:q}"
+        " --summary {output.summary:q} 2> {log:q}"

@@ -62,6 +62,8 @@ TABLES = {"table1": "Table I: one middlebox", "table2": "Table II: several middl
 PUBLISHED = "published"
 """The dataset that was not measured but transcribed from the paper."""
 
+PAPER_TABLES = expand("data/paper/{table}.csv", table=TABLES)
+
 PAPERMILL = (
     "papermill --no-progress-bar {input.notebook:q} {output.notebook:q}"
     " --parameters dataset {wildcards.dataset} --parameters results {params.results:q} > {log:q} 2>&1"
@@ -72,8 +74,12 @@ def dataset_files(wildcards, name=None):
     """What a dataset is read from."""
     name = name or wildcards.dataset
     if name == PUBLISHED:
-        return expand("data/paper/{table}.csv", table=TABLES)
-    return [f"{RESULTS}/{name}/measurements.csv", f"{RESULTS}/{name}/provision.json"]
+        return PAPER_TABLES
+    return [
+        f"{RESULTS}/{name}/measurements.csv",
+        f"{RESULTS}/{name}/provision.json",
+        *expand(f"{RESULTS}/{name}/deployments/n{{n}}.json", n=STUDY.chain_lengths),
+    ]
 
 
 def results_folder(wildcards):
@@ -88,7 +94,7 @@ def references(dataset):
 
 def report_notebooks(wildcards):
     """The executed notebooks of a report, in its order."""
-    names = ["figures", "tables"]
+    names = ["claims", "figures", "tables"]
     if wildcards.dataset != PUBLISHED:
         names += [
             f"comparison_{reference}" for reference in references(wildcards.dataset)

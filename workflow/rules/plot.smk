@@ -80,6 +80,10 @@ rule compare:
             caption="../report/comparison.rst",
             labels={"what": "received throughput over that of {reference}"},
         ),
+        others=expand(
+            f"{RESULTS}/{{{{dataset}}}}/figures/comparison_{{{{reference}}}}.{{kind}}",
+            kind=["png", "pdf"],
+        ),
         tables=expand(
             f"{RESULTS}/{{{{dataset}}}}/tables/comparison_{{{{reference}}}}{{part}}.{{kind}}",
             part=["", "_by_length", "_by_size"],
@@ -100,13 +104,39 @@ rule compare:
         )
 
 
+rule judge_claims:
+    input:
+        data=dataset_files,
+        paper=[*PAPER_TABLES, "data/paper/claims.yaml"],
+        notebook="notebooks/claims.ipynb",
+    output:
+        table=report(
+            f"{RESULTS}/{{dataset}}/tables/claims.csv",
+            category="{dataset}",
+            subcategory="Claims",
+            caption="../report/claims.rst",
+            labels={"what": "the paper's claims, and a verdict on each"},
+        ),
+        others=expand(
+            f"{RESULTS}/{{{{dataset}}}}/tables/claims.{{kind}}",
+            kind=["md", "tex"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/claims.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/judge-claims.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
+    message:
+        "Judging the paper's claims by {wildcards.dataset}"
+    shell:
+        PAPERMILL
+
+
 rule describe_deployment:
     input:
         data=dataset_files,
-        deployments=lambda wildcards: expand(
-            f"{RESULTS}/{wildcards.dataset}/deployments/n{{n}}.json",
-            n=STUDY.chain_lengths,
-        ),
         notebook="notebooks/deployment.ipynb",
     output:
         figure=report(
@@ -115,6 +145,10 @@ rule describe_deployment:
             subcategory="Figures",
             caption="../report/deployment.rst",
             labels={"what": "Deployment: seconds and megabytes by chain length"},
+        ),
+        others=expand(
+            f"{RESULTS}/{{{{dataset}}}}/figures/deployment.{{kind}}",
+            kind=["png", "pdf"],
         ),
         tables=expand(
             f"{RESULTS}/{{{{dataset}}}}/tables/deployment.{{kind}}",

@@ -39,8 +39,8 @@ struct port {
     struct virtio_device device;
     struct virtqueue receive, transmit;
 
-    /* Buffer k belongs to descriptor k of `receive`, for ever. */
-    struct buffer buffers[QUEUE_SIZE];
+    /* Buffer k belongs to descriptor k of `receive`, for ever. Outside this struct: see port.c. */
+    struct buffer *buffers;
 
     /* Descriptors of `transmit` that are not in use, and whose buffer each used one carries. */
     uint16_t spare[QUEUE_SIZE];

@@ -1,11 +1,22 @@
 """Many measurements of one cell become one: the table that tables, figures and comparisons read.
 
-Spread and intervals over repetitions belong here, as further columns of the summary.
+It is kept beside the measurements as ``summary.csv``.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
+
+from middlebench.analysis.intervals import half_width, stability
+from middlebench.analysis.measurements import COLUMNS as MEASURED
+from middlebench.analysis.measurements import COUNT, QUANTITY, TEXT, Column
+from middlebench.atomic import write_text
+
+KEYS = ("testbed", "n", "frame_bytes")
+
+COMPONENTS = ("middlebox", "switch", "generator")
 
 VALUES = (
     "window_s",
@@ -18,23 +29,67 @@ VALUES = (
 )
 """Columns of which the mean over repetitions is taken."""
 
-COMPONENTS = ("middlebox", "switch", "generator")
+SPREADS = ("offered_mbps", "received_mbps")
+"""Columns whose spread over repetitions is kept too. A cell's rates are these over its frame size: as spread."""
+
+_MEASURED = {column.name: column for column in MEASURED}
+
+SUMMARY_COLUMNS = (
+    *(_MEASURED[name] for name in (*KEYS, *COMPONENTS)),
+    Column("repetitions", COUNT, "", "how often the cell was measured"),
+    *(Column(name, QUANTITY, _MEASURED[name].unit, f"mean over repetitions of `{name}`") for name in VALUES),
+    *(
+        Column(f"{name}_{suffix}", QUANTITY, _MEASURED[name].unit, f"{meaning} of `{name}`")
+        for name in SPREADS
+        for suffix, meaning in (
+            ("sd", "standard deviation over repetitions"),
+            ("low", "lower end of the 95 % interval of the mean (Student's t)"),
+            ("high", "upper end of the 95 % interval of the mean (Student's t)"),
+            ("min", "least value"),
+            ("max", "greatest value"),
+        )
+    ),
+    Column(
+        "stability",
+        TEXT,
+        "",
+        "`unstable` when received_mbps has a standard deviation of 10 % of its mean or more, or a value 50 % or more "
+        "from it (the limits of pyperf); else `stable`; empty for a single repetition",
+    ),
+)
 
 PAPER_SIZE = 800
 """Bytes; the frame size of the paper's figure 5, its "realistic assumption for mean packet size"."""
 
 
 def summarise(measurements: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a (testbed, n, frame size): the means over its repetitions, and their number.
+    """Return one row a (testbed, n, frame size): means over its repetitions, their spread, and their number.
 
     A value that is missing in some repetitions is the mean of the others. Components that
-    differ between repetitions are all named, so that a mixture cannot pass for one thing.
+    differ between repetitions are all named, so that a mixture cannot pass for one thing. The
+    columns are :data:`SUMMARY_COLUMNS`; spread and interval are missing for a single repetition.
     """
-    groups = measurements.groupby(["testbed", "n", "frame_bytes"], sort=True)
-    names = {name: pd.NamedAgg(name, named) for name in COMPONENTS}
+    groups = measurements.groupby(list(KEYS), sort=True)
+    named_of = {name: pd.NamedAgg(name, named) for name in COMPONENTS}
     means = {name: pd.NamedAgg(name, "mean") for name in VALUES}
     repetitions = {"repetitions": pd.NamedAgg("repetition", "size")}
-    return groups.agg(**names, **repetitions, **means).reset_index()
+    spreads = {
+        f"{name}_{suffix}": pd.NamedAgg(name, how)
+        for name in SPREADS
+        for suffix, how in (("sd", "std"), ("count", "count"), ("min", "min"), ("max", "max"))
+    }
+    summary = groups.agg(**named_of, **repetitions, **means, **spreads).reset_index()
+    for name in SPREADS:
+        half = half_width(summary[f"{name}_sd"], summary[f"{name}_count"])
+        summary[f"{name}_low"], summary[f"{name}_high"] = summary[name] - half, summary[name] + half
+    received = (summary[f"received_mbps{suffix}"] for suffix in ("", "_sd", "_min", "_max"))
+    summary["stability"] = stability(*received)
+    return summary[[column.name for column in SUMMARY_COLUMNS]]
+
+
+def write_summary(measurements: pd.DataFrame, path: Path) -> None:
+    """Write the summary of measurements as CSV: every number in full, missing values empty."""
+    write_text(path, summarise(measurements).to_csv(index=False, lineterminator="\n"))
 
 
 def named(values: pd.Series[str]) -> str:

@@ -49,6 +49,8 @@ class Dataset:
     """The alternatives that were tried where the configuration left the choice to us."""
     deployments: tuple[Deployment, ...] = field(default=(), repr=False)
     """What it took to deploy each chain, by length."""
+    server_cpus: int | None = None
+    """Processors that the middlebox server has; None when unknown."""
 
     @property
     def link_bps(self) -> float | None:
@@ -109,6 +111,7 @@ def _published(folder: Path) -> Dataset:
         facts=published.FACTS,
         setups=(Setup({"window_s": published.WINDOW_S}, published.COMPONENTS, published.LINK_BPS),),
         description="The figures that the paper prints in its appendix, as transcribed.",
+        server_cpus=published.SERVER_CORES,
     )
 
 
@@ -129,6 +132,7 @@ def _measured(name: str, folder: Path) -> Dataset:
         description=provision.description,
         choices=provision.choices,
         deployments=tuple(deployments),
+        server_cpus=_server_cpus(provision.facts),
     )
 
 
@@ -140,6 +144,19 @@ def _setups(records: list[Record]) -> tuple[Setup, ...]:
         if setup not in setups:
             setups.append(setup)
     return tuple(setups)
+
+
+def _server_cpus(facts: Mapping[str, Any]) -> int | None:
+    """Return how many processors a testbed's facts give to the middlebox server; None when they do not say.
+
+    Under a hypervisor the host sees its own virtual processors, not those that the guests run on.
+    """
+    if isinstance(cpus := facts.get("middlebox_server_cpus"), list):
+        return len(cpus) or None
+    server = facts.get("middlebox_server")
+    if isinstance(server, Mapping) and not server.get("hypervisor") and isinstance(server.get("cpus"), int):
+        return int(server["cpus"])
+    return None
 
 
 def _says(facts: Mapping[str, Any], word: str) -> bool:

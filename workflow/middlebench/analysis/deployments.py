@@ -8,7 +8,6 @@ from statistics import median
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from middlebench.analysis import style
 from middlebench.analysis.tables import Table
@@ -76,22 +75,18 @@ def deployment_figure(deployments: Sequence[Deployment], testbed: str, note: str
     seconds, memory = figure.subplots(1, 2)
     _line(seconds, frame, "total_s", style.MEASURED_STYLES[0], "whole chain, to the first probe")
     _line(seconds, frame, "boot_s", style.MEASURED_STYLES[1], "boot of one, median")
-    seconds.axhline(CLICKOS_BOOT_S, color=style.PUBLISHED_STYLE.color, linestyle="--", label="boot of one ClickOS")
+    clickos = {"color": style.PUBLISHED_STYLE.color, "linestyle": "--"}
+    seconds.axhline(CLICKOS_BOOT_S, label=f"boot of one ClickOS, {CLICKOS_BOOT_S * 1000:.0f} ms", **clickos)
     _line(memory, frame, "private_mb", style.MEASURED_STYLES[0], "private memory, whole chain")
     _line(memory, frame, "resident_mb", style.MEASURED_STYLES[1], "resident memory, whole chain")
-    memory.plot(
-        frame["n"],
-        frame["n"] * CLICKOS_MEMORY_MB,
-        color=style.PUBLISHED_STYLE.color,
-        linestyle="--",
-        label=f"ClickOS, {CLICKOS_MEMORY_MB:g} MB each",
-    )
+    memory.plot(frame["n"], frame["n"] * CLICKOS_MEMORY_MB, label=f"ClickOS, {CLICKOS_MEMORY_MB:g} MB each", **clickos)
     seconds.set_ylabel("time [s]")
     memory.set_ylabel("memory [MB]")
     for axes in (seconds, memory):
         axes.set_xlabel("chain length [middleboxes]")
+        axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        style.set_length_ticks(axes, list(frame["n"]))
         axes.legend()
     middlebox = deployments[0].components.middlebox if deployments else "no chain was deployed"
     titles = [style.noted("Time to deploy a chain", note), style.noted("Memory of a chain's middleboxes", note)]

@@ -1,12 +1,13 @@
 """The paper's three plots and two more, from any measurements, laid over any others.
 
 Every function takes the measurements that the figure is about and, after them, those to lay it
-over; it returns a Matplotlib figure that can be read without its caption. Error bars, once a
-summary has intervals, belong into ``_draw_line``.
+over; it returns a Matplotlib figure that can be read without its caption. Where cells were
+measured more than once, lines carry the 95 % interval of each mean.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -15,12 +16,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import NDArray
 
 from middlebench import frames
 from middlebench.analysis import style
 from middlebench.analysis.aggregate import PAPER_SIZE, grid, named, nearest_size, summarise
 from middlebench.analysis.comparison import compare
+from middlebench.analysis.flags import EMULATED
+from middlebench.analysis.intervals import UNSTABLE
 from middlebench.analysis.style import LineStyle, noted, styled
 from middlebench.published import TESTBED as PUBLISHED
 
@@ -33,11 +37,14 @@ DECADES_FOR_LOG = 1.5
 PANEL_WIDTH = 6.2
 """Inches of one panel among several."""
 
-MOST_TICKS = 16
-"""Chain lengths up to which each has its own tick."""
+DOUBT = "?"
+"""Stands after the number of an unstable cell."""
 
 LEGEND_CHARACTERS = 58
 """Longest label with which a legend still fits into two columns."""
+
+HASH = re.compile(r"\s*\b(?=[0-9a-f]*\d)[0-9a-f]{7,64}\b")
+"""A part of a description that tells two builds apart, and nothing to a reader of a legend."""
 
 PARITY_SPAN = 2.0
 """Least factor that a scale of ratios reaches on either side of 1, lest noise look like a finding."""
@@ -61,7 +68,7 @@ def fig1(measurements: pd.DataFrame, *beside: pd.DataFrame, link_bps: float | No
         _draw_line_rate(axes, summaries, link_bps)
     length = _single_length(summaries[0])
     chain = "" if length == 1 else f", at a chain of {length}"
-    _finish(figure, noted(f"Offered throughput by frame size{chain}", note), _origin(measurements))
+    _finish(figure, noted(f"Offered throughput by frame size{chain}", note), _line_origin(measurements))
     axes.set(xlabel=SIZE_AXIS, ylabel="offered throughput [Mb/s]")
     return figure
 
@@ -79,7 +86,7 @@ def fig3(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> F
     figure, (axes,) = style.new_figure()
     lines = [(_label(each), each[each["n"] == 1]) for each in summaries]
     _draw_lines(axes, summaries, lines, "frame_bytes", "received_mbps")
-    _finish(figure, noted("Received throughput with one middlebox", note), _origin(measurements))
+    _finish(figure, noted("Received throughput with one middlebox", note), _line_origin(measurements))
     axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
     return figure
 
@@ -104,10 +111,10 @@ def fig5(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> F
     _draw_lines(axes, summaries, lines, "n", "received_mbps")
     nearest = "" if size == PAPER_SIZE else f" (nearest to {PAPER_SIZE} B)"
     title = f"Received throughput by chain length, {size} B{nearest}"
-    _finish(figure, noted(title, note), _origin(measurements))
+    _finish(figure, noted(title, note), _line_origin(measurements))
     axes.set(xlabel=LENGTH_AXIS, ylabel="received throughput [Mb/s]")
     lengths = sorted({int(n) for _, line in lines for n in line["n"]})
-    axes.xaxis.set_major_locator(FixedLocator(lengths) if len(lengths) <= MOST_TICKS else MaxNLocator(integer=True))
+    style.set_length_ticks(axes, lengths)
     return figure
 
 
@@ -132,10 +139,10 @@ def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: 
         for n, part in summary.groupby("n"):
             _draw_line(axes, part, "frame_bytes", "received_mbps", looks[int(str(n))])
         axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
-        axes.set_ylim(bottom=0)
+    panels[0].set_ylim(bottom=0)  # once all is drawn: it also fixes the top, which the panels share
     titles = [f"Received throughput by frame size: {named(summary['testbed']) or 'no cell'}" for summary in summaries]
     titles[0] = noted(titles[0], note)
-    origins = [_origin(each) for each in (measurements, *beside)]
+    origins = [_line_origin(each) for each in (measurements, *beside)]
     style.set_titles(panels, titles, origins, width=PANEL_WIDTH - 1)
     handles = [
         mpl.lines.Line2D([], [], color=look.color, marker=look.marker, linestyle=look.linestyle, label=str(n))
@@ -153,12 +160,15 @@ def heat_map(measurements: pd.DataFrame, note: str = "") -> Figure:
         measurements: what the figure is about.
         note: what the title must say besides, such as "emulated".
     """
-    values = grid(summarise(measurements), "received_mbps")
+    summary = summarise(measurements)
+    values = grid(summary, "received_mbps")
+    unstable = grid(summary, "stability").to_numpy() == UNSTABLE
     figure = _draw_map(
-        values, _throughput_scale(values), mpl.colormaps[style.THROUGHPUT_MAP], "received throughput [Mb/s]"
+        values, _throughput_scale(values), mpl.colormaps[style.THROUGHPUT_MAP], "received throughput [Mb/s]", unstable
     )
     title = noted("Received throughput [Mb/s] by chain length and frame size", note)
-    style.set_title(figure.axes[0], title, _origin(measurements))
+    legend = f" · {DOUBT} unstable: its repetitions differ too much" if unstable.any() else ""
+    style.set_title(figure.axes[0], title, _origin(measurements) + legend)
     return figure
 
 
@@ -199,17 +209,23 @@ def _draw_lines(
 
 
 def _draw_line(axes: Axes, summary: pd.DataFrame, x: str, y: str, look: LineStyle, *, label: str = "") -> None:
-    """Draw one column of a summary over another."""
+    """Draw one column of a summary over another, with the intervals of its means where they are known."""
     ordered = summary.sort_values(x)
+    places, means, low, high = (ordered[name].to_numpy(dtype=float) for name in (x, y, f"{y}_low", f"{y}_high"))
     axes.plot(
-        ordered[x].to_numpy(dtype=float),
-        ordered[y].to_numpy(dtype=float),
+        places,
+        means,
         color=look.color,
         marker=look.marker,
         linestyle=look.linestyle,
         label=label,
         clip_on=False,
     )
+    if np.isfinite(low).any():
+        below = means - np.maximum(low, 0)  # no throughput is negative, whatever Student's t allows
+        axes.errorbar(
+            places, means, yerr=(below, high - means), fmt="none", ecolor=look.color, elinewidth=1, capsize=2.5
+        )
 
 
 def _draw_line_rate(axes: Axes, summaries: Sequence[pd.DataFrame], link_bps: float) -> None:
@@ -223,8 +239,10 @@ def _draw_line_rate(axes: Axes, summaries: Sequence[pd.DataFrame], link_bps: flo
     axes.plot(x, y, color=look.color, linestyle=look.linestyle, label=f"line rate of a {link_bps / 1e9:g} Gb/s link")
 
 
-def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: str) -> Figure:
-    """Draw a grid of values: frame sizes down, chain lengths across, a number in each cell."""
+def _draw_map(
+    values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: str, doubtful: NDArray[np.bool_] | None = None
+) -> Figure:
+    """Draw a grid of values: frame sizes down, chain lengths across, a number in each cell, doubtful ones marked."""
     rows, columns = values.shape
     width, height = max(style.FIGURE_WIDTH, 2.4 + 0.62 * columns), max(3.6, 1.9 + 0.36 * rows)
     figure, (axes,) = style.new_figure(width, height)
@@ -246,7 +264,8 @@ def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: s
     for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
             color = _ink_on(colors(norm(number)))
-            axes.text(column, row, _short(number), ha="center", va="center", color=color, fontsize=8)
+            mark = DOUBT if doubtful is not None and doubtful[row, column] else ""
+            axes.text(column, row, _short(number) + mark, ha="center", va="center", color=color, fontsize=8)
     bar = figure.colorbar(image, ax=axes, label=legend, pad=0.02)
     bar.outline.set_visible(False)
     if isinstance(norm, LogNorm):
@@ -284,7 +303,21 @@ def _label(data: pd.DataFrame) -> str:
         return "published (paper: ClickOS on i7-920)"
     if data.empty:
         return "measured"
-    return f"measured ({named(data['testbed'])}: {named(data['middlebox'])})"
+    middleboxes = named(pd.Series([short_name(name) for name in data["middlebox"]], dtype=str))
+    return f"measured ({named(data['testbed'])}: {middleboxes})"
+
+
+def short_name(component: str) -> str:
+    """Return a component's description up to its first comma, without hashes; that it is emulated is kept.
+
+    What a title's second line has room for, a legend has not.
+    """
+    parts = []
+    for whole in component.split(" / "):
+        kind, *details = (part.strip() for part in HASH.sub("", whole).split(","))
+        emulated = [EMULATED for part in details if part.startswith(EMULATED)]
+        parts.append(", ".join([kind, *emulated[:1]]))
+    return " / ".join(dict.fromkeys(parts))
 
 
 def _origin(measurements: pd.DataFrame) -> str:
@@ -302,6 +335,12 @@ def _origin(measurements: pd.DataFrame) -> str:
     if repetitions > 1:
         parts.append(f"mean of {repetitions} repetitions")
     return " · ".join(parts)
+
+
+def _line_origin(measurements: pd.DataFrame) -> str:
+    """Return the subtitle of a line plot: what its values were measured on, and what its bars are."""
+    bars = " · bars: 95 % interval (Student's t)" if (summarise(measurements)["repetitions"] > 1).any() else ""
+    return _origin(measurements) + bars
 
 
 def _single_length(summary: pd.DataFrame) -> int:

@@ -51,7 +51,13 @@ COLUMNS = (
     Column("offered_raw_mbps", QUANTITY, "Mb/s", "offered load on the wire: 24 B a frame more"),
     Column("received_kpps", QUANTITY, "kpkt/s", "received packet rate"),
     Column("received_mbps", QUANTITY, "Mb/s", "received throughput, frame bytes only"),
-    Column("loss_ratio", QUANTITY, "", "share of the trial's frames that never arrived, after the drain"),
+    Column(
+        "loss_ratio",
+        QUANTITY,
+        "",
+        "share of all frames sent in the trial, warm-up included, that had not arrived when the drain ended: "
+        "1 - trial_received_packets / trial_sent_packets, and not received over offered in the window",
+    ),
     Column("trial_sent_packets", COUNT, "frames", "frames sent in the whole trial, warm-up included"),
     Column("trial_received_packets", COUNT, "frames", "frames received in the whole trial, until the drain ended"),
     Column("flags", TEXT, "", "what a reader must know about the cell, joined by `;`"),

@@ -12,7 +12,9 @@ import jinja2
 import pandas as pd
 
 from middlebench.analysis import flags
+from middlebench.analysis.aggregate import SUMMARY_COLUMNS, summarise
 from middlebench.analysis.dataset import Dataset
+from middlebench.analysis.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.measurements import COLUMNS
 from middlebench.analysis.notebook_html import section_of
 from middlebench.atomic import write_text
@@ -64,6 +66,7 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title:
         deployments=grid_of(_deployment(each) for each in dataset.deployments),
         flags=flags.explain(dataset.measurements).to_dict("records"),
         columns=COLUMNS,
+        summary_columns=SUMMARY_COLUMNS,
         sections=[section_of(path) for path in notebooks],
     )
     outside = OUTSIDE.search(page)
@@ -83,8 +86,16 @@ def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:
         "frame sizes": f"{_listed(measurements['frame_bytes'])} B",
         "repetitions": str(measurements["repetition"].nunique()),
         "window": f"{windows.median():.3g} s" if len(windows) else "",
+        **_unstable(measurements),
         **when,
     }
+
+
+def _unstable(measurements: pd.DataFrame) -> dict[str, str]:
+    """Return how many cells are unstable, if any was measured more than once."""
+    judged = summarise(measurements)["stability"]
+    judged = judged[judged != UNKNOWN]
+    return {"unstable cells": f"{int((judged == UNSTABLE).sum())} of {len(judged)}"} if len(judged) else {}
 
 
 def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:

@@ -13,6 +13,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from middlebench.atomic import write_bytes
 
@@ -45,6 +46,9 @@ PNG_DPI = 150
 
 FIGURE_WIDTH = 8.0
 """Inches."""
+
+MOST_TICKS = 16
+"""Chain lengths up to which each has its own tick."""
 
 SUBTITLE_SIZE = 9
 SUBTITLE_CHARACTERS_PER_INCH = 12.5
@@ -104,6 +108,11 @@ def new_figure(width: float = FIGURE_WIDTH, height: float = 4.8, panels: int = 1
     figure = Figure(figsize=(width, height), layout="constrained")
     first = figure.add_subplot(1, panels, 1)
     return figure, [first, *(figure.add_subplot(1, panels, place, sharey=first) for place in range(2, panels + 1))]
+
+
+def set_length_ticks(axes: Axes, lengths: Sequence[int]) -> None:
+    """Give each chain length on the x axis its own tick, or only some of many."""
+    axes.xaxis.set_major_locator(FixedLocator(lengths) if len(lengths) <= MOST_TICKS else MaxNLocator(integer=True))
 
 
 def noted(title: str, note: str) -> str:

@@ -6,9 +6,11 @@ published tables can be compared by any tool; the other forms have headings for 
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +34,8 @@ class Table:
     """What a reader sees above each column."""
     caption: str
     """One sentence: what is shown, of which testbed."""
+    widths: Mapping[str, float] = field(default_factory=dict)
+    """Columns of text, set flush left, and the share of a printed line that each takes; all others are numbers."""
 
     def cells(self) -> list[list[str]]:
         """Return every value as text: integers plain, other numbers rounded, missing ones empty."""
@@ -93,13 +97,16 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 
 def to_csv(table: Table) -> str:
     """Return the table as CSV under its machine-readable names."""
-    return "".join(",".join(row) + "\n" for row in [list(table.frame.columns), *table.cells()])
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([list(table.frame.columns), *table.cells()])
+    return text.getvalue()
 
 
 def to_markdown(table: Table) -> str:
     """Return the table as a Markdown pipe table, its caption above."""
-    rows = [table.titles(), ["---:"] * len(table.headings), *table.cells()]
-    body = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    rule = [":---" if name in table.widths else "---:" for name in table.frame.columns]
+    cells = [[cell.replace("|", r"\|") for cell in row] for row in table.cells()]
+    body = "".join(f"| {' | '.join(row)} |\n" for row in [table.titles(), rule, *cells])
     return f"**{table.caption}**\n\n{body}"
 
 
@@ -108,11 +115,14 @@ def to_latex(table: Table) -> str:
     head, *body = [
         " & ".join(cell.translate(LATEX_SPECIAL) for cell in row) for row in [table.titles(), *table.cells()]
     ]
+    columns = "".join(
+        rf"p{{{table.widths[name]:g}\linewidth}}" if name in table.widths else "r" for name in table.frame.columns
+    )
     lines = [
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{table.caption.translate(LATEX_SPECIAL)}}}",
-        rf"\begin{{tabular}}{{{'r' * len(table.headings)}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
         r"\hline",
         rf"{head} \\",
         r"\hline",
@@ -126,8 +136,14 @@ def to_latex(table: Table) -> str:
 
 def to_html(table: Table) -> str:
     """Return the table as HTML, its caption inside."""
-    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in table.titles())
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>\n" for row in table.cells())
+    looks = [' class="words"' if name in table.widths else "" for name in table.frame.columns]
+    head = "".join(
+        f'<th scope="col"{look}>{html.escape(title)}</th>' for look, title in zip(looks, table.titles(), strict=True)
+    )
+    body = "".join(
+        f"<tr>{''.join(f'<td{look}>{html.escape(cell)}</td>' for look, cell in zip(looks, row, strict=True))}</tr>\n"
+        for row in table.cells()
+    )
     return (
         f'<table class="numbers">\n<caption>{html.escape(table.caption)}</caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
+from middlebench.hosts.base import Host
+from middlebench.options import Options
+from middlebench.sites.base import Ports
+
 
 @dataclass(frozen=True)
 class Load:
@@ -67,6 +71,21 @@ class Probe:
     """Came back byte for byte as they were sent."""
     strange: int
     """Reached the receiver and were none of the sent ones."""
+
+
+class GeneratorOptions(Options):
+    """What every generator driver's options have."""
+
+    driver: str
+    """Name of the driver."""
+
+    def programs(self) -> tuple[str, ...]:
+        """Return what must be installed on the test computer."""
+        raise NotImplementedError
+
+    def build(self, host: Host, ports: Ports) -> Generator:
+        """Return the generator on ``host``, between its sending and its receiving port."""
+        raise NotImplementedError
 
 
 class Generator(Protocol):

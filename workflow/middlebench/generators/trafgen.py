@@ -17,9 +17,8 @@ from middlebench.deadline import Deadline
 from middlebench.errors import GeneratorError
 from middlebench.frames import ETHERNET_HEADER_BYTES, udp_frame
 from middlebench.generators import traffic_agent
-from middlebench.generators.base import Load, Probe, Sample, Traffic
+from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
 from middlebench.hosts.base import CommandResult, Host
-from middlebench.options import Options as BaseOptions
 from middlebench.sites.base import Ports
 
 AGENT = Path(traffic_agent.__file__)
@@ -33,11 +32,19 @@ PROBE_SECONDS = 5.0
 PROBE_NONCE_BYTES = 16
 
 
-class Options(BaseOptions):
+class Options(GeneratorOptions):
     """The trafgen generator."""
 
     driver: Literal["trafgen"]
     """trafgen of the netsniff-ng package, on any Linux machine."""
+
+    def programs(self) -> tuple[str, ...]:
+        """Return what must be installed on the test computer."""
+        return ("ip", "tc", "ethtool", "trafgen")
+
+    def build(self, host: Host, ports: Ports) -> Generator:
+        """Return the generator on ``host``."""
+        return Trafgen(self, host, ports)
 
 
 class Trafgen:

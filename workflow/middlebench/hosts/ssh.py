@@ -33,8 +33,8 @@ ENDING_SECONDS = 2.0
 """How long a command that was told to end may take until we leave it to its guard."""
 PIECE = 32 * 1024
 """Bytes read or written at a time: one SSH packet."""
-POLL_SECONDS = 0.02
-"""How often is looked whether more can be sent, and whether to cancel, while nothing arrives."""
+POLL_SECONDS = 0.03
+"""Longest wait for news of a channel. paramiko's news can get lost when both streams fill at the same moment."""
 FIRST_SIGNAL, LAST_SIGNAL = 1, 64
 
 ENDED_FROM_OUTSIDE = "it was ended from outside, all of its process group at once"
@@ -334,7 +334,7 @@ def _converse(
                 pending = pending[channel.send(bytes(pending[:PIECE])) :]
                 _listen(channel, heard, 0.0)
                 continue
-        _listen(channel, heard, min(POLL_SECONDS, deadline.remaining) if pending or cancel else deadline.remaining)
+        _listen(channel, heard, deadline.remaining)
     return bool(channel.status_event.wait(deadline.remaining))
 
 
@@ -349,8 +349,8 @@ def _ended(channel: paramiko.Channel) -> bool:
 
 
 def _listen(channel: paramiko.Channel, heard: _Heard, seconds: float) -> None:
-    """Take in what arrives, waiting at most ``seconds`` for the first of it."""
-    select.select([channel], [], [], seconds)
+    """Take in what arrives, waiting a moment, and at most ``seconds``, for the first of it."""
+    select.select([channel], [], [], min(seconds, POLL_SECONDS))
     while channel.recv_ready():
         heard.stdout += channel.recv(PIECE)
     while channel.recv_stderr_ready():

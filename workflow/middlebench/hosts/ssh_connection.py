@@ -91,7 +91,9 @@ def _reach(
     """Return what carries the connection: a TCP connection, or a channel of the jump host's."""
     address = (destination.hostname, destination.port)
     if through is None:
-        return socket.create_connection(address, timeout=deadline.remaining)
+        link = socket.create_connection(address, timeout=deadline.remaining)
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return link
     transport = through.transport
     if transport is None:
         raise paramiko.SSHException(f"the connection to the jump host {through.destination} was lost")

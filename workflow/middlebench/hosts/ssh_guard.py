@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from middlebench import LABEL
 
-LIFELINE_SECONDS = 8
+LIFELINE_SECONDS = 5
 """How long a command that reads its lifeline's end may take to tidy up before its group is killed."""
 MARGIN_SECONDS = 2
 """How much later than we ourselves ``timeout`` gives up."""

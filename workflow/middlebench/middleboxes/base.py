@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from middlebench.chain import ChainPlan
+from middlebench.hosts.base import Host
+from middlebench.options import Options
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,25 @@ class Watch:
         """Say what happened; only the first word counts."""
         self.problem = self.problem or problem
         self.fired.set()
+
+
+class MiddleboxOptions(Options):
+    """What every middlebox driver's options have."""
+
+    programs: ClassVar[tuple[str, ...]] = ()
+    """What must be installed on the middlebox server."""
+
+    driver: str
+    """Name of the driver."""
+
+    def alternatives(self, host: Host) -> Sequence[MiddleboxOptions]:
+        """Return what these options may stand for on ``host``, where they leave a choice."""
+        del host
+        return [self]
+
+    def build(self, host: Host, mtu: int) -> Middleboxes:
+        """Return the middleboxes on ``host``, with ports that carry IP packets of ``mtu`` bytes."""
+        raise NotImplementedError
 
 
 class Middleboxes(Protocol):

@@ -18,7 +18,7 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.chain import Middlebox
 from middlebench.deadline import Deadline
-from middlebench.errors import HostError, MiddleboxError
+from middlebench.errors import MiddleboxError
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.middleboxes.xen_domain import Sight
 from middlebench.middleboxes.xl import Domain
@@ -89,6 +89,11 @@ class ClickosImage:
     def starter(self) -> str:
         """How the router is started."""
         return self._options.starter
+
+    @property
+    def watches_keys(self) -> bool:
+        """They do: it makes one when it has booted."""
+        return True
 
     def settings(self) -> dict[str, str]:
         """Return the kernel."""
@@ -165,12 +170,14 @@ class ClickosImage:
         host.run(["sh", "-c", PUT_CONFIGURATION, f"{LABEL}-put", FOLDER, middlebox.name], stdin=text)
         asked = str(domain.id) if self._options.cosmos_takes == "id" else domain.name
         argv = [self._options.cosmos, "start", asked, f"{FOLDER}/{middlebox.name}.click"]
-        try:
-            result = host.run(argv, deadline=Deadline(START_SECONDS), check=False)
-        except HostError as error:
+        if host.run(["sh", "-c", 'command -v -- "$1"', "sh", self._options.cosmos], check=False).status != 0:
             raise self._error(
-                middlebox, host, error.happened, "install cosmos there, or set `starter: xenstore`", error.result
-            ) from error
+                middlebox,
+                host,
+                f"there is no program {self._options.cosmos!r}",
+                "install it, or set `starter: xenstore`",
+            )
+        result = host.run(argv, deadline=Deadline(START_SECONDS), check=False)
         found = parse_cosmos_domain(result.stdout + result.stderr)
         if found is not None and found < 0:
             # It wrote keys all the same, below a domain that cannot exist.

@@ -9,14 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 from middlebench import LABEL
 from middlebench.chain import ChainPlan
 from middlebench.errors import HostError, MiddleboxError
 from middlebench.hosts.base import Host
-from middlebench.middleboxes.base import Start, Watch
-from middlebench.options import Options as BaseOptions
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
 
 CREATE = """
 set -eu
@@ -69,11 +68,17 @@ done
 """The kernel may give the inode of a namespace to the next one, but never the index of a port."""
 
 
-class Options(BaseOptions):
+class Options(MiddleboxOptions):
     """Network namespaces that forward with a Linux bridge."""
 
     driver: Literal["netns"]
     """A network namespace with a two-port Linux bridge: the baseline without a virtual machine."""
+
+    programs: ClassVar = ("ip",)
+
+    def build(self, host: Host, mtu: int) -> Middleboxes:
+        """Return the middleboxes on ``host``."""
+        return NetnsMiddleboxes(self, host, mtu)
 
 
 class NetnsMiddleboxes:

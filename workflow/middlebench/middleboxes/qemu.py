@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,7 +24,7 @@ from middlebench.deadline import Deadline
 from middlebench.errors import MiddleboxError
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes import qemu_agent
-from middlebench.middleboxes.base import Start, Watch
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
 from middlebench.options import Options as BaseOptions
 
 AGENT = Path(qemu_agent.__file__)
@@ -100,7 +100,7 @@ class KernelOptions(BaseOptions):
     """Further words for QEMU's command line, such as `[-cpu, max]`."""
 
 
-class Options(BaseOptions):
+class Options(MiddleboxOptions):
     """Virtual machines under QEMU."""
 
     driver: Literal["qemu"]
@@ -113,6 +113,19 @@ class Options(BaseOptions):
     """Memory of each machine in MiB."""
     accelerator: Literal["auto", "kvm", "tcg"] = "auto"
     """`kvm`, or `tcg` (emulation); `auto` takes the faster of what works, measured at provision."""
+
+    programs: ClassVar = ("ip", QEMU)
+
+    def alternatives(self, host: Host) -> list[Options]:
+        """Return what ``auto`` may stand for on this host."""
+        if self.accelerator != "auto":
+            return [self]
+        kvm = host.run(["sh", "-c", "test -r /dev/kvm -a -w /dev/kvm"], check=False).status == 0
+        return [self.model_copy(update={"accelerator": each}) for each in (["kvm", "tcg"] if kvm else ["tcg"])]
+
+    def build(self, host: Host, mtu: int) -> Middleboxes:
+        """Return the middleboxes on ``host``."""
+        return QemuMiddleboxes(self, host, mtu)
 
 
 class QemuMiddleboxes:
@@ -305,14 +318,6 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[s
 
 def _deadline(plan: ChainPlan) -> Deadline:
     return Deadline(COMMAND_SECONDS + MACHINE_SECONDS * plan.length)
-
-
-def alternatives(options: Options, host: Host) -> list[Options]:
-    """Return the options that ``auto`` may stand for on this host."""
-    if options.accelerator != "auto":
-        return [options]
-    kvm = host.run(["sh", "-c", "test -r /dev/kvm -a -w /dev/kvm"], check=False).status == 0
-    return [options.model_copy(update={"accelerator": each}) for each in (["kvm", "tcg"] if kvm else ["tcg"])]
 
 
 def _words(answer: dict[str, Any]) -> str:

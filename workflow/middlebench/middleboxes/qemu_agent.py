@@ -23,6 +23,8 @@ Request = dict[str, Any]
 Answer = dict[str, Any]
 
 SECONDS_TO_DIE = 10.0
+STARTED = ".stderr"
+"""Ending of the file with QEMU's own messages, which is there from a machine's start until it is destroyed."""
 LOOK_SECONDS = 0.01
 """How often consoles are looked at: the machines that boot need the processor more than we do."""
 
@@ -61,11 +63,7 @@ def start(request: Request) -> Answer:
     os.makedirs(request["folder"], exist_ok=True)
     started = {}
     for machine in request["machines"]:
-        log = f"{request['folder']}/{machine['name']}.log"
-        errors = f"{request['folder']}/{machine['name']}.stderr"
-        for path in (log, errors):
-            if os.path.exists(path):
-                os.unlink(path)
+        errors = f"{request['folder']}/{machine['name']}{STARTED}"
         moment = time.time()
         try:
             pid = os.posix_spawnp(
@@ -116,7 +114,7 @@ def wait(request: Request) -> Answer:
 
 def last_words(folder: str, name: str) -> dict[str, str]:
     """Return the ends of a machine's console and of QEMU's own messages."""
-    return {"console": read(f"{folder}/{name}.log")[-2000:], "stderr": read(f"{folder}/{name}.stderr")[-2000:]}
+    return {"console": read(f"{folder}/{name}.log")[-2000:], "stderr": read(f"{folder}/{name}{STARTED}")[-2000:]}
 
 
 def memory(pid: int) -> dict[str, int | None]:
@@ -137,10 +135,15 @@ def allow_many_handles() -> None:
 
 
 def watch(request: Request) -> Answer:
-    """Return as soon as one of the machines ends, with its name and last words."""
+    """Return as soon as one of the machines ends, with its name and last words; at once if one has ended already."""
     allow_many_handles()
     handles, names = select.poll(), {}
-    for name, pid in machines(request["prefix"]).items():
+    running = machines(request["prefix"])
+    for file in sorted(os.listdir(request["folder"])):
+        name, ending = os.path.splitext(file)
+        if ending == STARTED and name not in running:
+            return {"failed": name, **last_words(request["folder"], name)}
+    for name, pid in running.items():
         try:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -176,7 +179,7 @@ def status(request: Request) -> Answer:
 
 
 def destroy(request: Request) -> Answer:
-    """End every machine and wait until it is gone."""
+    """End every machine, wait until it is gone, and forget that it was ever started."""
     allow_many_handles()
     found = machines(request["prefix"])
     handles = {}
@@ -191,6 +194,9 @@ def destroy(request: Request) -> Answer:
         ending.register(handle, select.POLLIN)
         if not ending.poll(SECONDS_TO_DIE * 1000):
             return {"failed": name, "happened": "it is still there after SIGKILL"}
+    if os.path.isdir(request["folder"]):
+        for file in os.listdir(request["folder"]):
+            os.unlink(os.path.join(request["folder"], file))
     return {"ended": sorted(found)}
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,13 +24,12 @@ from middlebench.deadline import Deadline
 from middlebench.errors import HostError, MiddleboxError, last_lines
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.middleboxes import xen_watch_agent
-from middlebench.middleboxes.base import Start, Watch
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
 from middlebench.middleboxes.clickos import FOLDER, ClickosImage, ClickosOptions
 from middlebench.middleboxes.xen_domain import Sight, config_file
 from middlebench.middleboxes.xen_images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xenstore import parse_keys
 from middlebench.middleboxes.xl import HOTPLUG_TIMEOUT, Domain, explain, parse_list
-from middlebench.options import Options as BaseOptions
 
 AGENT = Path(xen_watch_agent.__file__)
 PREFIX = f"{LABEL}-"
@@ -48,6 +47,8 @@ GONE_SECONDS = 60.0
 """From there until the last page of the last domain is given back."""
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.1, 2.0
 """Pause between two looks at a domain: it doubles from the first to the last."""
+LOOKS_SHARE = 2
+"""A pause is this many times as long as the look before it, at least: in a slow dom0 looking holds the guest up."""
 LEAVE_SECONDS = 24 * 3600.0
 CONSOLES = ("/var/log/xen/console/guest-{name}.log", "/var/log/xen/guest-{name}.log")
 """Where xenconsoled logs what a guest says, if it is told to (``--log=guest``)."""
@@ -75,15 +76,15 @@ A console that nobody can write to would look like a guest that never says a wor
 """
 
 LOOK = f"""
-name=$1
-shift
+name=$1 keys=$2
+shift 2
 xl list -v
 status=$?
 echo '{SECTION}'
-domain=$(xl domid "$name" 2> /dev/null) && {{
+if [ -n "$keys" ] && domain=$(xl domid "$name" 2> /dev/null); then
     xenstore-ls -f "/local/domain/$domain"
     xenstore-ls -f "/local/domain/0/backend/vif/$domain" 2> /dev/null
-}}
+fi
 for console; do
     if [ -e "$console" ]; then
         echo '{SECTION}'
@@ -93,7 +94,10 @@ for console; do
 done
 exit $status
 """
-"""Arguments: the domain's name, its console logs. Answers the list, the keys, and the console where there is one."""
+"""Arguments: the domain's name, anything if keys are asked for, its console logs.
+
+Answers the list, the keys, and the console where there is one.
+"""
 
 DESTROY = """
 for domain; do
@@ -102,7 +106,7 @@ done
 """
 
 
-class Options(BaseOptions):
+class Options(MiddleboxOptions):
     """Xen domains."""
 
     driver: Literal["xen"]
@@ -114,7 +118,15 @@ class Options(BaseOptions):
     cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
     """Processors of the server that domains are kept to, in turn; empty: Xen's scheduler decides."""
     dom0_weight: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Weight of dom0 in Xen's credit2 scheduler, against 256 of each domain; empty: as it is. Where processors are few, polling domains starve dom0 otherwise."""
+    """Weight of dom0 in Xen's credit2 scheduler, against 256 of each domain; `null` leaves it as it is.
+    Where processors are few, polling domains starve dom0 otherwise."""
+
+    programs: ClassVar = ("ip", "xl")
+
+    def build(self, host: Host, mtu: int) -> Middleboxes:
+        """Return the middleboxes on ``host``."""
+        del mtu  # Xen's own script sees to it
+        return XenMiddleboxes(self, host)
 
 
 class XenMiddleboxes:
@@ -134,10 +146,7 @@ class XenMiddleboxes:
         for middlebox in plan.middleboxes:
             begin = time.monotonic()
             self._create(middlebox, plan)
-            self._await(middlebox, "booting", self._image.booted, BOOT_SECONDS)
-            domain = self._look(middlebox.name).domain
-            if domain is None:
-                raise self._error(middlebox, "booting", "it is gone", "see `xl dmesg` there")
+            domain = self._await(middlebox, "booting", self._image.booted, BOOT_SECONDS)
             self._image.start(self._host, middlebox, domain)
             domain = self._await(middlebox, "starting", self._image.ready, READY_SECONDS)
             kib = domain.memory_mib * 1024
@@ -146,8 +155,7 @@ class XenMiddleboxes:
 
     def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
         """Return what each domain's start took; :meth:`create` has waited for them already."""
-        unknown = Start(name="", ready_s=None, resident_kib=None, private_kib=None)
-        return [self._starts.get(each.name, unknown) for each in plan.middleboxes]
+        return [self._starts.get(each.name, Start(each.name, None, None, None)) for each in plan.middleboxes]
 
     def live(self) -> dict[str, str]:
         """Return our domains that run, with number and UUID; one that crashed runs no more."""
@@ -251,7 +259,11 @@ class XenMiddleboxes:
         """
         deadline, pause = Deadline(seconds), FIRST_LOOK_SECONDS
         while True:
-            sight = self._look(middlebox.name)
+            begin = time.monotonic()
+            sight = self._look(middlebox.name, with_keys=self._image.watches_keys or deadline.expired)
+            if sight.console is None and not sight.keys:
+                sight = self._look(middlebox.name, with_keys=True)
+            took = time.monotonic() - begin
             if sight.domain is None or sight.domain.dying:
                 raise self._error(middlebox, step, "it is gone", "see `xl dmesg` there", sight)
             if sight.domain.crashed:
@@ -264,20 +276,22 @@ class XenMiddleboxes:
                 raise self._error(middlebox, step, failure, "", sight)
             if reached(sight):
                 return sight.domain
-            if deadline.expired:
+            if deadline.expired and sight.keys:
                 happened = f"not done after {seconds:g} s: {self._image.stuck(sight)}"
                 raise self._error(middlebox, step, happened, "", sight)
-            time.sleep(min(pause, deadline.remaining))
+            time.sleep(min(max(pause, LOOKS_SHARE * took), deadline.remaining))
             pause = min(2 * pause, LAST_LOOK_SECONDS)
 
-    def _look(self, name: str) -> Sight:
-        """Return what dom0 sees of a domain now.
+    def _look(self, name: str, *, with_keys: bool) -> Sight:
+        """Return what dom0 sees of a domain now; reading its keys costs as much as all the rest.
 
         Raises:
             MiddleboxError: Xen does not answer, or not as we know it.
         """
         doing = f"looking at domain {name} on {self._host.name}"
-        result = self._host.run(["sh", "-c", LOOK, f"{LABEL}-look", name, *_consoles(name)], check=False)
+        result = self._host.run(
+            ["sh", "-c", LOOK, f"{LABEL}-look", name, "keys" if with_keys else "", *_consoles(name)], check=False
+        )
         if result.status != 0:
             raise self._explained(doing, result)
         listed, _, rest = result.stdout.partition(f"{SECTION}\n")

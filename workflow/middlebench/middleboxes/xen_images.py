@@ -18,6 +18,10 @@ LINUX_FOLDER = "/usr/lib/mbench/linux"
 class Image(Protocol):
     """A kind of guest."""
 
+    @property
+    def watches_keys(self) -> bool:
+        """Whether its keys in xenstore tell how far it is, where its console does not."""
+
     def settings(self) -> dict[str, str]:
         """Return what the domain's config file says of it, such as ``kernel``."""
 
@@ -70,6 +74,11 @@ class LinuxImage:
 
     def __init__(self, options: LinuxOptions) -> None:
         self._options = options
+
+    @property
+    def watches_keys(self) -> bool:
+        """Its console tells all."""
+        return False
 
     def settings(self) -> dict[str, str]:
         """Return kernel, ramdisk and the kernel's command line."""

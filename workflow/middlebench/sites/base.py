@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -38,6 +39,24 @@ class Hosts:
     """The test computer's sending and receiving port."""
     server_ports: Ports
     """The middlebox server's ports at the start and at the end of the chain."""
+
+
+class SiteOptions(Options):
+    """What every site driver's options have."""
+
+    driver: str
+    """Name of the driver."""
+    link: LinkOptions = LinkOptions()
+    """The two links between them."""
+
+    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
+        """Return the site, not opened yet.
+
+        Args:
+            tenant: the testbed that stands there; another one starts from nothing, whatever this one left.
+            tear_down: removes the chain from hosts that outlive it.
+        """
+        raise NotImplementedError
 
 
 class Site(Protocol):

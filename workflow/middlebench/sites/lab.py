@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,10 +22,9 @@ from middlebench.lab import image as lab_image
 from middlebench.lab import machine as lab_machine
 from middlebench.lab.image import LabImage, Tell
 from middlebench.lab.machine import Machine
-from middlebench.options import Options as BaseOptions
 from middlebench.processes import ProcessIdentity
 from middlebench.runtime import runtime_folder
-from middlebench.sites.base import Hosts, LinkOptions, Ports
+from middlebench.sites.base import Hosts, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.holder import Holder, enter, enter_processes
 from middlebench.sites.namespaces import cpu_model, partition
 from middlebench.sites.ports import Shaper, prepare_ports
@@ -38,11 +38,12 @@ SHAPER = Shaper(burst_bytes=2 * 1600, backlog_bytes=64 * 1024)
 """At the lab's few Mb/s the usual burst would last a quarter of a second and overrun Xen's rings of 256 frames."""
 
 
-class Options(BaseOptions):
+class Options(SiteOptions):
     """An emulated Xen host and a namespace."""
 
     driver: Literal["lab"]
-    """The middlebox server is a real Xen host that QEMU emulates, built from Debian's packages; the test computer is a network namespace of this machine. Slow; every figure of it is marked as emulated."""
+    """The middlebox server is a real Xen host that QEMU emulates, built from Debian's packages; the test
+    computer is a network namespace of this machine. Slow; every figure of it is marked as emulated."""
     link: LinkOptions = LinkOptions(rate_mbps=1)
     """The two links between them; an emulated processor forwards a few hundred frames a second, so they are slow."""
     idle_s: Annotated[float, Field(ge=1)] = 900
@@ -53,6 +54,11 @@ class Options(BaseOptions):
         if self.link.mtu > LARGEST_MTU:
             raise ValueError(f"link.mtu: the lab's links carry {LARGEST_MTU} B at the most")
         return self
+
+    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
+        """Return the site, not opened yet."""
+        del tear_down  # what is inside the emulated computer goes with it
+        return Lab(self, tenant)
 
 
 class Lab:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,7 +19,7 @@ from middlebench.errors import HostError
 from middlebench.hosts.local import LocalHost
 from middlebench.options import Options as BaseOptions
 from middlebench.runtime import runtime_folder
-from middlebench.sites.base import Hosts, LinkOptions, Ports
+from middlebench.sites.base import Hosts, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.holder import Holder, enter
 from middlebench.sites.ports import prepare_ports
 
@@ -34,14 +34,16 @@ class ComputerOptions(BaseOptions):
     """One of the two computers."""
 
     cpus: Processors = "auto"
-    """Processors that this computer's programs run on, as a list of numbers; `auto` gives the test computer one (two from eight on) and the middlebox server the rest."""
+    """Processors that this computer's programs run on, as a list of numbers; `auto` gives the test computer one
+    (two from eight on) and the middlebox server the rest."""
 
 
-class Options(BaseOptions):
+class Options(SiteOptions):
     """Two computers as network namespaces of this machine."""
 
     driver: Literal["namespaces"]
-    """Both computers are network namespaces of this machine, in a holder process that takes everything along when it ends; needs no root."""
+    """Both computers are network namespaces of this machine, in a holder process that takes everything along when
+    it ends; needs no root."""
     test_computer: ComputerOptions = ComputerOptions()
     """The computer that makes and counts traffic."""
     middlebox_server: ComputerOptions = ComputerOptions()
@@ -56,6 +58,11 @@ class Options(BaseOptions):
         if (self.test_computer.cpus == "auto") != (self.middlebox_server.cpus == "auto"):
             raise ValueError("cpus: give processors to both computers, or `auto` to both")
         return self
+
+    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
+        """Return the site, not opened yet."""
+        del tear_down  # what is inside the holder goes with it
+        return Namespaces(self, tenant)
 
 
 def partition(available: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -159,7 +166,8 @@ class Namespaces:
         """Make the two computers and their links; return what the kernel did not let us set up."""
         mtu = self._options.link.mtu
         links = [
-            f"link add name {port} mtu {mtu} netns {TEST_COMPUTER} type veth peer name {port} mtu {mtu} netns {MIDDLEBOX_SERVER}"
+            f"link add name {port} mtu {mtu} netns {TEST_COMPUTER}"
+            f" type veth peer name {port} mtu {mtu} netns {MIDDLEBOX_SERVER}"
             for port in PORTS
         ]
         holder.run(

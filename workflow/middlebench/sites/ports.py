@@ -18,7 +18,8 @@ class Shaper:
     """How a port is held to the line rate."""
 
     burst_bytes: int = 32 * 1024
-    """Bytes that may pass at once; the default is the smallest burst that keeps a 1 Gb/s token bucket exact at the kernel's timer resolution (tried)."""
+    """Bytes that may pass at once. The default is the smallest burst that keeps a 1 Gb/s token bucket exact
+    at the kernel's timer resolution (tried)."""
     backlog_bytes: int = 1_000_000
     """Bytes that may wait for their turn."""
 
@@ -37,7 +38,8 @@ for port; do
     tc qdisc replace dev "$port" root handle 1: stab overhead 24 mpu 84 linklayer ethernet \\
         tbf rate "$rate" burst "$burst" limit "$limit" || echo "limit: no token bucket shaper on $port"
     { echo "$cpus" > /sys/class/net/$port/queues/rx-0/rps_cpus; } 2> /dev/null ||
-        echo "limit: receive packet steering needs root: frames that reach $port are first handled on the sender's processor"
+        echo "limit: receive packet steering needs root:" \\
+            "frames that reach $port are first handled on the sender's processor"
     ip link set dev "$port" arp off up
 done
 """

@@ -33,7 +33,7 @@ from middlebench.options import Options as BaseOptions
 from middlebench.processes import ProcessIdentity, ancestors, boot_id
 from middlebench.runtime import runtime_folder
 from middlebench.sites import computer_agent
-from middlebench.sites.base import Hosts, LinkOptions, Ports
+from middlebench.sites.base import Hosts, LinkOptions, Ports, Site, SiteOptions
 
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "middlebox-server"
@@ -75,7 +75,7 @@ class ComputerOptions(BaseOptions):
         return self
 
 
-class Options(BaseOptions):
+class Options(SiteOptions):
     """Two computers over SSH."""
 
     driver: Literal["ssh"]
@@ -92,6 +92,10 @@ class Options(BaseOptions):
         if self.test_computer.host == self.middlebox_server.host:
             raise ValueError(f"test_computer and middlebox_server are one and the same, {self.test_computer.host}")
         return self
+
+    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
+        """Return the site, not opened yet."""
+        return SshSite(self, tenant, tear_down)
 
 
 @dataclass(frozen=True)

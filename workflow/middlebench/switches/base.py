@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from middlebench.chain import ChainPlan
+from middlebench.hosts.base import Host
+from middlebench.options import Options
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,25 @@ class PortCounters:
     """Out of the switch by this port."""
     rx_dropped: int
     tx_dropped: int
+
+
+class SwitchOptions(Options):
+    """What every switch driver's options have."""
+
+    programs: ClassVar[tuple[str, ...]] = ()
+    """What must be installed on the middlebox server."""
+
+    driver: str
+    """Name of the driver."""
+
+    def alternatives(self, host: Host) -> Sequence[SwitchOptions]:
+        """Return what these options may stand for on ``host``, where they leave a choice."""
+        del host
+        return [self]
+
+    def build(self, host: Host) -> Switch:
+        """Return the switch on ``host``."""
+        raise NotImplementedError
 
 
 class Switch(Protocol):

@@ -5,22 +5,27 @@ Its database, sockets and logs live in the holder's private /run; with the holde
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from middlebench import LABEL
 from middlebench.chain import ChainPlan
 from middlebench.errors import HostError, SwitchError
 from middlebench.hosts.base import Host
-from middlebench.options import Options as BaseOptions
-from middlebench.switches.base import LiveSwitch, PortCounters
+from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions
 from middlebench.switches.openvswitch import OpenVSwitch
 
 FOLDER = f"/run/{LABEL}-openvswitch"
 
 START = """
 set -eu
-if ovs-appctl --timeout=5 -t ovs-vswitchd version > /dev/null 2>&1; then exit 0; fi
+if (ovs-appctl --timeout=5 -t ovs-vswitchd version && ovs-vsctl --timeout=5 --no-wait init) > /dev/null 2>&1; then
+    exit 0
+fi
 if [ ! -w /dev/net/tun ]; then echo "/dev/net/tun cannot be opened for writing" >&2; exit 77; fi
+for daemon in ovs-vswitchd ovsdb-server; do # where one of them ended, the other one is of no use
+    pid=$(cat "$OVS_RUNDIR/$daemon.pid" 2> /dev/null) || continue
+    [ "$(cat "/proc/$pid/comm" 2> /dev/null)" != "$daemon" ] || kill -9 "$pid"
+done
 rm -rf "$OVS_RUNDIR"
 mkdir -p "$OVS_RUNDIR"
 ovsdb-tool create "$OVS_RUNDIR/conf.db" /usr/share/openvswitch/vswitch.ovsschema
@@ -32,7 +37,7 @@ ovs-vswitchd --detach --no-chdir --pidfile --log-file -vconsole:off
 """
 
 
-class Options(BaseOptions):
+class Options(SwitchOptions):
     """A private Open vSwitch instance on the middlebox server."""
 
     driver: Literal["private-openvswitch"]
@@ -41,6 +46,26 @@ class Options(BaseOptions):
     """Where frames are switched; `auto` takes the kernel where its module is there, else userspace."""
     port_type: Literal["auto", "system", "afxdp", "afxdp-nonpmd"] = "auto"
     """How the userspace datapath reaches its ports; `auto` takes the fastest that works, measured at provision."""
+
+    programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl")
+
+    def alternatives(self, host: Host) -> list[Options]:
+        """Return what ``auto`` may stand for on this host, without a word about which is best.
+
+        The kernel datapath is alone where it is there: it is what the paper's server uses.
+        """
+        kernel = (
+            host.run(["sh", "-c", "test -e /sys/module/openvswitch || modprobe -q openvswitch"], check=False).status
+            == 0
+        )
+        if self.datapath == "kernel" or (self.datapath == "auto" and kernel):
+            return [self.model_copy(update={"datapath": "kernel", "port_type": "system"})]
+        kinds = ["system", "afxdp", "afxdp-nonpmd"] if self.port_type == "auto" else [self.port_type]
+        return [self.model_copy(update={"datapath": "userspace", "port_type": kind}) for kind in kinds]
+
+    def build(self, host: Host) -> Switch:
+        """Return the switch on ``host``."""
+        return PrivateOpenVSwitch(self, host)
 
 
 class PrivateOpenVSwitch:
@@ -110,17 +135,3 @@ class PrivateOpenVSwitch:
         """Add the end of the switch's own log, which says why; its tools say only that."""
         log = self._host.run(["tail", "-n", "5", f"{FOLDER}/ovs-vswitchd.log"], check=False).stdout
         return SwitchError(error.doing, f"{error.happened}; the switch's log ends:\n{log}", error.advice, error.result)
-
-
-def alternatives(options: Options, host: Host) -> list[Options]:
-    """Return the options that ``auto`` may stand for on this host, without a word about which is best.
-
-    The kernel datapath is alone where it is there: it is what the paper's server uses.
-    """
-    kernel = (
-        host.run(["sh", "-c", "test -e /sys/module/openvswitch || modprobe -q openvswitch"], check=False).status == 0
-    )
-    if options.datapath == "kernel" or (options.datapath == "auto" and kernel):
-        return [options.model_copy(update={"datapath": "kernel", "port_type": "system"})]
-    kinds = ["system", "afxdp", "afxdp-nonpmd"] if options.port_type == "auto" else [options.port_type]
-    return [options.model_copy(update={"datapath": "userspace", "port_type": kind}) for kind in kinds]

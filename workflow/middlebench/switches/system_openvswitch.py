@@ -6,7 +6,7 @@ what carries it is ever changed. The chain's two uplinks are taken only if nobod
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,8 +15,7 @@ from middlebench.chain import ChainPlan
 from middlebench.errors import HostError, SwitchError
 from middlebench.hosts.base import Host
 from middlebench.hosts.interfaces import demand_free
-from middlebench.options import Options as BaseOptions
-from middlebench.switches.base import LiveSwitch, PortCounters
+from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions
 from middlebench.switches.openvswitch import OpenVSwitch
 
 ANSWERS = """
@@ -32,7 +31,7 @@ done
 """
 
 
-class Options(BaseOptions):
+class Options(SwitchOptions):
     """The middlebox server's own Open vSwitch."""
 
     driver: Literal["system-openvswitch"]
@@ -41,6 +40,12 @@ class Options(BaseOptions):
     """Where frames are switched; `kernel` is what the paper's server uses."""
     run_folder: Annotated[str, Field(pattern=r"^/[^\s]*$")] = "/var/run/openvswitch"
     """Folder of its sockets on the server."""
+
+    programs: ClassVar = ("ip", "ovs-vsctl", "ovs-ofctl")
+
+    def build(self, host: Host) -> Switch:
+        """Return the switch on ``host``."""
+        return SystemOpenVSwitch(self, host)
 
 
 class SystemOpenVSwitch:

@@ -20,15 +20,14 @@ from pydantic import Field
 from middlebench.deadline import Deadline
 from middlebench.errors import GeneratorError
 from middlebench.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, udp_frame
-from middlebench.generators import pktgen_agent, traffic_agent
-from middlebench.generators.base import Load, Probe, Sample, Traffic
-from middlebench.generators.pktgen_output import Moment, Report, complaint, cut, read_report
+from middlebench.generators import pkt_gen_agent, traffic_agent
+from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
+from middlebench.generators.pkt_gen_output import Moment, Report, complaint, cut, read_report
 from middlebench.generators.trafgen import PROBE_NONCE_BYTES, PROBE_SECONDS
 from middlebench.hosts.base import CommandResult, Host
-from middlebench.options import Options as BaseOptions
 from middlebench.sites.base import Ports
 
-AGENT = Path(pktgen_agent.__file__)
+AGENT = Path(pkt_gen_agent.__file__)
 PROBE_AGENT = Path(traffic_agent.__file__)
 LONGEST_INTERVAL_MS = 500
 SHORTEST_INTERVAL_MS = 20
@@ -44,7 +43,7 @@ ABOVE_LINE_RATE = 1.01
 """pkt-gen may claim to have sent more than a link carries (netmap issues 536 and 935)."""
 
 
-class Options(BaseOptions):
+class Options(GeneratorOptions):
     """The netmap generator."""
 
     driver: Literal["pkt-gen"]
@@ -53,6 +52,14 @@ class Options(BaseOptions):
     """The program's name, or its path, on the test computer."""
     link_wait_s: Annotated[int, Field(ge=0, le=120)] = 4
     """Seconds that pkt-gen waits for the link, which entering netmap mode resets."""
+
+    def programs(self) -> tuple[str, ...]:
+        """Return what must be installed on the test computer."""
+        return ("ip", "tc", "ethtool", self.program)
+
+    def build(self, host: Host, ports: Ports) -> Generator:
+        """Return the generator on ``host``."""
+        return PktGen(self, host, ports)
 
 
 class PktGen:

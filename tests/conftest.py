@@ -1,0 +1,68 @@
+"""Fixtures for all tests. Each live one has a runtime folder of its own, so that it never meets a sweep."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import PROJECT, Footprint, compose
+from hypothesis import settings
+from middlebench.middleboxes import qemu
+from middlebench.sites.base import Hosts
+from middlebench.testbed import Testbed, site_of, stand_up
+
+settings.register_profile("middlebench", deadline=None, derandomize=True)
+settings.load_profile("middlebench")
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder of the test's own; whatever was started with it must be gone in the end."""
+    folder = tmp_path / "runtime"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("MIDDLEBENCH_RUNTIME", str(folder))
+    footprint = Footprint(folder)
+    try:
+        yield folder
+        footprint.demand_nothing_left()
+    finally:
+        footprint.kill_all()
+
+
+@pytest.fixture
+def footprint(runtime: Path) -> Footprint:
+    """What the test has started, seen from outside."""
+    return Footprint(runtime)
+
+
+@pytest.fixture
+def hosts(runtime: Path) -> Iterator[Hosts]:
+    """Two computers and their links, real ones, in namespaces."""
+    site = site_of("tests", compose())
+    try:
+        yield site.open()
+    finally:
+        site.close()
+
+
+@pytest.fixture
+def testbed(runtime: Path) -> Iterator[Testbed]:
+    """A whole testbed that stands, with no chain on it yet."""
+    options = compose()
+    try:
+        yield stand_up("tests", options)
+    finally:
+        site_of("tests", options).close()
+
+
+@pytest.fixture(scope="session")
+def unikernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Our image, built for the tests alone: a sweep that runs meanwhile keeps its own."""
+    folder = tmp_path_factory.mktemp("unikernel")
+    sources = PROJECT / "workflow" / "unikernel"
+    subprocess.run(["make", "--silent", "--directory", sources, f"BUILD={folder}"], check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(qemu, "UNIKERNEL", folder / "unikernel.elf")
+        yield folder / "unikernel.elf"

@@ -1,0 +1,213 @@
+"""What every generator must do. A driver joins by one line in ``GENERATORS``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers import Footprint, compose, eventually, kill
+from middlebench.errors import GeneratorError
+from middlebench.frames import line_rate_pps
+from middlebench.generators import trafgen
+from middlebench.generators.base import Generator, Load
+from middlebench.hosts.base import Host
+from middlebench.sites.base import Ports
+from middlebench.sites.namespaces import TEST_COMPUTER
+from middlebench.testbed import site_of
+from middlebench.trial import LINE_RATE_TOLERANCE
+
+GENERATORS: dict[str, Callable[[Host, Ports], Generator]] = {
+    "trafgen": lambda host, ports: trafgen.Trafgen(trafgen.Options(driver="trafgen"), host, ports),
+}
+
+FAR_END = "far-end"
+CABLE: Ports = ("eth0", FAR_END)
+"""A port of the test computer's, and the other end of its link."""
+
+
+@pytest.fixture(params=[1000.0], ids="{:g} Mb/s".format)
+def rate_mbps(request: pytest.FixtureRequest) -> float:
+    return request.param
+
+
+@pytest.fixture
+def test_computer(runtime, rate_mbps: float) -> Iterator[Host]:
+    """The test computer, with both ends of one of its links in itself: a direct cable."""
+    site = site_of("tests", compose(rate_mbps=rate_mbps))
+    try:
+        hosts = site.open()
+        hosts.middlebox_server.run(
+            ["ip", "link", "set", "dev", hosts.server_ports[0], "netns", TEST_COMPUTER, "name", FAR_END]
+        )
+        hosts.test_computer.run(["ip", "link", "set", "dev", FAR_END, "arp", "off", "up"])
+        yield hosts.test_computer
+    finally:
+        site.close()
+
+
+@pytest.fixture(params=GENERATORS)
+def make(request: pytest.FixtureRequest) -> Callable[[Host, Ports], Generator]:
+    return GENERATORS[request.param]
+
+
+@pytest.fixture
+def generator(make: Callable[[Host, Ports], Generator], test_computer: Host) -> Generator:
+    return make(test_computer, CABLE)
+
+
+def paced(frame_bytes: int, **changes: float) -> Load:
+    """A load that any machine carries without loss."""
+    times = {"warm_up_s": 0.1, "window_s": 0.3, "sample_s": 0.1} | changes
+    return Load(frame_bytes, packets_per_second=1000, saturating=False, **times)
+
+
+def saturating(frame_bytes: int, rate_mbps: float) -> Load:
+    line_rate = line_rate_pps(rate_mbps * 1e6, frame_bytes)
+    return Load(frame_bytes, line_rate, saturating=True, warm_up_s=0.1, window_s=0.3, sample_s=0.1)
+
+
+def received_at(host: Host, port: str) -> tuple[int, int]:
+    """The kernel's own count of packets and bytes that reached a port."""
+    shown = json.loads(host.run(["ip", "-json", "-statistics", "link", "show", "dev", port]).stdout)
+    return shown[0]["stats64"]["rx"]["packets"], shown[0]["stats64"]["rx"]["bytes"]
+
+
+@pytest.mark.parametrize("frame_bytes", [60, 61, 800, 1514])
+def test_every_probe_comes_through_a_cable(generator, frame_bytes):
+    probe = generator.probe(frame_bytes, 5)
+    assert (probe.sent, probe.returned, probe.strange) == (5, 5, 0)
+
+
+def test_probe_that_is_lost_does_not_count_as_returned(make, test_computer):
+    probe = make(test_computer, ("eth0", "eth1")).probe(60, 2)
+    assert (probe.sent, probe.returned, probe.strange) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("frame_bytes", [60, 800, 1514])
+def test_paced_load_is_counted_to_the_packet(generator, test_computer, frame_bytes):
+    before = received_at(test_computer, FAR_END)
+    traffic = generator.run(paced(frame_bytes))
+    after = received_at(test_computer, FAR_END)
+    assert traffic.trial_sent_packets == traffic.trial_received_packets == after[0] - before[0] > 0
+    assert after[1] - before[1] == traffic.trial_received_packets * frame_bytes
+    assert traffic.stray_packets == 0
+
+
+def test_window_is_a_part_of_the_trial(generator):
+    traffic = generator.run(paced(800))
+    assert 0 < traffic.offered_packets < traffic.trial_sent_packets
+    assert 0 < traffic.received_packets < traffic.trial_received_packets
+    assert traffic.offered_bytes == traffic.offered_packets * 800
+    assert traffic.received_bytes == traffic.received_packets * 800
+
+
+def test_samples_lead_from_nothing_to_the_counts_of_the_window(generator):
+    traffic = generator.run(paced(800))
+    first, *_, last = traffic.samples
+    assert (first.t_s, first.sent_packets, first.received_packets) == (0, 0, 0)
+    assert (last.t_s, last.sent_packets, last.received_packets) == (
+        traffic.window_s,
+        traffic.offered_packets,
+        traffic.received_packets,
+    )
+    assert len(traffic.samples) == 4
+    for earlier, later in zip(traffic.samples, traffic.samples[1:], strict=False):
+        assert earlier.t_s < later.t_s
+        assert earlier.sent_packets <= later.sent_packets
+        assert earlier.received_packets <= later.received_packets
+
+
+def test_paced_load_is_never_above_what_was_asked_for(generator):
+    traffic = generator.run(paced(60))
+    assert 0 < traffic.offered_packets <= 1000 * traffic.window_s + 1
+
+
+@pytest.mark.parametrize(
+    ("rate_mbps", "frame_bytes"), [(1000.0, 1500), (100.0, 60), (100.0, 1500)], indirect=["rate_mbps"]
+)
+def test_saturating_load_is_never_above_line_rate(generator, rate_mbps, frame_bytes):
+    load = saturating(frame_bytes, rate_mbps)
+    traffic = generator.run(load)
+    assert 0 < traffic.offered_packets <= load.packets_per_second * traffic.window_s * (1 + LINE_RATE_TOLERANCE)
+
+
+def test_frames_that_nobody_receives_are_not_counted_as_received(make, test_computer):
+    traffic = make(test_computer, ("eth0", "eth1")).run(paced(60))
+    assert traffic.trial_sent_packets > 0
+    assert traffic.trial_received_packets == traffic.received_packets == 0
+
+
+@pytest.mark.parametrize("ports", [("absent7", FAR_END), ("eth0", "absent7")], ids=["sender", "receiver"])
+@pytest.mark.parametrize("verb", ["probe", "load"])
+def test_port_that_is_missing_is_named(make, test_computer, ports, verb):
+    generator = make(test_computer, ports)
+    with pytest.raises(GeneratorError, match="absent7"):
+        generator.probe(60, 1) if verb == "probe" else generator.run(paced(60))
+
+
+def test_frames_of_others_on_the_ports_are_an_error(generator, test_computer):
+    noise = [
+        "trafgen",
+        "--cpus",
+        "1",
+        "--no-sock-mem",
+        "--notouch-irq",
+        "--gap",
+        "1ms",
+        "--dev",
+        "eth0",
+        "{ fill(0xff, 60) }",
+    ]
+    test_computer.run(["sh", "-c", '"$@" > /dev/null 2>&1 &', "sh", *noise])
+    eventually(lambda: received_at(test_computer, FAR_END)[0] > 0, "the noise is there")
+    with pytest.raises(GeneratorError, match="something else sends frames"):
+        generator.run(paced(60))
+
+
+def test_no_process_is_left_after_a_trial(generator, footprint):
+    before = footprint.processes()
+    generator.run(paced(60))
+    assert footprint.processes() == before
+
+
+TRIAL = """
+import sys
+from middlebench.generators.base import Load
+sys.path[:0] = sys.argv[1:]
+from helpers import compose
+from test_generators import CABLE, GENERATORS
+from middlebench.testbed import site_of
+host = site_of("tests", compose()).open().test_computer
+GENERATORS[{name!r}](host, CABLE).run(
+    Load(60, packets_per_second=1000, saturating=False, warm_up_s=0, window_s=600, sample_s=1)
+)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name)
+@pytest.mark.parametrize("name", GENERATORS)
+def test_no_process_is_left_when_the_caller_is_gone_in_the_middle_of_a_trial(
+    test_computer, footprint: Footprint, name, end
+):
+    before = footprint.processes()
+    sent = received_at(test_computer, FAR_END)[0]
+    folders = [str(folder) for folder in Path(__file__).parents[:2]]
+    with subprocess.Popen(
+        [sys.executable, "-c", TRIAL.format(name=name), *folders], stderr=subprocess.DEVNULL
+    ) as caller:
+        try:
+            eventually(lambda: received_at(test_computer, FAR_END)[0] > sent, "the trial runs")
+            caller.send_signal(end)
+            caller.wait()
+        finally:
+            kill(caller.pid)
+    eventually(lambda: footprint.processes() == before, "every process of the trial ended")
+
+
+def test_description_has_the_version(generator):
+    assert any(character.isdigit() for character in generator.describe())

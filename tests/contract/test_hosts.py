@@ -1,0 +1,193 @@
+"""What every host must do, on this machine, in a namespace of it, and over SSH."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from helpers import compose, eventually
+from middlebench.deadline import Deadline
+from middlebench.errors import HostError
+from middlebench.hosts.base import Host
+from middlebench.hosts.local import LocalHost
+from middlebench.hosts.ssh import SshHost
+from middlebench.testbed import site_of
+from ssh_server import Home, needs_sshd, running_sshd
+
+HOSTILE = [
+    "",
+    " ",
+    "a b",
+    "'",
+    '"',
+    "$HOME",
+    "`id`",
+    "$(id)",
+    "\\",
+    "a\nb",
+    "*",
+    "~",
+    ";true",
+    "-n",
+    "ü",
+    "!!",
+    "\t",
+    "%s",
+]
+
+
+@pytest.fixture(scope="module", params=["local", "namespace", pytest.param("ssh", marks=needs_sshd)])
+def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    folder = tmp_path_factory.mktemp("host")
+    with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
+        if request.param == "local":
+            yield LocalHost("this machine")
+        elif request.param == "namespace":
+            folder.chmod(0o700)
+            environment.setenv("MIDDLEBENCH_RUNTIME", str(folder))
+            site = site_of("tests", compose())
+            stack.callback(site.close)
+            yield site.open().middlebox_server
+        else:
+            home = Home(folder / "home")
+            environment.setenv("HOME", str(home.folder))
+            home.add("server", stack.enter_context(running_sshd(folder / "sshd", home)))
+            host = SshHost("server", "server")
+            stack.callback(host.close)
+            yield host
+
+
+def sleeping(seconds: str) -> bool:
+    """Whether a `sleep` of this time runs; each test has a time of its own."""
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return f"sleep {seconds}" in listed.splitlines()
+
+
+def test_streams_and_status_come_apart(host: Host) -> None:
+    result = host.run(["sh", "-c", "echo out; echo err >&2; exit 3"], check=False)
+    assert (result.status, result.stdout, result.stderr) == (3, "out\n", "err\n")
+    assert result.host == host.name
+
+
+def test_a_failure_is_an_error_that_carries_both_streams(host: Host) -> None:
+    with pytest.raises(HostError) as caught:
+        host.run(["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert "status 3" in str(caught.value)
+    assert "out" in str(caught.value)
+    assert "err" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [0, 1, 126, 128, 200, 234, 255])
+def test_every_exit_status_is_told(host: Host, status: int) -> None:
+    assert host.run(["sh", "-c", f"exit {status}"], check=False).status == status
+
+
+def test_a_signal_is_a_negative_status(host: Host) -> None:
+    assert host.run([sys.executable, "-c", "import os; os.kill(os.getpid(), 15)"], check=False).status == -15
+
+
+def test_hostile_arguments_arrive_as_they_are(host: Host) -> None:
+    script = "import json, sys; print(json.dumps(sys.argv[1:]))"
+    result = host.run([sys.executable, "-c", script, *HOSTILE])
+    assert json.loads(result.stdout) == HOSTILE
+
+
+@pytest.mark.parametrize("text", ["", "one\n", "no newline", "'\"$`\\\n" * 10, "x" * 300_000])
+def test_standard_input_arrives_whole_and_ends(host: Host, text: str) -> None:
+    assert host.run(["cat"], stdin=text).stdout == text
+
+
+def test_unread_standard_input_does_no_harm(host: Host) -> None:
+    assert host.run(["true"], stdin="x" * 300_000).status == 0
+
+
+def test_large_output_on_both_streams(host: Host) -> None:
+    script = "import sys\nfor i in range(40000): print('o' * 50); print('e' * 50, file=sys.stderr)"
+    result = host.run([sys.executable, "-c", script])
+    assert len(result.stdout) == len(result.stderr) == 51 * 40000
+
+
+def test_output_that_is_not_utf8(host: Host) -> None:
+    assert host.run(["printf", r"a\377b"]).stdout == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_a_missing_program_is_named(host: Host) -> None:
+    with pytest.raises(HostError, match="mbench-no-such-program"):
+        host.run(["mbench-no-such-program"])
+
+
+def test_programs_are_run_not_shell_words(host: Host) -> None:
+    with pytest.raises(HostError):
+        host.run(["exit", "0"])
+    assert host.run(["/bin/echo", "-n", "x"]).stdout == "x"
+
+
+def test_deadline_kills_the_whole_process_group(host: Host) -> None:
+    started = time.monotonic()
+    with pytest.raises(HostError, match=r"did not end within 0\.5 s"):
+        host.run(["sh", "-c", "sleep 61.1 & sh -c 'sleep 61.2'; true"], deadline=Deadline(0.5))
+    assert time.monotonic() - started < 4
+    eventually(lambda: not sleeping("61.1") and not sleeping("61.2"), "both processes of the group are gone")
+
+
+def test_the_deadlines_error_has_what_was_said_before(host: Host) -> None:
+    with pytest.raises(HostError, match="heard"):
+        host.run(["sh", "-c", "echo heard; sleep 60"], deadline=Deadline(0.5))
+
+
+def test_lifeline_stays_open_while_the_command_runs(host: Host) -> None:
+    script = "import select; print(bool(select.select([0], [], [], 0.3)[0]))"
+    assert host.run([sys.executable, "-c", script], lifeline=True).stdout == "False\n"
+    assert host.run([sys.executable, "-c", script]).stdout == "True\n"
+
+
+def test_lifeline_carries_the_text_first(host: Host) -> None:
+    script = "import sys; print(sys.stdin.readline().strip())"
+    assert host.run([sys.executable, "-c", script], stdin="line\n", lifeline=True).stdout == "line\n"
+
+
+def test_cancel_closes_the_lifeline_and_the_command_ends_by_itself(host: Host) -> None:
+    cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
+    started = time.monotonic()
+    result = host.run(["sh", "-c", "cat; echo tidied"], lifeline=True, cancel=cancel)
+    assert result.stdout == "tidied\n"
+    assert time.monotonic() - started < 3
+
+
+def test_cancel_without_a_lifeline_is_an_error(host: Host) -> None:
+    cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
+    with pytest.raises(HostError, match="cancelled"):
+        host.run(["sleep", "62.1"], cancel=cancel)
+    eventually(lambda: not sleeping("62.1"), "the command is gone")
+
+
+CALLER = """
+import sys
+from middlebench.hosts.local import LocalHost
+from middlebench.hosts.ssh import SshHost
+from middlebench.testbed import site_of
+host = {host}
+host.run(["sh", "-c", "echo started > {marker}; cat > /dev/null; echo learnt > {marker}"], lifeline=True)
+"""
+
+
+def test_a_command_learns_that_its_caller_was_killed(host: Host, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    prefix = host._prefix if isinstance(host, LocalHost) else ()
+    made = f"LocalHost('again', (), {prefix!r})" if isinstance(host, LocalHost) else "SshHost('again', 'server')"
+    caller = subprocess.Popen([sys.executable, "-c", CALLER.format(host=made, marker=marker)])
+    try:
+        eventually(lambda: marker.exists() and marker.read_text() == "started\n", "the command has started")
+    finally:
+        caller.kill()
+        caller.wait()
+    eventually(lambda: marker.read_text() == "learnt\n", "the command has learnt that its caller is gone", 5.0)

@@ -1,0 +1,215 @@
+"""What every switch must do. A driver joins by one line in ``SWITCHES``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from helpers import pass_frames
+from middlebench.chain import ChainPlan, plan_chain
+from middlebench.errors import SwitchError
+from middlebench.frames import udp_frame
+from middlebench.hosts.base import Host
+from middlebench.sites.base import Hosts
+from middlebench.switches import private_openvswitch
+from middlebench.switches.base import LiveBridge, Switch
+
+
+def private_open_vswitch(port_type: str) -> Callable[[Host], Switch]:
+    options = private_openvswitch.Options(driver="private-openvswitch", datapath="userspace", port_type=port_type)
+    return lambda host: private_openvswitch.PrivateOpenVSwitch(options, host)
+
+
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="AF_XDP needs root")
+
+SWITCHES = [
+    pytest.param(private_open_vswitch("system"), id="private-openvswitch system"),
+    pytest.param(private_open_vswitch("afxdp-nonpmd"), id="private-openvswitch afxdp-nonpmd", marks=as_root),
+]
+
+FRAMES = [udp_frame(size, bytes([size % 256]) * 18) for size in (60, 61, 800, 1514)]
+
+
+@pytest.fixture
+def server(hosts: Hosts) -> Host:
+    return hosts.middlebox_server
+
+
+@pytest.fixture(params=SWITCHES)
+def switch(request: pytest.FixtureRequest, server: Host) -> Switch:
+    driver: Switch = request.param(server)
+    driver.start()
+    return driver
+
+
+@pytest.fixture
+def plan(hosts: Hosts) -> ChainPlan:
+    """A chain of two, with a plain wire in the place of each middlebox."""
+    plan = plan_chain(2, hosts.server_ports)
+    commands = [
+        line
+        for middlebox in plan.middleboxes
+        for line in (
+            f"link add name {middlebox.ingress_port} type veth peer name {middlebox.egress_port}",
+            *(f"link set dev {port} arp off up" for port in middlebox.ports),
+        )
+    ]
+    hosts.middlebox_server.run(["ip", "-batch", "-"], stdin="".join(f"{line}\n" for line in commands))
+    return plan
+
+
+@pytest.fixture
+def connected(switch: Switch, plan: ChainPlan) -> Switch:
+    switch.create_bridges(plan)
+    switch.connect(plan)
+    return switch
+
+
+def planned(plan: ChainPlan) -> dict[str, LiveBridge]:
+    return {
+        bridge.name: LiveBridge(frozenset(bridge.ports), frozenset({bridge.ports, bridge.ports[::-1]}))
+        for bridge in plan.bridges
+    }
+
+
+def open_vswitch(server: Host, *argv: str) -> None:
+    """Do something by hand to the private instance, as a user might."""
+    server.run(["env", f"OVS_RUNDIR={private_openvswitch.FOLDER}", *argv])
+
+
+def test_fresh_switch_has_no_bridges(switch):
+    assert switch.live().bridges == {}
+
+
+def test_bridges_without_ports_are_seen_as_such(switch, plan):
+    switch.create_bridges(plan)
+    assert switch.live().bridges == {bridge.name: LiveBridge(frozenset(), frozenset()) for bridge in plan.bridges}
+
+
+def test_live_bridges_are_those_of_the_plan(connected, plan):
+    assert connected.live().bridges == planned(plan)
+
+
+def test_single_bridge_joins_the_uplinks(switch, hosts):
+    plan = plan_chain(0, hosts.server_ports)
+    switch.create_bridges(plan)
+    switch.connect(plan)
+    assert switch.live().bridges == planned(plan)
+
+
+def test_connecting_twice_changes_nothing(connected, plan):
+    before = connected.live()
+    connected.connect(plan)
+    assert connected.live() == before
+
+
+def test_starting_again_changes_nothing(connected):
+    before = connected.live()
+    connected.start()
+    assert connected.live() == before
+
+
+def test_frames_pass_the_whole_chain_both_ways_unchanged(connected, hosts):
+    first, last = hosts.test_ports
+    assert pass_frames(hosts.test_computer, first, last, FRAMES) == FRAMES
+    assert pass_frames(hosts.test_computer, last, first, FRAMES) == FRAMES
+
+
+def test_every_port_counts_the_frames_that_pass_it(connected, plan, hosts):
+    before = connected.counters()
+    pass_frames(hosts.test_computer, *hosts.test_ports, FRAMES)
+    after = connected.counters()
+    for bridge in plan.bridges:
+        entrance, exit_ = bridge.ports
+        assert after[entrance].rx_packets - before[entrance].rx_packets == len(FRAMES)
+        assert after[exit_].tx_packets - before[exit_].tx_packets == len(FRAMES)
+
+
+def test_closed_bridges_let_nothing_pass(switch, plan, hosts, server):
+    switch.create_bridges(plan)
+    for bridge in plan.bridges:
+        open_vswitch(
+            server,
+            "ovs-vsctl",
+            "add-port",
+            bridge.name,
+            bridge.ingress_port,
+            "--",
+            "add-port",
+            bridge.name,
+            bridge.egress_port,
+        )
+    assert pass_frames(hosts.test_computer, *hosts.test_ports, FRAMES[:1], limit_s=0.2) == [b""]
+    assert {bridge.flows for bridge in switch.live().bridges.values()} == {frozenset()}
+
+
+@pytest.mark.parametrize("flow", ["priority=100,actions=drop", "in_port=1,dl_type=0x0800,actions=output:2"])
+def test_flow_added_by_hand_is_seen_as_foreign(connected, plan, server, flow):
+    open_vswitch(server, "ovs-ofctl", "-O", "OpenFlow13", "add-flow", "mbench-br1", flow)
+    live = connected.live().bridges
+    assert len(live["mbench-br1"].foreign) == 1
+    assert flow.partition(",actions")[2] in live["mbench-br1"].foreign[0]
+    assert {name: bridge for name, bridge in live.items() if not bridge.foreign} == {
+        name: bridge for name, bridge in planned(plan).items() if name != "mbench-br1"
+    }
+
+
+def test_flow_removed_by_hand_is_missing(connected, server):
+    open_vswitch(server, "ovs-ofctl", "-O", "OpenFlow13", "del-flows", "mbench-br1", "in_port=mbench-1-out")
+    assert connected.live().bridges["mbench-br1"].flows == {("mbench-2-in", "mbench-1-out")}
+
+
+def test_port_whose_interface_went_away_is_seen_as_broken(connected, server):
+    server.run(["ip", "link", "delete", "dev", "mbench-1-in"])
+    bridge = connected.live().bridges["mbench-br0"]
+    assert "mbench-1-in" not in bridge.ports
+    assert any("mbench-1-in" in text for text in bridge.foreign)
+
+
+def test_port_that_is_missing_is_named(switch, hosts):
+    plan = plan_chain(0, (hosts.server_ports[0], "absent7"))
+    switch.create_bridges(plan)
+    with pytest.raises(SwitchError, match="absent7"):
+        switch.connect(plan)
+
+
+def test_bridge_that_is_there_already_is_an_error(connected, plan):
+    with pytest.raises(SwitchError, match="mbench-br0"):
+        connected.create_bridges(plan)
+
+
+def test_torn_down_switch_has_no_bridges_and_leaves_ports_alone(connected, plan, hosts):
+    connected.tear_down()
+    assert connected.live().bridges == {}
+    assert set(connected.counters()) >= {
+        *hosts.server_ports,
+        *(port for each in plan.middleboxes for port in each.ports),
+    }
+
+
+def test_tearing_down_twice_is_no_error(connected):
+    connected.tear_down()
+    connected.tear_down()
+    assert connected.live().bridges == {}
+
+
+def test_bridge_that_is_not_ours_is_left_alone(connected, server):
+    open_vswitch(server, "ovs-vsctl", "add-br", "theirs", "--", "set", "Bridge", "theirs", "datapath_type=netdev")
+    assert "theirs" not in connected.live().bridges
+    connected.tear_down()
+    open_vswitch(server, "ovs-vsctl", "br-exists", "theirs")
+
+
+def test_bridges_that_were_made_anew_are_told_apart(connected, plan):
+    before = connected.live()
+    connected.tear_down()
+    connected.create_bridges(plan)
+    connected.connect(plan)
+    after = connected.live()
+    assert after.bridges == before.bridges
+    assert after.identity != before.identity
+
+
+def test_description_has_the_version(switch):
+    assert any(word[0].isdigit() and "." in word for word in switch.describe().replace(",", "").split())

@@ -1,0 +1,202 @@
+"""What tests of live parts share: waiting for a condition, seeing what is left, passing single frames."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from middlebench import config
+from middlebench.hosts.base import Host
+from middlebench.record import Settings
+
+PROJECT = Path(__file__).resolve().parents[1]
+LIMIT_SECONDS = 30.0
+POLL_SECONDS = 0.02
+
+_Found = TypeVar("_Found")
+
+
+def eventually(condition: Callable[[], _Found], what: str, limit_s: float = LIMIT_SECONDS) -> _Found:
+    """Return the first true value of ``condition``; fail when ``what`` does not come true in time."""
+    end = time.monotonic() + limit_s
+    while not (found := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"within {limit_s:g} s it did not come true that {what}")
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+def composition(
+    *,
+    switch: dict[str, Any] | None = None,
+    middlebox: dict[str, Any] | None = None,
+    rate_mbps: float = 1000.0,
+    idle_s: float = 900.0,
+) -> dict[str, Any]:
+    """Return a testbed's file as a value; every ``auto`` that costs time to choose is chosen."""
+    return {
+        "description": "a testbed of the tests",
+        "site": {"driver": "namespaces", "link": {"rate_mbps": rate_mbps}, "idle_s": idle_s},
+        "switch": switch or {"driver": "private-openvswitch", "datapath": "userspace", "port_type": "system"},
+        "middlebox": middlebox or {"driver": "netns"},
+        "generator": {"driver": "trafgen"},
+    }
+
+
+def compose(**changes: Any) -> config.Testbed:
+    """Return :func:`composition` as the model that the library takes."""
+    return config.composed(composition(**changes), "the tests")
+
+
+def settings(**changes: Any) -> Settings:
+    """Return settings of a short trial."""
+    return Settings(**{"window_s": 0.2, "warm_up_s": 0.1, "sample_s": 0.1, "offered_load": "maximum"} | changes)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """All by which what was started with one runtime folder shows on this machine, seen from outside."""
+
+    runtime: Path
+
+    def processes(self) -> dict[int, str]:
+        """Return the names of live processes that were started with this runtime folder, by process id."""
+        marker = f"MIDDLEBENCH_RUNTIME={self.runtime}".encode()
+        found = {}
+        for entry in _processes():
+            try:
+                if marker in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "comm").read_text().strip()
+            except OSError:
+                continue  # it ended in between
+        return found
+
+    def named(self, name: str) -> list[int]:
+        """Return the live processes of this name."""
+        return [pid for pid, each in self.processes().items() if each == name]
+
+    def holder(self) -> int:
+        """Return the process id of the holder."""
+        return int(json.loads((self.runtime / "holder.json").read_text())["pid"])
+
+    def namespaces(self) -> frozenset[str]:
+        """Return the namespaces that are the testbed's own, such as ``net:[4026532000]``."""
+        own = set(_namespaces_of(Path("/proc/self")))
+        found = {each for pid in self.processes() for each in _namespaces_of(Path(f"/proc/{pid}"))}
+        names = Path(f"/proc/{self.holder()}/root/run/netns").glob("*")
+        return frozenset(found - own | {f"net:[{name.stat().st_ino}]" for name in names})
+
+    def remains(self, namespaces: frozenset[str], ended_at: float) -> list[str]:
+        """Return, a sentence each, what is still there of the testbed, and of ``namespaces`` that it had.
+
+        The kernel removes a network namespace, and its interfaces with it, with the last process and the
+        last mount that refer to it. It may give the number to the next one: what started after the testbed
+        ended (``ended_at``, seconds since boot) is somebody else's.
+        """
+        found = [f"process {pid} ({name})" for pid, name in self.processes().items()]
+        for entry in _processes():
+            inside = namespaces.intersection(_namespaces_of(entry))
+            if inside and _started_at(entry) < ended_at:
+                found.append(f"process {entry.name} in {', '.join(inside)}")
+        for mount in Path("/proc/self/mountinfo").read_text().splitlines():
+            if str(self.runtime) in mount or any(each in mount for each in namespaces):
+                found.append(f"mount {mount}")
+        return found
+
+    def demand_nothing_left(self, namespaces: frozenset[str] = frozenset()) -> None:
+        """Fail when something is still there that does not go away."""
+        ended_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+        end = time.monotonic() + LIMIT_SECONDS
+        while remains := self.remains(namespaces, ended_at):
+            if time.monotonic() > end:
+                pytest.fail(f"left behind: {'; '.join(remains)}")
+            time.sleep(POLL_SECONDS)
+
+    def kill_all(self) -> None:
+        """End whatever a failed test left."""
+        for pid in self.processes():
+            kill(pid)
+
+
+def kill(pid: int) -> None:
+    """Send SIGKILL to a process that may have ended."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the process and all processes below it, parents first."""
+    children: dict[int, list[int]] = {}
+    for entry in _processes():
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue  # it ended in between
+        children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry.name))
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found
+
+
+FRAME_AGENT = """
+import select, socket, sys
+tx_port, rx_port, limit_s = sys.argv[1], sys.argv[2], float(sys.argv[3])
+receiver = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+receiver.bind((rx_port, 3))  # ETH_P_ALL
+sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+sender.bind((tx_port, 0))
+
+def next_frame():
+    while select.select([receiver], [], [], limit_s)[0]:
+        frame, address = receiver.recvfrom(65536)
+        if address[2] != socket.PACKET_OUTGOING:
+            return frame
+    return b""
+
+for line in sys.stdin:
+    sender.send(bytes.fromhex(line))
+    print(next_frame().hex())
+"""
+
+
+def pass_frames(host: Host, tx_port: str, rx_port: str, frames: Sequence[bytes], limit_s: float = 3.0) -> list[bytes]:
+    """Send frames one after the other; return what arrived upon each, nothing for one that was lost."""
+    result = host.run(
+        [host.python, "-I", "-S", "-c", FRAME_AGENT, tx_port, rx_port, str(limit_s)],
+        stdin="".join(f"{frame.hex()}\n" for frame in frames),
+    )
+    return [bytes.fromhex(line) for line in result.stdout.splitlines()]
+
+
+def _processes() -> list[Path]:
+    return [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _started_at(process: Path) -> float:
+    """Return when a process started, in seconds since boot; one that ended counts as one to come."""
+    try:
+        ticks = (process / "stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return math.inf
+    return int(ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def _namespaces_of(process: Path) -> list[str]:
+    found = []
+    for kind in ("net", "mnt", "pid", "user"):
+        try:
+            found.append(str((process / "ns" / kind).readlink()))
+        except OSError:
+            continue  # it ended in between, or is not ours to look at
+    return found

@@ -1,0 +1,313 @@
+"""The ``namespaces`` site with a real switch, real middleboxes and real traffic, from deployment to record."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import middlebench.provision
+import pytest
+import yaml
+from helpers import Footprint, compose, composition, eventually, kill, settings
+from middlebench import record
+from middlebench.convergence import converge, deploy, plan_for, prove_path, read_live
+from middlebench.errors import TrialError
+from middlebench.generators import trafgen
+from middlebench.provision import provision
+from middlebench.switches.private_openvswitch import FOLDER
+from middlebench.testbed import site_of, stand_up
+from middlebench.trial import GENERATOR_LIMITED, measure
+
+if TYPE_CHECKING:
+    from middlebench.testbed import Testbed
+
+PACED = {"offered_load": 1.0}
+"""1000 packets/s, which any machine carries without loss."""
+
+
+def measure_cell(
+    testbed: Testbed, n: int, frame_bytes: int = 800, tell: Callable[[str], None] = print, **changes: Any
+) -> record.Record:
+    cell = record.Cell(testbed=testbed.name, n=n, frame_bytes=frame_bytes, repetition=1)
+    return measure(testbed, testbed.components(), cell, settings(**changes), tell)[0]
+
+
+def on_server(testbed: Testbed, *argv: str) -> None:
+    """Do something by hand on the middlebox server."""
+    testbed.hosts.middlebox_server.run(["env", f"OVS_RUNDIR={FOLDER}", *argv])
+
+
+@contextmanager
+def once_traffic_runs(footprint: Footprint, change: Callable[[], object]) -> Iterator[None]:
+    """Make ``change`` from another thread as soon as the generator runs."""
+    with ThreadPoolExecutor(1) as pool:
+        changed = pool.submit(lambda: (eventually(lambda: footprint.named("trafgen"), "the generator runs"), change()))
+        yield
+        changed.result()
+
+
+class TestMeasuring:
+    @pytest.mark.parametrize("n", [0, 1, 3])
+    def test_cells_of_one_chain_are_measured_and_attested(self, testbed, n):
+        records = [measure_cell(testbed, n, size) for size in (60, 800, 1514)]
+        for each in records:
+            counts = each.counts
+            assert counts.received_packets > 0
+            assert 0 < counts.offered_packets <= counts.intended_packets * 1.01
+            assert counts.offered_bytes in (
+                counts.offered_packets * each.cell.frame_bytes,
+                counts.offered_packets * (each.cell.frame_bytes - 14),
+            )
+            assert counts.received_bytes == counts.received_packets * each.cell.frame_bytes
+            assert 0 < counts.trial_received_packets <= counts.trial_sent_packets
+            assert each.attestation.probes_returned == each.attestation.probes_sent > 0
+            assert set(each.flags) <= {GENERATOR_LIMITED}
+            assert [hop.bridge for hop in each.hops] == [f"mbench-br{index}" for index in range(n + 1)]
+        assert len({each.attestation.fingerprint for each in records}) == 1, "the chain was deployed once"
+
+    def test_single_bridge_loses_nothing_at_a_paced_load(self, testbed):
+        measured = measure_cell(testbed, 0, **PACED)
+        counts = measured.counts
+        assert counts.trial_received_packets == counts.trial_sent_packets > 0
+        assert [(hop.entered_packets, hop.left_packets, hop.dropped_packets) for hop in measured.hops] == [
+            (counts.trial_sent_packets, counts.trial_sent_packets, 0)
+        ]
+
+    def test_every_hop_of_a_chain_counts_what_passes_it(self, testbed):
+        measured = measure_cell(testbed, 2, **PACED)
+        assert measured.counts.trial_received_packets == measured.counts.trial_sent_packets > 0
+        for hop in measured.hops:
+            assert hop.entered_packets == hop.left_packets == measured.counts.trial_sent_packets
+
+    def test_record_survives_its_way_over_the_disk(self, testbed, tmp_path):
+        measured = measure_cell(testbed, 1)
+        record.write(measured, tmp_path / "rep1.json")
+        assert record.read(record.Record, tmp_path / "rep1.json") == measured
+
+
+class TestConvergence:
+    def test_deployed_chain_is_the_live_one_and_its_steps_add_up(self, testbed):
+        deployment = deploy(testbed, plan_for(testbed, 2))
+        live = read_live(testbed)
+        assert live.differences(plan_for(testbed, 2)) == []
+        assert live.fingerprint == deployment.fingerprint
+        assert sum(deployment.steps_s.values()) == pytest.approx(deployment.total_s, abs=1e-5)
+
+    def test_chain_that_is_live_is_left_as_it_is(self, testbed):
+        plan = plan_for(testbed, 2)
+        told = []
+        before = converge(testbed, plan)
+        assert converge(testbed, plan, told.append).fingerprint == before.fingerprint
+        assert told == []
+
+    def test_another_chain_replaces_the_live_one(self, testbed):
+        for n in (3, 0, 2):
+            assert converge(testbed, plan_for(testbed, n)).differences(plan_for(testbed, n)) == []
+
+    @pytest.mark.parametrize(
+        ("command", "words"),
+        [
+            (("ovs-vsctl", "del-br", "mbench-br1"), "mbench-br1 is missing"),
+            (("ovs-vsctl", "del-port", "mbench-2-in"), "port mbench-2-in is missing"),
+            (("ovs-ofctl", "-O", "OpenFlow13", "del-flows", "mbench-br2"), "mbench-br2: no flow"),
+            (("ip", "netns", "delete", "mbench-1"), "mbench-1 is missing"),
+            (("ip", "link", "delete", "dev", "mbench-2-out"), "mbench-2-out"),
+            (("sh", "-c", f"kill -9 $(cat {FOLDER}/ovs-vswitchd.pid)"), "cannot be read"),
+            (("sh", "-c", f"kill -9 $(cat {FOLDER}/ovsdb-server.pid)"), "cannot be read"),
+        ],
+        ids=["bridge", "port", "flows", "namespace", "interface", "switch daemon", "database server"],
+    )
+    def test_chain_that_somebody_damaged_is_repaired_before_it_is_measured(self, testbed, footprint, command, words):
+        deploy(testbed, plan_for(testbed, 2))
+        on_server(testbed, *command)
+        told = []
+        assert measure_cell(testbed, 2, tell=told.append).counts.received_packets > 0
+        assert len(told) == 1
+        assert words in told[0]
+        assert [len(footprint.named(daemon)) for daemon in ("ovsdb-server", "ovs-vswitchd")] == [1, 1]
+
+    def test_middlebox_that_looks_right_but_does_not_forward_is_found(self, testbed, monkeypatch):
+        monkeypatch.setattr(trafgen, "PROBE_SECONDS", 0.5)
+        plan = plan_for(testbed, 2)
+        deploy(testbed, plan)
+        on_server(testbed, "ip", "-netns", "mbench-1", "link", "set", "dev", "forward", "down")
+        assert read_live(testbed).differences(plan) == []
+        with pytest.raises(TrialError, match="lost before bridge 1, where they should enter at mbench-1-out"):
+            prove_path(testbed, plan, 60)
+        told = []
+        assert measure_cell(testbed, 2, tell=told.append).counts.received_packets > 0
+        assert "does not forward: deploying it anew" in told[0]
+
+
+class TestChangeDuringATrial:
+    @pytest.mark.parametrize(
+        ("command", "words"),
+        [
+            (
+                ("ovs-ofctl", "-O", "OpenFlow13", "del-flows", "mbench-br1", "in_port=mbench-1-out"),
+                "mbench-br1: the flow from mbench-1-out to mbench-2-in is gone",
+            ),
+            (
+                ("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "mbench-br0", "priority=7,dl_type=0x0806,actions=drop"),
+                "mbench-br0: flow priority=7,arp,actions=drop is not ours",
+            ),
+            (("ovs-vsctl", "del-br", "mbench-br1"), "bridge mbench-br1 is gone"),
+            (("ip", "netns", "delete", "mbench-2"), "middlebox mbench-2 ended"),
+            (("ip", "link", "delete", "dev", "mbench-1-in"), "mbench-br0: port mbench-1-in"),
+        ],
+        ids=["flow removed", "flow added", "bridge removed", "namespace removed", "interface removed"],
+    )
+    def test_trial_is_void_and_the_next_one_is_right(self, testbed, footprint, command, words):
+        deploy(testbed, plan_for(testbed, 2))
+        with (
+            pytest.raises(TrialError, match="void: .*" + re.escape(words)),
+            once_traffic_runs(footprint, lambda: on_server(testbed, *command)),
+        ):
+            measure_cell(testbed, 2, window_s=1.5, sample_s=0.5)
+        assert measure_cell(testbed, 2, **PACED).counts.received_packets > 0
+
+
+class TestHolder:
+    def test_second_opening_finds_the_same_holder(self, testbed, footprint):
+        holder = footprint.holder()
+        stand_up(testbed.name, testbed.options)
+        assert footprint.holder() == holder
+
+    @pytest.mark.parametrize("change", ["another link", "another testbed"])
+    def test_holder_that_does_not_fit_is_replaced(self, testbed, footprint, change):
+        holder = footprint.holder()
+        if change == "another link":
+            other = stand_up(testbed.name, compose(rate_mbps=10.0))
+        else:
+            other = stand_up("another", testbed.options)
+        assert footprint.holder() != holder
+        assert not Path(f"/proc/{holder}").exists()
+        assert measure_cell(other, 0).counts.received_packets > 0
+
+    def test_network_of_the_user_never_sees_the_chain(self, testbed, footprint):
+        plan = plan_for(testbed, 1)
+        deploy(testbed, plan)
+        names = {name for bridge in plan.bridges for name in (bridge.name, *bridge.ports)} - set(plan.uplinks)
+        assert not names & {path.name for path in Path("/sys/class/net").iterdir()}
+        mounts = Path("/proc/self/mountinfo").read_text()
+        assert not [each for each in footprint.namespaces() if each in mounts]
+
+    def test_killed_holder_leaves_nothing_and_the_next_opening_works(self, testbed, footprint):
+        deploy(testbed, plan_for(testbed, 2))
+        namespaces = footprint.namespaces()
+        assert len(footprint.processes()) >= 3, "holder, database server and switch daemon are seen"
+        assert len(namespaces) >= 5, "those of the holder, of the two computers and of the middleboxes are seen"
+        kill(footprint.holder())
+        footprint.demand_nothing_left(namespaces)
+        again = stand_up(testbed.name, testbed.options)
+        assert measure_cell(again, 2).counts.received_packets > 0
+
+    def test_holder_that_is_killed_during_a_trial_ends_it_with_an_error(self, testbed, footprint, tmp_path):
+        with subprocess.Popen(
+            cell_command(tmp_path, testbed, window_s=60.0, sample_s=60.0), stderr=subprocess.PIPE, text=True
+        ) as caller:
+            eventually(lambda: footprint.named("trafgen"), "the generator runs")
+            kill(footprint.holder())
+            _, said = caller.communicate()
+        assert caller.returncode not in (0, 1)
+        assert "error: " in said
+        assert not (tmp_path / "rep1.json").exists()
+
+    def test_idle_holder_ends_itself(self, runtime, footprint):
+        stand_up("tests", compose(idle_s=1.0))
+        footprint.demand_nothing_left(footprint.namespaces())
+        assert not (runtime / "holder.json").exists()
+
+    def test_holder_that_cannot_be_found_again_ends_itself(self, runtime, footprint):
+        stand_up("tests", compose())
+        namespaces = footprint.namespaces()
+        (runtime / "holder.json").unlink()
+        footprint.demand_nothing_left(namespaces)
+
+
+def cell_command(folder: Path, testbed: Testbed, **changes: float) -> list[str]:
+    """Return the command that measures a cell of chain(1), and writes its record into ``folder``."""
+    found = record.Provision(
+        testbed=testbed.name,
+        description="",
+        options=testbed.options.model_dump(mode="json"),
+        components=testbed.components(),
+        choices=(),
+        facts={},
+    )
+    record.write(found, folder / "provision.json")
+    return [
+        *(sys.executable, "-m", "middlebench", "measure", "--provision", str(folder / "provision.json")),
+        *("--chain-length", "1", "--frame-size", "800", "--output", str(folder / "rep1.json")),
+        *("--settings", settings(**changes).model_dump_json()),
+    ]
+
+
+class TestDown:
+    @pytest.fixture
+    def down(self, tmp_path) -> Callable[[], str]:
+        """``middlebench down``, which returns what it said."""
+        folder = tmp_path / "testbeds"
+        folder.mkdir()
+        (folder / "tests.yaml").write_text(yaml.safe_dump(composition()))
+        command = [sys.executable, "-m", "middlebench", "down", "--testbed-folder", str(folder)]
+        return lambda: subprocess.run(command, check=True, capture_output=True, text=True).stderr
+
+    def test_nothing_there_is_no_error(self, runtime, down):
+        assert down() == "tests: nothing of ours is there\n"
+
+    def test_live_chain_is_removed_with_all_that_belongs_to_it(self, testbed, footprint, down):
+        deploy(testbed, plan_for(testbed, 2))
+        namespaces = footprint.namespaces()
+        assert down() == "tests: taken down\n"
+        footprint.demand_nothing_left(namespaces)
+        assert down() == "tests: nothing of ours is there\n"
+
+    def test_trial_that_runs_is_ended_and_leaves_no_record(self, testbed, footprint, down, tmp_path):
+        with subprocess.Popen(
+            cell_command(tmp_path, testbed, window_s=60.0, sample_s=60.0), stderr=subprocess.PIPE, text=True
+        ) as caller:
+            eventually(lambda: footprint.named("trafgen"), "the generator runs")
+            namespaces = footprint.namespaces()
+            down()
+            _, said = caller.communicate()
+        assert caller.returncode not in (0, 1)
+        assert "error: " in said
+        assert not (tmp_path / "rep1.json").exists()
+        footprint.demand_nothing_left(namespaces)
+
+    def test_process_that_has_the_number_of_a_holder_of_old_is_left_alone(self, runtime, down):
+        with subprocess.Popen(["sleep", "600"]) as other:
+            (runtime / "holder.json").write_text(json.dumps({"pid": other.pid, "started_ticks": 1, "site": {}}))
+            assert down() == "tests: nothing of ours is there\n"
+            assert other.poll() is None
+            other.kill()
+        assert not (runtime / "holder.json").exists()
+
+
+class TestProvision:
+    def test_fastest_alternative_that_works_is_chosen(self, runtime, monkeypatch):
+        monkeypatch.setattr(middlebench.provision, "TRY_LENGTH", 1)
+        monkeypatch.setattr(middlebench.provision, "TRY_SETTINGS", settings())
+        asked = compose(switch={"driver": "private-openvswitch", "datapath": "userspace", "port_type": "auto"})
+        try:
+            found = provision("tests", asked, print)
+            testbed = stand_up("tests", compose(switch=found.options["switch"]))
+            assert read_live(testbed).switch.bridges == {}, "what was tried was torn down"
+            assert read_live(testbed).middleboxes == {}
+        finally:
+            site_of("tests", asked).close()
+        assert len(found.choices) == 3
+        (chosen,) = [each for each in found.choices if each["chosen"]]
+        assert found.options["switch"]["port_type"] in chosen["alternative"].split()
+        assert chosen["failure"] == ""
+        assert all(each["received_pps"] or each["failure"] for each in found.choices)
+        assert found.facts["unprivileged"] == (os.getuid() != 0)

@@ -1,0 +1,279 @@
+"""SSH hosts against a real sshd: whose key is believed, who is let in, and what a lost connection leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import eventually
+from middlebench.errors import HostError
+from middlebench.hosts.known_hosts import HostKey
+from middlebench.hosts.ssh import SshHost
+from ssh_server import Home, Sshd, make_key, needs_sshd, running_sshd
+
+pytestmark = needs_sshd
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    home = Home(tmp_path / "home")
+    monkeypatch.setenv("HOME", str(home.folder))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return home
+
+
+@pytest.fixture
+def server(tmp_path: Path, home: Home) -> Iterator[Sshd]:
+    with running_sshd(tmp_path / "sshd", home) as server:
+        yield server
+
+
+@pytest.fixture
+def host(home: Home, server: Sshd) -> Iterator[SshHost]:
+    home.add("server", server)
+    host = SshHost("middlebox-server", "server")
+    yield host
+    host.close()
+
+
+def fingerprint(public_key: Path) -> str:
+    """Return a key's fingerprint in ssh-keygen's own words."""
+    return subprocess.run(["ssh-keygen", "-lf", public_key], capture_output=True, text=True, check=True).stdout.split()[
+        1
+    ]
+
+
+def refused(host: SshHost, marker: Path) -> str:
+    """Return why the host is refused; nothing may have run there."""
+    with pytest.raises(HostError) as caught:
+        host.run(["touch", str(marker)])
+    assert not marker.exists()
+    return str(caught.value)
+
+
+def test_an_unknown_key_is_refused_with_its_fingerprint(
+    host: SshHost, server: Sshd, home: Home, tmp_path: Path
+) -> None:
+    home.known_hosts.write_text("")
+    said = refused(host, tmp_path / "touched")
+    assert "is not known" in said
+    assert fingerprint(server.folder / "host_key.pub") in said
+    assert "ssh-keyscan" in said
+    assert "Accepted" not in (server.folder / "sshd.log").read_text()
+
+
+def test_a_changed_key_stops_before_anything_is_touched(
+    host: SshHost, server: Sshd, home: Home, tmp_path: Path
+) -> None:
+    host.run(["true"])
+    host.close()
+    before = fingerprint(server.folder / "host_key.pub")
+    server.stop()
+    make_key(server.folder / "host_key")
+    (server.folder / "sshd.log").unlink()
+    server.start(home.public_key)
+    said = refused(host, tmp_path / "touched")
+    assert "CHANGED" in said
+    assert before in said
+    assert fingerprint(server.folder / "host_key.pub") in said
+    assert "ssh-keygen -R" in said
+    assert "Accepted" not in (server.folder / "sshd.log").read_text()
+
+
+def test_strictness_cannot_be_configured_away(host: SshHost, home: Home, tmp_path: Path) -> None:
+    config = home.ssh / "config"
+    config.write_text("Host *\n  StrictHostKeyChecking no\n" + config.read_text())
+    home.known_hosts.write_text("")
+    assert "is not known" in refused(host, tmp_path / "touched")
+
+
+def test_a_revoked_key_is_refused(host: SshHost, server: Sshd, home: Home, tmp_path: Path) -> None:
+    with home.known_hosts.open("a") as known:
+        known.write(f"@revoked * {server.host_key}\n")
+    assert "revoked" in refused(host, tmp_path / "touched")
+
+
+def test_a_hashed_entry_is_known(host: SshHost, home: Home) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", home.known_hosts], check=True, capture_output=True)
+    assert "|1|" in home.known_hosts.read_text()
+    assert host.run(["true"]).status == 0
+
+
+def test_the_known_type_of_key_is_asked_for(tmp_path: Path, home: Home) -> None:
+    rsa = tmp_path / "rsa_key"
+    make_key(rsa, "rsa")
+    with running_sshd(tmp_path / "sshd", home, options=[f"HostKey {rsa}"]) as server:
+        home.add("server", server)
+        known = " ".join(rsa.with_suffix(".pub").read_text().split()[:2])
+        home.known_hosts.write_text(f"[127.0.0.1]:{server.port} {known}\n")
+        host = SshHost("server", "server")
+        assert host.run(["true"]).status == 0
+        host.close()
+
+
+def test_a_fingerprint_is_written_as_ssh_writes_it(tmp_path: Path) -> None:
+    import base64
+
+    kind, text = make_key(tmp_path / "key").split()[:2]
+    assert HostKey(kind, base64.b64decode(text)).fingerprint == fingerprint(tmp_path / "key.pub")
+
+
+def test_a_key_that_the_host_does_not_take(host: SshHost, home: Home, tmp_path: Path) -> None:
+    make_key(home.ssh / "key")
+    said = refused(host, tmp_path / "touched")
+    assert "none of our keys" in said
+    assert "authorized_keys" in said
+
+
+def test_a_locked_key_asks_for_the_agent_and_not_for_a_passphrase(host: SshHost, home: Home, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret", "-f", home.ssh / "key"], check=True, capture_output=True)
+    said = refused(host, tmp_path / "touched")
+    assert "ssh-add" in said
+    assert "secret" not in said
+
+
+def test_nobody_there(home: Home, server: Sshd, tmp_path: Path) -> None:
+    home.add("server", server)
+    server.stop()
+    assert "cannot be reached" in refused(SshHost("server", "server"), tmp_path / "touched")
+
+
+@pytest.mark.usefixtures("home")
+def test_an_unknown_name(tmp_path: Path) -> None:
+    assert "no host of this name" in refused(SshHost("server", "no-such-host.invalid"), tmp_path / "touched")
+
+
+@pytest.mark.parametrize("lifeline", [False, True])
+def test_sshd_killed_during_a_command(host: SshHost, server: Sshd, tmp_path: Path, lifeline: bool) -> None:
+    pids = tmp_path / "pids"
+    script = f"echo $$ > {pids}; trap 'echo tidied > {pids}.end' EXIT; cat > /dev/null; sleep 63.{int(lifeline)} & wait"
+    caught: list[HostError] = []
+
+    def run() -> None:
+        try:
+            host.run(["sh", "-c", script if lifeline else f"echo $$ > {pids}; sleep 63.2 & wait"], lifeline=lifeline)
+        except HostError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    eventually(pids.exists, "the command runs")
+    started = time.monotonic()
+    for session in server.sessions():
+        os.kill(session, signal.SIGKILL)
+    thread.join(5)
+    assert time.monotonic() - started < 2
+    assert "connection was lost" in str(caught[0])
+    limit = 12 if lifeline else 2
+    eventually(lambda: "sleep 63." not in listed(), "the remote process group is gone", limit)
+    with pytest.raises(HostError, match="connection was lost"):
+        host.run(["true"])
+    host.connect()
+    assert host.run(["true"]).status == 0
+
+
+def listed() -> str:
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_host_behind_a_jump_host(home: Home, server: Sshd, tmp_path: Path) -> None:
+    with running_sshd(tmp_path / "jump", home) as jump:
+        home.add("jump", jump)
+        home.add("server", server, "ProxyJump jump")
+        host = SshHost("server", "server")
+        connection = host.run(["sh", "-c", "echo $SSH_CONNECTION"]).stdout.split()
+        assert connection[3] == str(server.port)
+        assert len(jump.sessions()) == len(server.sessions()) > 0
+        host.close()
+
+
+def test_an_unknown_jump_host_is_refused(home: Home, server: Sshd, tmp_path: Path) -> None:
+    with running_sshd(tmp_path / "jump", home) as jump:
+        home.add("jump", jump)
+        home.add("server", server, "ProxyJump jump")
+        home.known_hosts.write_text(server.entry)
+        assert "connecting to jump" in refused(SshHost("server", "server"), tmp_path / "touched")
+
+
+def test_included_config_counts(host: SshHost, home: Home) -> None:
+    (home.ssh / "config").rename(home.ssh / "more.conf")
+    (home.ssh / "config").write_text("Include *.conf\n")
+    assert host.run(["true"]).status == 0
+
+
+def test_files_come_and_go_whole(host: SshHost, tmp_path: Path) -> None:
+    source, there, back = tmp_path / "source", tmp_path / "there", tmp_path / "back"
+    source.write_bytes(os.urandom(3_000_000))
+    host.put(source, str(there), mode=0o640)
+    host.get(str(there), back)
+    assert back.read_bytes() == source.read_bytes()
+    assert there.stat().st_mode & 0o777 == 0o640
+    assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(".")) == []
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(host: SshHost, tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="not written whole"):
+        host.put(home_file(tmp_path), "/proc/no-such-folder/file")
+    with pytest.raises(HostError, match="could not be read"):
+        host.get(str(tmp_path / "nothing"), tmp_path / "back")
+
+
+def home_file(folder: Path) -> Path:
+    (folder / "file").write_text("content")
+    return folder / "file"
+
+
+def test_a_full_disk_keeps_the_old_file(home: Home, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(300_000))
+    prepare = "mkdir /run/small && mount -t tmpfs -o size=100k tmpfs /run/small && echo old > /run/small/file"
+    with running_sshd(tmp_path / "sshd", home, prepare=prepare) as server:
+        home.add("server", server)
+        host = SshHost("server", "server")
+        with pytest.raises(HostError, match="untouched"):
+            host.put(source, "/run/small/file")
+        assert host.run(["sh", "-c", "cat /run/small/file; ls -A /run/small"]).stdout == "old\nfile\n"
+        host.close()
+
+
+ORDINARY_USER = """
+for file in passwd shadow group sudoers; do cp -a /etc/$file {folder}/$file; done
+echo 'bench:x:4242:4242::/tmp:/bin/sh' >> {folder}/passwd
+echo 'bench:*:19000:0:99999:7:::' >> {folder}/shadow
+echo 'bench:x:4242:' >> {folder}/group
+echo '{rule}' >> {folder}/sudoers
+for file in passwd shadow group sudoers; do mount --bind {folder}/$file /etc/$file; done
+"""
+
+
+@pytest.mark.skipif(not Path("/usr/bin/sudo").exists(), reason="needs sudo")
+@pytest.mark.parametrize(("rule", "allowed"), [("bench ALL=(root) NOPASSWD: ALL", True), ("", False)])
+def test_an_ordinary_user_becomes_root_by_sudo_or_is_told(home: Home, tmp_path: Path, rule: str, allowed: bool) -> None:
+    folder = tmp_path / "sshd"
+    prepare = "{ " + ORDINARY_USER.format(folder=folder, rule=rule) + "}"
+    with running_sshd(folder, home, prepare=prepare) as server:
+        home.add("server", server, "User bench")
+        host = SshHost("server", "server")
+        if allowed:
+            assert host.run(["id", "-u"]).stdout == "0\n"
+            assert host.run(["cat"], stdin="text").stdout == "text"
+            assert len(host.run(["sh", "-c", "echo $SSH_CONNECTION"]).stdout.split()) == 4
+        else:
+            with pytest.raises(HostError, match="is refused to bench") as caught:
+                host.run(["id", "-u"])
+            assert "NOPASSWD" in str(caught.value)
+        host.close()
+
+
+def test_a_noisy_login_shell_is_named(home: Home, tmp_path: Path) -> None:
+    noise = 'ForceCommand echo welcome; eval "$SSH_ORIGINAL_COMMAND"'
+    with running_sshd(tmp_path / "sshd", home, options=[noise]) as server:
+        home.add("server", server)
+        with pytest.raises(HostError, match="welcome"):
+            SshHost("server", "server").run(["true"])

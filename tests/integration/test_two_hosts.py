@@ -1,0 +1,328 @@
+"""The paper's two computers, as far as one machine can play them: two real sshd in network namespaces of their own.
+
+Two veth links join the namespaces, a third pair each carries SSH to this machine. Each computer has a
+mount namespace with a /run of its own, the server an Open vSwitch there, which stands for the system's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import eventually, settings
+from middlebench import config
+from middlebench.convergence import converge, plan_for
+from middlebench.errors import HostError, LeaseError, SwitchError, TrialError
+from middlebench.record import Cell
+from middlebench.sites import ssh
+from middlebench.testbed import site_of, stand_up
+from middlebench.trial import measure
+from ssh_server import Home, Sshd, descendants, needs_sshd
+
+pytestmark = needs_sshd
+
+NAMES = ("mbench-test-a", "mbench-test-b")
+OPENVSWITCH = """
+export OVS_RUNDIR=/run/openvswitch OVS_LOGDIR=/run/openvswitch OVS_DBDIR=/run/openvswitch
+mkdir $OVS_RUNDIR
+ovsdb-tool create $OVS_RUNDIR/conf.db /usr/share/openvswitch/vswitch.ovsschema
+ovsdb-server $OVS_RUNDIR/conf.db --remote=punix:$OVS_RUNDIR/db.sock \\
+    --detach --no-chdir --pidfile --log-file -vconsole:off
+ovs-vsctl --no-wait init
+ovs-vswitchd --detach --no-chdir --pidfile --log-file -vconsole:off
+"""
+
+
+def ip(*lines: str) -> None:
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
+
+
+@dataclass
+class TwoComputers:
+    """Two sshd and the links between them."""
+
+    home: Home
+    test_computer: Sshd
+    server: Sshd
+    composition: dict[str, Any]
+
+    @property
+    def options(self) -> config.Testbed:
+        return config.composed(self.composition, "the tests")
+
+    def ssh(self, sshd: Sshd) -> list[str]:
+        """Return the words that run a command on a computer without our own code."""
+        alias = "server" if sshd is self.server else "test"
+        known = f"UserKnownHostsFile={self.home.known_hosts}"
+        return ["ssh", "-F", str(self.home.ssh / "config"), "-o", known, alias]
+
+    def on(self, sshd: Sshd, script: str) -> str:
+        """Run a shell script on a computer and return what it printed."""
+        return subprocess.run([*self.ssh(sshd), script], capture_output=True, text=True, check=True).stdout
+
+    def changed(self, **server: object) -> config.Testbed:
+        """Return the composition with other options of the server."""
+        composition = json.loads(json.dumps(self.composition))
+        composition["site"]["middlebox_server"].update(server)
+        return config.composed(composition, "the tests")
+
+
+def start_computer(stack: ExitStack, folder: Path, home: Home, index: int, prepare: str) -> Sshd:
+    """Start a computer: a network namespace, a way to it, and an sshd in it."""
+    name, outside = NAMES[index], f"mbt{index}-ssh"
+    here, there = (f"198.51.100.{8 * index + last}" for last in (1, 2))
+    subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+    ip(
+        f"netns add {name}",
+        f"link add name {outside} type veth peer name mgmt netns {name}",
+        f"address add {here}/30 dev {outside}",
+        f"link set dev {outside} up",
+    )
+    stack.callback(subprocess.run, ["ip", "netns", "del", name], check=True)
+    server = Sshd(
+        folder=folder / name,
+        port=22,
+        address=there,
+        enter=["nsenter", f"--net=/run/netns/{name}", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
+        prepare=f"mount -t sysfs sysfs /sys && ip address add {there}/30 dev mgmt && "
+        f"ip link set dev mgmt up && ip link set dev lo up && {{ {prepare} }}",
+    )
+    stack.callback(server.stop)
+    server.start(home.public_key)
+    home.add(("test", "server")[index], server)
+    return server
+
+
+@pytest.fixture(scope="module")
+def computers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoComputers]:
+    folder = tmp_path_factory.mktemp("computers")
+    runtime = folder / "runtime"
+    runtime.mkdir(mode=0o700)
+    home = Home(folder / "home")
+    with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
+        environment.setenv("HOME", str(home.folder))
+        environment.setenv("MIDDLEBENCH_RUNTIME", str(runtime))
+        environment.delenv("SSH_AUTH_SOCK", raising=False)
+        test_computer = start_computer(stack, folder, home, 0, ":;")
+        server = start_computer(stack, folder, home, 1, OPENVSWITCH)
+        ip(
+            *(
+                f"link add name eth{index} netns {NAMES[0]} type veth peer name eth{index} netns {NAMES[1]}"
+                for index in range(2)
+            )
+        )
+        composition = {
+            "description": "two computers over SSH",
+            "site": {
+                "driver": "ssh",
+                "test_computer": {"host": "test", "ports": ["eth0", "eth1"]},
+                "middlebox_server": {"host": "server", "ports": ["eth0", "eth1"]},
+                "link": {"rate_mbps": 10000},
+            },
+            "switch": {"driver": "system-openvswitch", "datapath": "userspace"},
+            "middlebox": {"driver": "netns"},
+            "generator": {"driver": "trafgen"},
+        }
+        computers = TwoComputers(home=home, test_computer=test_computer, server=server, composition=composition)
+        yield computers
+        assert "mbench" not in computers.on(server, "ip -o link; ip netns list; ovs-vsctl show")
+        assert computers.on(server, "ls /run/mbench").split() == ["lock"]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(ssh, "CARRIER_SECONDS", 0.3)
+
+
+@pytest.fixture
+def taken_down(computers: TwoComputers) -> Iterator[None]:
+    """The test leaves the computers as it found them."""
+    yield
+    site_of("two-hosts", computers.options).close()
+
+
+def cell(length: int, size: int) -> Cell:
+    return Cell(testbed="two-hosts", n=length, frame_bytes=size, repetition=1)
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_cells_are_measured_over_ssh_and_the_live_chain_is_found_again(computers: TwoComputers) -> None:
+    testbed = stand_up("two-hosts", computers.options)
+    for length, size in ((1, 60), (2, 1514)):
+        record, _ = measure(testbed, testbed.components(), cell(length, size), settings(offered_load=5.0))
+        assert record.counts.received_packets > 0
+        assert record.counts.trial_received_packets == record.counts.trial_sent_packets
+        assert record.attestation.probes_returned == record.attestation.probes_sent
+        assert len(record.hops) == length + 1
+        assert "the server's own" in record.components.switch
+    again = stand_up("two-hosts", computers.options)
+    assert again.hosts.middlebox_server is testbed.hosts.middlebox_server
+    assert converge(again, plan_for(again, 2)).fingerprint == record.attestation.fingerprint
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_pkt_gen_measures_over_ssh(computers: TwoComputers) -> None:
+    stand_in = str(Path(__file__).parents[1] / "pktgen_stand_in.py")
+    generator = {"driver": "pkt-gen", "program": stand_in, "link_wait_s": 0}
+    testbed = stand_up("two-hosts", config.composed(computers.composition | {"generator": generator}), "the tests")
+    load = settings(offered_load=2.0, warm_up_s=0.3, window_s=0.6, sample_s=0.2)
+    record, raw = measure(testbed, testbed.components(), cell(1, 100), load)
+    assert record.counts.trial_received_packets == record.counts.trial_sent_packets > 0
+    assert record.hops[-1].left_packets >= record.counts.trial_received_packets
+    assert record.components.generator.startswith("pkt-gen")
+    assert "main_thread" in raw
+
+
+def port_state(computers: TwoComputers, sshd: Sshd) -> str:
+    return computers.on(
+        sshd,
+        "for p in eth0 eth1; do ethtool -k $p; cat /sys/class/net/$p/mtu /sys/class/net/$p/flags "
+        "/proc/sys/net/ipv6/conf/$p/disable_ipv6; done",
+    )
+
+
+def test_ports_are_prepared_and_put_back(computers: TwoComputers) -> None:
+    both = (computers.test_computer, computers.server)
+    before = [port_state(computers, sshd) for sshd in both]
+    site = site_of("two-hosts", computers.options)
+    site.open()
+    prepared = port_state(computers, computers.test_computer)
+    assert prepared != before[0]
+    assert "generic-receive-offload: on" not in prepared
+    facts = site.facts()
+    json.dumps(facts)
+    assert facts["middlebox_server"]["programs"]["ovs-vsctl"].startswith("ovs-vsctl (Open vSwitch)")
+    assert any("flow control" in limit for limit in facts["limits"])
+    assert site.close() is True
+    assert site.close() is False
+    assert [port_state(computers, sshd) for sshd in both] == before
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_another_user_is_told_who_measures(computers: TwoComputers) -> None:
+    holder = json.dumps({"user": "alice@elsewhere", "since": "noon", "purpose": "testbed x", "pid": 1, "command": "c"})
+    request = json.dumps({"verb": "hold", "folder": ssh.FOLDER, "holder": holder, "family": [], "wait_s": 0})
+    hold = shlex.join(["python3", "-c", ssh.AGENT.read_text(), request])
+    with subprocess.Popen(
+        [*computers.ssh(computers.server), hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert "locked" in other.stdout.readline()
+        with pytest.raises(LeaseError, match="alice@elsewhere holds it since noon for testbed x"):
+            site_of("two-hosts", computers.options).open()
+        other.communicate()
+    site_of("two-hosts", computers.options).open()
+
+
+OPEN = """
+import json
+import sys
+from middlebench import config
+from middlebench.testbed import site_of
+site_of("two-hosts", config.composed(json.loads(sys.argv[1]), "the tests")).open()
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def open_elsewhere(computers: TwoComputers) -> subprocess.Popen[str]:
+    """Open the site in another process, one of our own children."""
+    argv = [sys.executable, "-c", OPEN, computers.options.model_dump_json()]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_killed_run_gives_its_locks_back(computers: TwoComputers) -> None:
+    with open_elsewhere(computers) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        try:
+            with pytest.raises(LeaseError, match="testbed two-hosts"):
+                site_of("two-hosts", computers.options).open()
+        finally:
+            other.send_signal(signal.SIGKILL)
+    assert site_of("two-hosts", computers.options).close() is True
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_a_job_uses_the_locks_of_its_run(computers: TwoComputers) -> None:
+    site_of("two-hosts", computers.options).open()
+    with open_elsewhere(computers) as job:
+        assert job.communicate() == ("open\n", None)
+    assert job.returncode == 0
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_another_testbed_is_not_overrun(computers: TwoComputers) -> None:
+    site_of("two-hosts", computers.options).open()
+    with pytest.raises(HostError, match="testbed two-hosts stands there"):
+        site_of("another", computers.options).open()
+    assert site_of("another", computers.options).close() is False
+
+
+def test_a_port_that_somebody_needs_is_left_alone(computers: TwoComputers) -> None:
+    computers.on(computers.server, "ip link set dev eth1 up; ip route add default dev eth1")
+    options = computers.changed(ports=["mgmt", "eth1"])
+    with pytest.raises(HostError, match="mgmt carries the SSH connection") as caught:
+        site_of("two-hosts", options).open()
+    assert "mgmt has the address" in str(caught.value)
+    assert "eth1 carries a default route" in str(caught.value)
+    site_of("two-hosts", options).close()
+    computers.on(computers.server, "ip route del default; ip link set dev eth1 down")
+
+
+def test_a_bridge_that_is_not_ours_keeps_its_ports(computers: TwoComputers) -> None:
+    computers.on(
+        computers.server, "ovs-vsctl add-br theirs -- set Bridge theirs datapath_type=netdev -- add-port theirs eth1"
+    )
+    testbed = stand_up("two-hosts", computers.options)
+    with pytest.raises(SwitchError, match="eth1 is on bridge theirs, which is not ours"):
+        converge(testbed, plan_for(testbed, 1))
+    assert computers.on(computers.server, "ovs-vsctl list-ports theirs").split() == ["eth1"]
+    site_of("two-hosts", computers.options).close()
+    assert computers.on(computers.server, "ovs-vsctl list-br").split() == ["theirs"]
+    computers.on(computers.server, "ovs-vsctl del-br theirs")
+
+
+def test_a_cable_that_is_not_there_is_named(computers: TwoComputers) -> None:
+    computers.on(computers.server, "ip link add name dark0 type veth peer name dark1")
+    options = computers.changed(ports=["dark0", "eth1"])
+    with pytest.raises(HostError, match=r"eth0 had no link for 0\.3 s"):
+        site_of("two-hosts", options).open()
+    site_of("two-hosts", options).close()
+    computers.on(computers.server, "ip link del dev dark0")
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_sshd_killed_during_a_measurement_leaves_no_record_and_no_generator(computers: TwoComputers) -> None:
+    testbed = stand_up("two-hosts", computers.options)
+    converge(testbed, plan_for(testbed, 1))
+
+    def generating() -> bool:
+        return bool(descendants(computers.test_computer.process.pid, "trafgen"))
+
+    def cut() -> None:
+        eventually(generating, "traffic is made")
+        for session in computers.test_computer.sessions():
+            os.kill(session, signal.SIGKILL)
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    with pytest.raises((HostError, TrialError), match="connection was lost"):
+        measure(testbed, testbed.components(), cell(1, 60), settings(window_s=10.0, offered_load=5.0))
+    thread.join()
+    eventually(lambda: not generating(), "the generator is gone")
+    again = stand_up("two-hosts", computers.options)
+    record, _ = measure(again, again.components(), cell(1, 60), settings(offered_load=5.0))
+    assert record.counts.received_packets > 0

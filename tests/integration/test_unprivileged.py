@@ -1,0 +1,110 @@
+"""The first row of the study as a user without any privilege, by the commands that the rules run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import PROJECT, Footprint, composition, settings
+from middlebench import record
+
+NOBODY = 65534
+TUN = Path("/dev/net/tun")
+AS_NOBODY = f"""
+set -eu
+mount -t tmpfs -o mode=0755 tmpfs {TUN.parent}
+mknod -m 0666 {TUN} c 10 200
+exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --no-new-privs env "$@"
+"""
+"""Become nobody, in a mount namespace in which the tun device has the mode that Debian gives it.
+
+``env`` stands between because setpriv itself still may execute what nobody may not.
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that belongs to the user; pytest's own may be closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="middlebench-test-"))
+    if os.getuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    footprint = Footprint(folder / "runtime")
+    try:
+        yield folder
+        footprint.demand_nothing_left()
+    finally:
+        footprint.kill_all()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def as_user(home: Path) -> Run:
+    """Run a command as a user without privileges."""
+    become = ["unshare", "--mount", "sh", "-c", AS_NOBODY, "as-nobody"] if os.getuid() == 0 else []
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": f"{PROJECT / 'workflow'}:{sysconfig.get_path('purelib')}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MIDDLEBENCH_RUNTIME": str(home / "runtime"),
+        "MIDDLEBENCH_TESTBEDS": str(home),
+    }
+
+    def run(*argv: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*become, *argv], env=environment, cwd=home, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def python(as_user: Run) -> str:
+    """An interpreter that the user can execute and that finds the library and what it needs."""
+    if not TUN.exists():
+        pytest.skip(f"{TUN} is missing: the kernel has no tun module loaded")
+    if as_user("unshare", "--user", "--map-root-user", "--net", "true").returncode:
+        pytest.skip("user namespaces are switched off for unprivileged users")
+    candidates = [os.path.realpath(sys.executable), f"/usr/bin/python3.{sys.version_info.minor}"]
+    tried = [as_user(each, "-c", "import middlebench.cli, middlebench.testbed") for each in candidates]
+    for candidate, result in zip(candidates, tried, strict=True):
+        if result.returncode == 0:
+            return candidate
+    pytest.skip(f"an unprivileged user can use neither interpreter: {'; '.join(each.stderr.strip() for each in tried)}")
+
+
+def test_first_row_is_measured_without_privileges(as_user, python, home):
+    (home / "local.yaml").write_text(yaml.safe_dump(composition()))
+    footprint = Footprint(home / "runtime")
+
+    def middlebench(*argv: str) -> None:
+        result = as_user(python, "-m", "middlebench", *argv)
+        assert result.returncode == 0, result.stderr
+
+    provision = ("--provision", "provision.json", "--chain-length", "1")
+    middlebench("provision", "--testbed", "local", "--output", "provision.json")
+    middlebench("deploy", *provision, "--output", "deployment.json")
+    for size in (60, 800, 1500):
+        cell = ("--frame-size", str(size), "--settings", settings().model_dump_json(), "--output", f"{size}.json")
+        middlebench("measure", *provision, *cell)
+
+    assert {Path(f"/proc/{pid}").stat().st_uid for pid in footprint.processes()} == {os.getuid() or NOBODY}
+    namespaces = footprint.namespaces()
+    middlebench("down")
+    footprint.demand_nothing_left(namespaces)
+
+    found = record.read(record.Provision, home / "provision.json")
+    assert found.facts["unprivileged"] is True
+    for size in (60, 800, 1500):
+        measured = record.read(record.Record, home / f"{size}.json")
+        assert (measured.cell.n, measured.cell.frame_bytes) == (1, size)
+        assert measured.counts.received_packets > 0
+        assert measured.attestation.probes_returned == measured.attestation.probes_sent > 0

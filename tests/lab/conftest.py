@@ -1,0 +1,58 @@
+"""The lab for its tests: booted once, with a runtime folder of its own. Skipped unless MIDDLEBENCH_LAB=1."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import PROJECT
+from middlebench import config
+from middlebench.convergence import tear_down
+from middlebench.hosts.base import Host
+from middlebench.sites.lab import Lab
+from middlebench.testbed import Testbed, stand_up
+
+LAB = "MIDDLEBENCH_LAB"
+TEST_SECONDS = 900.0
+"""An emulated processor boots a domain in half a minute, on a busy machine in two."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "lab: needs the emulated Xen host; run with MIDDLEBENCH_LAB=1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("lab")
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+            if os.environ.get(LAB) != "1":
+                item.add_marker(pytest.mark.skip(reason=f"boots an emulated Xen host: set {LAB}=1, or `make test-lab`"))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    """The testbed of ``config/testbeds/lab.yaml``, on a lab of the tests' own."""
+    options = config.composed(yaml.safe_load((PROJECT / "config/testbeds/lab.yaml").read_text()), "the tests")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIDDLEBENCH_RUNTIME", str(tmp_path_factory.mktemp("runtime")))
+        try:
+            yield stand_up("lab-tests", options)
+        finally:
+            Lab(options.site, "lab-tests").close()
+
+
+@pytest.fixture
+def testbed(lab: Testbed) -> Iterator[Testbed]:
+    """The lab with no chain on it, before and after."""
+    tear_down(lab)
+    yield lab
+    tear_down(lab)
+
+
+@pytest.fixture
+def server(testbed: Testbed) -> Host:
+    return testbed.hosts.middlebox_server

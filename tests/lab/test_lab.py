@@ -1,0 +1,118 @@
+"""Chains of real Xen domains on the emulated host: real ``xl``, real Open vSwitch, real frames."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from helpers import settings
+from middlebench.chain import plan_chain
+from middlebench.convergence import converge, deploy, read_live, tear_down
+from middlebench.deadline import Deadline
+from middlebench.errors import MiddleboxError, TrialError
+from middlebench.hosts.base import Host
+from middlebench.record import Cell
+from middlebench.sites.lab import Lab
+from middlebench.testbed import Testbed
+from middlebench.trial import measure
+
+STALE = """
+name = "mbench-1"
+kernel = "/usr/lib/mbench/linux/vmlinux"
+memory = 32
+"""
+SHORT = settings(window_s=3.0, warm_up_s=1.0, sample_s=1.0)
+LONG = settings(window_s=60.0, warm_up_s=1.0, sample_s=1.0)
+
+
+def cell(length: int, frame_bytes: int = 256) -> Cell:
+    return Cell(testbed="lab-tests", n=length, frame_bytes=frame_bytes, repetition=1)
+
+
+def plan_of(testbed: Testbed, length: int):
+    return plan_chain(length, testbed.hosts.server_ports)
+
+
+def what_is_there(server: Host) -> tuple[set[str], set[str]]:
+    """Names of all domains, and of all interfaces that carry our label."""
+    said = server.run(["sh", "-c", "xl list; echo; ip -brief link; ovs-vsctl list-br"]).stdout
+    domains, _, rest = said.partition("\n\n")
+    return {line.split()[0] for line in domains.splitlines()[1:]}, {
+        line.split()[0] for line in rest.splitlines() if line.startswith("mbench-")
+    }
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
+    record, _ = measure(testbed, testbed.components(), cell(length), SHORT)
+    assert record.counts.received_packets > 0.5 * record.counts.intended_packets
+    assert [hop.bridge for hop in record.hops] == [f"mbench-br{index}" for index in range(length + 1)]
+    assert all(hop.entered_packets >= record.counts.received_packets for hop in record.hops)
+    assert what_is_there(server)[0] == {"Domain-0", *(f"mbench-{index}" for index in range(1, length + 1))}
+    tear_down(testbed)
+    assert what_is_there(server) == ({"Domain-0"}, set())
+
+
+def test_a_domain_that_is_destroyed_while_frames_pass_voids_the_trial(testbed, server):
+    deploy(testbed, plan_of(testbed, 1))
+    second = threading.Timer(8.0, lambda: server.run(["xl", "destroy", "mbench-1"], deadline=Deadline(90.0)))
+    second.start()
+    begin = time.monotonic()
+    with pytest.raises(TrialError, match="mbench-1"):
+        measure(testbed, testbed.components(), cell(1), LONG)
+    second.join()
+    assert time.monotonic() - begin < 55.0
+
+
+def test_a_stale_domain_of_the_same_name_is_removed_first(testbed, server):
+    server.run(
+        ["sh", "-c", "cat > /run/stale.cfg && xl create -p /run/stale.cfg"], stdin=STALE, deadline=Deadline(120.0)
+    )
+    stale = testbed.middleboxes.live()["mbench-1"]
+    deploy(testbed, plan_of(testbed, 1))
+    assert testbed.middleboxes.live()["mbench-1"] != stale
+
+
+def test_a_restarted_switch_is_noticed_and_the_chain_made_anew(testbed, server):
+    plan = plan_of(testbed, 1)
+    deploy(testbed, plan)
+    before = read_live(testbed)
+    server.run(["sh", "-c", "ovs-appctl -t ovs-vswitchd exit && sleep 3; ovs-vsctl --timeout=30 show > /dev/null"])
+    server.run(["sh", "-c", RESTART])
+    after = converge(testbed, plan)
+    assert after.switch.identity != before.switch.identity
+    assert after.differences(plan) == []
+
+
+RESTART = """
+pidof ovs-vswitchd > /dev/null || ovs-vswitchd unix:/run/openvswitch/db.sock --pidfile --detach --monitor \
+    --no-chdir --log-file=/var/log/openvswitch/ovs-vswitchd.log -vconsole:off
+"""
+
+
+def test_a_full_disk_on_the_server_is_told(testbed, server):
+    plan = plan_of(testbed, 1)
+    try:
+        server.run(["sh", "-c", "dd if=/dev/zero of=/var/full bs=1M 2> /dev/null; true"], deadline=Deadline(300.0))
+        with pytest.raises(MiddleboxError, match="disk is full") as raised:
+            deploy(testbed, plan)
+        assert "mbench-1" in str(raised.value)
+    finally:
+        server.run(["rm", "-f", "/var/full"])
+
+
+def test_a_missing_image_is_told_before_anything_is_made(testbed, server):
+    server.run(["mv", "/usr/lib/mbench/linux", "/usr/lib/mbench/away"])
+    try:
+        with pytest.raises(MiddleboxError, match="there is no file /usr/lib/mbench/linux/vmlinux"):
+            deploy(testbed, plan_of(testbed, 1))
+        assert what_is_there(server)[0] == {"Domain-0"}
+    finally:
+        server.run(["mv", "/usr/lib/mbench/away", "/usr/lib/mbench/linux"])
+
+
+def test_the_lab_says_of_itself_that_it_is_emulated(lab):
+    facts = Lab(lab.options.site, lab.name).facts()
+    assert facts["emulated"] is True
+    assert facts["middlebox_server"].keys() == {"linux", "openvswitch", "xen"}

@@ -1,0 +1,287 @@
+"""Real runs of the whole workflow, each in a copy of the project with a small study."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers import PROJECT, Footprint, composition, descendants, eventually, kill
+from middlebench import record
+
+TESTBED = "tests"
+STUDY = {
+    "testbeds": [TESTBED],
+    "chain_lengths": [1, 2],
+    "frame_sizes": [60, 800],
+    "effort": "short",
+    "efforts": {"short": {"window_s": 0.2, "warm_up_s": 0.1, "sample_s": 0.2}},
+}
+CELLS = {f"n{n}/size{size}/rep1.json" for n in (1, 2) for size in (60, 800)}
+MEASUREMENTS = f"results/{TESTBED}/measurements.csv"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project, with a runtime folder of its own."""
+
+    folder: Path
+    runtime: Path
+
+    @property
+    def footprint(self) -> Footprint:
+        return Footprint(self.runtime)
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / TESTBED
+
+    def configure(self, **changes: Any) -> None:
+        """Write the study, with some of its values changed."""
+        (self.folder / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY | changes))
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        """Start Snakemake on one core, as a user does."""
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder / "workflow"),
+            "MIDDLEBENCH_RUNTIME": str(self.runtime),
+            "XDG_CACHE_HOME": str(self.folder / ".cache"),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "1", *argv],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def try_run(self, *argv: str) -> tuple[int, str]:
+        """Run Snakemake to its end; return its exit status and what it said."""
+        with self.start(*argv) as process:
+            said, _ = process.communicate()
+        return process.returncode, said
+
+    def run(self, *argv: str) -> str:
+        """Run Snakemake, which must succeed, and return what it said."""
+        status, said = self.try_run(*argv)
+        assert status == 0, said
+        return said
+
+    def down(self) -> None:
+        """Run ``middlebench down``."""
+        subprocess.run(
+            [sys.executable, "-m", "middlebench", "down", TESTBED],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "MIDDLEBENCH_RUNTIME": str(self.runtime)},
+            check=True,
+            capture_output=True,
+        )
+
+    def cells(self) -> dict[str, tuple[bytes, int]]:
+        """Return every cell's record by its path: what is in it, and when it was written."""
+        folder = self.results / "cells"
+        return {
+            str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in sorted(folder.glob("**/*.json"))
+        }
+
+
+@contextmanager
+def live(project: Project) -> Iterator[Project]:
+    """Take the project's testbed down in the end, and demand that nothing of it is left."""
+    try:
+        yield project
+        project.down()
+        project.footprint.demand_nothing_left()
+    finally:
+        project.footprint.kill_all()
+
+
+def copy_of_the_project(folder: Path) -> Project:
+    """Copy what is, or would be, under version control."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
+    project = Project(folder, runtime=folder.with_name(f"{folder.name}-runtime"))
+    project.configure()
+    (folder / "config" / "testbeds" / f"{TESTBED}.yaml").write_text(yaml.safe_dump(composition()))
+    return project
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Project]:
+    """A project in which nothing was run yet."""
+    with live(copy_of_the_project(tmp_path / "project")) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project whose sweep is finished; not to be changed."""
+    with live(copy_of_the_project(tmp_path_factory.mktemp("swept") / "project")) as project:
+        project.run(MEASUREMENTS)
+        yield project
+
+
+@pytest.fixture
+def finished(swept: Project, tmp_path: Path) -> Iterator[Project]:
+    """A project whose sweep is finished, on a machine on which nothing is live any more."""
+    shutil.copytree(swept.folder, tmp_path / "project", symlinks=True)
+    with live(Project(tmp_path / "project", tmp_path / "runtime")) as project:
+        yield project
+
+
+def planned(said: str) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run announced."""
+    rows = [line.split() for line in said.partition("Job stats:")[2].partition("\n\n")[0].splitlines()]
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def test_sweep_leaves_an_attested_record_of_every_cell_and_a_row_for_each(swept):
+    assert swept.cells().keys() == CELLS
+    for name in CELLS:
+        measured = record.read(record.Record, swept.results / "cells" / name)
+        assert name == f"n{measured.cell.n}/size{measured.cell.frame_bytes}/rep{measured.cell.repetition}.json"
+        assert measured.cell.testbed == TESTBED
+        assert measured.counts.received_packets > 0
+        assert measured.attestation.probes_returned == measured.attestation.probes_sent > 0
+        assert len(measured.attestation.fingerprint) == 64
+    assert len((swept.folder / MEASUREMENTS).read_text().splitlines()) == 1 + len(CELLS)
+
+
+def test_chains_are_deployed_once_each(swept):
+    deployments = sorted(path.name for path in (swept.results / "deployments").iterdir())
+    assert deployments == ["n1.json", "n2.json"]
+    for n in (1, 2):
+        of_cells = {
+            record.read(record.Record, swept.results / "cells" / name).attestation.fingerprint
+            for name in CELLS
+            if name.startswith(f"n{n}/")
+        }
+        deployed = record.read(record.Deployment, swept.results / "deployments" / f"n{n}.json").fingerprint
+        assert of_cells == {deployed}
+
+
+def test_cell_asked_for_by_name_is_the_only_one_measured(fresh):
+    fresh.run(f"results/{TESTBED}/cells/n2/size60/rep1.json")
+    assert fresh.cells().keys() == {"n2/size60/rep1.json"}
+    assert [path.name for path in (fresh.results / "deployments").iterdir()] == ["n2.json"]
+
+
+def test_killed_sweep_resumes_without_measuring_a_finished_cell_again(fresh):
+    fresh.configure(efforts={"short": {"window_s": 1, "warm_up_s": 0.1}})
+    with fresh.start(MEASUREMENTS) as sweep:
+        eventually(
+            lambda: fresh.cells() and fresh.footprint.named("trafgen"), "the sweep is within its second cell", 90
+        )
+        for pid in descendants(sweep.pid):
+            kill(pid)
+        sweep.communicate()
+    eventually(lambda: not fresh.footprint.named("trafgen"), "the generator ended")
+    before = fresh.cells()
+    assert before.keys() < CELLS
+
+    fresh.run(MEASUREMENTS)
+    after = fresh.cells()
+    assert {name: after[name] for name in before} == before
+    assert after.keys() == CELLS
+    for name in CELLS:
+        record.read(record.Record, fresh.results / "cells" / name)
+
+    namespaces = fresh.footprint.namespaces()
+    fresh.down()
+    fresh.footprint.demand_nothing_left(namespaces)
+
+
+def test_deleted_record_is_measured_again_and_no_other(finished):
+    before = finished.cells()
+    (finished.results / "cells" / "n2" / "size800" / "rep1.json").unlink()
+    finished.run("--until", "aggregate", "--", "all")
+    after = finished.cells()
+    assert after.keys() == CELLS
+    assert {name for name in CELLS if after[name] != before[name]} == {"n2/size800/rep1.json"}
+
+
+def test_change_of_a_comment_measures_nothing_again(finished):
+    for name in (
+        "Snakefile",
+        "workflow/rules/measure.smk",
+        "workflow/rules/deploy.smk",
+        "workflow/middlebench/trial.py",
+        "workflow/middlebench/generators/traffic_agent.py",
+        f"config/testbeds/{TESTBED}.yaml",
+        "config/config.yaml",
+    ):
+        with (finished.folder / name).open("a") as file:
+            file.write("\n# a comment\n")
+    said = finished.run("--dry-run", "--", *[f"results/{TESTBED}/cells/{name}" for name in CELLS], MEASUREMENTS)
+    assert planned(said) == {}
+    assert "Nothing to be done" in said
+
+
+def test_finished_sweep_is_published_and_then_there_is_nothing_to_do(finished):
+    finished.run("--cores", "2", "--", "all")
+    for dataset in (TESTBED, "published"):
+        page = (finished.folder / "results" / dataset / "report" / "index.html").read_text()
+        assert page.lstrip().lower().startswith("<!doctype html>")
+    assert "Nothing to be done" in finished.run("--dry-run", "--", "all")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "jobs"),
+    [
+        ("config/config.yaml", "\nrepetitions: 2\n", {"measure": 4}),
+        ("config/config.yaml", "\noffered_load: 5\n", {"measure": 4}),
+        ("workflow/middlebench/record.py", '\nPROTOCOL = "next"\n', {"measure": 4}),
+    ],
+    ids=["another repetition", "another load", "another protocol"],
+)
+def test_change_that_matters_measures_what_it_concerns(finished, name, text, jobs):
+    with (finished.folder / name).open("a") as file:
+        file.write(text)
+    said = finished.run("--dry-run", "--until", "measure", "--", "all")
+    assert {rule: count for rule, count in planned(said).items() if rule != "total"} == jobs
+
+
+def test_second_run_is_told_who_holds_the_testbed(fresh):
+    fresh.configure(efforts={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_s": 60}})
+    with fresh.start(MEASUREMENTS) as first:
+        try:
+            eventually(lambda: fresh.footprint.named("trafgen"), "the first run measures", 90)
+            status, said = fresh.try_run(MEASUREMENTS)
+        finally:
+            for pid in descendants(first.pid):
+                kill(pid)
+            first.communicate()
+    assert status != 0
+    assert "holds it since" in said
+    assert f"a run on {TESTBED}" in said
+    assert f"process {first.pid}" in said
+    assert fresh.cells() == {}
+
+
+def test_typo_in_the_config_stops_the_run_before_anything_is_touched(fresh):
+    fresh.configure(frame_size=[60])
+    status, said = fresh.try_run(MEASUREMENTS)
+    assert status != 0
+    for word in ("config/config.yaml", "frame_size: there is no such key", "did you mean frame_sizes?"):
+        assert word in said
+    assert not fresh.results.exists()
+    assert not fresh.runtime.exists()

@@ -1,0 +1,104 @@
+"""Measures what the virtual machines are meant to reach, each as a ratio taken side by side; `make bench`.
+
+Speed belongs here and not in the tests: a figure depends on the machine and on who else uses it. So
+both sides of a ratio are measured in turn, several times, and the best of each is taken; every
+single value is kept in build/bench.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chains import measure_chains
+from figure import Figure
+from forwarding import measure_forwarding
+from middlebench import config
+from middlebench.atomic import write_text
+from middlebench.errors import MiddlebenchError
+from middlebench.middleboxes import qemu
+from middlebench.sites.namespaces import cpu_model
+from middlebench.testbed import alternatives, site_of
+from scale import measure_scale
+from starting import measure_starting
+
+PARTS = {
+    "forwarding": measure_forwarding,
+    "starting": measure_starting,
+    "chains": measure_chains,
+    "scale": measure_scale,
+}
+OUTPUT = Path("build/bench.json")
+RUNTIME = "MIDDLEBENCH_RUNTIME"
+
+
+def main() -> int:
+    """Measure the parts that are asked for; exit status 1 when one misses its target."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part (default: all)")
+    parser.add_argument("--accelerator", choices=["tcg", "kvm"], default="tcg", help="(default: tcg, emulation)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured (default: 5)")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"(default: {OUTPUT})")
+    arguments = parser.parse_args()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="middlebench-bench-") as runtime:
+        os.environ.setdefault(RUNTIME, runtime)  # a sweep that is under way keeps its testbed
+        try:
+            options = chosen(arguments.accelerator)
+            for part in arguments.only or PARTS:
+                figures += PARTS[part](options, arguments.rounds, say)
+        except MiddlebenchError as error:
+            say(f"error: {error}")
+            return error.exit_status
+        finally:
+            site_of("bench", config.load_testbed("local")).close()
+    write_text(arguments.output, report(figures) + "\n")
+    print(table(figures))
+    print(f"every value: {arguments.output}")
+    return 0 if all(figure.reached for figure in figures) else 1
+
+
+def chosen(accelerator: str) -> config.Testbed:
+    """Return the local testbed with nothing left to choose."""
+    options = config.load_testbed("local")
+    machine = qemu.Options.model_validate({"driver": "qemu", "accelerator": accelerator})
+    options = options.model_copy(update={"middlebox": machine})
+    return alternatives(options, site_of("bench", options).open())[0]
+
+
+def table(figures: list[Figure]) -> str:
+    """Return the figures as a table for a terminal."""
+    rows = [("", "measured", "target", "")]
+    rows += [(each.name, each.measured_text, each.target_text, "pass" if each.reached else "MISS") for each in figures]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  {measured:>{widths[1]}}  {target:>{widths[2]}}  {verdict}"
+        for name, measured, target, verdict in rows
+    )
+
+
+def report(figures: list[Figure]) -> str:
+    """Return the figures, every value and the machine as JSON."""
+    return json.dumps(
+        {
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": {"cpu": cpu_model(), "processors": os.cpu_count(), "kernel": platform.release()},
+            "figures": [each.as_json() for each in figures],
+        },
+        indent=1,
+    )
+
+
+def say(message: str) -> None:
+    """Tell how it goes."""
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""How many frames a second one machine forwards, ours against Linux, from tap to tap without a switch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import tap_agent
+from figure import Figure
+from linux_guest import linux_guest
+from middlebench import config
+from middlebench.chain import plan_chain
+from middlebench.middleboxes import qemu
+from middlebench.sites.base import Hosts
+from middlebench.testbed import site_of
+
+TARGET = 4.0
+WARM_UP_S, WINDOW_S = 0.5, 1.5
+SHARES = (1.0, 1.3, 1.7, 2.2)
+"""Paces to try, as shares of what came through a flood: a machine that is drowned in frames forwards fewer."""
+
+
+def measure_forwarding(options: config.Testbed, rounds: int, say: Callable[[str], None]) -> list[Figure]:
+    """Return our rate as a multiple of a Linux guest's under the same QEMU and accelerator."""
+    assert isinstance(options.middlebox, qemu.Options)
+    linux = linux_guest(say).model_copy(update={"accelerator": options.middlebox.accelerator})
+    kinds = {"unikernel": options.middlebox, "linux": linux}
+    hosts = site_of("bench", options).open()
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}
+    for number in range(rounds):
+        for name, kind in kinds.items():
+            found[name].append(_rates(kind, hosts))
+            best = max(found[name][-1].values())
+            say(f"forwarding, round {number + 1}: {name} {best / 1000:.1f} kpkt/s")
+    ours, theirs = (max(max(rates.values()) for rates in found[name]) for name in kinds)
+    return [Figure("one machine, 60 B: packets/s against a Linux guest", ours / theirs, TARGET, " ×", True, found)]
+
+
+def _rates(kind: qemu.Options, hosts: Hosts) -> dict[str, float]:
+    """Return packets/s by pace, of a machine that is made and removed here."""
+    server = hosts.middlebox_server
+    plan = plan_chain(1, hosts.server_ports)
+    machines = qemu.QemuMiddleboxes(kind, server, mtu=1500)
+    machines.destroy()
+    machines.create(plan)
+    machines.wait_until_ready(plan)
+    # The sender has the test computer's processors, the machine the server's.
+    processors = ",".join(map(str, hosts.test_computer.cpus))
+    agent = [*("taskset", "--cpu-list", processors), server.python, "-I", "-S", "-c", _AGENT]
+
+    def rate(pace: float) -> float:
+        words = [*agent, *plan.middleboxes[0].ports, str(pace), str(WARM_UP_S), str(WINDOW_S)]
+        packets, seconds = map(float, server.run(words).stdout.split())
+        return packets / seconds
+
+    flood = rate(0)
+    rates = {"flood": flood, **{f"paced at {share:g} × flood": rate(flood * share) for share in SHARES}}
+    machines.destroy()
+    return rates
+
+
+_AGENT = Path(tap_agent.__file__).read_text()

@@ -1,0 +1,50 @@
+"""How long a machine takes from exec to its word of readiness, against QEMU saying no more than its version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import boot_agent
+from figure import Figure
+from middlebench import config
+from middlebench.chain import plan_chain
+from middlebench.deadline import Deadline
+from middlebench.middleboxes import qemu
+from middlebench.testbed import site_of
+
+TARGET = 1.5
+STARTS_A_ROUND = 8
+
+
+def measure_starting(options: config.Testbed, rounds: int, say: Callable[[str], None]) -> list[Figure]:
+    """Return the time to readiness as a multiple of ``qemu-system-x86_64 --version``."""
+    assert isinstance(options.middlebox, qemu.Options)
+    hosts = site_of("bench", options).open()
+    server = hosts.middlebox_server
+    (middlebox,) = plan_chain(1, hosts.server_ports).middleboxes
+    machines = qemu.QemuMiddleboxes(options.middlebox, server, mtu=1500)
+    machines.destroy()
+    server.run(["sh", "-c", qemu.TAPS, "taps", "1500", *middlebox.ports])
+    server.run(["mkdir", "-p", qemu.FOLDER])
+    times = STARTS_A_ROUND * rounds
+    request = {
+        "version": [qemu.QEMU, "--version"],
+        "machine": qemu.command_line(options.middlebox, qemu.UNIKERNEL.absolute(), middlebox),
+        "log": f"{qemu.FOLDER}/{middlebox.name}.log",
+        "word": qemu.UNIKERNEL_READY,
+        "times": times,
+    }
+    # On all processors: QEMU has a thread for the guest and one for everything else.
+    everywhere = ["taskset", "--cpu-list", ",".join(map(str, sorted({*hosts.test_computer.cpus, *server.cpus})))]
+    result = server.run(
+        [*everywhere, server.python, "-I", "-S", "-c", Path(boot_agent.__file__).read_text()],
+        stdin=json.dumps(request),
+        deadline=Deadline(10.0 * times),
+    )
+    machines.destroy()
+    found = json.loads(result.stdout)
+    version, ready = min(found["version"]), min(found["ready"])
+    say(f"starting: version after {version * 1000:.1f} ms, ready after {ready * 1000:.1f} ms")
+    return [Figure("exec → ready against `qemu --version`", ready / version, TARGET, " ×", False, found)]

@@ -1,0 +1,67 @@
+"""What the paper claims, as data: each claim with its place in the text and the test that it is put to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import AfterValidator, Field, ValidationError
+
+from middlebench.analysis.curves import Selection
+from middlebench.analysis.kinds import Kind
+from middlebench.errors import RecordError
+from middlebench.options import Options
+from middlebench.published import DATA_FOLDER
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Claim(Options):
+    """One statement of the paper that figures can bear out or refute."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    claim: Text
+    """The statement, in our words."""
+    place: Text
+    """Where the paper makes it: section and beginning of the sentence, figure or table."""
+    stated: Text
+    """The figure or shape that the paper gives."""
+    reading: Text
+    """What had to be decided to make the paper's words testable."""
+    curve: Selection
+    """What is looked at."""
+    test: Annotated[Kind, Field(discriminator="kind")]
+    """How it is judged."""
+
+
+def _distinct(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    repeated = sorted(name for name, times in Counter(claim.id for claim in claims).items() if times > 1)
+    if repeated:
+        raise ValueError(f"each id may stand here once, but {', '.join(repeated)} is repeated")
+    return claims
+
+
+class Claims(Options):
+    """The file of claims."""
+
+    claims: Annotated[tuple[Claim, ...], Field(min_length=1), AfterValidator(_distinct)]
+
+
+def load_claims(folder: Path = DATA_FOLDER) -> tuple[Claim, ...]:
+    """Return the claims of ``claims.yaml`` in a folder.
+
+    Raises:
+        RecordError: the file cannot be read, or a claim is not what it should be; the message names it.
+    """
+    path = folder / "claims.yaml"
+    doing = f"reading {path}"
+    try:
+        return Claims.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).claims
+    except (OSError, yaml.YAMLError) as error:
+        raise RecordError(doing, str(error), "the paper's claims belong to data/paper") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RecordError(doing, f"{where}: {first['msg']} (found: {first['input']!r})") from error

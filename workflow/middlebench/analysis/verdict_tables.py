@@ -1,0 +1,165 @@
+"""The verdicts for readers: claim by claim in a table, in words, and what each verdict asks for."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+
+import pandas as pd
+
+from middlebench.analysis.findings import Verdict
+from middlebench.analysis.kinds import KINDS
+from middlebench.analysis.tables import Table, to_csv, to_latex, to_markdown
+from middlebench.analysis.verdicts import Judgement
+from middlebench.atomic import write_text
+
+
+def claims_table(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> Table:
+    """Return every verdict with all of its figures, a column each.
+
+    Args:
+        judgements: what a dataset says.
+        reference: what the paper's own tables say to the same claims.
+        testbed: the dataset.
+    """
+    rows = [
+        {
+            "id": mine.claim.id,
+            "claim": mine.claim.claim,
+            "place": mine.claim.place,
+            "stated": mine.claim.stated,
+            "reading": mine.claim.reading,
+            "test": mine.claim.test.kind,
+            "published_figure": paper.finding.figure,
+            "published_verdict": str(paper.finding.verdict),
+            "figure": mine.finding.figure,
+            "low": mine.interval.low if mine.interval else float("nan"),
+            "high": mine.interval.high if mine.interval else float("nan"),
+            "unit": mine.finding.unit or paper.finding.unit,
+            "repetitions": mine.repetitions,
+            "agreeing": mine.agreeing,
+            "verdict": str(mine.finding.verdict),
+            "evidence": mine.finding.evidence,
+        }
+        for mine, paper in zip(judgements, reference, strict=True)
+    ]
+    headings = {name: name for name in rows[0]} if rows else {}
+    return Table(pd.DataFrame(rows), headings, _caption(testbed))
+
+
+def readers_table(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> Table:
+    """Return the verdicts in a form that fits on a page; the arguments are those of :func:`claims_table`."""
+    own = judgements is reference
+    rows = [
+        {
+            "claim": f"{mine.claim.claim} ({mine.claim.place})",
+            "stated": mine.claim.stated,
+            **({} if own else {"published": f"{shown(paper)}: {paper.finding.verdict}"}),
+            "figure": shown(mine),
+            "verdict": str(mine.finding.verdict) + agreement(mine),
+        }
+        for mine, paper in zip(judgements, reference, strict=True)
+    ]
+    headings = {
+        "claim": "Claim",
+        "stated": "The paper's text",
+        **({} if own else {"published": "The paper's tables"}),
+        "figure": "The paper's tables" if own else f"Testbed {testbed}",
+        "verdict": "Verdict",
+    }
+    widths = {"claim": 0.38, "stated": 0.13, "published": 0.15, "figure": 0.15, "verdict": 0.11}
+    return Table(pd.DataFrame(rows, columns=list(headings)), headings, _caption(testbed), widths)
+
+
+def write_claims(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str, folder: Path) -> None:
+    """Write ``claims.csv`` with every figure, and ``claims.md`` and ``claims.tex`` for readers."""
+    table = readers_table(judgements, reference, testbed)
+    write_text(folder / "claims.csv", to_csv(claims_table(judgements, reference, testbed)))
+    write_text(folder / "claims.md", to_markdown(table))
+    write_text(folder / "claims.tex", to_latex(table))
+
+
+def to_html(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> str:
+    """Return the verdicts as an HTML table, each with the figures behind it; arguments as before."""
+    own = judgements is reference
+    heads = ["Claim", "The paper’s text", "The paper’s tables", *([] if own else [f"Testbed {testbed}"]), "Figures"]
+    body = []
+    for mine, paper in zip(judgements, reference, strict=True):
+        claim = mine.claim
+        verdicts = [paper] if own else [paper, mine]
+        cells = [
+            f"{html.escape(claim.claim)}<br><small>{html.escape(claim.place)}. {html.escape(claim.reading)}</small>",
+            html.escape(claim.stated),
+            *(f"{html.escape(shown(each))}<br>{_badge(each)}" for each in verdicts),
+            f"<small>{html.escape(mine.finding.evidence)}</small>",
+        ]
+        row = "".join(f"<td>{cell}</td>" for cell in cells)
+        body.append(f'<tr id="claim-{claim.id}">{row}</tr>\n')
+    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in heads)
+    return (
+        f'<table class="claims">\n<caption>{html.escape(_caption(testbed))}</caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(body)}</tbody>\n</table>"
+    )
+
+
+def bars_table(judgements: Sequence[Judgement]) -> Table:
+    """Return what the verdicts of each kind of test ask for, of the kinds that were used."""
+    used = {type(judgement.claim.test) for judgement in judgements}
+    rows = [
+        {
+            "kind": kind.__name__.lower(),
+            "idea": str(kind.__doc__).split("\n", 1)[0],
+            "reproduced": kind.bars.reproduced,
+            "same_shape": kind.bars.same_shape or "no such verdict",
+        }
+        for kind in KINDS
+        if kind in used
+    ]
+    headings = {"kind": "Test", "idea": "The claim", "reproduced": "Reproduced", "same_shape": "Same shape only"}
+    widths = {"kind": 0.1, "idea": 0.25, "reproduced": 0.3, "same_shape": 0.3}
+    return Table(pd.DataFrame(rows, columns=list(headings)), headings, "What each verdict asks for", widths)
+
+
+def describe(judgements: Sequence[Judgement], testbed: str) -> str:
+    """Return in a sentence how many claims got which verdict."""
+    counts = Counter(judgement.finding.verdict for judgement in judgements)
+    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    return f"Of the paper's {len(judgements)} claims, put to {testbed}: {listed}."
+
+
+def exceptions(judgements: Sequence[Judgement]) -> str:
+    """Return as a Markdown list the claims that a dataset does not fully bear out, with the figures."""
+    return "\n".join(
+        f"- **{judgement.finding.verdict}**: {judgement.claim.claim} *{judgement.finding.evidence}.*"
+        for judgement in judgements
+        if judgement.finding.verdict is not Verdict.REPRODUCED
+    )
+
+
+def shown(judgement: Judgement) -> str:
+    """Return the figure behind a verdict in words, with its interval where there is one."""
+    finding, interval = judgement.finding, judgement.interval
+    if not isfinite(finding.figure):
+        return "no figure"
+    text = judgement.claim.test.bars.figure.format(f"{finding.figure:.4g} {finding.unit}")
+    return f"{text} [{interval.low:.4g}, {interval.high:.4g}]" if interval else text
+
+
+def agreement(judgement: Judgement) -> str:
+    """Return how many repetitions give the verdict by themselves; nothing of a single one."""
+    if judgement.repetitions < 2:
+        return ""
+    return f" ({judgement.agreeing} of {judgement.repetitions} repetitions)"
+
+
+def _badge(judgement: Judgement) -> str:
+    verdict = judgement.finding.verdict
+    name = verdict.name.lower().replace("_", "-")
+    return f'<span class="verdict {name}">{verdict}</span><small>{agreement(judgement)}</small>'
+
+
+def _caption(testbed: str) -> str:
+    return f"The paper's claims, put to {'its own tables' if testbed == 'published' else f'testbed {testbed}'}"

@@ -1,0 +1,117 @@
+"""Claim by claim, what a dataset says: the verdict on its means, and how far its repetitions agree with it.
+
+Every test is put to the means of the cells. Where a dataset has complete repetitions (blocks that
+hold each of its cells), it is put to each of them as well: their figures give an interval, their
+verdicts say how firm the one on the means is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from statistics import median
+
+import pandas as pd
+
+from middlebench.analysis.claims import Claim
+from middlebench.analysis.curves import Curve, curves_of
+from middlebench.analysis.dataset import Dataset
+from middlebench.analysis.findings import Finding, Verdict, untestable
+from middlebench.analysis.intervals import Interval, interval_of
+from middlebench.analysis.kinds import Kind, Knee, listed
+
+SEVERAL = (
+    "A claim about several curves is reproduced when it is on every one of them; the same shape only when it is that, "
+    "or more, on at least half; its figure is their median."
+)
+
+
+def judge_curves(kind: Kind, curves: Sequence[Curve]) -> Finding:
+    """Return what one or several curves say; see :data:`SEVERAL`."""
+    findings = [(curve, judge_curve(kind, curve)) for curve in curves]
+    if len(findings) == 1:
+        return findings[0][1]
+    testable = [finding for _, finding in findings if finding.verdict is not Verdict.NOT_TESTABLE]
+    if not testable:
+        reasons = [f"for one, at {curve.where()}: {finding.evidence}" for curve, finding in findings]
+        return untestable(reasons[0] if reasons else "no such cell was measured")
+    good = sum(finding.verdict is Verdict.REPRODUCED for finding in testable)
+    fair = sum(finding.verdict is Verdict.SAME_SHAPE for finding in testable)
+    if good == len(testable):
+        verdict = Verdict.REPRODUCED
+    else:
+        verdict = Verdict.SAME_SHAPE if 2 * (good + fair) >= len(testable) else Verdict.NOT_REPRODUCED
+    evidence = "; ".join(f"{each} at {', '.join(places)}" for each in Verdict if (places := _places(findings, each)))
+    figures = [finding.figure for finding in testable if isfinite(finding.figure)]
+    return Finding(verdict, median(figures) if figures else nan, testable[0].unit, evidence)
+
+
+def _places(findings: Sequence[tuple[Curve, Finding]], verdict: Verdict) -> list[str]:
+    """Return where a verdict was given, each place with its figure."""
+    return [
+        curve.where() + (f" ({finding.figure:.3g})" if isfinite(finding.figure) else "")
+        for curve, finding in findings
+        if finding.verdict is verdict
+    ]
+
+
+def judge_curve(kind: Kind, curve: Curve) -> Finding:
+    """Return what one curve says, if the chain was its limit and not the generator."""
+    if curve.at_generators_limit:
+        return untestable(
+            f"all that the generator offered has arrived at {listed(curve, curve.at_generators_limit)}: "
+            "what the chain can carry there is not known"
+        )
+    return kind.judge(curve)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One claim, put to one dataset."""
+
+    claim: Claim
+    finding: Finding
+    """Of the means over repetitions."""
+    interval: Interval | None
+    """Of the figure, over complete repetitions; None with fewer than two."""
+    repetitions: int
+    """Complete repetitions."""
+    agreeing: int
+    """Those that give the same verdict by themselves."""
+
+
+def judge(claims: Sequence[Claim], dataset: Dataset) -> list[Judgement]:
+    """Return what a dataset says to each claim."""
+    blocks = complete_repetitions(dataset.measurements)
+    return [_judge(claim, dataset, blocks) for claim in claims]
+
+
+def complete_repetitions(measurements: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the repetitions that hold every cell, each as measurements of its own."""
+    cells = len(measurements[["n", "frame_bytes"]].drop_duplicates())
+    return [block for _, block in measurements.groupby("repetition") if len(block) == cells]
+
+
+def _judge(claim: Claim, dataset: Dataset, blocks: Sequence[pd.DataFrame]) -> Judgement:
+    kind = _for_server(claim.test, dataset.server_cpus)
+
+    def finding_of(measurements: pd.DataFrame) -> Finding:
+        return judge_curves(kind, curves_of(claim.curve, measurements, dataset.link_bps))
+
+    finding = finding_of(dataset.measurements)
+    single = [finding_of(block) for block in blocks] if len(blocks) > 1 else [finding]
+    return Judgement(
+        claim=claim,
+        finding=finding,
+        interval=interval_of([each.figure for each in single]),
+        repetitions=len(single),
+        agreeing=sum(each.verdict is finding.verdict for each in single),
+    )
+
+
+def _for_server(kind: Kind, cpus: int | None) -> Kind:
+    """Return a test with the number of the server's processors in the place of `cores`, if it is known."""
+    if isinstance(kind, Knee) and kind.place == "cores" and cpus is not None:
+        return kind.model_copy(update={"place": cpus})
+    return kind

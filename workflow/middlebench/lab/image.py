@@ -1,0 +1,236 @@
+"""Builds what the lab boots: hypervisor, kernel, initrd, disk and keys, once, kept in a cache folder.
+
+The folder's name is a hash of all that we put in. It is made beside its place and moved there when
+it is whole, so that it is never found half made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from middlebench.deadline import Deadline
+from middlebench.errors import HostError
+from middlebench.hosts.local import LocalHost
+from middlebench.lab import initramfs, kernel, linux_image, packages
+from middlebench.lab.linux_image import FILES, initramfs_with, write_linux_image
+from middlebench.middleboxes.xen_images import LINUX_FOLDER
+
+Tell = Callable[[str], None]
+
+CACHE = "MIDDLEBENCH_LAB_CACHE"
+"""Environment variable that names another cache folder."""
+DISK_MEGABYTES = 1500
+INITRD_MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")
+HOST_MODULES = (
+    *("virtio_pci", "virtio_net", "openvswitch"),
+    *("xen_netback", "xen_gntdev", "xen_gntalloc", "xen_evtchn", "xen_privcmd", "xenfs"),
+)
+PLACED = {
+    "inittab": "etc/inittab",
+    "sshd_config": "etc/ssh/sshd_config",
+    "xen-host-start": "usr/sbin/xen-host-start",
+}
+"""Our files and where they go on the disk."""
+STEP_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class LabImage:
+    """Everything that the lab boots from, in one folder."""
+
+    folder: Path
+
+    @property
+    def hypervisor(self) -> Path:
+        """Xen, uncompressed."""
+        return self.folder / "xen"
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel of dom0."""
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        """The initrd of dom0."""
+        return self.folder / "initrd.gz"
+
+    @property
+    def disk(self) -> Path:
+        """The disk of dom0; never written to."""
+        return self.folder / "disk.img"
+
+    @property
+    def linux(self) -> Path:
+        """Folder of the Linux middlebox's image, which lies on the disk too."""
+        return self.folder / "linux"
+
+    @property
+    def client_key(self) -> Path:
+        """Private key that the lab's root account lets in."""
+        return self.folder / "client_key"
+
+    @property
+    def host_key(self) -> str:
+        """Public half of the lab's host key, as it stands in a ``known_hosts`` file behind the address."""
+        kind, key, *_ = (self.folder / "host_key.pub").read_text().split()
+        return f"{kind} {key}"
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version of the kernel and of the packages that matter."""
+        return dict(json.loads((self.folder / "versions.json").read_text()))
+
+
+def cache_folder() -> Path:
+    """Return the folder in which images are kept between runs."""
+    if named := os.environ.get(CACHE):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "middlebench" / "lab"
+
+
+def key() -> str:
+    """Return the hash of all that we put into an image."""
+    digest = hashlib.sha256()
+    modules = [Path(module.__file__ or "") for module in (initramfs, kernel, linux_image, packages)]
+    for path in sorted((Path(__file__), *modules, *FILES.iterdir())):
+        digest.update(f"{path.name}\n{path.stat().st_size}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def image(tell: Tell = lambda _: None) -> LabImage:
+    """Return the lab's image, built now if it is not there yet.
+
+    Raises:
+        HostError: a package or a tool is missing, or the disk is full.
+    """
+    folder = cache_folder() / key()
+    if not folder.is_dir():
+        with _only_builder(folder.parent, tell):
+            if not folder.is_dir():
+                _build(folder, tell)
+    return LabImage(folder)
+
+
+@contextmanager
+def _only_builder(cache: Path, tell: Tell) -> Iterator[None]:
+    """Keep a second builder waiting; the kernel's lock ends with us, and what we left half made goes with the next."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell("another process builds the lab's image: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in cache.glob("unfinished-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+def _build(folder: Path, tell: Tell) -> None:
+    host = LocalHost("this machine")
+    work = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
+    try:
+        result = work / "result"
+        result.mkdir()
+        with _step(tell, "fetching Debian's kernel", 10):
+            unpacked = work / "kernel"
+            unpacked.mkdir()
+            packages.unpack_kernel(host, unpacked)
+            found = kernel.find(unpacked)
+            host.run(["depmod", "-b", str(unpacked), found.version])
+        with _step(tell, "installing Debian's Xen, Open vSwitch and SSH into a folder", 75):
+            packages.bootstrap(host, work / "root.tar")
+        with _step(tell, "making disk and initrds", 40):
+            root = work / "root"
+            root.mkdir()
+            _as_root(host, "tar", "-x", "-f", str(work / "root.tar"), "-C", str(root), "--exclude=./dev/*")
+            _furnish(host, root, found, result)
+            _make_disk(host, root, result / "disk.img")
+        result.replace(folder)
+    except OSError as error:
+        raise HostError(f"building the lab's image in {folder.parent}", str(error), "is the disk full?") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _step(tell: Tell, what: str, about_s: int) -> Iterator[None]:
+    tell(f"lab: {what} (about {about_s} s)")
+    begin = time.monotonic()
+    yield
+    tell(f"lab: {what}: done in {time.monotonic() - begin:.0f} s")
+
+
+def _as_root(host: LocalHost, *argv: str) -> None:
+    """Run a command that sees our files as root's: the disk's files must be."""
+    prefix = () if os.getuid() == 0 else ("unshare", "--user", "--map-root-user")
+    host.run([*prefix, *argv], deadline=Deadline(STEP_SECONDS))
+
+
+def _furnish(host: LocalHost, root: Path, found: kernel.Kernel, result: Path) -> None:
+    """Put our files, modules and keys on the root file system, and what QEMU loads beside it."""
+    busybox = next(path for path in (root / "bin/busybox", root / "usr/bin/busybox") if path.exists()).read_bytes()
+    write_linux_image(found, busybox, result / "linux")
+    shutil.copytree(result / "linux", root / LINUX_FOLDER.lstrip("/"))
+    (result / "initrd.gz").write_bytes(initramfs_with(found, busybox, INITRD_MODULES, "xen-host-initrd"))
+    shutil.copy(found.image, result / "vmlinuz")
+    (result / "xen").write_bytes(gzip.decompress(next(root.glob("boot/xen-*-amd64.gz")).read_bytes()))
+    shutil.rmtree(root / "boot")
+    _place_modules(host, root, found)
+    for name, place in PLACED.items():
+        shutil.copy(FILES / name, root / place)
+    (root / "sbin/init").unlink(missing_ok=True)
+    (root / "sbin/init").symlink_to("/bin/busybox")
+    for name in ("client_key", "host_key"):
+        host.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mbench-lab", "-f", str(result / name)])
+    (result / "host_key").rename(root / "etc/ssh/lab_host_key")
+    authorized = root / "root/.ssh/authorized_keys"
+    authorized.parent.mkdir(mode=0o700, exist_ok=True)
+    shutil.copy(result / "client_key.pub", authorized)
+    (result / "versions.json").write_text(json.dumps({"linux": found.version, **_versions(root)}))
+
+
+def _place_modules(host: LocalHost, root: Path, found: kernel.Kernel) -> None:
+    dependencies = kernel.read_dependencies((found.modules / "modules.dep").read_text())
+    target = root / "lib/modules" / found.version
+    for path in kernel.in_load_order(dependencies, HOST_MODULES):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(found.modules / path, target / path)
+    for index in found.modules.glob("modules.builtin*"):
+        shutil.copy(index, target / index.name)
+    (target / "modules.order").touch()
+    host.run(["depmod", "-b", str(root), found.version])
+
+
+def _versions(root: Path) -> dict[str, str]:
+    """Return the versions of Xen and Open vSwitch from the list of what is installed."""
+    found: dict[str, str] = {}
+    for paragraph in (root / "var/lib/dpkg/status").read_text().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if line[:1].isalpha() and ": " in line)
+        name = fields.get("Package", "")
+        if name.startswith("xen-hypervisor-4"):
+            found["xen"] = fields["Version"]
+        elif name == "openvswitch-switch":
+            found["openvswitch"] = fields["Version"]
+    return found
+
+
+def _make_disk(host: LocalHost, root: Path, disk: Path) -> None:
+    """Write the folder to an ext4 image: no loop device, no mount, no journal (the disk is never written to)."""
+    _as_root(
+        host,
+        *("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=1,root_owner=0:0"),
+        *("-d", str(root), str(disk), f"{DISK_MEGABYTES}M"),
+    )

@@ -1,0 +1,171 @@
+"""The emulated computer that the lab's Xen host is: QEMU's command line, its start, and the wait for it.
+
+QEMU runs among the processes of the holder, and ends with them, but on this machine's own network:
+its SSH port is one of our loopback. Its two traffic ports are taps in the namespace that plays the
+test computer; a tap is the whole link, from the test computer's port to the Xen host's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from middlebench.deadline import Deadline
+from middlebench.errors import HostError, last_lines
+from middlebench.hosts.known_hosts import entry_name
+from middlebench.hosts.ssh_destination import Destination
+from middlebench.lab import tap_launcher
+from middlebench.lab.image import LabImage
+from middlebench.processes import ProcessIdentity
+
+QEMU = "qemu-system-x86_64"
+LOOPBACK = "127.0.0.1"
+READY = ("lab: ready", "Server listening on")
+"""What the console says once everything is up: our own start-up program's last word, then sshd's first."""
+READY_SECONDS = 300.0
+"""How long it may take until Xen, its tools and Open vSwitch are up; 35 s on two slow processors."""
+POLL_SECONDS = 0.2
+MEMORY_MIB = 3072
+XEN_OPTIONS = "placeholder console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 spec-ctrl=no xpti=no"
+LINUX_OPTIONS = "console=hvc0 root=/dev/vda rw mitigations=off net.ifnames=0 ipv6.disable=1 panic=-1 tsc=unstable quiet"
+PROCESSOR = "max,-smap,-rdtscp"
+"""With ``smap`` an emulated dom0 dies at once; a second processor makes it slower, not faster."""
+MAC = "52:54:00:6d:62:{:02x}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A lab computer that was started."""
+
+    process: ProcessIdentity
+    """Ends when QEMU does."""
+    ssh_port: int
+    console: Path
+    known_hosts: Path
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody has just now."""
+    with socket.socket() as asked:
+        asked.bind((LOOPBACK, 0))
+        return int(asked.getsockname()[1])
+
+
+def command_line(image: LabImage, ports: Sequence[str], ssh_port: int, console: Path) -> list[str]:
+    """Return QEMU's command; ``{PORT}`` stands for the descriptor of that port's tap.
+
+    Network devices appear in the Xen host in this order: the traffic ports, then the one for SSH.
+    """
+    words = [
+        *(QEMU, "-name", "mbench-lab", "-machine", "q35", "-accel", "tcg,thread=single,tb-size=1024"),
+        *("-cpu", PROCESSOR, "-smp", "1", "-m", str(MEMORY_MIB)),
+        *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"),
+        *("-kernel", str(image.hypervisor), "-append", XEN_OPTIONS),
+        *("-initrd", f"{image.kernel} {LINUX_OPTIONS},{image.initrd}"),
+        # A disk that was written to when QEMU was killed would be checked at the next boot, and the boot end there.
+        *("-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"),
+        *("-serial", f"file:{console}"),
+    ]
+    for index, port in enumerate(ports):
+        words += ["-netdev", f"tap,id={port},fd={{{port}}}"]
+        words += ["-device", f"virtio-net-pci,netdev={port},mac={MAC.format(index)},romfile="]
+    words += ["-netdev", f"user,id=ssh,restrict=on,hostfwd=tcp:{LOOPBACK}:{ssh_port}-:22"]
+    words += ["-device", f"virtio-net-pci,netdev=ssh,mac={MAC.format(len(ports))},romfile="]
+    return words
+
+
+def start(
+    image: LabImage,
+    folder: Path,
+    *,
+    enter: Sequence[str],
+    cpus: Sequence[int],
+    namespace: str,
+    ports: Sequence[str],
+) -> Machine:
+    """Start the computer, with a tap in ``namespace`` for each of ``ports``.
+
+    Args:
+        image: what it boots.
+        folder: where its console and its known-hosts file go.
+        enter: words that run a command among the holder's processes.
+        cpus: processors that the emulation is kept to.
+        namespace: file of the network namespace, as it is seen inside the holder.
+        ports: names of the taps.
+
+    Raises:
+        HostError: QEMU is missing or ended at once.
+    """
+    ssh_port = free_port()
+    console, known_hosts = folder / "lab-console.log", folder / "lab-known-hosts"
+    console.unlink(missing_ok=True)
+    known_hosts.write_text(f"{entry_name(LOOPBACK, ssh_port)} {image.host_key}\n")
+    # Bash's exit status for a missing program cannot be told from QEMU's: look for it first.
+    if not any((Path(part) / QEMU).exists() for part in os.environ.get("PATH", os.defpath).split(os.pathsep)):
+        raise HostError("starting the lab", f"there is no program {QEMU!r}", "run `make setup`")
+    with (folder / "lab-qemu.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *("taskset", "--cpu-list", ",".join(map(str, cpus)), *enter),
+                *(sys.executable, "-I", tap_launcher.__file__, namespace, ",".join(ports)),
+                *command_line(image, ports, ssh_port, console),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+    identity = ProcessIdentity.of(process.pid)
+    if identity is None:
+        raise _error(folder, console, "QEMU ended at once")
+    return Machine(process=identity, ssh_port=ssh_port, console=console, known_hosts=known_hosts)
+
+
+def wait_until_ready(machine: Machine) -> None:
+    """Wait until Xen, its tools and Open vSwitch say that they are up.
+
+    Raises:
+        HostError: QEMU ended, or it took too long; the end of the console is in the message.
+    """
+    deadline = Deadline(READY_SECONDS)
+    while not all(word in _text(machine.console) for word in READY):
+        if not machine.process.is_alive():
+            raise _error(machine.console.parent, machine.console, "QEMU ended")
+        if deadline.expired:
+            raise _error(machine.console.parent, machine.console, f"it was not ready within {READY_SECONDS:g} s")
+        time.sleep(POLL_SECONDS)
+
+
+def destination(image: LabImage, machine: Machine) -> Destination:
+    """Return how the computer is reached: by the keys that were made with it, and no others."""
+    return Destination(
+        alias="the lab",
+        hostname=LOOPBACK,
+        port=machine.ssh_port,
+        user="root",
+        identity_files=(image.client_key,),
+        only_these=True,
+        known_hosts_files=(machine.known_hosts,),
+        entry=entry_name(LOOPBACK, machine.ssh_port),
+        jump=None,
+    )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _error(folder: Path, console: Path, happened: str) -> HostError:
+    said = last_lines(_text(folder / "lab-qemu.log") + _text(console))
+    return HostError(
+        f"starting the lab's Xen host (console: {console})",
+        happened + (f"; its last words:\n{said}" if said else ""),
+        "run `make lab-down`, then `make lab`",
+    )
