@@ -176,7 +176,7 @@ def test_cells_are_measured_over_ssh_and_the_live_chain_is_found_again(computers
 def test_pkt_gen_measures_over_ssh(computers: TwoComputers) -> None:
     stand_in = str(Path(__file__).parents[1] / "pktgen_stand_in.py")
     generator = {"driver": "pkt-gen", "program": stand_in, "link_wait_s": 0}
-    testbed = stand_up("two-hosts", config.composed(computers.composition | {"generator": generator}), "the tests")
+    testbed = stand_up("two-hosts", config.composed(computers.composition | {"generator": generator}, "the tests"))
     load = settings(offered_load=2.0, warm_up_s=0.3, window_s=0.6, sample_s=0.2)
     record, raw = measure(testbed, testbed.components(), cell(1, 100), load)
     assert record.counts.trial_received_packets == record.counts.trial_sent_packets > 0

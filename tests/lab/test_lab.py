@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
-from helpers import settings
+from helpers import eventually, settings
 from middlebench.chain import plan_chain
 from middlebench.convergence import converge, deploy, read_live, tear_down
 from middlebench.deadline import Deadline
@@ -14,8 +15,11 @@ from middlebench.errors import MiddleboxError, TrialError
 from middlebench.hosts.base import Host
 from middlebench.record import Cell
 from middlebench.sites.lab import Lab
-from middlebench.testbed import Testbed
+from middlebench.switches.openvswitch import interface_counters
 from middlebench.trial import measure
+
+if TYPE_CHECKING:
+    from middlebench.testbed import Testbed
 
 STALE = """
 name = "mbench-1"
@@ -23,7 +27,7 @@ kernel = "/usr/lib/mbench/linux/vmlinux"
 memory = 32
 """
 SHORT = settings(window_s=3.0, warm_up_s=1.0, sample_s=1.0)
-LONG = settings(window_s=60.0, warm_up_s=1.0, sample_s=1.0)
+LONG = settings(window_s=120.0, warm_up_s=1.0, sample_s=1.0)
 
 
 def cell(length: int, frame_bytes: int = 256) -> Cell:
@@ -54,15 +58,25 @@ def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
     assert what_is_there(server) == ({"Domain-0"}, set())
 
 
+def sent_frames(testbed: Testbed) -> int:
+    return interface_counters(testbed.hosts.test_computer)[testbed.hosts.test_ports[0]].tx_packets
+
+
 def test_a_domain_that_is_destroyed_while_frames_pass_voids_the_trial(testbed, server):
     deploy(testbed, plan_of(testbed, 1))
-    second = threading.Timer(8.0, lambda: server.run(["xl", "destroy", "mbench-1"], deadline=Deadline(90.0)))
+    before = sent_frames(testbed)
+
+    def destroy_once_frames_pass() -> None:
+        eventually(lambda: sent_frames(testbed) > before + 1000, "frames pass", limit_s=120.0)
+        server.run(["xl", "destroy", "mbench-1"], deadline=Deadline(90.0))
+
+    second = threading.Thread(target=destroy_once_frames_pass)
     second.start()
     begin = time.monotonic()
-    with pytest.raises(TrialError, match="mbench-1"):
+    with pytest.raises(TrialError, match="domain mbench-1 ended"):
         measure(testbed, testbed.components(), cell(1), LONG)
+    assert time.monotonic() - begin < LONG.window_s
     second.join()
-    assert time.monotonic() - begin < 55.0
 
 
 def test_a_stale_domain_of_the_same_name_is_removed_first(testbed, server):

@@ -55,10 +55,10 @@ def sweep(**grid) -> pd.DataFrame:
     return from_records(records(**grid))
 
 
-def write_results(results: Path, testbed="made", facts=None, **grid) -> None:
-    """Write all that a sweep leaves in the results folder of its testbed."""
+def write_results(results: Path, testbed="made", facts=None, cells=None, **grid) -> None:
+    """Write all that a sweep leaves in the results folder of its testbed: of the cells given, else of a grid."""
     folder = results / testbed
-    listed = records(testbed=testbed, **grid)
+    listed = cells or records(testbed=testbed, **grid)
     for each in listed:
         write(each, folder / record_path(each.cell.n, each.cell.frame_bytes, each.cell.repetition))
     for n in {each.cell.n for each in listed}:
@@ -85,5 +85,7 @@ def deployment(n: int, testbed: str) -> Deployment:
         fingerprint="f" * 64,
         steps_s={"middleboxes": 0.25, "switch": 0.5},
         total_s=0.75,
-        middleboxes=tuple({"name": f"mb {index}", "ready_s": 0.125, "resident_kib": None} for index in range(n)),
+        middleboxes=tuple(
+            {"name": f"mb {index}", "ready_s": 0.125, "resident_kib": None, "private_kib": None} for index in range(n)
+        ),
     )

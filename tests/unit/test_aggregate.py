@@ -2,8 +2,9 @@
 
 import pandas as pd
 import pytest
-from middlebench.analysis.aggregate import grid, nearest_size, summarise
+from middlebench.analysis.aggregate import SUMMARY_COLUMNS, grid, nearest_size, summarise, write_summary
 from middlebench.analysis.measurements import from_records
+from middlebench.published import load_published
 from sweeps import record, sweep
 
 
@@ -28,6 +29,34 @@ def test_different_components_of_one_cell_are_both_named():
     measurements = from_records([record(repetition=1), record(repetition=2)])
     measurements["middlebox"] = ["netns", "unikernel"]
     assert summarise(measurements)["middlebox"].item() == "netns / unikernel"
+
+
+def test_spread_and_interval_over_repetitions():
+    cells = [record(repetition=k, received=count) for k, count in ((1, 18_000), (2, 20_000), (3, 22_000))]
+    row = summarise(from_records(cells)).iloc[0]
+    assert row["received_mbps"] == pytest.approx(256)
+    assert row["received_mbps_sd"] == pytest.approx(25.6)
+    assert row["received_mbps_high"] - row["received_mbps"] == pytest.approx(4.302653 * 25.6 / 3**0.5)
+    assert row["received_mbps"] - row["received_mbps_low"] == pytest.approx(4.302653 * 25.6 / 3**0.5)
+    assert (row["received_mbps_min"], row["received_mbps_max"]) == pytest.approx((230.4, 281.6))
+    assert row["stability"] == "unstable"
+    assert row["offered_mbps_sd"] == 0
+
+
+def test_single_repetition_has_neither_spread_nor_interval_nor_stability():
+    summary = summarise(load_published())
+    missing = [name for name in summary if name.endswith(("_sd", "_low", "_high"))]
+    assert len(missing) == 6
+    assert summary[missing].isna().all(axis=None)
+    assert set(summary["stability"]) == {""}
+
+
+def test_summary_is_kept_as_csv_under_its_documented_columns(tmp_path):
+    write_summary(sweep(repetitions=2), tmp_path / "summary.csv")
+    written = pd.read_csv(tmp_path / "summary.csv")
+    assert list(written.columns) == [column.name for column in SUMMARY_COLUMNS]
+    assert len(written) == 9
+    assert all(column.meaning for column in SUMMARY_COLUMNS)
 
 
 def test_grid_leaves_cells_that_were_not_measured_empty():

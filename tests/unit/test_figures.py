@@ -71,6 +71,69 @@ def test_fig5_says_which_size_it_takes_instead_and_which_the_other_has():
     assert "1000 B" in words(figure)
 
 
+def repeated():
+    """Return a sweep of three repetitions that differ."""
+    return from_records(
+        record(n, size, repetition=k, received=count)
+        for n in (1, 2)
+        for size in (60, 800)
+        for k, count in ((1, 18_000), (2, 20_000), (3, 30_000))
+    )
+
+
+@pytest.mark.parametrize("draw", [figures.fig3, figures.fig5, figures.throughput_by_size])
+def test_lines_have_the_intervals_of_their_means_where_cells_were_repeated(draw):
+    figure = draw(repeated(), load_published())
+    assert len(figure.axes[0].collections) == len(figure.axes[0].containers) > 0
+    assert "95 % interval" in words(figure)
+    assert not draw(sweep(), load_published()).axes[0].containers
+
+
+def test_interval_of_a_throughput_is_not_drawn_below_zero():
+    wide = from_records(record(repetition=k, received=count) for k, count in ((1, 1_000), (2, 40_000)))
+    (bars,) = figures.fig3(wide).axes[0].collections
+    assert bars.get_segments()[0][:, 1].min() == 0
+
+
+def test_no_line_leaves_its_panel_whichever_dataset_is_larger():
+    for figure in (
+        figures.throughput_by_size(sweep(), load_published()),
+        figures.throughput_by_size(load_published(), sweep()),
+    ):
+        for axes in figure.axes:
+            assert max(each.get_ydata().max() for each in axes.lines) <= axes.get_ylim()[1]
+
+
+def test_heat_map_marks_unstable_cells_and_says_what_the_mark_means():
+    assert "363?" in words(
+        figures.heat_map(repeated().assign(received_mbps=lambda cells: cells["received_mbps"] * 1.25))
+    )
+    assert "unstable" in words(figures.heat_map(repeated()))
+    assert "unstable" not in words(figures.heat_map(sweep()))
+
+
+@pytest.mark.parametrize(
+    ("described", "short"),
+    [
+        ("unikernel (forward) 05ae13bc7fc2, 4 MiB, QEMU 7.2.22, emulated (TCG)", "unikernel (forward), emulated"),
+        ("unikernel (forward) 05ae13bc7fc2, 4 MiB, QEMU 7.2.22, KVM", "unikernel (forward)"),
+        ("netns / unikernel 05ae13bc7fc2, emulated (TCG)", "netns / unikernel, emulated"),
+        ("a middlebox", "a middlebox"),
+        ("defaced facade", "defaced facade"),
+    ],
+)
+def test_legend_names_a_middlebox_in_short(described, short):
+    assert figures.short_name(described) == short
+
+
+def test_long_description_stands_in_the_subtitle_and_not_in_the_legend():
+    described = "unikernel (forward) 05ae13bc7fc2, 4 MiB, QEMU 7.2.22, emulated (TCG)"
+    figure = figures.fig3(sweep().assign(middlebox=described))
+    assert "05ae13bc7fc2" in " ".join(text.get_text() for text in figure.axes[0].texts)
+    (label,) = figure.axes[0].get_legend_handles_labels()[1]
+    assert label == "measured (made: unikernel (forward), emulated)"
+
+
 def test_what_a_sweep_does_not_have_is_said_in_the_legend():
     assert "not in this sweep" in words(figures.fig3(sweep(lengths=(2,)), load_published()))
 

@@ -78,6 +78,13 @@ def test_report_says_what_was_run_and_on_what(render):
     assert "2026-01-02 03:01 to 2026-01-02 03:02 UTC" in page
 
 
+def test_report_counts_unstable_cells_and_explains_loss_and_summary(render):
+    page = render()
+    assert re.search(r"unstable cells</dt><dd>0 of 9<", page)
+    assert "How many were lost" in page
+    assert "received_mbps_low" in page
+
+
 def test_report_has_a_way_to_each_section(render):
     page = render()
     targets = re.findall(r'href="#([^"]+)"', page)

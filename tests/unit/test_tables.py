@@ -5,7 +5,7 @@ import io
 import pandas as pd
 import pytest
 from middlebench.analysis.measurements import from_records
-from middlebench.analysis.tables import table1, table2, to_csv, to_html, to_latex, to_markdown, write_table
+from middlebench.analysis.tables import Table, table1, table2, to_csv, to_html, to_latex, to_markdown, write_table
 from middlebench.published import load_published, load_table1, load_table2
 from sweeps import record, sweep
 
@@ -61,6 +61,17 @@ def test_latex_escapes_what_it_must_and_has_as_many_columns_as_it_declares():
     assert r"\begin{tabular}{rrrrrr}" in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") for line in rows} == {5}
+
+
+def test_text_is_quoted_and_escaped_as_each_form_needs():
+    frame = pd.DataFrame({"what": ["a, b | c & d"], "value": [1.5]})
+    table = Table(frame, {"what": "What", "value": "Value"}, "Words", widths={"what": 0.5})
+    assert to_csv(table) == 'what,value\n"a, b | c & d",1.50\n'
+    assert r"| a, b \| c & d | 1.50 |" in to_markdown(table)
+    assert "| :--- | ---: |" in to_markdown(table)
+    assert r"\begin{tabular}{p{0.5\linewidth}r}" in to_latex(table)
+    assert r"a, b | c \& d & 1.50" in to_latex(table)
+    assert '<td class="words">a, b | c &amp; d</td><td>1.50</td>' in to_html(table)
 
 
 def test_table_is_written_in_three_forms(tmp_path):

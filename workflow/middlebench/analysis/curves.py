@@ -75,22 +75,14 @@ class Curve:
         return f"{value * PERCENT if self.unit == '%' else value:.4g} {self.unit}"
 
 
-def curves_of(selection: Selection, measurements: pd.DataFrame, link_bps: float | None) -> list[Curve]:
-    """Return the curves that a claim is about: one, or with ``each`` one for every place of the other axis.
+def cells_of(measurements: pd.DataFrame, link_bps: float | None) -> pd.DataFrame:
+    """Return the means of the cells of one testbed, with the two shares, and whether the generator was the limit.
 
     Args:
-        selection: which.
-        measurements: the cells of one testbed.
-        link_bps: rate of its links in bits/s; None when unknown, and with it every share of it.
+        measurements: the cells, each measured once or more.
+        link_bps: rate of the links in bits/s; None when unknown, and with it every share of it.
     """
-    cells = _with_shares(summarise(measurements), link_bps)
-    other = "frame_bytes" if selection.along == "n" else "n"
-    places = sorted({int(place) for place in cells[other]}) if selection.at == "each" else [selection.at]
-    return [_curve(selection, cells[cells[other] == place], place) for place in places]
-
-
-def _with_shares(cells: pd.DataFrame, link_bps: float | None) -> pd.DataFrame:
-    """Return cells with the two shares, and whether the generator was the limit."""
+    cells = summarise(measurements)
     offered_share = cells["offered_raw_mbps"] * 1e6 / (link_bps or float("nan"))
     delivered_share = cells["received_kpps"] / cells["offered_kpps"].where(cells["offered_kpps"] > 0)
     return cells.assign(
@@ -98,6 +90,18 @@ def _with_shares(cells: pd.DataFrame, link_bps: float | None) -> pd.DataFrame:
         delivered_share=delivered_share,
         at_generators_limit=(delivered_share >= FULL) & (offered_share < FULL),
     )
+
+
+def curves_of(selection: Selection, cells: pd.DataFrame) -> list[Curve]:
+    """Return the curves that a claim is about: one, or with ``each`` one for every place of the other axis.
+
+    Args:
+        selection: which.
+        cells: as :func:`cells_of` returns them.
+    """
+    other = "frame_bytes" if selection.along == "n" else "n"
+    places = sorted({int(place) for place in cells[other]}) if selection.at == "each" else [selection.at]
+    return [_curve(selection, cells[cells[other] == place], place) for place in places]
 
 
 def _curve(selection: Selection, cells: pd.DataFrame, at: int) -> Curve:

@@ -44,7 +44,7 @@ class Bars:
     """What the verdicts of one kind of test ask for."""
 
     figure: str
-    """How a reader is told the figure, which goes into the braces."""
+    """How a reader is told the figure: a format of ``value`` and ``unit``."""
     reproduced: str
     same_shape: str
     """Empty where the kind has no such verdict."""
@@ -54,7 +54,7 @@ class Level(Options):
     """The values are about as large as stated."""
 
     bars: ClassVar = Bars(
-        "mean {}",
+        "mean {value:.4g} {unit}",
         "every value is within the tolerance of the one stated",
         "at least three values, all within 10 % of their own mean, but at another level",
     )
@@ -84,7 +84,9 @@ class Level(Options):
 class Flat(Options):
     """The values do not depend on the place."""
 
-    bars: ClassVar = Bars("up to {} from the mean", "at least three values, all within the tolerance of their mean", "")
+    bars: ClassVar = Bars(
+        "up to {value:.4g} {unit} from the mean", "at least three values, all within the tolerance of their mean", ""
+    )
     kind: Literal["flat"]
     within: Tolerance = NOISE
 
@@ -106,7 +108,7 @@ class Trend(Options):
     """The values rise, or fall, from each place to the next."""
 
     bars: ClassVar = Bars(
-        "{} from first to last",
+        "{value:+.4g} {unit} from first to last",
         "at least three values, no step against the direction by more than the tolerance, and from the first to the "
         "last a change of more than 10 %",
         "some steps go against it, but the Mann-Kendall trend test (Kendall's tau against the place, one-sided, 5 %) "
@@ -142,7 +144,9 @@ class Trend(Options):
 class Setback(Options):
     """Where the values do not rise, or fall, as they should, they go back only a little."""
 
-    bars: ClassVar = Bars("back by {} at most", "no step goes against the direction by more than the tolerance", "")
+    bars: ClassVar = Bars(
+        "back by {value:.4g} {unit} at most", "no step goes against the direction by more than the tolerance", ""
+    )
     kind: Literal["setback"]
     direction: Literal["rising", "falling"]
     at_most: Tolerance = NOISE
@@ -162,7 +166,9 @@ class Setback(Options):
 class Bound(Options):
     """No value is above a bound."""
 
-    bars: ClassVar = Bars("{} at most", "every value is at most the bound", "at least half of the values are")
+    bars: ClassVar = Bars(
+        "{value:.4g} {unit} at most", "every value is at most the bound", "at least half of the values are"
+    )
     kind: Literal["bound"]
     at_most: float
 
@@ -184,7 +190,7 @@ class Onset(Options):
     """From a place on, and not before it, the values reach a threshold."""
 
     bars: ClassVar = Bars(
-        "from {} on",
+        "from {value:.4g} {unit} on",
         "the threshold is reached from the stated place on (the nearest place at or above it that was swept) and "
         "nowhere before",
         "it is reached from another place on, but not at the first one",
@@ -222,7 +228,7 @@ class Knee(Options):
     """The values stay about the same up to a place, and are lower beyond it."""
 
     bars: ClassVar = Bars(
-        "up to {}",
+        "up to {value:.4g} {unit}",
         "all values up to the stated place (the nearest place at or below it that was swept) are within the tolerance "
         "of the first, and all beyond it are lower by more than that",
         "at least two values are flat in that sense and the last one is lower, but the knee is elsewhere, or a value "
@@ -269,7 +275,7 @@ class Ratio(Options):
     """One value is a stated fraction of another."""
 
     bars: ClassVar = Bars(
-        "{}",
+        "{value:.4g} {unit}",
         "the fraction is within the tolerance of the one stated",
         "it is on the same side of 1, by more than 10 %",
     )

@@ -139,13 +139,13 @@ def _flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str
 
 
 def _text(value: object) -> str:
-    """Return a value as a reader wants it: lists joined, booleans in words, numbers in four digits."""
+    """Return a value as a reader wants it: lists joined, booleans in words, numbers in four digits or whole."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value)) or "none"
     return str(value)

@@ -96,7 +96,7 @@ def to_html(judgements: Sequence[Judgement], reference: Sequence[Judgement], tes
             *(f"{html.escape(shown(each))}<br>{_badge(each)}" for each in verdicts),
             f"<small>{html.escape(mine.finding.evidence)}</small>",
         ]
-        row = "".join(f"<td>{cell}</td>" for cell in cells)
+        row = "".join(f"<td>{cell.replace(' %', '&nbsp;%')}</td>" for cell in cells)
         body.append(f'<tr id="claim-{claim.id}">{row}</tr>\n')
     head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in heads)
     return (
@@ -144,7 +144,8 @@ def shown(judgement: Judgement) -> str:
     finding, interval = judgement.finding, judgement.interval
     if not isfinite(finding.figure):
         return "no figure"
-    text = judgement.claim.test.bars.figure.format(f"{finding.figure:.4g} {finding.unit}")
+    unit = "middlebox" if (finding.figure, finding.unit) == (1, "middleboxes") else finding.unit
+    text = judgement.claim.test.bars.figure.format(value=finding.figure, unit=unit)
     return f"{text} [{interval.low:.4g}, {interval.high:.4g}]" if interval else text
 
 

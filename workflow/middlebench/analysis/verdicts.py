@@ -15,7 +15,7 @@ from statistics import median
 import pandas as pd
 
 from middlebench.analysis.claims import Claim
-from middlebench.analysis.curves import Curve, curves_of
+from middlebench.analysis.curves import Curve, cells_of, curves_of
 from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.findings import Finding, Verdict, untestable
 from middlebench.analysis.intervals import Interval, interval_of
@@ -83,8 +83,9 @@ class Judgement:
 
 def judge(claims: Sequence[Claim], dataset: Dataset) -> list[Judgement]:
     """Return what a dataset says to each claim."""
-    blocks = complete_repetitions(dataset.measurements)
-    return [_judge(claim, dataset, blocks) for claim in claims]
+    means = cells_of(dataset.measurements, dataset.link_bps)
+    blocks = [cells_of(block, dataset.link_bps) for block in complete_repetitions(dataset.measurements)]
+    return [_judge(claim, _for_server(claim.test, dataset.server_cpus), means, blocks) for claim in claims]
 
 
 def complete_repetitions(measurements: pd.DataFrame) -> list[pd.DataFrame]:
@@ -93,14 +94,10 @@ def complete_repetitions(measurements: pd.DataFrame) -> list[pd.DataFrame]:
     return [block for _, block in measurements.groupby("repetition") if len(block) == cells]
 
 
-def _judge(claim: Claim, dataset: Dataset, blocks: Sequence[pd.DataFrame]) -> Judgement:
-    kind = _for_server(claim.test, dataset.server_cpus)
-
-    def finding_of(measurements: pd.DataFrame) -> Finding:
-        return judge_curves(kind, curves_of(claim.curve, measurements, dataset.link_bps))
-
-    finding = finding_of(dataset.measurements)
-    single = [finding_of(block) for block in blocks] if len(blocks) > 1 else [finding]
+def _judge(claim: Claim, kind: Kind, means: pd.DataFrame, blocks: Sequence[pd.DataFrame]) -> Judgement:
+    """Put a claim to the means of the cells, and to each complete repetition by itself if there are several."""
+    finding = judge_curves(kind, curves_of(claim.curve, means))
+    single = [judge_curves(kind, curves_of(claim.curve, block)) for block in blocks] if len(blocks) > 1 else [finding]
     return Judgement(
         claim=claim,
         finding=finding,

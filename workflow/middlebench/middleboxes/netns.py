@@ -42,6 +42,9 @@ link set dev in arp off up
 link set dev out arp off up
 link set dev forward arp off up
 END
+    for port in $name-in $name-out; do # a computer that is not ours alone may have IPv6 on
+        [ ! -e /proc/sys/net/ipv6/conf/$port ] || echo 1 > /proc/sys/net/ipv6/conf/$port/disable_ipv6
+    done
     printf 'link set dev %s-in arp off up\\nlink set dev %s-out arp off up\\n' $name $name | ip -batch -
 done
 """
