@@ -138,6 +138,11 @@ def test_what_shows_only_the_generators_limit_is_not_testable(tmp_path, claims):
     assert "all that the generator offered has arrived at 800 B" in finding.evidence
 
 
+def test_control_without_a_middlebox_is_no_point_of_a_curve(tmp_path, claims):
+    cells = [record(n=0, received=50_000), *(record(n=n, received=40_000 if n <= 2 else 10_000) for n in range(1, 6))]
+    assert made(tmp_path, claims, cells)["flat-up-to-cores"].finding.verdict is Verdict.REPRODUCED
+
+
 def test_sweep_of_one_cell_is_judged_as_far_as_it_goes(tmp_path, claims):
     said = made(tmp_path, claims, [record(n=0, frame_bytes=64)])
     assert {judgement.finding.verdict for judgement in said.values()} == {Verdict.NOT_TESTABLE}

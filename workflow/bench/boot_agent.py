@@ -1,8 +1,8 @@
-"""Times how long a command takes to its end, and another one until it says a word; standard library only.
+"""Times how long commands take to their end, and another one until it says a word; standard library only.
 
-echo REQUEST | python -c THIS    prints {"version": [seconds, …], "ready": [seconds, …]}
+echo REQUEST | python -c THIS    prints {"version": [seconds, …], "empty": [seconds, …], "ready": [seconds, …]}
 
-Request: the two commands, the file that the second one writes to, the word, and how often.
+Request: the commands, the file that the last one writes to, the word, and how often.
 """
 
 import json
@@ -16,24 +16,29 @@ LOOK_SECONDS = 0.0003
 LIMIT_SECONDS = 30.0
 
 
-def spawn(argv: list[str]) -> int:
+def spawn(argv: list[str], stdin: int) -> int:
     """Start a command that says nothing to us."""
     silence = [(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0), (os.POSIX_SPAWN_DUP2, 1, 2)]
-    return os.posix_spawnp(argv[0], argv, os.environ, file_actions=silence)
+    return os.posix_spawnp(argv[0], argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, stdin, 0), *silence])
 
 
-def time_to_end(argv: list[str]) -> float:
+def time_to_end(argv: list[str], typed: str = "") -> float:
     """Return seconds from start to end."""
+    reader, writer = os.pipe()
+    os.write(writer, typed.encode())
+    os.close(writer)
     start = time.perf_counter()
-    os.waitpid(spawn(argv), 0)
-    return time.perf_counter() - start
+    os.waitpid(spawn(argv, reader), 0)
+    seconds = time.perf_counter() - start
+    os.close(reader)
+    return seconds
 
 
 def time_to_word(argv: list[str], log: Path, word: str) -> float:
     """Return seconds from start until the word stands in the log; the command is ended then."""
     log.unlink(missing_ok=True)
     start = time.perf_counter()
-    pid = spawn(argv)
+    pid = spawn(argv, 0)
     said = ""
     while word not in said and time.perf_counter() < start + LIMIT_SECONDS:
         time.sleep(LOOK_SECONDS)
@@ -46,11 +51,12 @@ def time_to_word(argv: list[str], log: Path, word: str) -> float:
 
 
 def main() -> None:
-    """Time both in turn."""
+    """Time all in turn."""
     request: dict[str, Any] = json.loads(sys.stdin.read())
-    found: dict[str, list[float]] = {"version": [], "ready": []}
+    found: dict[str, list[float]] = {"version": [], "empty": [], "ready": []}
     for _ in range(request["times"]):
         found["version"].append(time_to_end(request["version"]))
+        found["empty"].append(time_to_end(request["empty"], "quit\n"))
         found["ready"].append(time_to_word(request["machine"], Path(request["log"]), request["word"]))
     print(json.dumps(found))
 

@@ -126,7 +126,11 @@ def _down(arguments: argparse.Namespace) -> None:
     failures = []
     for name in names:
         try:
-            removed = site_of(name, config.load_testbed(name, arguments.testbed_folder)).close()
+            site = site_of(name, config.load_testbed(name, arguments.testbed_folder))
+            if not arguments.testbeds and not site.trial_lease.exists():
+                _tell(f"{name}: not used since this machine started (`middlebench down {name}` looks all the same)")
+                continue
+            removed = site.close()
         except MiddlebenchError as error:  # the others are taken down all the same
             failures.append(error)
             _tell(f"{name}: {error}")
@@ -197,7 +201,9 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(verb=_report)
 
     down = verbs.add_parser("down", help="remove all that is ours from testbeds, whatever state they are in")
-    down.add_argument("testbeds", nargs="*", metavar="TESTBED", help="testbeds to take down (default: all)")
+    down.add_argument(
+        "testbeds", nargs="*", metavar="TESTBED", help="testbeds to take down (default: all that were used)"
+    )
     _testbed_folder(down)
     down.set_defaults(verb=_down)
 

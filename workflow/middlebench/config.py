@@ -38,6 +38,15 @@ class Testbed(Options):
     generator: GeneratorOptions
     """What makes and counts traffic on the test computer."""
 
+    @model_validator(mode="after")
+    def _processes_end(self) -> Testbed:
+        for part, options in (("switch", self.switch), ("middlebox", self.middlebox)):
+            if options.leaves_processes and not self.site.ends_processes:
+                raise ValueError(
+                    f"{part}.driver: {options.driver} would leave processes behind on site {self.site.driver}"
+                )
+        return self
+
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     repeated = sorted({value for value in values if values.count(value) > 1})

@@ -78,11 +78,13 @@ class Curve:
 def cells_of(measurements: pd.DataFrame, link_bps: float | None) -> pd.DataFrame:
     """Return the means of the cells of one testbed, with the two shares, and whether the generator was the limit.
 
+    Cells without a middlebox are controls of the instrument, and no part of what the paper speaks of.
+
     Args:
         measurements: the cells, each measured once or more.
         link_bps: rate of the links in bits/s; None when unknown, and with it every share of it.
     """
-    cells = summarise(measurements)
+    cells = summarise(measurements[measurements["n"] > 0])
     offered_share = cells["offered_raw_mbps"] * 1e6 / (link_bps or float("nan"))
     delivered_share = cells["received_kpps"] / cells["offered_kpps"].where(cells["offered_kpps"] > 0)
     return cells.assign(

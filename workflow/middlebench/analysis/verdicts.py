@@ -23,7 +23,7 @@ from middlebench.analysis.kinds import Kind, Knee, listed
 
 SEVERAL = (
     "A claim about several curves is reproduced when it is on every one of them; the same shape only when it is that, "
-    "or more, on at least half; its figure is their median."
+    "or more, on at least half. Its figure is their median; the figure of each stands in brackets."
 )
 
 

@@ -115,6 +115,7 @@ class Options(MiddleboxOptions):
     """`kvm`, or `tcg` (emulation); `auto` takes the faster of what works, measured at provision."""
 
     programs: ClassVar = ("ip", QEMU)
+    leaves_processes: ClassVar = True
 
     def alternatives(self, host: Host) -> list[Options]:
         """Return what ``auto`` may stand for on this host."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
@@ -43,6 +43,9 @@ class Hosts:
 
 class SiteOptions(Options):
     """What every site driver's options have."""
+
+    ends_processes: ClassVar[bool] = False
+    """Whether every process on its hosts ends with it, so that drivers may leave daemons there."""
 
     driver: str
     """Name of the driver."""

@@ -11,7 +11,7 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,6 +58,8 @@ class Options(SiteOptions):
         if (self.test_computer.cpus == "auto") != (self.middlebox_server.cpus == "auto"):
             raise ValueError("cpus: give processors to both computers, or `auto` to both")
         return self
+
+    ends_processes: ClassVar = True
 
     def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
         """Return the site, not opened yet."""

@@ -50,6 +50,9 @@ class SwitchOptions(Options):
     programs: ClassVar[tuple[str, ...]] = ()
     """What must be installed on the middlebox server."""
 
+    leaves_processes: ClassVar[bool] = False
+    """Whether it starts processes that only the end of the site ends."""
+
     driver: str
     """Name of the driver."""
 
