@@ -26,6 +26,9 @@ try:
     )
 except MiddlebenchError as problem:
     raise WorkflowError(str(problem)) from None
+config.update(
+    STUDY.model_dump(mode="json")
+)  # numbers in lists of --config arrive as text
 validate(config, "config/config.schema.json")
 
 ENVIRONMENT = workflow.source_path("envs/environment.yaml")

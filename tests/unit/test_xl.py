@@ -83,6 +83,11 @@ def test_an_unknown_row_is_refused_with_its_text():
             "took longer than the 40 s",
         ),
         ("failed to free memory for the domain", "no memory left"),
+        (
+            "xc: error: panic: xg_dom_core.c:536: xc_dom_chk_alloc_pages: segment kernel too large: Out of memory\n"
+            "libxl: error: libxl__build_dom: xc_dom_build_image failed: No such file or directory",
+            "does not fit into its memory",
+        ),
         ("mbench-1 is an invalid domain identifier (rc=-6)", "it is gone"),
         ('libxl: error: Domain with name "mbench-1" already exists.', "a domain of this name exists"),
         ("xl: No space left on device", "disk is full"),

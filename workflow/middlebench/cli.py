@@ -201,9 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(verb=_report)
 
     down = verbs.add_parser("down", help="remove all that is ours from testbeds, whatever state they are in")
-    down.add_argument(
-        "testbeds", nargs="*", metavar="TESTBED", help="testbeds to take down (default: all that were used)"
-    )
+    down.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that were used)")
     _testbed_folder(down)
     down.set_defaults(verb=_down)
 

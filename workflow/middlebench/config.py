@@ -42,9 +42,7 @@ class Testbed(Options):
     def _processes_end(self) -> Testbed:
         for part, options in (("switch", self.switch), ("middlebox", self.middlebox)):
             if options.leaves_processes and not self.site.ends_processes:
-                raise ValueError(
-                    f"{part}.driver: {options.driver} would leave processes behind on site {self.site.driver}"
-                )
+                raise ValueError(f"{part}.driver: {options.driver} leaves processes behind on site {self.site.driver}")
         return self
 
 

@@ -118,14 +118,16 @@ def last_words(folder: str, name: str) -> dict[str, str]:
 
 
 def memory(pid: int) -> dict[str, int | None]:
-    """Return a process's memory in KiB (proc(5), smaps_rollup)."""
+    """Return a process's memory in KiB (proc(5), smaps_rollup).
+
+    Private is what it has written: pages of a program's file that nobody else happens to map are in memory
+    once, however many machines there are.
+    """
     values = {}
     for line in read(f"/proc/{pid}/smaps_rollup").splitlines()[1:]:
         key, _, rest = line.partition(":")
         values[key] = int(rest.split()[0])
-    if not values:
-        return {"resident_kib": None, "private_kib": None}
-    return {"resident_kib": values["Rss"], "private_kib": values["Private_Clean"] + values["Private_Dirty"]}
+    return {"resident_kib": values.get("Rss"), "private_kib": values.get("Private_Dirty")}
 
 
 def allow_many_handles() -> None:

@@ -111,6 +111,11 @@ KNOWN_FAILURES = (
         )
         for text in ("unable to add vif devices", "unable to add nic devices", "exited with error status")
     ),
+    (
+        "xc_dom_chk_alloc_pages",
+        "its kernel does not fit into its memory",
+        "give it more (`memory_mib`), or take a smaller kernel",
+    ),
     ("already exists", "a domain of this name exists", "run `make down`, which removes what earlier runs left behind"),
     ("is an invalid domain identifier", "it is gone", "see `xl dmesg` there"),
     (
