@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test bench lint format docs lock setup down clean
+.PHONY: help all test bench lab lab-down test-lab lint format docs lock setup down clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 all: setup ## install what is missing, measure the whole study, publish the report
 	$(BIN)/snakemake --cores 1 -- all
@@ -21,6 +21,17 @@ test: setup ## install what is missing, run every test
 bench: setup ## measure the virtual machines against their targets (about 8 minutes)
 	$(MAKE) --silent --directory workflow/unikernel BUILD="$(CURDIR)/build/unikernel"
 	$(BIN)/python workflow/bench
+
+lab: setup ## boot an emulated Xen host and sweep 1, 2 and 4 Linux domains on it (half an hour the first time)
+	envs/install-packages lab
+	$(BIN)/snakemake --cores 1 --config 'testbeds=[lab]' 'chain_lengths=[1,2,4]' 'frame_sizes=[60,800,1500]' -- all
+
+lab-down: $(INSTALLED) ## stop the emulated Xen host
+	$(BIN)/middlebench down lab
+
+test-lab: setup ## run the tests that need the emulated Xen host
+	envs/install-packages lab tests
+	MIDDLEBENCH_LAB=1 $(BIN)/pytest tests/lab
 
 lint: $(INSTALLED) ## check format, rules, types and the workflow's style
 	$(BIN)/ruff format --check
