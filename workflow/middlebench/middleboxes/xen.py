@@ -121,7 +121,7 @@ class Options(MiddleboxOptions):
     """Weight of dom0 in Xen's credit2 scheduler, against 256 of each domain; `null` leaves it as it is.
     Where processors are few, polling domains starve dom0 otherwise."""
 
-    programs: ClassVar = ("ip", "xl")
+    programs: ClassVar = ("ip", "xl", "xenstore-ls", "xenstore-watch", "xenstore-write")
 
     def build(self, host: Host, mtu: int) -> Middleboxes:
         """Return the middleboxes on ``host``."""
