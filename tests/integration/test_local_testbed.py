@@ -258,7 +258,7 @@ class TestDown:
         folder = tmp_path / "testbeds"
         folder.mkdir()
         (folder / "tests.yaml").write_text(yaml.safe_dump(composition()))
-        command = [sys.executable, "-m", "middlebench", "down", "--testbed-folder", str(folder)]
+        command = [sys.executable, "-m", "middlebench", "down", "tests", "--testbed-folder", str(folder)]
         return lambda: subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
     def test_nothing_there_is_no_error(self, runtime, down):

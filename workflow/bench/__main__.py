@@ -1,8 +1,8 @@
 """Measures what the virtual machines are meant to reach, each as a ratio taken side by side; `make bench`.
 
 Speed belongs here and not in the tests: a figure depends on the machine and on who else uses it. So
-both sides of a ratio are measured in turn, several times, and the best of each is taken; every
-single value is kept in build/bench.json.
+both sides of a ratio are measured in turn, several times; of times the best of each side is taken,
+of rates the median of the rounds' ratios. Every single value is kept in build/bench.json.
 """
 
 from __future__ import annotations
