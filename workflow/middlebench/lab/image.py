@@ -104,7 +104,7 @@ def key() -> str:
     """Return the hash of all that we put into an image."""
     digest = hashlib.sha256()
     modules = [Path(module.__file__ or "") for module in (initramfs, kernel, linux_image, packages)]
-    for path in sorted((Path(__file__), *modules, *FILES.iterdir())):
+    for path in sorted((Path(__file__), *modules, *FILES.iterdir()), key=lambda path: path.name):
         digest.update(f"{path.name}\n{path.stat().st_size}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
