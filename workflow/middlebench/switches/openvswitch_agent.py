@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from typing import Any
 
 SECONDS = 10.0
@@ -21,13 +22,27 @@ DEVICE_TYPES = ("", "system", "tap", "afxdp", "afxdp-nonpmd")
 """Types of ports that are network devices of the kernel."""
 
 
+def connected(path: str) -> socket.socket:
+    """Return a socket to ``path``; wait while the other side is too busy to take callers."""
+    end = time.monotonic() + SECONDS
+    while True:
+        caller = socket.socket(socket.AF_UNIX)
+        caller.settimeout(SECONDS)
+        try:
+            caller.connect(path)
+            return caller
+        except BlockingIOError:  # its queue of callers is full: it is starved, not gone
+            caller.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 class Connection:
     """JSON-RPC 1.0 over a Unix socket; messages follow each other without a separator."""
 
     def __init__(self, path: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(SECONDS)
-        self.socket.connect(path)
+        self.socket = connected(path)
         self.buffer = ""
 
     def call(self, method: str, params: list[Any]) -> Any:
@@ -142,9 +157,7 @@ class Controller:
 
     def __init__(self, folder: str, bridge: str) -> None:
         self.bridge = bridge
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(SECONDS)
-        self.socket.connect(os.path.join(folder, f"{bridge}.mgmt"))
+        self.socket = connected(os.path.join(folder, f"{bridge}.mgmt"))
 
     def send(self, *messages: bytes) -> None:
         """Send messages, and ask to be told when they are in effect."""
