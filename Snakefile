@@ -14,10 +14,18 @@ from snakemake.utils import min_version, validate
 min_version("9.0")
 
 
-configfile: "config/config.yaml"
-
-
 report: "workflow/report/workflow.rst"
+
+
+try:
+    study_config.read_yaml(
+        Path("config/config.yaml")
+    )  # names file and line where Snakemake would not
+except MiddlebenchError as problem:
+    raise WorkflowError(str(problem)) from None
+
+
+configfile: "config/config.yaml"
 
 
 try:
@@ -43,9 +51,9 @@ shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
 wildcard_constraints:
     testbed="[A-Za-z0-9_-]+",
     dataset="[A-Za-z0-9_-]+",
-    n=r"\d+",
-    size=r"\d+",
-    rep=r"\d+",
+    n=r"0|[1-9]\d*",
+    size=r"[1-9]\d*",
+    rep=r"[1-9]\d*",
 
 
 include: "workflow/rules/common.smk"

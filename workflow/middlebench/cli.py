@@ -28,7 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     except OSError as error:
-        print(f"error: {error.strerror}: {error.filename or ''}", file=sys.stderr)
+        print(
+            f"error: {error.filename or 'a file'}: {error.strerror}; run the same command again once that is mended",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("interrupted; finished cells are safe, run the same command again to go on", file=sys.stderr)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -132,16 +132,25 @@ def check_study(
     study = _parse(Study, values, origin)
     testbeds = {name: load_testbed(name, testbed_folder, origin) for name in study.testbeds}
     for name, testbed in testbeds.items():
-        mtu = testbed.site.link.mtu
-        too_large = [size for size in study.frame_sizes if size > maximum_frame_bytes(mtu)]
-        if too_large:
-            raise ConfigError(
-                f"reading {origin}",
-                f"frame_sizes: {', '.join(map(str, too_large))} B: the links of testbed {name} (mtu {mtu}) "
-                f"carry frames of {MINIMUM_FRAME_BYTES} to {maximum_frame_bytes(mtu)} B",
-                f"leave these sizes out, or raise `mtu` in {testbed_folder / name}.yaml",
-            )
+        check_frame_sizes(study.frame_sizes, name, testbed, f"reading {origin}")
     return study, testbeds
+
+
+def check_frame_sizes(sizes: Iterable[int], name: str, testbed: Testbed, doing: str) -> None:
+    """Demand that the links of a testbed carry frames of these sizes, in bytes without FCS.
+
+    Raises:
+        ConfigError: they do not; the message says what they carry.
+    """
+    mtu = testbed.site.link.mtu
+    allowed = range(MINIMUM_FRAME_BYTES, maximum_frame_bytes(mtu) + 1)
+    if wrong := [size for size in sizes if size not in allowed]:
+        raise ConfigError(
+            doing,
+            f"frame_sizes: {', '.join(map(str, wrong))} B: the links of testbed {name} (mtu {mtu}) "
+            f"carry frames of {allowed.start} to {allowed.stop - 1} B",
+            f"leave these sizes out, or raise `mtu` in the file of testbed {name}",
+        )
 
 
 def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the command line") -> Testbed:
@@ -150,8 +159,6 @@ def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the co
     Raises:
         ConfigError: there is no such file, or what it says cannot be.
     """
-    import yaml  # not needed by a cell's job, which starts some hundred times
-
     path = folder / f"{name}.yaml"
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if name not in known:
@@ -160,13 +167,40 @@ def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the co
             f"testbeds: there is no testbed {name!r}, only {', '.join(known) or f'no file in {folder}'}",
             f"name one of these, or write {path}" + suggestion(name, known),
         )
+    return composed(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return what a YAML file of keys and values says.
+
+    Raises:
+        ConfigError: it cannot be read, is not such a file, or says a key twice.
+    """
+    import yaml  # not needed by a cell's job, which starts some hundred times
+
+    def unique(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+        keys = [loader.construct_object(key) for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if keys.count(name) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {name} stands here twice", key.start_mark)
+        return loader.construct_mapping(node, deep=True)
+
+    class Loader(yaml.SafeLoader):
+        """YAML's plain types, and no key twice."""
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, unique)
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(), Loader)  # a SafeLoader
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"reading {path}", f"it cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"reading {path}", f"it is not YAML: {error}") from error
+        raise ConfigError(f"reading {path}", f"it is not YAML as we take it: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"reading {path}", "it is not a list of keys and values")
-    return composed(values, str(path))
+        raise ConfigError(
+            f"reading {path}",
+            "it is empty, without keys and values" if values is None else "it does not consist of keys and values",
+        )
+    return values
 
 
 def composed(values: Mapping[str, Any], origin: str) -> Testbed:

@@ -172,7 +172,9 @@ class LogHandler(LogHandlerBase):
             self._show("")
         elif self._cells.done * STEPS_TOLD // max(1, self._cells.total) > self._steps_told:
             self._steps_told = self._cells.done * STEPS_TOLD // self._cells.total
-            self._say(f"{self._cells.done} of {self._cells.total} cells; {self._last}; {self._left()}")
+            self._say(
+                "; ".join(filter(None, (f"{self._cells.done} of {self._cells.total} cells", self._last, self._left())))
+            )
         if self._cells.done == self._cells.total:
             self._hide()
 

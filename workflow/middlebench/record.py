@@ -169,7 +169,7 @@ def read(model: type[_Model], path: Path) -> _Model:
         raise RecordError(f"reading {path}", "there is no such file") from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
+        key = ".".join(map(str, first["loc"])) or "the file"
         raise RecordError(
             f"reading {path}",
             f"it is not a {model.__name__} record: {key}: {first['msg']}",

@@ -17,17 +17,30 @@ def records(testbeds):
     )
 
 
+def testbed_of(wildcards):
+    """The testbed that a file belongs to; one that is not swept may still be asked for by a file's name."""
+    name = wildcards.testbed
+    try:
+        if name not in TESTBEDS:
+            TESTBEDS[name] = study_config.load_testbed(name)
+        if "size" in wildcards.keys():
+            study_config.check_frame_sizes(
+                [int(wildcards.size)], name, TESTBEDS[name], "looking for a cell"
+            )
+    except MiddlebenchError as problem:
+        raise WorkflowError(str(problem)) from None
+    return TESTBEDS[name]
+
+
 def images(wildcards):
     """What must be built before the testbed can be used."""
-    built_here = (
-        getattr(TESTBEDS[wildcards.testbed].middlebox, "image", None) == "unikernel"
-    )
+    built_here = getattr(testbed_of(wildcards).middlebox, "image", None) == "unikernel"
     return [str(UNIKERNEL)] if built_here else []
 
 
 def composition(wildcards):
     """The testbed's file as a value: a change of it is a change of every cell, a comment in it is not."""
-    return TESTBEDS[wildcards.testbed].model_dump_json(exclude={"description"})
+    return testbed_of(wildcards).model_dump_json(exclude={"description"})
 
 
 def chain_priority(testbed, n):
