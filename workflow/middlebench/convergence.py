@@ -116,8 +116,8 @@ def converge(testbed: Testbed, plan: ChainPlan, tell: Callable[[str], None] = la
     """
     try:
         live = read_live(testbed)
-    except MiddlebenchError:  # such as a switch that does not run: deploying starts it, or says why not
-        differences = ["what is live cannot be read"]
+    except MiddlebenchError as error:  # such as a switch that does not run: deploying starts it, or says why not
+        differences = [f"what is live cannot be read: {error.happened}"]
     else:
         differences = live.differences(plan)
     if not differences:

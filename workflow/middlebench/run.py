@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 from middlebench import config
 from middlebench.lease import lease
@@ -33,15 +34,12 @@ class RunLeases:
         Raises:
             LeaseError: another run holds one.
         """
-        purposes: dict[str, list[str]] = {}
-        files = {}
+        testbeds_of: dict[Path, list[str]] = {}
         for name, options in self._testbeds.items():
-            path = site_of(name, options).run_lease
-            files[str(path)] = path
-            purposes.setdefault(str(path), []).append(name)
-        for key in sorted(files):
-            purpose = f"a run on {', '.join(purposes[key])}"
-            self._held.enter_context(lease(files[key], purpose, wait_s=self._wait_s, tell=_tell))
+            testbeds_of.setdefault(site_of(name, options).run_lease, []).append(name)
+        for file in sorted(testbeds_of):
+            purpose = f"a run on {', '.join(testbeds_of[file])}"
+            self._held.enter_context(lease(file, purpose, wait_s=self._wait_s, tell=_tell))
 
 
 def _tell(message: str) -> None:

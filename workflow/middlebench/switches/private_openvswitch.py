@@ -47,7 +47,7 @@ class Options(SwitchOptions):
     port_type: Literal["auto", "system", "afxdp", "afxdp-nonpmd"] = "auto"
     """How the userspace datapath reaches its ports; `auto` takes the fastest that works, measured at provision."""
 
-    programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl")
+    programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl")
     leaves_processes: ClassVar = True
 
     def alternatives(self, host: Host) -> list[Options]:

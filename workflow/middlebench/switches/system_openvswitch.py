@@ -41,7 +41,7 @@ class Options(SwitchOptions):
     run_folder: Annotated[str, Field(pattern=r"^/[^\s]*$")] = "/var/run/openvswitch"
     """Folder of its sockets on the server."""
 
-    programs: ClassVar = ("ip", "ovs-vsctl", "ovs-ofctl")
+    programs: ClassVar = ("ip", "ovs-vsctl")
 
     def build(self, host: Host) -> Switch:
         """Return the switch on ``host``."""
