@@ -8,12 +8,12 @@ from middlebench.convergence import LiveChain
 from middlebench.errors import TrialError
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Traffic
-from middlebench.record import Cell, Settings
+from middlebench.record import Settings
 from middlebench.switches.base import LiveSwitch, PortCounters
 from middlebench.trial import GENERATOR_LIMITED, check, counts_of, flags_of, hops_between, load_of
 
 LINK_BPS = 1e9
-CELL = Cell(testbed="local", n=1, frame_bytes=800, repetition=1)
+DOING = "measuring n=1, 800 B on local"
 LIVE = LiveChain(LiveSwitch(bridges={}, identity="daemon 1"), middleboxes={"mbench-1": "process 1"})
 LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.5, window_s=2, sample_s=1)
 TRAFFIC = Traffic(
@@ -63,7 +63,7 @@ def test_offer_below_what_was_intended_is_the_limit_of_the_generator(offered, fl
 
 
 def test_good_trial_is_believed():
-    check(CELL, LOAD, LINK_BPS, TRAFFIC, LIVE, LIVE)
+    check(DOING, LOAD, LINK_BPS, TRAFFIC, LIVE, LIVE)
 
 
 LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
@@ -80,19 +80,19 @@ LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
 )
 def test_trial_that_cannot_be_is_void(changes, words):
     with pytest.raises(TrialError) as caught:
-        check(CELL, LOAD, LINK_BPS, replace(TRAFFIC, **changes), LIVE, LIVE)
+        check(DOING, LOAD, LINK_BPS, replace(TRAFFIC, **changes), LIVE, LIVE)
     for word in ("n=1, 800 B on local", "void", words, "nothing was recorded"):
         assert word in str(caught.value)
 
 
 def test_trial_at_line_rate_is_believed():
-    check(CELL, LOAD, LINK_BPS, replace(TRAFFIC, offered_packets=round(LINE_RATE)), LIVE, LIVE)
+    check(DOING, LOAD, LINK_BPS, replace(TRAFFIC, offered_packets=round(LINE_RATE)), LIVE, LIVE)
 
 
 def test_trial_is_void_when_the_chain_changed():
     after = replace(LIVE, middleboxes={})
     with pytest.raises(TrialError, match=r"void: middlebox mbench-1 ended"):
-        check(CELL, LOAD, LINK_BPS, TRAFFIC, LIVE, after)
+        check(DOING, LOAD, LINK_BPS, TRAFFIC, LIVE, after)
 
 
 @given(st.data())

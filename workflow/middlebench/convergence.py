@@ -184,11 +184,8 @@ def _await_first_probe(testbed: Testbed, plan: ChainPlan) -> None:
             raise _dead_path(testbed, plan, probe, before, testbed.switch.counters())
 
 
-def prove_path(testbed: Testbed, plan: ChainPlan, frame_bytes: int) -> tuple[Probe, dict[str, PortCounters]]:
+def prove_path(testbed: Testbed, plan: ChainPlan, frame_bytes: int) -> Probe:
     """Send probes of the cell's own frame size, and demand that they pass every hop of ``plan``.
-
-    Returns:
-        The probes, and the ports' counters behind them.
 
     Raises:
         TrialError: a probe did not come back as it was, or a hop was passed by; the hop is named.
@@ -198,7 +195,7 @@ def prove_path(testbed: Testbed, plan: ChainPlan, frame_bytes: int) -> tuple[Pro
     after = testbed.switch.counters()
     if probe.returned != probe.sent or probe.strange or _first_silent_port(plan, before, after, probe.sent):
         raise _dead_path(testbed, plan, probe, before, after)
-    return probe, after
+    return probe
 
 
 def _first_silent_port(

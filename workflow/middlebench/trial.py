@@ -1,8 +1,12 @@
-"""One cell: converge, prove the path, run the traffic, and check that nothing changed meanwhile."""
+"""One cell: converge, prove the path, run the traffic, and check that nothing changed meanwhile.
+
+:func:`run_trial` is one run of traffic and may be called many times on a chain; :func:`measure` is a cell.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from middlebench.chain import ChainPlan
@@ -23,6 +27,16 @@ GENERATOR_LIMIT = 0.99
 """Offered below this share of intended is the generator's limit, not a loss of the chain."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """One run of traffic over a proven chain, and all that was seen of it. It may be believed."""
+
+    load: Load
+    traffic: Traffic
+    counts: Counts
+    hops: tuple[Hop, ...]
+
+
 def measure(
     testbed: Testbed,
     components: Components,
@@ -37,42 +51,77 @@ def measure(
         MiddlebenchError: the chain or the traffic could not be had.
     """
     plan = plan_for(testbed, cell.n)
-    before = converge(testbed, plan, tell)
-    try:
-        probe, counters = prove_path(testbed, plan, cell.frame_bytes)
-    except TrialError as error:
-        tell(f"{error}\nthe chain looks right but does not forward: deploying it anew")
-        deploy(testbed, plan)
-        before = read_live(testbed)
-        probe, counters = prove_path(testbed, plan, cell.frame_bytes)
+    before, probe = prepare(testbed, plan, cell.frame_bytes, tell)
     link_bps = testbed.options.site.link.rate_bps
-    load = load_of(cell.frame_bytes, settings, link_bps)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    with testbed.middleboxes.watch() as watch:
-        try:
-            traffic = testbed.generator.run(load, watch.fired)
-        except MiddlebenchError as error:
-            if watch.problem:
-                raise _void(cell, [watch.problem]) from error
-            raise
-    counters_after = testbed.switch.counters()
-    check(cell, load, link_bps, traffic, before, read_live(testbed))
+    outcome = run_trial(testbed, plan, load_of(cell.frame_bytes, settings, link_bps), before)
     record = Record(
         cell=cell,
         started_at=started_at,
         settings=settings,
         components=components,
         link_bps=link_bps,
-        counts=counts_of(load, traffic),
+        counts=outcome.counts,
         samples=tuple(
             Sample(t_s=round(each.t_s, 6), sent_packets=each.sent_packets, received_packets=each.received_packets)
-            for each in traffic.samples
+            for each in outcome.traffic.samples
         ),
         attestation=attest(before, probe),
-        hops=hops_between(plan, counters, counters_after),
-        flags=flags_of(counts_of(load, traffic)),
+        hops=outcome.hops,
+        flags=flags_of(outcome.counts),
     )
-    return record, traffic.raw
+    return record, outcome.traffic.raw
+
+
+def prepare(
+    testbed: Testbed, plan: ChainPlan, frame_bytes: int, tell: Callable[[str], None] = lambda _: None
+) -> tuple[LiveChain, Probe]:
+    """Make the chain of ``plan`` the live one, prove that frames of this size pass every hop, and return both.
+
+    Raises:
+        TrialError: no probe passes, even of a chain that was just deployed.
+        MiddlebenchError: the chain could not be had.
+    """
+    live = converge(testbed, plan, tell)
+    try:
+        return live, prove_path(testbed, plan, frame_bytes)
+    except TrialError as error:
+        tell(f"{error}\nthe chain looks right but does not forward: deploying it anew")
+    deploy(testbed, plan)
+    live = read_live(testbed)
+    return live, prove_path(testbed, plan, frame_bytes)
+
+
+def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: LiveChain) -> Outcome:
+    """Run traffic once over the live chain, under watch, and see that nothing else changed meanwhile.
+
+    Args:
+        testbed: the testbed, with the chain on it.
+        plan: the chain's plan.
+        load: what to send.
+        before: the live chain as it was proven; any change since then voids the trial.
+
+    Raises:
+        TrialError: the trial ran but must not be believed.
+        MiddlebenchError: there was no traffic, or no counters.
+    """
+    doing = f"measuring n={plan.length}, {load.frame_bytes} B on {testbed.name}"
+    counters = testbed.switch.counters()
+    with testbed.middleboxes.watch() as watch:
+        try:
+            traffic = testbed.generator.run(load, watch.fired)
+        except MiddlebenchError as error:
+            if watch.problem:
+                raise _void(doing, [watch.problem]) from error
+            raise
+    counters_after = testbed.switch.counters()
+    check(doing, load, testbed.options.site.link.rate_bps, traffic, before, read_live(testbed))
+    return Outcome(
+        load=load,
+        traffic=traffic,
+        counts=counts_of(load, traffic),
+        hops=hops_between(plan, counters, counters_after),
+    )
 
 
 def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
@@ -134,8 +183,16 @@ def hops_between(plan: ChainPlan, before: dict[str, PortCounters], after: dict[s
     )
 
 
-def check(cell: Cell, load: Load, link_bps: float, traffic: Traffic, before: LiveChain, after: LiveChain) -> None:
+def check(doing: str, load: Load, link_bps: float, traffic: Traffic, before: LiveChain, after: LiveChain) -> None:
     """Demand that a trial may be believed.
+
+    Args:
+        doing: what was being measured, for the message.
+        load: what was asked for.
+        link_bps: line rate of the links in bits/s.
+        traffic: what was counted.
+        before: the live chain before the trial.
+        after: the live chain after it.
 
     Raises:
         TrialError: it may not; the message says what was met.
@@ -150,12 +207,12 @@ def check(cell: Cell, load: Load, link_bps: float, traffic: Traffic, before: Liv
         if packets > most:
             problems.append(f"{packets} packets {side} in {traffic.window_s:.3f} s is above line rate ({most:.0f})")
     if problems:
-        raise _void(cell, problems)
+        raise _void(doing, problems)
 
 
-def _void(cell: Cell, problems: list[str]) -> TrialError:
+def _void(doing: str, problems: list[str]) -> TrialError:
     return TrialError(
-        f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}",
+        doing,
         "the trial is void: " + "; ".join(problems),
         "nothing was recorded; run the same command again",
     )
