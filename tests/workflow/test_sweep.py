@@ -16,6 +16,7 @@ import pytest
 import yaml
 from helpers import PROJECT, Footprint, composition, descendants, eventually, kill
 from middlebench import record
+from middlebench.order import RunOrder
 
 TESTBED = "tests"
 STUDY = {
@@ -166,6 +167,15 @@ def test_sweep_leaves_an_attested_record_of_every_cell_and_a_row_for_each(swept)
     assert len((swept.folder / MEASUREMENTS).read_text().splitlines()) == 1 + len(CELLS)
 
 
+def test_cells_are_measured_in_the_random_order_of_their_seed(swept):
+    order = RunOrder((TESTBED,), tuple(STUDY["chain_lengths"]), tuple(STUDY["frame_sizes"]), blocks=1, seed=1)
+    measured = [record.read(record.Record, swept.results / "cells" / name).model_dump() for name in CELLS]
+    measured.sort(key=lambda each: each["started_at"])
+    in_time = [(each["cell"]["n"], each["cell"]["frame_bytes"], each["cell"]["repetition"]) for each in measured]
+    assert in_time == order.cells(TESTBED)
+    assert [each["place"]["position"] for each in measured] == [1, 2, 3, 4]
+
+
 def test_chains_are_deployed_once_each(swept):
     deployments = sorted(path.name for path in (swept.results / "deployments").iterdir())
     assert deployments == ["n1.json", "n2.json"]
@@ -248,10 +258,11 @@ def test_finished_sweep_is_published_and_then_there_is_nothing_to_do(finished):
     ("name", "text", "jobs"),
     [
         ("config/config.yaml", "\nrepetitions: 2\n", {"measure": 4}),
+        ("config/config.yaml", "\nseed: 2\n", {}),
         ("config/config.yaml", "\noffered_load: 5\n", {"measure": 4}),
         ("workflow/middlebench/record.py", '\nPROTOCOL = "next"\n', {"measure": 4}),
     ],
-    ids=["another repetition", "another load", "another protocol"],
+    ids=["another repetition", "another order", "another load", "another protocol"],
 )
 def test_change_that_matters_measures_what_it_concerns(finished, name, text, jobs):
     with (finished.folder / name).open("a") as file:

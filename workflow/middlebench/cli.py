@@ -95,6 +95,8 @@ def _measure(arguments: argparse.Namespace) -> None:
     with lease(site_of(found.testbed, options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
         testbed = stand_up(cell.testbed, options)
         measured, raw = measure(testbed, found.components, cell, settings, _tell)
+        if arguments.place:
+            measured = measured.model_copy(update={"place": record.Place.model_validate_json(arguments.place)})
         if arguments.raw_output:
             write_text(arguments.raw_output, raw)
         record.write(measured, arguments.output)
@@ -179,6 +181,9 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="JSON",
         help='such as {"window_s": 1, "warm_up_s": 1, "sample_s": 1, "offered_load": "maximum"}',
+    )
+    measure.add_argument(
+        "--place", metavar="JSON", help='in the order of the run, such as {"seed": 1, "block": 1, "position": 17}'
     )
     measure.add_argument("--raw-output", type=Path, metavar="FILE", help="where to keep what the generator printed")
     _output(measure, "the cell's record to write")

@@ -19,6 +19,7 @@ from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.options import Options
+from middlebench.order import LONGEST_CHAIN, RunOrder
 from middlebench.record import Settings
 from middlebench.sites.base import SiteOptions
 from middlebench.switches.base import SwitchOptions
@@ -81,12 +82,15 @@ class Study(Options):
 
     testbeds: Annotated[tuple[str, ...], Field(min_length=1), Distinct]
     """Testbeds to sweep, one after the other; each names a file in `config/testbeds/`."""
-    chain_lengths: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(min_length=1), Distinct]
+    chain_lengths: Annotated[tuple[Annotated[int, Field(ge=0, le=LONGEST_CHAIN)], ...], Field(min_length=1), Distinct]
     """Numbers of middleboxes in the chain; 0 is a bridge alone, the control."""
     frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
     """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
     repetitions: Annotated[int, Field(ge=1, le=1000)] = 1
-    """How often each cell is measured."""
+    """How often each cell is measured. Each repetition is a block of its own random order."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """What the random order of the cells is drawn from. It is recorded with each cell; another one measures nothing
+    anew."""
     offered_load: Literal["maximum"] | Annotated[float, Field(gt=0)] = "maximum"
     """What the generator is asked to send: `maximum` for all that the link carries, or a rate in kpkt/s (of which
     the link's share is sent)."""
@@ -104,6 +108,11 @@ class Study(Options):
         if self.effort not in self.efforts:
             raise ValueError(f"effort: there is no effort {self.effort!r}, only {', '.join(sorted(self.efforts))}")
         return self
+
+    @property
+    def order(self) -> RunOrder:
+        """The order in which the cells of all testbeds are measured."""
+        return RunOrder(self.testbeds, self.chain_lengths, self.frame_sizes, self.repetitions, self.seed)
 
     @property
     def settings(self) -> Settings:

@@ -32,6 +32,17 @@ class Cell(Options):
     repetition: Annotated[int, Field(ge=1)]
 
 
+class Place(Options):
+    """Where a cell stands in the random order of a run."""
+
+    seed: int
+    """What the order was drawn from, together with the testbed's name."""
+    block: Annotated[int, Field(ge=1)]
+    """Which block of the order, from 1: one a repetition."""
+    position: Annotated[int, Field(ge=1)]
+    """Place among all cells of the testbed, from 1."""
+
+
 class Settings(Options):
     """How the cell was measured."""
 
@@ -107,6 +118,8 @@ class Record(Options):
 
     format: Literal["middlebench-record/1"] = "middlebench-record/1"
     cell: Cell
+    place: Place | None = None
+    """In the order of the run; None for a cell that was measured outside of it."""
     started_at: str
     """UTC, ISO 8601."""
     settings: Settings

@@ -53,7 +53,7 @@ def measure(
     plan = plan_for(testbed, cell.n)
     before, probe = prepare(testbed, plan, cell.frame_bytes, tell)
     link_bps = testbed.options.site.link.rate_bps
-    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     outcome = run_trial(testbed, plan, load_of(cell.frame_bytes, settings, link_bps), before)
     record = Record(
         cell=cell,

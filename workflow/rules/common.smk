@@ -43,14 +43,18 @@ def composition(wildcards):
     return testbed_of(wildcards).model_dump_json(exclude={"description"})
 
 
-def chain_priority(testbed, n):
-    """Testbed by testbed, and chain by chain, so that no chain is deployed twice; odd numbers are for cells."""
-    place = (
-        STUDY.testbeds.index(testbed)
-        if testbed in STUDY.testbeds
-        else len(STUDY.testbeds)
-    )
-    return 1_000_000 - 10_000 * place - 2 * int(n)
+def cell_of(wildcards):
+    """The testbed, chain length, frame size and repetition of a cell."""
+    return wildcards.testbed, int(wildcards.n), int(wildcards.size), int(wildcards.rep)
+
+
+ORDER = STUDY.order
+
+
+def place_of(wildcards):
+    """A cell's place in the order of the run, as JSON; nothing for a cell outside of it."""
+    place = ORDER.place(*cell_of(wildcards))
+    return place.model_dump_json() if place else ""
 
 
 GRID = json.dumps(

@@ -8,7 +8,7 @@ rule deploy:
         f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json",
     log:
         f"{RESULTS}/{{testbed}}/logs/deploy-n{{n}}.log",
-    priority: lambda wildcards: chain_priority(wildcards.testbed, wildcards.n)
+    priority: lambda wildcards: ORDER.chain_priority(wildcards.testbed, int(wildcards.n))
     conda:
         ENVIRONMENT
     resources:

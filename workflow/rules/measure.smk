@@ -10,11 +10,13 @@ rule measure:
         raw=f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.generator.txt",
     log:
         f"{RESULTS}/{{testbed}}/logs/measure-n{{n}}-size{{size}}-rep{{rep}}.log",
-    priority: lambda wildcards: chain_priority(wildcards.testbed, wildcards.n) + 1
+    priority: lambda wildcards: ORDER.cell_priority(*cell_of(wildcards))
     conda:
         ENVIRONMENT
     resources:
         testbed=1,
+        # No parameter: a larger grid or another seed gives other places, and measures nothing anew.
+        place=place_of,
     params:
         composition=composition,
         protocol=PROTOCOL,
@@ -24,4 +26,5 @@ rule measure:
     shell:
         "middlebench measure --provision {input.provision:q} --chain-length {wildcards.n}"
         " --frame-size {wildcards.size} --repetition {wildcards.rep} --settings {params.settings:q}"
+        " --place {resources.place:q}"
         " --raw-output {output.raw:q} --output {output.record:q} 2> {log:q}"

@@ -8,7 +8,7 @@ rule provision:
         f"{RESULTS}/{{testbed}}/provision.json",
     log:
         f"{RESULTS}/{{testbed}}/logs/provision.log",
-    priority: lambda wildcards: chain_priority(wildcards.testbed, 0) + 1
+    priority: lambda wildcards: ORDER.provision_priority(wildcards.testbed)
     conda:
         ENVIRONMENT
     resources:
