@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,12 @@ from middlebench.analysis.aggregate import SUMMARY_COLUMNS, summarise
 from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.measurements import COLUMNS
-from middlebench.analysis.notebook_html import section_of
+from middlebench.analysis.notebook_html import Section, section_of
 from middlebench.atomic import write_text
 from middlebench.errors import RecordError
 from middlebench.record import Deployment
 
 TEMPLATES = Path(__file__).parents[2] / "report"
-PAGE = "page.html.jinja"
 
 MOMENT = "%Y-%m-%d %H:%M"
 
@@ -54,25 +54,59 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title:
     Raises:
         RecordError: a notebook cannot be shown, or the page would need something from outside itself.
     """
-    page = _template().render(
+    page = _render(
+        "page",
         title=title or f"Chains of middleboxes on testbed {dataset.name}",
         dataset=dataset,
-        glance=at_a_glance(dataset.measurements),
-        setups=grid_of(
-            {**setup.settings, **setup.components, "link_mbps": setup.link_bps / 1e6} for setup in dataset.setups
-        ),
-        facts=grid_of_facts(dataset.facts),
-        choices=grid_of(dataset.choices),
-        deployments=grid_of(_deployment(each) for each in dataset.deployments),
-        flags=flags.explain(dataset.measurements).to_dict("records"),
-        columns=COLUMNS,
-        summary_columns=SUMMARY_COLUMNS,
-        sections=[section_of(path) for path in notebooks],
+        sections=sections_of(dataset, notebooks),
     )
     outside = OUTSIDE.search(page)
     if outside:
         raise RecordError(f"rendering {out}", f"the page would load something from outside: {outside[0][:200]}")
     write_text(out, page)
+
+
+def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
+    """Return the sections of a dataset's report in the page's order, which its contents follow.
+
+    A section that is not a notebook has a template of its anchor's name in ``workflow/report/sections``.
+    """
+    measurements = dataset.measurements
+    return [
+        Section(
+            "run",
+            "What was run",
+            _render(
+                "sections/run",
+                glance=at_a_glance(measurements),
+                setups=grid_of(
+                    {**setup.settings, **setup.components, "link_mbps": setup.link_bps / 1e6}
+                    for setup in dataset.setups
+                ),
+            ),
+        ),
+        Section(
+            "host",
+            "On what",
+            _render(
+                "sections/host",
+                facts=grid_of_facts(dataset.facts),
+                choices=grid_of(dataset.choices),
+                deployments=grid_of(_deployment(each) for each in dataset.deployments),
+            ),
+        ),
+        *(section_of(path) for path in notebooks),
+        Section(
+            "flags",
+            "Flags",
+            _render("sections/flags", flags=flags.explain(measurements).to_dict("records"), cells=len(measurements)),
+        ),
+        Section(
+            "columns",
+            "Columns",
+            _render("sections/columns", columns=COLUMNS, summary_columns=SUMMARY_COLUMNS),
+        ),
+    ]
 
 
 def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:
@@ -110,15 +144,20 @@ def grid_of_facts(facts: Mapping[str, Any]) -> Grid:
     return Grid(("fact", "value"), tuple(_flattened(facts)))
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
+def _render(template: str, **values: object) -> str:
+    """Return a template of ``workflow/report``, filled in."""
+    return _environment().get_template(f"{template}.html.jinja").render(**values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(PAGE)
 
 
 def _deployment(deployment: Deployment) -> dict[str, Any]:
