@@ -1,23 +1,15 @@
-"""The paper's two computers, as far as one machine can play them: two real sshd in network namespaces of their own.
-
-Two veth links join the namespaces, a third pair each carries SSH to this machine. Each computer has a
-mount namespace with a /run of its own, the server an Open vSwitch there, which stands for the system's.
-"""
+"""A testbed of two computers over SSH: what it takes, what it leaves alone, and what goes wrong with it."""
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers import eventually, settings
@@ -28,116 +20,17 @@ from middlebench.record import Cell
 from middlebench.sites import ssh
 from middlebench.testbed import site_of, stand_up
 from middlebench.trial import measure
-from ssh_server import Home, Sshd, descendants, needs_sshd
+from ssh_server import Sshd, needs_sshd
+from two_computers import TwoComputers, two_computers
 
 pytestmark = needs_sshd
-
-NAMES = ("mbench-test-a", "mbench-test-b")
-OPENVSWITCH = """
-export OVS_RUNDIR=/run/openvswitch OVS_LOGDIR=/run/openvswitch OVS_DBDIR=/run/openvswitch
-mkdir $OVS_RUNDIR
-ovsdb-tool create $OVS_RUNDIR/conf.db /usr/share/openvswitch/vswitch.ovsschema
-ovsdb-server $OVS_RUNDIR/conf.db --remote=punix:$OVS_RUNDIR/db.sock \\
-    --detach --no-chdir --pidfile --log-file -vconsole:off
-ovs-vsctl --no-wait init
-ovs-vswitchd --detach --no-chdir --pidfile --log-file -vconsole:off
-"""
-
-
-def ip(*lines: str) -> None:
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
-
-
-@dataclass
-class TwoComputers:
-    """Two sshd and the links between them."""
-
-    home: Home
-    test_computer: Sshd
-    server: Sshd
-    composition: dict[str, Any]
-
-    @property
-    def options(self) -> config.Testbed:
-        return config.composed(self.composition, "the tests")
-
-    def ssh(self, sshd: Sshd) -> list[str]:
-        """Return the words that run a command on a computer without our own code."""
-        alias = "server" if sshd is self.server else "test"
-        known = f"UserKnownHostsFile={self.home.known_hosts}"
-        return ["ssh", "-F", str(self.home.ssh / "config"), "-o", known, alias]
-
-    def on(self, sshd: Sshd, script: str) -> str:
-        """Run a shell script on a computer and return what it printed."""
-        return subprocess.run([*self.ssh(sshd), script], capture_output=True, text=True, check=True).stdout
-
-    def changed(self, **server: object) -> config.Testbed:
-        """Return the composition with other options of the server."""
-        composition = json.loads(json.dumps(self.composition))
-        composition["site"]["middlebox_server"].update(server)
-        return config.composed(composition, "the tests")
-
-
-def start_computer(stack: ExitStack, folder: Path, home: Home, index: int, prepare: str) -> Sshd:
-    """Start a computer: a network namespace, a way to it, and an sshd in it."""
-    name, outside = NAMES[index], f"mbt{index}-ssh"
-    here, there = (f"198.51.100.{8 * index + last}" for last in (1, 2))
-    subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
-    ip(
-        f"netns add {name}",
-        f"link add name {outside} type veth peer name mgmt netns {name}",
-        f"address add {here}/30 dev {outside}",
-        f"link set dev {outside} up",
-    )
-    stack.callback(subprocess.run, ["ip", "netns", "del", name], check=True)
-    server = Sshd(
-        folder=folder / name,
-        port=22,
-        address=there,
-        enter=["nsenter", f"--net=/run/netns/{name}", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
-        prepare=f"mount -t sysfs sysfs /sys && ip address add {there}/30 dev mgmt && "
-        f"ip link set dev mgmt up && ip link set dev lo up && {{ {prepare} }}",
-    )
-    stack.callback(server.stop)
-    server.start(home.public_key)
-    home.add(("test", "server")[index], server)
-    return server
 
 
 @pytest.fixture(scope="module")
 def computers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoComputers]:
-    folder = tmp_path_factory.mktemp("computers")
-    runtime = folder / "runtime"
-    runtime.mkdir(mode=0o700)
-    home = Home(folder / "home")
-    with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
-        environment.setenv("HOME", str(home.folder))
-        environment.setenv("MIDDLEBENCH_RUNTIME", str(runtime))
-        environment.delenv("SSH_AUTH_SOCK", raising=False)
-        test_computer = start_computer(stack, folder, home, 0, ":;")
-        server = start_computer(stack, folder, home, 1, OPENVSWITCH)
-        ip(
-            *(
-                f"link add name eth{index} netns {NAMES[0]} type veth peer name eth{index} netns {NAMES[1]}"
-                for index in range(2)
-            )
-        )
-        composition = {
-            "description": "two computers over SSH",
-            "site": {
-                "driver": "ssh",
-                "test_computer": {"host": "test", "ports": ["eth0", "eth1"]},
-                "middlebox_server": {"host": "server", "ports": ["eth0", "eth1"]},
-                "link": {"rate_mbps": 10000},
-            },
-            "switch": {"driver": "system-openvswitch", "datapath": "userspace"},
-            "middlebox": {"driver": "netns"},
-            "generator": {"driver": "trafgen"},
-        }
-        computers = TwoComputers(home=home, test_computer=test_computer, server=server, composition=composition)
+    with two_computers(tmp_path_factory.mktemp("computers")) as computers:
         yield computers
-        assert "mbench" not in computers.on(server, "ip -o link; ip netns list; ovs-vsctl show")
-        assert computers.on(server, "ls /run/mbench").split() == ["lock"]
+        assert computers.remains() == ""
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +63,30 @@ def test_cells_are_measured_over_ssh_and_the_live_chain_is_found_again(computers
     again = stand_up("two-hosts", computers.options)
     assert again.hosts.middlebox_server is testbed.hosts.middlebox_server
     assert converge(again, plan_for(again, 2)).fingerprint == record.attestation.fingerprint
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_a_restarted_switch_is_noticed_and_the_chain_made_anew(computers: TwoComputers) -> None:
+    testbed = stand_up("two-hosts", computers.options)
+    before = converge(testbed, plan_for(testbed, 1))
+    computers.restart_switch()
+    told: list[str] = []
+    after = converge(testbed, plan_for(testbed, 1), told.append)
+    assert "is not live" in told[0]
+    assert after.switch.identity != before.switch.identity
+    record, _ = measure(testbed, testbed.components(), cell(1, 60), settings(offered_load=5.0))
+    assert record.counts.received_packets > 0
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_a_full_disk_on_the_server_is_told_and_once_there_is_room_the_chain_stands(computers: TwoComputers) -> None:
+    testbed = stand_up("two-hosts", computers.options)
+    computers.on(computers.server, "cat /dev/zero > /run/openvswitch/full 2> /dev/null || :")
+    with pytest.raises(SwitchError, match="No space left on device"):
+        converge(testbed, plan_for(testbed, 1))
+    computers.on(computers.server, "rm /run/openvswitch/full")
+    record, _ = measure(testbed, testbed.components(), cell(1, 60), settings(offered_load=5.0))
+    assert record.counts.received_packets > 0
 
 
 @pytest.mark.usefixtures("taken_down")
@@ -304,25 +221,24 @@ def test_a_cable_that_is_not_there_is_named(computers: TwoComputers) -> None:
     computers.on(computers.server, "ip link del dev dark0")
 
 
+@pytest.mark.parametrize("computer", ["test_computer", "server"])
 @pytest.mark.usefixtures("taken_down")
-def test_sshd_killed_during_a_measurement_leaves_no_record_and_no_generator(computers: TwoComputers) -> None:
+def test_sshd_killed_during_a_measurement_leaves_no_record_and_no_generator(
+    computers: TwoComputers, computer: str
+) -> None:
     testbed = stand_up("two-hosts", computers.options)
     converge(testbed, plan_for(testbed, 1))
 
-    def generating() -> bool:
-        return bool(descendants(computers.test_computer.process.pid, "trafgen"))
-
     def cut() -> None:
-        eventually(generating, "traffic is made")
-        for session in computers.test_computer.sessions():
-            os.kill(session, signal.SIGKILL)
+        eventually(computers.generating, "traffic is made")
+        computers.cut(getattr(computers, computer))
 
     thread = threading.Thread(target=cut)
     thread.start()
     with pytest.raises((HostError, TrialError), match="connection was lost"):
         measure(testbed, testbed.components(), cell(1, 60), settings(window_s=10.0, offered_load=5.0))
     thread.join()
-    eventually(lambda: not generating(), "the generator is gone")
+    eventually(lambda: not computers.generating(), "the generator is gone")
     again = stand_up("two-hosts", computers.options)
     record, _ = measure(again, again.components(), cell(1, 60), settings(offered_load=5.0))
     assert record.counts.received_packets > 0

@@ -2,128 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from helpers import PROJECT, Footprint, composition, descendants, eventually, kill
+from helpers import descendants, eventually, kill
 from middlebench import record
 from middlebench.order import RunOrder
-
-TESTBED = "tests"
-STUDY = {
-    "testbeds": [TESTBED],
-    "chain_lengths": [1, 2],
-    "frame_sizes": [60, 800],
-    "effort": "short",
-    "efforts": {"short": {"window_s": 0.2, "warm_up_s": 0.1, "sample_s": 0.2}},
-}
-CELLS = {f"n{n}/size{size}/rep1.json" for n in (1, 2) for size in (60, 800)}
-MEASUREMENTS = f"results/{TESTBED}/measurements.csv"
-
-
-@dataclass(frozen=True)
-class Project:
-    """A copy of the project, with a runtime folder of its own."""
-
-    folder: Path
-    runtime: Path
-
-    @property
-    def footprint(self) -> Footprint:
-        return Footprint(self.runtime)
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results" / TESTBED
-
-    def configure(self, **changes: Any) -> None:
-        """Write the study, with some of its values changed."""
-        (self.folder / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY | changes))
-
-    def start(self, *argv: str) -> subprocess.Popen[str]:
-        """Start Snakemake on one core, as a user does."""
-        environment = os.environ | {
-            "PYTHONPATH": str(self.folder / "workflow"),
-            "MIDDLEBENCH_RUNTIME": str(self.runtime),
-            "XDG_CACHE_HOME": str(self.folder / ".cache"),
-        }
-        return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "1", *argv],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def try_run(self, *argv: str) -> tuple[int, str]:
-        """Run Snakemake to its end; return its exit status and what it said."""
-        with self.start(*argv) as process:
-            said, _ = process.communicate()
-        return process.returncode, said
-
-    def run(self, *argv: str) -> str:
-        """Run Snakemake, which must succeed, and return what it said."""
-        status, said = self.try_run(*argv)
-        assert status == 0, said
-        return said
-
-    def down(self) -> None:
-        """Run ``middlebench down``."""
-        subprocess.run(
-            [sys.executable, "-m", "middlebench", "down", TESTBED],
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "MIDDLEBENCH_RUNTIME": str(self.runtime)},
-            check=True,
-            capture_output=True,
-        )
-
-    def cells(self) -> dict[str, tuple[bytes, int]]:
-        """Return every cell's record by its path: what is in it, and when it was written."""
-        folder = self.results / "cells"
-        return {
-            str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
-            for path in sorted(folder.glob("**/*.json"))
-        }
-
-
-@contextmanager
-def live(project: Project) -> Iterator[Project]:
-    """Take the project's testbed down in the end, and demand that nothing of it is left."""
-    try:
-        yield project
-        project.down()
-        project.footprint.demand_nothing_left()
-    finally:
-        project.footprint.kill_all()
-
-
-def copy_of_the_project(folder: Path) -> Project:
-    """Copy what is, or would be, under version control."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, folder / name)
-    project = Project(folder, runtime=folder.with_name(f"{folder.name}-runtime"))
-    project.configure()
-    (folder / "config" / "testbeds" / f"{TESTBED}.yaml").write_text(yaml.safe_dump(composition()))
-    return project
+from projects import CELLS, MEASUREMENTS, STUDY, TESTBED, Project, copy_of_the_project, live, planned
 
 
 @pytest.fixture
@@ -147,12 +34,6 @@ def finished(swept: Project, tmp_path: Path) -> Iterator[Project]:
     shutil.copytree(swept.folder, tmp_path / "project", symlinks=True)
     with live(Project(tmp_path / "project", tmp_path / "runtime")) as project:
         yield project
-
-
-def planned(said: str) -> dict[str, int]:
-    """Return how many jobs of each rule a dry run announced."""
-    rows = [line.split() for line in said.partition("Job stats:")[2].partition("\n\n")[0].splitlines()]
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
 
 
 def test_sweep_leaves_an_attested_record_of_every_cell_and_a_row_for_each(swept):

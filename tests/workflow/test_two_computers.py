@@ -1,0 +1,122 @@
+"""Real runs of the whole workflow on two computers over SSH, by the same rules as everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import descendants, eventually, kill
+from middlebench import record
+from projects import CELLS, MEASUREMENTS, TESTBED, Project, copy_of_the_project
+from ssh_server import make_key, needs_sshd
+from two_computers import TwoComputers, two_computers
+
+pytestmark = needs_sshd
+
+LOAD = {"offered_load": 5, "efforts": {"short": {"window_s": 1, "warm_up_s": 0.1}}}
+
+
+@pytest.fixture(scope="module")
+def computers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoComputers]:
+    with two_computers(tmp_path_factory.mktemp("computers")) as computers:
+        yield computers
+
+
+@pytest.fixture
+def project(computers: TwoComputers, tmp_path: Path) -> Iterator[Project]:
+    """A project in which nothing was run yet; what it leaves on the computers is gone after ``down``."""
+    project = copy_of_the_project(tmp_path / "project", computers.composition)
+    project.configure(**LOAD)
+    project.runtime.mkdir(mode=0o700)
+    try:
+        yield project
+        project.down()
+        assert computers.remains() == ""
+        project.footprint.demand_nothing_left()
+    finally:
+        project.footprint.kill_all()
+
+
+def demand_whole(project: Project) -> None:
+    """Demand an attested record of every cell, measured on both computers, and a row for each."""
+    assert project.cells().keys() == CELLS
+    for name in CELLS:
+        measured = record.read(record.Record, project.results / "cells" / name)
+        assert measured.counts.trial_received_packets == measured.counts.trial_sent_packets > 0
+        assert measured.attestation.probes_returned == measured.attestation.probes_sent > 0
+        assert len(measured.hops) == measured.cell.n + 1
+        assert "the server's own" in measured.components.switch
+    assert len((project.folder / MEASUREMENTS).read_text().splitlines()) == 1 + len(CELLS)
+
+
+def test_sweep_over_ssh_survives_a_kill_and_measures_no_finished_cell_again(
+    project: Project, computers: TwoComputers
+) -> None:
+    with project.start(MEASUREMENTS) as sweep:
+        eventually(lambda: project.cells() and computers.generating(), "the sweep is within its second cell", 90)
+        for pid in descendants(sweep.pid):
+            kill(pid)
+        sweep.communicate()
+    eventually(lambda: not computers.generating(), "the generator ended")
+    before = project.cells()
+    assert before.keys() < CELLS
+
+    project.run(MEASUREMENTS)
+    assert {name: project.cells()[name] for name in before} == before
+    demand_whole(project)
+    provision = record.read(record.Provision, project.results / "provision.json")
+    assert provision.facts["driver"] == "ssh"
+    assert provision.facts["middlebox_server"].keys() >= {"kernel", "ports", "programs"}
+
+
+@pytest.mark.parametrize("computer", ["test_computer", "server"])
+def test_sshd_killed_during_a_cell_ends_the_run_in_words_and_the_next_one_finishes_it(
+    project: Project, computers: TwoComputers, computer: str
+) -> None:
+    with project.start(MEASUREMENTS) as sweep:
+        eventually(lambda: project.cells() and computers.generating(), "the sweep is within its second cell", 90)
+        before = project.cells()
+        computers.cut(getattr(computers, computer))
+        said, _ = sweep.communicate()
+    assert sweep.returncode != 0
+    assert "the connection was lost" in said
+    assert "what to try" in said
+    assert project.cells() == before
+    eventually(lambda: not computers.generating(), "the generator ended")
+
+    project.run(MEASUREMENTS)
+    assert {name: project.cells()[name] for name in before} == before
+    demand_whole(project)
+
+
+def test_switch_restarted_between_deploy_and_measure_is_noticed(project: Project, computers: TwoComputers) -> None:
+    project.run(f"results/{TESTBED}/deployments/n1.json")
+    deployed = record.read(record.Deployment, project.results / "deployments" / "n1.json")
+    computers.restart_switch()
+    name = "n1/size60/rep1.json"
+    project.run(f"results/{TESTBED}/cells/{name}")
+    measured = record.read(record.Record, project.results / "cells" / name)
+    assert measured.counts.trial_received_packets == measured.counts.trial_sent_packets > 0
+    assert measured.attestation.fingerprint != deployed.fingerprint
+
+
+@pytest.mark.parametrize("computer", ["test_computer", "server"])
+def test_changed_host_key_stops_everything_before_anything_is_touched(
+    project: Project, computers: TwoComputers, computer: str
+) -> None:
+    sshd = getattr(computers, computer)
+    key, known = sshd.folder / "host_key.pub", computers.home.known_hosts.read_text()
+    make_key(sshd.folder / "another_key")
+    another = (sshd.folder / "another_key.pub").read_text().split()[1]
+    computers.home.known_hosts.write_text(known.replace(key.read_text().split()[1], another))
+    try:
+        status, said = project.try_run(MEASUREMENTS)
+    finally:
+        computers.home.known_hosts.write_text(known)
+    assert status != 0
+    assert "its host key has CHANGED" in said
+    assert not (project.results / "provision.json").exists()
+    assert computers.remains() == ""
+    for each in (computers.test_computer, computers.server):
+        assert computers.on(each, "cat /run/mbench/tenant 2> /dev/null || :") == ""
