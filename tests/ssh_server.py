@@ -88,10 +88,10 @@ class Sshd:
             "mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/sshd /run/netns /run/lock && "
             f'cp {self.folder}/authorized_keys /run && {self.prepare} && exec "$@"'
         )
-        command = ["unshare", "--mount", "setpriv", "--pdeathsig", "KILL", "sh", "-c", start, "sh"]
+        command = ["unshare", "--mount", "sh", "-c", start, "sh"]
         with (self.folder / "sshd.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.enter, *command, str(SSHD), "-D", "-e", "-f", str(config)],
+                ["setpriv", "--pdeathsig", "KILL", *self.enter, *command, str(SSHD), "-D", "-e", "-f", str(config)],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
                 start_new_session=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import descendants, eventually, kill
 from middlebench import record
-from projects import CELLS, MEASUREMENTS, TESTBED, Project, copy_of_the_project
+from projects import CELLS, MEASUREMENTS, Project, copy_of_the_project
 from ssh_server import make_key, needs_sshd
 from two_computers import TwoComputers, two_computers
 
@@ -50,7 +50,7 @@ def demand_whole(project: Project) -> None:
     assert len((project.folder / MEASUREMENTS).read_text().splitlines()) == 1 + len(CELLS)
 
 
-def test_sweep_over_ssh_survives_a_kill_and_measures_no_finished_cell_again(
+def test_sweep_over_ssh_survives_a_kill_and_a_restarted_switch_and_measures_no_finished_cell_again(
     project: Project, computers: TwoComputers
 ) -> None:
     with project.start(MEASUREMENTS) as sweep:
@@ -61,23 +61,29 @@ def test_sweep_over_ssh_survives_a_kill_and_measures_no_finished_cell_again(
     eventually(lambda: not computers.generating(), "the generator ended")
     before = project.cells()
     assert before.keys() < CELLS
+    computers.restart_switch()
 
     project.run(MEASUREMENTS)
     assert {name: project.cells()[name] for name in before} == before
     demand_whole(project)
+    fingerprints = {name: fingerprint(project, name) for name in CELLS}
+    assert not {fingerprints.pop(name) for name in before} & set(fingerprints.values())
     provision = record.read(record.Provision, project.results / "provision.json")
     assert provision.facts["driver"] == "ssh"
     assert provision.facts["middlebox_server"].keys() >= {"kernel", "ports", "programs"}
 
 
-@pytest.mark.parametrize("computer", ["test_computer", "server"])
+def fingerprint(project: Project, name: str) -> str:
+    return record.read(record.Record, project.results / "cells" / name).attestation.fingerprint
+
+
 def test_sshd_killed_during_a_cell_ends_the_run_in_words_and_the_next_one_finishes_it(
-    project: Project, computers: TwoComputers, computer: str
+    project: Project, computers: TwoComputers
 ) -> None:
     with project.start(MEASUREMENTS) as sweep:
         eventually(lambda: project.cells() and computers.generating(), "the sweep is within its second cell", 90)
         before = project.cells()
-        computers.cut(getattr(computers, computer))
+        computers.cut(computers.test_computer)
         said, _ = sweep.communicate()
     assert sweep.returncode != 0
     assert "the connection was lost" in said
@@ -90,33 +96,21 @@ def test_sshd_killed_during_a_cell_ends_the_run_in_words_and_the_next_one_finish
     demand_whole(project)
 
 
-def test_switch_restarted_between_deploy_and_measure_is_noticed(project: Project, computers: TwoComputers) -> None:
-    project.run(f"results/{TESTBED}/deployments/n1.json")
-    deployed = record.read(record.Deployment, project.results / "deployments" / "n1.json")
-    computers.restart_switch()
-    name = "n1/size60/rep1.json"
-    project.run(f"results/{TESTBED}/cells/{name}")
-    measured = record.read(record.Record, project.results / "cells" / name)
-    assert measured.counts.trial_received_packets == measured.counts.trial_sent_packets > 0
-    assert measured.attestation.fingerprint != deployed.fingerprint
-
-
-@pytest.mark.parametrize("computer", ["test_computer", "server"])
 def test_changed_host_key_stops_everything_before_anything_is_touched(
-    project: Project, computers: TwoComputers, computer: str
+    project: Project, computers: TwoComputers
 ) -> None:
-    sshd = getattr(computers, computer)
-    key, known = sshd.folder / "host_key.pub", computers.home.known_hosts.read_text()
-    make_key(sshd.folder / "another_key")
-    another = (sshd.folder / "another_key.pub").read_text().split()[1]
-    computers.home.known_hosts.write_text(known.replace(key.read_text().split()[1], another))
+    server, known = computers.server, computers.home.known_hosts
+    make_key(server.folder / "another_key")
+    another = (server.folder / "another_key.pub").read_text().split()[1]
+    before = known.read_text()
+    known.write_text(before.replace(server.host_key.split()[1], another))
     try:
         status, said = project.try_run(MEASUREMENTS)
     finally:
-        computers.home.known_hosts.write_text(known)
+        known.write_text(before)
     assert status != 0
     assert "its host key has CHANGED" in said
     assert not (project.results / "provision.json").exists()
-    assert computers.remains() == ""
     for each in (computers.test_computer, computers.server):
         assert computers.on(each, "cat /run/mbench/tenant 2> /dev/null || :") == ""
+    assert computers.remains() == ""
