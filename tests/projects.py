@@ -22,6 +22,7 @@ STUDY = {
     "frame_sizes": [60, 800],
     "effort": "short",
     "efforts": {"short": {"window_s": 0.2, "warm_up_s": 0.1, "sample_s": 0.2}},
+    "controls": "none",
 }
 CELLS = {f"n{n}/size{size}/rep1.json" for n in (1, 2) for size in (60, 800)}
 MEASUREMENTS = f"results/{TESTBED}/measurements.csv"

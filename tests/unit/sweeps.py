@@ -7,6 +7,7 @@ import pandas as pd
 from middlebench import frames
 from middlebench.analysis.measurements import from_records, record_path, write_measurements
 from middlebench.chain import plan_chain
+from middlebench.control_log import Control
 from middlebench.record import Attestation, Cell, Components, Counts, Deployment, Provision, Record, Settings, write
 
 COMPONENTS = Components(switch="a switch", middlebox="a middlebox", generator="a generator")
@@ -37,6 +38,30 @@ def record(n=1, frame_bytes=800, *, repetition=1, testbed="made", offered=50_000
         attestation=Attestation(fingerprint="f" * 64, probes_sent=3, probes_returned=3),
         hops=(),
         flags=flags,
+    )
+
+
+def control(
+    kind="bridge",
+    frame_bytes=60,
+    *,
+    testbed="made",
+    received=100_000,
+    started_at="2026-01-02T03:00:00.000+00:00",
+    session="",
+):
+    """Return the record of one control whose window of half a second counted as told."""
+    measured = record(0, frame_bytes, offered=max(received, 200_000), received=received)
+    return Control(
+        testbed=testbed,
+        kind=kind,
+        frame_bytes=frame_bytes,
+        session=session,
+        started_at=started_at,
+        settings=measured.settings,
+        components=COMPONENTS,
+        link_bps=LINK_BPS,
+        counts=measured.counts,
     )
 
 

@@ -50,6 +50,7 @@ def test_priorities_follow_the_order_and_a_chain_is_deployed_just_before_its_fir
                 deployed.add(cell.n)
                 expected.append(order.chain_priority(testbed, cell.n))
             expected.append(order.cell_priority(testbed, *cell))
+        expected.append(order.closing_priority(testbed))
     assert expected == sorted(expected, reverse=True)
     assert len(set(expected)) >= len(expected) - len(order.testbeds)  # the first chain's is that of provisioning
     assert expected[-1] > 0  # what is made of the cells has no priority and comes after them

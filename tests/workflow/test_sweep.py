@@ -71,9 +71,11 @@ def test_chains_are_deployed_once_each(swept):
 
 
 def test_cell_asked_for_by_name_is_the_only_one_measured(fresh):
-    fresh.run(f"results/{TESTBED}/cells/n2/size60/rep1.json")
-    assert fresh.cells().keys() == {"n2/size60/rep1.json"}
-    assert [path.name for path in (fresh.results / "deployments").iterdir()] == ["n2.json"]
+    outside_of_the_grid = "n3/size100/rep1.json"
+    fresh.run(f"results/{TESTBED}/cells/{outside_of_the_grid}")
+    assert fresh.cells().keys() == {outside_of_the_grid}
+    assert record.read(record.Record, fresh.results / "cells" / outside_of_the_grid).place is None
+    assert [path.name for path in (fresh.results / "deployments").iterdir()] == ["n3.json"]
 
 
 def test_killed_sweep_resumes_without_measuring_a_finished_cell_again(fresh):

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from middlebench.errors import MiddlebenchError
 
+NONE = "none"
+"""Stands for a value that is not given, where a rule always gives one."""
 TRIAL_LEASE_SECONDS = 300.0
 """How long a job waits for a job of a killed run that still ends its trial."""
 
@@ -75,8 +77,10 @@ def _deploy(arguments: argparse.Namespace) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    from middlebench import record
+    from middlebench import config, record
     from middlebench.atomic import write_text
+    from middlebench.control_log import ControlLog
+    from middlebench.controls import measure_controls, session_of
     from middlebench.lease import lease
     from middlebench.provision import chosen_testbed
     from middlebench.testbed import site_of, stand_up
@@ -92,13 +96,40 @@ def _measure(arguments: argparse.Namespace) -> None:
     )
     settings = record.Settings.model_validate(json.loads(arguments.settings))
     purpose = f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}"
-    with lease(site_of(found.testbed, options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
+    site = site_of(found.testbed, options)
+    with lease(site.trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
         testbed = stand_up(cell.testbed, options)
+        if arguments.controls != NONE:
+            controls = config.Controls.model_validate_json(arguments.controls)
+            log, session = ControlLog(arguments.provision.parent), session_of(site.run_lease)
+            if log.due(session, controls.every):
+                measure_controls(testbed, found.components, controls.frame_sizes, settings, log, session, _tell)
         measured, raw = measure(testbed, found.components, cell, settings, _tell)
-        if arguments.place:
+        if arguments.place != NONE:
             measured = measured.model_copy(update={"place": record.Place.model_validate_json(arguments.place)})
         if arguments.raw_output:
             write_text(arguments.raw_output, raw)
+        record.write(measured, arguments.output)
+
+
+def _control(arguments: argparse.Namespace) -> None:
+    from middlebench import config, record
+    from middlebench.control_log import ControlLog
+    from middlebench.controls import measure_controls, session_of
+    from middlebench.lease import lease
+    from middlebench.provision import chosen_testbed
+    from middlebench.testbed import site_of, stand_up
+
+    found = record.read(record.Provision, arguments.provision)
+    options = chosen_testbed(found)
+    site = site_of(found.testbed, options)
+    settings = record.Settings.model_validate_json(arguments.settings)
+    sizes = config.Controls.model_validate_json(arguments.controls).frame_sizes
+    purpose = f"measuring controls on {found.testbed}"
+    with lease(site.trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
+        testbed = stand_up(found.testbed, options)
+        log, session = ControlLog(arguments.provision.parent), session_of(site.run_lease)
+        measured = measure_controls(testbed, found.components, sizes, settings, log, session, _tell)
         record.write(measured, arguments.output)
 
 
@@ -176,18 +207,24 @@ def _parser() -> argparse.ArgumentParser:
     _chain_length(measure)
     measure.add_argument("--frame-size", required=True, type=int, metavar="BYTES", help="frame size without FCS")
     measure.add_argument("--repetition", type=int, default=1, metavar="K", help="number of the repetition (default: 1)")
+    _settings(measure)
+    _controls(measure, required=False)
     measure.add_argument(
-        "--settings",
-        required=True,
+        "--place",
+        default=NONE,
         metavar="JSON",
-        help='such as {"window_s": 1, "warm_up_s": 1, "sample_s": 1, "offered_load": "maximum"}',
-    )
-    measure.add_argument(
-        "--place", metavar="JSON", help='in the order of the run, such as {"seed": 1, "block": 1, "position": 17}'
+        help='in the order of the run, such as {"seed": 1, "block": 1, "position": 17}',
     )
     measure.add_argument("--raw-output", type=Path, metavar="FILE", help="where to keep what the generator printed")
     _output(measure, "the cell's record to write")
     measure.set_defaults(verb=_measure)
+
+    control = verbs.add_parser("control", help="measure the instrument itself: no chain, and a bridge alone")
+    _provision_record(control)
+    _settings(control)
+    _controls(control, required=True)
+    _output(control, "where to name the records that were made")
+    control.set_defaults(verb=_control)
 
     aggregate = verbs.add_parser("aggregate", help="gather the records of a testbed in one table")
     aggregate.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the testbed's results")
@@ -233,6 +270,26 @@ def _testbed_folder(parser: argparse.ArgumentParser) -> None:
 
 def _provision_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--provision", required=True, type=Path, metavar="FILE", help="the testbed's provision record")
+
+
+def _settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--settings",
+        required=True,
+        metavar="JSON",
+        help='such as {"window_s": 1, "warm_up_s": 1, "sample_s": 1, "offered_load": "maximum"}',
+    )
+
+
+def _controls(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--controls",
+        required=required,
+        default=NONE,
+        metavar="JSON",
+        help='when and with which frames the instrument is measured, such as {"every": 48, "frame_sizes": [60]}; '
+        "the records lie beside the provision record, in the folder `controls`",
+    )
 
 
 def _chain_length(parser: argparse.ArgumentParser) -> None:

@@ -77,6 +77,18 @@ class Trial(Options):
         return self
 
 
+class Controls(Options):
+    """The measurements of the instrument itself: generator against receiver, and a bridge alone."""
+
+    every: Annotated[int, Field(ge=1)] = 48
+    """How many cells are measured between controls. Each run begins and ends with controls besides."""
+    frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct] = (
+        MINIMUM_FRAME_BYTES,
+    )
+    """Their frame sizes in bytes without FCS. Small frames are limited by processors, so that these show what becomes
+    of processors; large ones fill the link."""
+
+
 class Study(Options):
     """What to sweep, and how hard."""
 
@@ -98,6 +110,8 @@ class Study(Options):
     """Which of the efforts below a trial takes."""
     efforts: dict[str, Trial]
     """Efforts by name; add your own."""
+    controls: Literal["none"] | Controls = Controls()
+    """When the instrument itself is measured, so that drift is seen; `none` for never."""
     results_folder: Annotated[str, Field(min_length=1)] = "results"
     """Folder for everything that is made."""
     when_busy: Literal["wait", "leave"] = "leave"
@@ -141,7 +155,8 @@ def check_study(
     study = _parse(Study, values, origin)
     testbeds = {name: load_testbed(name, testbed_folder, origin) for name in study.testbeds}
     for name, testbed in testbeds.items():
-        check_frame_sizes(study.frame_sizes, name, testbed, f"reading {origin}")
+        sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
+        check_frame_sizes(sizes, name, testbed, f"reading {origin}")
     return study, testbeds
 
 

@@ -45,7 +45,7 @@ def lease(
     with path.open("a+") as stream:
         told = False
         while not _try_lock(stream.fileno()):
-            holder = _read_holder(path)
+            holder = holder_of(path)
             if holder.get("pid") in ancestors(os.getpid()):
                 yield
                 return
@@ -84,7 +84,8 @@ def _try_lock(handle: int) -> bool:
     return True
 
 
-def _read_holder(path: Path) -> dict[str, object]:
+def holder_of(path: Path) -> dict[str, object]:
+    """Return what the last process to take the lease in the file ``path`` said of itself; nothing if none did."""
     try:
         holder = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -72,6 +72,11 @@ class RunOrder:
         """Return a priority of the job that looks a testbed over: just before all else on it."""
         return self._priority(testbed, 0, 0 if testbed in self.testbeds else None) + 1
 
+    def closing_priority(self, testbed: str) -> int:
+        """Return a priority of the job that closes a testbed: just after its last cell."""
+        last = self._cells_of_a_testbed - 1 if testbed in self.testbeds else None
+        return self._priority(testbed, LONGEST_CHAIN, last) - 1
+
     @property
     def _cells_of_a_testbed(self) -> int:
         return self._cells_of_a_block * self.blocks
@@ -88,7 +93,7 @@ class RunOrder:
         return None if within is None else (cell.repetition - 1) * self._cells_of_a_block + within
 
     def _priority(self, testbed: str, n: int, position: int | None) -> int:
-        """Return twice what is left after a cell, so that an odd number is left for what must be just before it.
+        """Return three times what is left after a cell: between two cells there is room to close and to deploy.
 
         Cells outside of the grid, asked for by name, come last, chain by chain.
         """
@@ -97,7 +102,7 @@ class RunOrder:
             before = planned + min(n, LONGEST_CHAIN)
         else:
             before = self._cells_of_a_testbed * self.testbeds.index(testbed) + position
-        return 2 * (planned + LONGEST_CHAIN - before) + 1
+        return 3 * (planned + LONGEST_CHAIN - before) + 1
 
 
 @functools.cache

@@ -23,6 +23,8 @@ class Testbed:
     switch: Switch
     middleboxes: Middleboxes
     generator: Generator
+    direct: Generator | None
+    """The same generator between two ports that a cable joins, with no chain and no switch; None without one."""
 
     def components(self) -> Components:
         """Return what takes part, in the drivers' own words."""
@@ -51,13 +53,15 @@ def stand_up(name: str, options: config.Testbed) -> Testbed:
         MiddlebenchError: the site or a driver cannot be had.
     """
     hosts = site_of(name, options).open()
+    test_computer, direct_ports = hosts.test_computer, hosts.direct_ports
     return Testbed(
         name=name,
         options=options,
         hosts=hosts,
         switch=options.switch.build(hosts.middlebox_server),
         middleboxes=options.middlebox.build(hosts.middlebox_server, options.site.link.mtu),
-        generator=options.generator.build(hosts.test_computer, hosts.test_ports),
+        generator=options.generator.build(test_computer, hosts.test_ports),
+        direct=options.generator.build(test_computer, direct_ports) if direct_ports else None,
     )
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -197,7 +197,23 @@ def check(doing: str, load: Load, link_bps: float, traffic: Traffic, before: Liv
     Raises:
         TrialError: it may not; the message says what was met.
     """
-    problems = after.changes_since(before)
+    demand_believable(doing, load, link_bps, traffic, after.changes_since(before))
+
+
+def demand_believable(doing: str, load: Load, link_bps: float, traffic: Traffic, changes: Sequence[str] = ()) -> None:
+    """Demand that what was counted can be, and that nothing changed meanwhile.
+
+    Args:
+        doing: what was being measured, for the message.
+        load: what was asked for.
+        link_bps: line rate of the links in bits/s.
+        traffic: what was counted.
+        changes: what became different during the trial, a sentence each.
+
+    Raises:
+        TrialError: it cannot; the message says what was met.
+    """
+    problems = [*changes]
     if traffic.stray_packets:
         problems.append("frames that are not ours crossed the measured ports")
     if traffic.trial_received_packets > traffic.trial_sent_packets:

@@ -3,7 +3,8 @@
 
 rule aggregate:
     input:
-        lambda wildcards: records(testbeds=[wildcards.testbed]),
+        records=lambda wildcards: records(testbeds=[wildcards.testbed]),
+        control=closing_control,
     output:
         measurements=report(
             f"{RESULTS}/{{testbed}}/measurements.csv",

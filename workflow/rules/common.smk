@@ -17,6 +17,15 @@ def records(testbeds):
     )
 
 
+def closing_control(wildcards):
+    """The controls that end a run on a testbed, unless there are none at all."""
+    return (
+        [f"{RESULTS}/{wildcards.testbed}/controls/closing.json"]
+        if CONTROLS != "none"
+        else []
+    )
+
+
 def testbed_of(wildcards):
     """The testbed that a file belongs to; one that is not swept may still be asked for by a file's name."""
     name = wildcards.testbed
@@ -50,11 +59,13 @@ def cell_of(wildcards):
 
 ORDER = STUDY.order
 
+CONTROLS = "none" if STUDY.controls == "none" else STUDY.controls.model_dump_json()
+
 
 def place_of(wildcards):
-    """A cell's place in the order of the run, as JSON; nothing for a cell outside of it."""
+    """A cell's place in the order of the run, as JSON; `none` for a cell outside of it."""
     place = ORDER.place(*cell_of(wildcards))
-    return place.model_dump_json() if place else ""
+    return place.model_dump_json() if place else "none"
 
 
 GRID = json.dumps(

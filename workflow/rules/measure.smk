@@ -15,8 +15,9 @@ rule measure:
         ENVIRONMENT
     resources:
         testbed=1,
-        # No parameter: a larger grid or another seed gives other places, and measures nothing anew.
+        # No parameters: another order, or controls at other times, measure no cell anew.
         place=place_of,
+        controls=CONTROLS,
     params:
         composition=composition,
         protocol=PROTOCOL,
@@ -26,5 +27,5 @@ rule measure:
     shell:
         "middlebench measure --provision {input.provision:q} --chain-length {wildcards.n}"
         " --frame-size {wildcards.size} --repetition {wildcards.rep} --settings {params.settings:q}"
-        " --place {resources.place:q}"
+        " --place {resources.place:q} --controls {resources.controls:q}"
         " --raw-output {output.raw:q} --output {output.record:q} 2> {log:q}"

@@ -39,6 +39,8 @@ class Hosts:
     """The test computer's sending and receiving port."""
     server_ports: Ports
     """The middlebox server's ports at the start and at the end of the chain."""
+    direct_ports: Ports | None = None
+    """Two more ports of the test computer, joined by a cable of their own; None where a site has none."""
 
 
 class SiteOptions(Options):

@@ -26,6 +26,8 @@ from middlebench.sites.ports import prepare_ports
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "middlebox-server"
 PORTS: Ports = ("eth0", "eth1")
+DIRECT_PORTS: Ports = ("direct0", "direct1")
+"""The ends of a link from the test computer to itself, by which the generator is measured alone."""
 
 Processors = Literal["auto"] | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
@@ -153,6 +155,7 @@ class Namespaces:
             "tenant": self._tenant,
             "options": self._options.model_dump(mode="json"),
             "cpus": [list(cpus) for cpus in self._processors()],
+            "direct_ports": list(DIRECT_PORTS),
         }
 
     def _hosts(self, pid: int) -> Hosts:
@@ -162,22 +165,27 @@ class Namespaces:
             middlebox_server=LocalHost(MIDDLEBOX_SERVER, server_cpus, enter(pid, MIDDLEBOX_SERVER)),
             test_ports=PORTS,
             server_ports=PORTS,
+            direct_ports=DIRECT_PORTS,
         )
 
     def _furnish(self, holder: LocalHost, hosts: Hosts) -> list[str]:
         """Make the two computers and their links; return what the kernel did not let us set up."""
         mtu = self._options.link.mtu
+        ends = [(port, port, MIDDLEBOX_SERVER) for port in PORTS] + [(*DIRECT_PORTS, TEST_COMPUTER)]
         links = [
             f"link add name {port} mtu {mtu} netns {TEST_COMPUTER}"
-            f" type veth peer name {port} mtu {mtu} netns {MIDDLEBOX_SERVER}"
-            for port in PORTS
+            f" type veth peer name {peer} mtu {mtu} netns {computer}"
+            for port, peer, computer in ends
         ]
         holder.run(
             ["ip", "-batch", "-"], stdin=_lines(f"netns add {TEST_COMPUTER}", f"netns add {MIDDLEBOX_SERVER}", *links)
         )
         limits: list[str] = []
-        for computer in (hosts.test_computer, hosts.middlebox_server):
-            limits += prepare_ports(computer, PORTS, self._options.link)
+        for computer, ports in (
+            (hosts.test_computer, (*PORTS, *DIRECT_PORTS)),
+            (hosts.middlebox_server, PORTS),
+        ):
+            limits += prepare_ports(computer, ports, self._options.link)
         return limits
 
 

@@ -1,0 +1,64 @@
+"""The instrument measured by itself, on a real testbed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from helpers import settings
+from middlebench.control_log import ControlLog
+from middlebench.controls import measure_controls, session_of
+from middlebench.convergence import read_live
+from middlebench.errors import GeneratorError
+from middlebench.lease import lease
+
+
+def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_path):
+    log = ControlLog(tmp_path)
+    measured = measure_controls(testbed, testbed.components(), (60, 800), settings(offered_load=1), log, "a run")
+    controls = log.controls()
+    assert [(each.kind, each.frame_bytes) for each in controls] == [
+        ("direct", 60),
+        ("direct", 800),
+        ("bridge", 60),
+        ("bridge", 800),
+    ]
+    assert sorted(measured.controls) == sorted(path.name for path in (tmp_path / "controls").iterdir())
+    for each in controls:
+        assert each.settings.offered_load == "maximum"
+        assert 0 < each.counts.received_packets <= each.counts.intended_packets * 1.01
+    live = read_live(testbed)
+    assert (len(live.switch.bridges), len(live.middleboxes)) == (1, 0)
+
+
+def test_direct_control_crosses_no_switch(testbed, tmp_path):
+    before = testbed.hosts.middlebox_server.run(["ip", "-statistics", "link"]).stdout
+    testbed.direct.probe(60, 3)
+    assert testbed.hosts.middlebox_server.run(["ip", "-statistics", "link"]).stdout == before
+
+
+def test_cut_cable_is_told_and_nothing_is_recorded(testbed, tmp_path):
+    testbed.hosts.test_computer.run(["ip", "link", "delete", "dev", testbed.hosts.direct_ports[1]])
+    with pytest.raises(GeneratorError, match="direct"):
+        measure_controls(testbed, testbed.components(), (60,), settings(), ControlLog(tmp_path), "a run")
+    assert ControlLog(tmp_path).controls() == []
+
+
+def test_session_of_a_job_is_the_run_that_holds_the_lease(runtime):
+    path = runtime / "run.lease"
+    code = (
+        f"from pathlib import Path; from middlebench.controls import session_of; print(session_of(Path({str(path)!r})))"
+    )
+
+    def session_of_a_job() -> str:
+        return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+    with lease(path, "a run"):
+        assert session_of_a_job() == session_of_a_job()
+        assert session_of_a_job().startswith(f"run {os.getpid()} since ")
+
+
+def test_process_outside_of_any_run_is_a_session_of_its_own(runtime):
+    assert session_of(runtime / "run.lease").startswith(f"process {os.getpid()} since ")

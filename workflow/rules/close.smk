@@ -1,0 +1,25 @@
+# The controls after the last cell. Those before and between cells are measured by `measure`, when they are due.
+
+
+rule close:
+    input:
+        provision=f"{RESULTS}/{{testbed}}/provision.json",
+        records=lambda wildcards: records(testbeds=[wildcards.testbed]),
+    output:
+        f"{RESULTS}/{{testbed}}/controls/closing.json",
+    log:
+        f"{RESULTS}/{{testbed}}/logs/close.log",
+    priority: lambda wildcards: ORDER.closing_priority(wildcards.testbed)
+    conda:
+        ENVIRONMENT
+    resources:
+        testbed=1,
+        controls=CONTROLS,
+    params:
+        composition=composition,
+        settings=STUDY.settings.model_dump_json(),
+    message:
+        "Measuring the closing controls of {wildcards.testbed}"
+    shell:
+        "middlebench control --provision {input.provision:q} --settings {params.settings:q}"
+        " --controls {resources.controls:q} --output {output:q} 2> {log:q}"
