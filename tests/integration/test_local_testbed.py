@@ -241,7 +241,7 @@ def cell_command(folder: Path, testbed: Testbed, **changes: float) -> list[str]:
         options=testbed.options.model_dump(mode="json"),
         components=testbed.components(),
         choices=(),
-        facts={},
+        environment="",
     )
     record.write(found, folder / "provision.json")
     return [
@@ -299,7 +299,7 @@ class TestProvision:
         monkeypatch.setattr(middlebench.provision, "TRY_SETTINGS", settings())
         asked = compose(switch={"driver": "private-openvswitch", "datapath": "userspace", "port_type": "auto"})
         try:
-            found = provision("tests", asked, print)
+            found, environment = provision("tests", asked, print)
             testbed = stand_up("tests", compose(switch=found.options["switch"]))
             assert read_live(testbed).switch.bridges == {}, "what was tried was torn down"
             assert read_live(testbed).middleboxes == {}
@@ -310,4 +310,8 @@ class TestProvision:
         assert found.options["switch"]["port_type"] in chosen["alternative"].split()
         assert chosen["failure"] == ""
         assert all(each["received_pps"] or each["failure"] for each in found.choices)
-        assert found.facts["unprivileged"] == (os.getuid() != 0)
+        assert found.environment == environment.id
+        assert environment.unprivileged == (os.getuid() != 0)
+        assert environment.limits is not None, "it stood when it was looked at"
+        assert environment.middlebox_server.programs["ovs-vswitchd"].startswith("ovs-vswitchd (Open vSwitch)")
+        assert environment.test_computer.programs["trafgen"].startswith("trafgen ")

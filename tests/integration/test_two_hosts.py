@@ -18,7 +18,7 @@ from middlebench.convergence import converge, plan_for
 from middlebench.errors import HostError, LeaseError, SwitchError, TrialError
 from middlebench.record import Cell
 from middlebench.sites import ssh
-from middlebench.testbed import site_of, stand_up
+from middlebench.testbed import environment_of, site_of, stand_up
 from middlebench.trial import measure
 from ssh_server import Sshd, needs_sshd
 from two_computers import TwoComputers, two_computers
@@ -118,10 +118,10 @@ def test_ports_are_prepared_and_put_back(computers: TwoComputers) -> None:
     prepared = port_state(computers, computers.test_computer)
     assert prepared != before[0]
     assert "generic-receive-offload: on" not in prepared
-    facts = site.facts()
-    json.dumps(facts)
-    assert facts["middlebox_server"]["programs"]["ovs-vsctl"].startswith("ovs-vsctl (Open vSwitch)")
-    assert any("flow control" in limit for limit in facts["limits"])
+    environment = environment_of(site, computers.options)
+    assert environment.middlebox_server.programs["ovs-vsctl"].startswith("ovs-vsctl (Open vSwitch)")
+    assert environment.middlebox_server.ports["eth0"]["driver"] == "veth"
+    assert any("flow control" in limit for limit in environment.limits)
     assert site.close() is True
     assert site.close() is False
     assert [port_state(computers, sshd) for sshd in both] == before

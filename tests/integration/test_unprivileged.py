@@ -15,6 +15,7 @@ import pytest
 import yaml
 from helpers import PROJECT, Footprint, composition, settings
 from middlebench import record
+from middlebench.environment import recall
 
 NOBODY = 65534
 TUN = Path("/dev/net/tun")
@@ -102,9 +103,11 @@ def test_first_row_is_measured_without_privileges(as_user, python, home):
     footprint.demand_nothing_left(namespaces)
 
     found = record.read(record.Provision, home / "provision.json")
-    assert found.facts["unprivileged"] is True
+    environment = recall(found.environment, home)
+    assert environment.unprivileged is True
     for size in (60, 800, 1500):
         measured = record.read(record.Record, home / f"{size}.json")
         assert (measured.cell.n, measured.cell.frame_bytes) == (1, size)
         assert measured.counts.received_packets > 0
+        assert measured.environment == environment.id
         assert measured.attestation.probes_returned == measured.attestation.probes_sent > 0

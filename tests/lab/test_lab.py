@@ -16,6 +16,7 @@ from middlebench.hosts.base import Host
 from middlebench.record import Cell
 from middlebench.sites.lab import Lab
 from middlebench.switches.openvswitch import interface_counters
+from middlebench.testbed import environment_of
 from middlebench.trial import measure
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ def test_a_missing_image_is_told_before_anything_is_made(testbed, server):
 
 
 def test_the_lab_says_of_itself_that_it_is_emulated(lab):
-    facts = Lab(lab.options.site, lab.name).facts()
-    assert facts["emulated"] is True
-    assert facts["middlebox_server"].keys() == {"linux", "openvswitch", "xen"}
+    environment = environment_of(Lab(lab.options.site, lab.name), lab.options)
+    assert environment.emulated
+    assert environment.middlebox_server.hypervisor == "xen"
+    assert environment.middlebox_server.programs.keys() == {"ovs-vsctl", "xl"}
+    assert len(environment.middlebox_server.images) == 2

@@ -8,14 +8,56 @@ from middlebench import frames
 from middlebench.analysis.measurements import from_records, record_path, write_measurements
 from middlebench.chain import plan_chain
 from middlebench.control_log import Control
+from middlebench.environment import Computer, Environment, keep
 from middlebench.record import Attestation, Cell, Components, Counts, Deployment, Provision, Record, Settings, write
 
 COMPONENTS = Components(switch="a switch", middlebox="a middlebox", generator="a generator")
 LINK_BPS = 1e9
+COMPUTER = Computer(
+    cpu="a processor",
+    microcode="0x1",
+    governor="performance",
+    cpus=(0, 1),
+    processors=4,
+    memory_mib=8192,
+    hypervisor="",
+    system="a distribution",
+    kernel="6.1",
+    boot_options=(),
+    modules={},
+    programs={"trafgen": "trafgen 1"},
+    images={"unikernel": "0123456789ab"},
+    ports={},
+)
+ENVIRONMENT = Environment(
+    site="namespaces",
+    emulated=False,
+    unprivileged=False,
+    link_mbps=1000,
+    mtu=1500,
+    test_computer=COMPUTER,
+    middlebox_server=COMPUTER,
+    limits=("no shaper on eth0",),
+)
 LENGTHS, SIZES = (1, 2, 4), (60, 800, 1500)
 
 
-def record(n=1, frame_bytes=800, *, repetition=1, testbed="made", offered=50_000, received=20_000, flags=()):
+def environment(**server) -> Environment:
+    """Return an environment with these changes of its middlebox server."""
+    return ENVIRONMENT.model_copy(update={"middlebox_server": COMPUTER.model_copy(update=server)})
+
+
+def record(
+    n=1,
+    frame_bytes=800,
+    *,
+    repetition=1,
+    testbed="made",
+    offered=50_000,
+    received=20_000,
+    flags=(),
+    environment=ENVIRONMENT,
+):
     """Return the record of one cell whose window of half a second counted as told."""
     window_s = 0.5
     return Record(
@@ -23,6 +65,7 @@ def record(n=1, frame_bytes=800, *, repetition=1, testbed="made", offered=50_000
         started_at=f"2026-01-02T03:0{repetition}:00+00:00",
         settings=Settings(window_s=window_s, warm_up_s=0.1, sample_s=0.1, offered_load="maximum"),
         components=COMPONENTS,
+        environment=environment.id,
         link_bps=LINK_BPS,
         counts=Counts(
             window_s=window_s,
@@ -65,10 +108,10 @@ def control(
     )
 
 
-def records(lengths=LENGTHS, sizes=SIZES, repetitions=1, testbed="made"):
+def records(lengths=LENGTHS, sizes=SIZES, repetitions=1, testbed="made", environment=ENVIRONMENT):
     """Return records of a whole grid, in which longer chains pass on less."""
     return [
-        record(n, size, repetition=repetition, testbed=testbed, received=40_000 // (n + 1))
+        record(n, size, repetition=repetition, testbed=testbed, received=40_000 // (n + 1), environment=environment)
         for n in lengths
         for size in sizes
         for repetition in range(1, repetitions + 1)
@@ -80,9 +123,15 @@ def sweep(**grid) -> pd.DataFrame:
     return from_records(records(**grid))
 
 
-def write_results(results: Path, testbed="made", facts=None, cells=None, **grid) -> None:
-    """Write all that a sweep leaves in the results folder of its testbed: of the cells given, else of a grid."""
+def write_results(results: Path, testbed="made", environments=(ENVIRONMENT,), cells=None, **grid) -> None:
+    """Write all that a sweep leaves in the results folder of its testbed: of the cells given, else of a grid.
+
+    A grid's cells are measured in the first of the environments.
+    """
     folder = results / testbed
+    for each in environments:
+        keep(each, folder)
+    grid = {"environment": environments[0], **grid}
     listed = cells or records(testbed=testbed, **grid)
     for each in listed:
         write(each, folder / record_path(each.cell.n, each.cell.frame_bytes, each.cell.repetition))
@@ -94,7 +143,7 @@ def write_results(results: Path, testbed="made", facts=None, cells=None, **grid)
         options={},
         components=COMPONENTS,
         choices=({"switch": {"port_type": "system"}, "kpps": 212.5},),
-        facts=facts or {"kernel": "6.1", "cpus": [0, 1], "limits": {"files": 1024}},
+        environment=environments[0].id,
     )
     write(provision, folder / "provision.json")
     write_measurements(from_records(listed), folder / "measurements.csv")
@@ -107,6 +156,7 @@ def deployment(n: int, testbed: str) -> Deployment:
         started_at="2026-01-02T03:00:00+00:00",
         plan=asdict(plan_chain(n, ("eth0", "eth1"))),
         components=COMPONENTS,
+        environment=ENVIRONMENT.id,
         fingerprint="f" * 64,
         steps_s={"middleboxes": 0.25, "switch": 0.5},
         total_s=0.75,

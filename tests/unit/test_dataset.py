@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from middlebench.analysis.dataset import load_dataset
+from middlebench.analysis.environments import mixture
 from middlebench.errors import RecordError
-from sweeps import write_results
+from sweeps import ENVIRONMENT, environment, record, write_results
 
 
 def test_measured_dataset_has_what_its_folder_has(tmp_path):
@@ -13,7 +14,8 @@ def test_measured_dataset_has_what_its_folder_has(tmp_path):
     data = load_dataset("made", tmp_path)
     assert len(data.measurements) == 9
     assert sorted(data.plans) == [1, 2, 4]
-    assert data.facts["kernel"] == "6.1"
+    assert data.facts["both computers"]["kernel"] == "6.1"
+    assert list(data.environments.values()) == [ENVIRONMENT]
     assert data.link_bps == 1e9
     assert len(data.setups) == 1
     assert data.middlebox == "a middlebox"
@@ -27,10 +29,31 @@ def test_published_dataset_needs_no_results_folder():
     assert data.link_bps == 1e9
 
 
-@pytest.mark.parametrize("facts", [{"emulated": True}, {"server": {"emulated": True}}])
-def test_emulated_host_is_noted(tmp_path, facts):
-    write_results(tmp_path, facts=facts)
+def test_emulated_host_is_noted(tmp_path):
+    write_results(tmp_path, environments=[ENVIRONMENT.model_copy(update={"emulated": True})])
     assert load_dataset("made", tmp_path).note == "emulated"
+
+
+def test_cells_of_several_environments_are_noted_and_that_of_most_cells_comes_first(tmp_path):
+    newer = environment(kernel="6.2", cpus=(1,))
+    cells = [record(n=1, environment=newer), record(n=2), record(n=4)]
+    write_results(tmp_path, environments=[newer, ENVIRONMENT], cells=cells)
+    data = load_dataset("made", tmp_path)
+    assert data.note == "2 environments mixed"
+    assert list(data.environments) == [ENVIRONMENT.id, newer.id]
+    assert data.server_cpus is None
+    first, second = mixture(data.measurements, data.environments)
+    assert (first["cells"], second["cells"]) == (2, 1)
+    assert second["differs from the first in"] == (
+        "middlebox server: cpus 0, 1 → 1; middlebox server: kernel 6.1 → 6.2"
+    )
+
+
+def test_missing_environment_is_refused_by_name(tmp_path):
+    write_results(tmp_path)
+    (tmp_path / f"made/environments/{ENVIRONMENT.id}.json").unlink()
+    with pytest.raises(RecordError, match=ENVIRONMENT.id):
+        load_dataset("made", tmp_path)
 
 
 def test_figures_of_one_chain_take_the_nearest_that_ran(tmp_path):

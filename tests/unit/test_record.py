@@ -25,6 +25,7 @@ RECORDS = st.builds(
         offered_load=st.one_of(st.just("maximum"), SECONDS),
     ),
     components=st.builds(record.Components, switch=NAMES, middlebox=NAMES, generator=NAMES),
+    environment=NAMES,
     link_bps=SECONDS,
     counts=st.builds(
         record.Counts,
@@ -62,7 +63,7 @@ PROVISION = record.Provision(
     options={"site": {"driver": "namespaces"}},
     components=record.Components(switch="a switch", middlebox="a middlebox", generator="a generator"),
     choices=({"alternative": "x", "received_pps": {"60": 1}, "failure": "", "chosen": True},),
-    facts={"kernel": "6.1"},
+    environment="0123456789ab",
 )
 
 
@@ -91,7 +92,7 @@ def broken(change=dict.copy) -> str:
     ("text", "words"),
     [
         (broken(lambda values: values.update(colour="red")), "colour"),
-        (broken(lambda values: values.pop("facts")), "facts"),
+        (broken(lambda values: values.pop("environment")), "environment"),
         (broken(lambda values: values.update(format="middlebench-provision/2")), "format"),
         (broken(lambda values: values["components"].pop("switch")), "components.switch"),
         (broken()[:-2], "JSON"),

@@ -11,7 +11,7 @@ from middlebench.analysis.notebook_html import section_of
 from middlebench.analysis.report import render_report
 from middlebench.errors import RecordError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from sweeps import record, write_results
+from sweeps import ENVIRONMENT, environment, record, write_results
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><dc:title>A &amp; B</dc:title></svg>'
 
@@ -73,7 +73,15 @@ def test_page_that_would_load_something_is_refused(render, html):
 
 def test_report_says_what_was_run_and_on_what(render):
     page = render()
-    for word in ("60, 800, 1500 B", "1, 2, 4", "A testbed that is not there.", "kernel", "limits.files", "a switch"):
+    for word in (
+        "60, 800, 1500 B",
+        "1, 2, 4",
+        "A testbed that is not there.",
+        "both computers.kernel",
+        "no shaper on eth0",
+        ENVIRONMENT.id,
+        "a switch",
+    ):
         assert word in page
     assert "2026-01-02 03:01 to 2026-01-02 03:02 UTC" in page
 
@@ -97,7 +105,7 @@ def test_report_has_the_title_asked_for(render):
 
 
 def test_emulated_testbed_is_named_so_in_the_heading(results, tmp_path):
-    write_results(results, testbed="lab", facts={"emulated": True})
+    write_results(results, testbed="lab", environments=[ENVIRONMENT.model_copy(update={"emulated": True})])
     out = tmp_path / "index.html"
     render_report(load_dataset("lab", results), [], out)
     assert re.search(r"<h1>.*emulated.*</h1>", out.read_text())
@@ -148,3 +156,14 @@ def test_flags_are_counted_and_explained():
     explained = explain(measurements).set_index("flag")
     assert explained["cells"].to_dict() == {"generator-limited": 1, "new": 2}
     assert "99 %" in explained.loc["generator-limited", "meaning"]
+
+
+def test_mixed_environments_are_warned_of_and_told_apart(tmp_path):
+    newer = environment(kernel="6.2")
+    cells = [record(n=1), record(n=2), record(n=4, environment=newer)]
+    write_results(tmp_path, environments=[ENVIRONMENT, newer], cells=cells)
+    render_report(load_dataset("made", tmp_path), [], tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert "2 environments mixed</span></h1>" in page
+    assert "not all measured in the same environment: 2 are mixed here" in page
+    assert "middlebox server: kernel 6.1 → 6.2" in page

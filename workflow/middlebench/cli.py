@@ -47,6 +47,7 @@ def _tell(message: str) -> None:
 
 def _provision(arguments: argparse.Namespace) -> None:
     from middlebench import config, record
+    from middlebench.environment import keep
     from middlebench.lease import lease
     from middlebench.provision import provision
     from middlebench.testbed import site_of
@@ -58,7 +59,9 @@ def _provision(arguments: argparse.Namespace) -> None:
         wait_s=TRIAL_LEASE_SECONDS,
         tell=_tell,
     ):
-        record.write(provision(arguments.testbed, options, _tell), arguments.output)
+        found, environment = provision(arguments.testbed, options, _tell)
+        keep(environment, arguments.output.parent)
+        record.write(found, arguments.output)
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
@@ -72,7 +75,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
     options = chosen_testbed(found)
     purpose = f"deploying chain({arguments.chain_length}) on {found.testbed}"
     with lease(site_of(found.testbed, options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
-        testbed = stand_up(found.testbed, options)
+        testbed = stand_up(found.testbed, options, found.environment)
         record.write(deploy(testbed, plan_for(testbed, arguments.chain_length)), arguments.output)
 
 
@@ -98,7 +101,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     purpose = f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}"
     site = site_of(found.testbed, options)
     with lease(site.trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
-        testbed = stand_up(cell.testbed, options)
+        testbed = stand_up(cell.testbed, options, found.environment)
         if arguments.controls != NONE:
             controls = config.Controls.model_validate_json(arguments.controls)
             log, session = ControlLog(arguments.provision.parent), session_of(site.run_lease)

@@ -160,6 +160,7 @@ def deploy(testbed: Testbed, plan: ChainPlan) -> Deployment:
         started_at=started_at,
         plan=dataclasses.asdict(plan),
         components=testbed.components(),
+        environment=testbed.environment,
         fingerprint=live.fingerprint,
         steps_s={step: round(seconds, 6) for step, seconds in steps.items()},
         total_s=round(sum(steps.values()), 6),

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from middlebench import config
 from middlebench.convergence import deploy, plan_for, tear_down
+from middlebench.environment import Environment
 from middlebench.errors import HostError, MiddlebenchError
 from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.record import Provision, Settings
-from middlebench.testbed import Testbed, alternatives, programs, site_of, stand_up
+from middlebench.testbed import Testbed, alternatives, environment_of, programs, site_of, stand_up
 from middlebench.trial import load_of
 
 TRY_LENGTH = 4
@@ -40,8 +41,10 @@ class Attempt:
         return math.prod(self.received_pps.values()) ** (1 / len(self.received_pps))
 
 
-def provision(name: str, options: config.Testbed, tell: Callable[[str], None] = lambda _: None) -> Provision:
-    """Check the testbed, choose where its composition says ``auto``, and describe what it is.
+def provision(
+    name: str, options: config.Testbed, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Provision, Environment]:
+    """Check the testbed, choose where its composition says ``auto``, and describe what it is and stands in.
 
     Raises:
         HostError: programs are missing.
@@ -75,7 +78,8 @@ def provision(name: str, options: config.Testbed, tell: Callable[[str], None] = 
     testbed = stand_up(name, chosen)
     testbed.switch.start()
     tear_down(testbed)
-    return Provision(
+    environment = environment_of(site, chosen)
+    record = Provision(
         testbed=name,
         description=options.description,
         options=chosen.model_dump(mode="json"),
@@ -89,8 +93,9 @@ def provision(name: str, options: config.Testbed, tell: Callable[[str], None] = 
             }
             for attempt in attempts
         ),
-        facts=dict(site.facts()),
+        environment=environment.id,
     )
+    return record, environment
 
 
 def chosen_testbed(record: Provision) -> config.Testbed:

@@ -124,6 +124,8 @@ class Record(Options):
     """UTC, ISO 8601."""
     settings: Settings
     components: Components
+    environment: str
+    """Id of the environment that it was measured in (:mod:`middlebench.environment`); empty outside of a sweep."""
     link_bps: float
     """Line rate of the links in bits/s."""
     counts: Counts
@@ -143,6 +145,8 @@ class Deployment(Options):
     plan: dict[str, Any]
     """The chain plan: bridges, middleboxes and their ports."""
     components: Components
+    environment: str
+    """Id of the environment that it was deployed in; empty outside of a sweep."""
     fingerprint: str
     steps_s: dict[str, float]
     """Seconds by step, in order."""
@@ -163,8 +167,8 @@ class Provision(Options):
     components: Components
     choices: tuple[dict[str, Any], ...]
     """The alternatives that were measured, with their rates."""
-    facts: dict[str, Any]
-    """What tells this testbed from another."""
+    environment: str
+    """Id of the environment that it was found in."""
 
 
 _Model = TypeVar("_Model", bound=Options)

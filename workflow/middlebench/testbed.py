@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from middlebench import config
+from middlebench.environment import Environment
 from middlebench.generators.base import Generator
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.record import Components
-from middlebench.sites.base import Hosts, Site
+from middlebench.sites.base import Hosts, Inventory, Site
 from middlebench.switches.base import Switch
 
 
@@ -25,6 +26,8 @@ class Testbed:
     generator: Generator
     direct: Generator | None
     """The same generator between two ports that a cable joins, with no chain and no switch; None without one."""
+    environment: str = ""
+    """Id of the environment that it stands in; empty where nobody has looked."""
 
     def components(self) -> Components:
         """Return what takes part, in the drivers' own words."""
@@ -46,8 +49,13 @@ def site_of(name: str, options: config.Testbed) -> Site:
     return options.site.build(name, tear_down)
 
 
-def stand_up(name: str, options: config.Testbed) -> Testbed:
+def stand_up(name: str, options: config.Testbed, environment: str = "") -> Testbed:
     """Open the testbed's site and return the testbed. Every ``auto`` must have been chosen by now.
+
+    Args:
+        name: the testbed's name.
+        options: what it is composed of.
+        environment: id of the environment that it stands in, for the records of what is measured on it.
 
     Raises:
         MiddlebenchError: the site or a driver cannot be had.
@@ -62,6 +70,7 @@ def stand_up(name: str, options: config.Testbed) -> Testbed:
         middleboxes=options.middlebox.build(hosts.middlebox_server, options.site.link.mtu),
         generator=options.generator.build(test_computer, hosts.test_ports),
         direct=options.generator.build(test_computer, direct_ports) if direct_ports else None,
+        environment=environment,
     )
 
 
@@ -80,3 +89,15 @@ def programs(options: config.Testbed, hosts: Hosts) -> list[tuple[Host, tuple[st
         (hosts.test_computer, options.generator.programs()),
         (hosts.middlebox_server, (*options.switch.programs, *options.middlebox.programs)),
     ]
+
+
+def environment_of(site: Site, options: config.Testbed) -> Environment:
+    """Return what a measurement depends on beside its configuration, as far as the site can tell now.
+
+    Raises:
+        HostError: a host cannot be reached.
+    """
+    return site.environment(
+        Inventory(versions=options.generator.versions, modules=options.generator.modules),
+        Inventory(versions=(*options.switch.versions, *options.middlebox.versions), images=options.middlebox.images()),
+    )

@@ -60,6 +60,7 @@ def measure(
         started_at=started_at,
         settings=settings,
         components=components,
+        environment=testbed.environment,
         link_bps=link_bps,
         counts=outcome.counts,
         samples=tuple(

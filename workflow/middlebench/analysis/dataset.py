@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +12,10 @@ import pandas as pd
 
 from middlebench import published
 from middlebench.analysis.diagrams import Plan
+from middlebench.analysis.environments import facts_of, note_of
 from middlebench.analysis.flags import EMULATED
 from middlebench.analysis.measurements import read_measurements
+from middlebench.environment import Environment, recall
 from middlebench.errors import RecordError
 from middlebench.record import Deployment, Provision, Record, read
 
@@ -40,7 +42,7 @@ class Dataset:
     plans: Mapping[int, Plan]
     """The chain plan that ran, by chain length."""
     facts: Mapping[str, Any]
-    """What tells the testbed from another; may be nested."""
+    """What tells the testbed from another, of the environment of most cells; may be nested."""
     setups: tuple[Setup, ...]
     """The distinct ways in which cells were measured: one, unless settings changed between runs."""
     description: str = ""
@@ -49,6 +51,8 @@ class Dataset:
     """The alternatives that were tried where the configuration left the choice to us."""
     deployments: tuple[Deployment, ...] = field(default=(), repr=False)
     """What it took to deploy each chain, by length."""
+    environments: Mapping[str, Environment] = field(default_factory=dict, repr=False)
+    """The environments that cells were measured in, by id, that of most cells first; none of published data."""
     server_cpus: int | None = None
     """Processors that the middlebox server has; None when unknown."""
 
@@ -67,7 +71,8 @@ class Dataset:
     def note(self) -> str:
         """What every title must say of this dataset; empty when nothing."""
         flagged = any(EMULATED in flags.split(";") for flags in self.measurements["flags"])
-        return EMULATED if flagged or _says(self.facts, EMULATED) else ""
+        emulated = flagged or any(each.emulated for each in self.environments.values())
+        return ", ".join(filter(None, (EMULATED if emulated else "", note_of(self.measurements))))
 
     def plan_nearest(self, length: int) -> Plan:
         """Return the plan that ran of this chain length, or of the length nearest to it.
@@ -119,6 +124,10 @@ def _measured(name: str, folder: Path) -> Dataset:
     """Return what a sweep has left in a testbed's results folder."""
     measurements = read_measurements(folder / "measurements.csv")
     provision = read(Provision, folder / "provision.json")
+    environments = {
+        identity: recall(identity, folder)
+        for identity in list(measurements["environment"].value_counts().index) or [provision.environment]
+    }
     deployments = sorted(
         (read(Deployment, folder / f"deployments/n{n}.json") for n in measurements["n"].unique()),
         key=lambda deployment: int(deployment.plan["length"]),
@@ -127,12 +136,13 @@ def _measured(name: str, folder: Path) -> Dataset:
         name=name,
         measurements=measurements,
         plans={int(deployment.plan["length"]): deployment.plan for deployment in deployments},
-        facts=provision.facts,
+        facts=facts_of(environments[next(iter(environments))]),
+        environments=environments,
         setups=_setups([read(Record, folder / str(path)) for path in measurements["record"]]),
         description=provision.description,
         choices=provision.choices,
         deployments=tuple(deployments),
-        server_cpus=_server_cpus(provision.facts),
+        server_cpus=_server_cpus(environments.values()),
     )
 
 
@@ -146,22 +156,7 @@ def _setups(records: list[Record]) -> tuple[Setup, ...]:
     return tuple(setups)
 
 
-def _server_cpus(facts: Mapping[str, Any]) -> int | None:
-    """Return how many processors a testbed's facts give to the middlebox server; None when they do not say.
-
-    Under a hypervisor the host sees its own virtual processors, not those that the guests run on.
-    """
-    if isinstance(cpus := facts.get("middlebox_server_cpus"), list):
-        return len(cpus) or None
-    server = facts.get("middlebox_server")
-    if isinstance(server, Mapping) and not server.get("hypervisor") and isinstance(server.get("cpus"), int):
-        return int(server["cpus"])
-    return None
-
-
-def _says(facts: Mapping[str, Any], word: str) -> bool:
-    """Return whether a word is a key with a true value anywhere in nested facts."""
-    return any(
-        (key == word and bool(value)) or (isinstance(value, Mapping) and _says(value, word))
-        for key, value in facts.items()
-    )
+def _server_cpus(environments: Iterable[Environment]) -> int | None:
+    """Return how many processors the middlebox server has for the chain; None when unknown, or not always as many."""
+    counts = {each.middlebox_server.cores if each.middlebox_server else None for each in environments}
+    return counts.pop() if len(counts) == 1 else None

@@ -63,6 +63,7 @@ COLUMNS = (
     Column("flags", TEXT, "", "what a reader must know about the cell, joined by `;`"),
     Column("fingerprint", TEXT, "", "fingerprint of the live chain, the same before and after the trial"),
     Column("started_at", TEXT, "", "when the trial began (ISO 8601, UTC)"),
+    Column("environment", TEXT, "", "id of the environment that the cell was measured in: a file in `environments/`"),
     Column("record", TEXT, "", "the cell's record, relative to the testbed's results folder"),
 )
 
@@ -155,6 +156,7 @@ def _row(record: Record) -> dict[str, object]:
         "flags": ";".join(record.flags),
         "fingerprint": record.attestation.fingerprint,
         "started_at": record.started_at,
+        "environment": record.environment,
         "record": record_path(cell.n, cell.frame_bytes, cell.repetition),
     }
 

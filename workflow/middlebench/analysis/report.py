@@ -15,6 +15,7 @@ import pandas as pd
 from middlebench.analysis import flags
 from middlebench.analysis.aggregate import SUMMARY_COLUMNS, summarise
 from middlebench.analysis.dataset import Dataset
+from middlebench.analysis.environments import mixture
 from middlebench.analysis.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.measurements import COLUMNS
 from middlebench.analysis.notebook_html import Section, section_of
@@ -91,6 +92,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
             _render(
                 "sections/host",
                 facts=grid_of_facts(dataset.facts),
+                environments=grid_of(mixture(measurements, dataset.environments) if dataset.environments else ()),
                 choices=grid_of(dataset.choices),
                 deployments=grid_of(_deployment(each) for each in dataset.deployments),
             ),

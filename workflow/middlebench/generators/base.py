@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from middlebench.hosts.base import Host
 from middlebench.options import Options
@@ -78,6 +78,11 @@ class GeneratorOptions(Options):
 
     driver: str
     """Name of the driver."""
+
+    versions: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Commands that say the version of what takes part, in their first line."""
+    modules: ClassVar[tuple[str, ...]] = ()
+    """Kernel modules that take part and have versions of their own."""
 
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""

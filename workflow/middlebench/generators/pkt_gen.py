@@ -13,7 +13,7 @@ import math
 import secrets
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,8 @@ class Options(GeneratorOptions):
     """The program's name, or its path, on the test computer."""
     link_wait_s: Annotated[int, Field(ge=0, le=120)] = 4
     """Seconds that pkt-gen waits for the link, which entering netmap mode resets."""
+
+    modules: ClassVar = ("netmap",)
 
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""

@@ -11,7 +11,7 @@ import json
 import secrets
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from middlebench.deadline import Deadline
 from middlebench.errors import GeneratorError
@@ -37,6 +37,8 @@ class Options(GeneratorOptions):
 
     driver: Literal["trafgen"]
     """trafgen of the netsniff-ng package, on any Linux machine."""
+
+    versions: ClassVar = (("trafgen", "--version"),)
 
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""

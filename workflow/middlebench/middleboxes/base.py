@@ -47,6 +47,9 @@ class MiddleboxOptions(Options):
     programs: ClassVar[tuple[str, ...]] = ()
     """What must be installed on the middlebox server."""
 
+    versions: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Commands that say the version of what takes part, in their first line."""
+
     leaves_processes: ClassVar[bool] = False
     """Whether it starts processes that only the end of the site ends."""
 
@@ -57,6 +60,10 @@ class MiddleboxOptions(Options):
         """Return what these options may stand for on ``host``, where they leave a choice."""
         del host
         return [self]
+
+    def images(self) -> dict[str, str]:
+        """Return the files on the middlebox server that middleboxes boot from, by name."""
+        return {}
 
     def build(self, host: Host, mtu: int) -> Middleboxes:
         """Return the middleboxes on ``host``, with ports that carry IP packets of ``mtu`` bytes."""

@@ -21,6 +21,7 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.chain import ChainPlan, Middlebox
 from middlebench.deadline import Deadline
+from middlebench.environment import BUILT_HERE
 from middlebench.errors import MiddleboxError
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes import qemu_agent
@@ -115,6 +116,7 @@ class Options(MiddleboxOptions):
     """`kvm`, or `tcg` (emulation); `auto` takes the faster of what works, measured at provision."""
 
     programs: ClassVar = ("ip", QEMU)
+    versions: ClassVar = ((QEMU, "--version"),)
     leaves_processes: ClassVar = True
 
     def alternatives(self, host: Host) -> list[Options]:
@@ -123,6 +125,12 @@ class Options(MiddleboxOptions):
             return [self]
         kvm = host.run(["sh", "-c", "test -r /dev/kvm -a -w /dev/kvm"], check=False).status == 0
         return [self.model_copy(update={"accelerator": each}) for each in (["kvm", "tcg"] if kvm else ["tcg"])]
+
+    def images(self) -> dict[str, str]:
+        """Return our image, or the user's own files."""
+        if self.image == "unikernel":
+            return {BUILT_HERE: str(UNIKERNEL)}
+        return {str(path): str(path) for path in (self.image.kernel, self.image.initrd) if path is not None}
 
     def build(self, host: Host, mtu: int) -> Middleboxes:
         """Return the middleboxes on ``host``."""

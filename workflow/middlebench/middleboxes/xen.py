@@ -122,6 +122,13 @@ class Options(MiddleboxOptions):
     Where processors are few, polling domains starve dom0 otherwise."""
 
     programs: ClassVar = ("ip", "xl", "xenstore-ls", "xenstore-watch", "xenstore-write")
+    versions: ClassVar = (("xl", "info", "xen_version"),)
+
+    def images(self) -> dict[str, str]:
+        """Return what a domain boots from."""
+        image = self.image
+        files = LinuxImage(image).files() if isinstance(image, LinuxOptions) else ClickosImage(image).files()
+        return {path: path for path in files}
 
     def build(self, host: Host, mtu: int) -> Middleboxes:
         """Return the middleboxes on ``host``."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
+from middlebench.environment import Environment
 from middlebench.hosts.base import Host
 from middlebench.options import Options
 
@@ -41,6 +42,18 @@ class Hosts:
     """The middlebox server's ports at the start and at the end of the chain."""
     direct_ports: Ports | None = None
     """Two more ports of the test computer, joined by a cable of their own; None where a site has none."""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What takes part in a measurement on one of the two computers, and in which versions it might come."""
+
+    versions: tuple[tuple[str, ...], ...] = ()
+    """Commands that say their program's version in their first line."""
+    modules: tuple[str, ...] = ()
+    """Kernel modules with versions of their own."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Files that middleboxes boot from, by name."""
 
 
 class SiteOptions(Options):
@@ -85,5 +98,13 @@ class Site(Protocol):
     def close(self) -> bool:
         """Take away all that :meth:`open` and everybody after it made; return whether there was anything."""
 
-    def facts(self) -> dict[str, object]:
-        """Return what tells this site from another: processors, kernel, link, what could not be set up."""
+    def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
+        """Return what a measurement here depends on, as far as it can be told; what is not open is left closed.
+
+        Args:
+            test_computer: what takes part on the test computer.
+            middlebox_server: what takes part on the middlebox server.
+
+        Raises:
+            HostError: a host cannot be reached.
+        """

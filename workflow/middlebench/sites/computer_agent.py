@@ -4,12 +4,13 @@ What was there before is noted in our folder below /run before anything is chang
 put back whatever happens in between, by whoever takes the testbed down; after a reboot there is
 nothing to put back. Standard library only: it is handed to the host's own ``python3`` as text.
 
-    python3 -c THIS '{"verb": "hold", "tenant", "prepare", "links", "restore" or "facts", …}'
+    python3 -c THIS '{"verb": "hold", "tenant", "prepare", "links", "restore" or "describe", …}'
 
 answers one JSON object on standard output.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -29,6 +30,24 @@ OFFLOADS = {
     "gro": "generic-receive-offload",
 }
 """What ``ethtool -K`` takes, and what ``ethtool -k`` calls it."""
+BOOT_OPTIONS = (
+    *("mitigations=", "spectre", "spec_", "nopti", "pti=", "nosmt", "maxcpus=", "nr_cpus=", "isolcpus=", "nohz"),
+    *("rcu_nocbs", "preempt=", "idle=", "intel_idle.", "processor.", "cpuidle", "intel_pstate=", "amd_pstate="),
+    *(
+        "cpufreq.",
+        "clocksource=",
+        "tsc=",
+        "hugepages",
+        "default_hugepagesz",
+        "transparent_hugepage",
+        "iommu",
+        "intel_iommu",
+    ),
+    *("amd_iommu", "xen_nopv", "irqaffinity="),
+)
+"""What of the kernel's command line sets its speed; the rest (disks, consoles) is nobody's business."""
+MEMORY_STEP_MIB = 256
+"""From one boot to the next the kernel keeps some memory more or less for itself."""
 PAUSE = {"autoneg": "Autonegotiate", "rx": "RX", "tx": "TX"}
 IFF_UP, IFF_NOARP, IFF_PROMISC = 0x1, 0x80, 0x100  # linux/if.h
 
@@ -223,65 +242,101 @@ def restore(request: dict[str, Any]) -> None:
     answer(limits=limits)
 
 
-def facts(request: dict[str, Any]) -> None:
-    """Say what tells this computer from another."""
+def describe(
+    versions: list[list[str]], modules: list[str], images: dict[str, str], ports: list[str], cpus: list[int]
+) -> dict[str, Any]:
+    """Return what of this computer a measurement depends on.
+
+    Args:
+        versions: commands that say their program's version in their first line.
+        modules: kernel modules with versions of their own.
+        images: files that middleboxes boot from, by name; those that are not there are left out.
+        ports: the measured ports.
+        cpus: processors that our programs are kept to; empty: all.
+    """
+    started = [(argv[0], start(argv)) for argv in versions]  # side by side: QEMU takes 50 ms to say its version
     cpuinfo: dict[str, str] = {}
     for name, colon, value in (line.partition(":") for line in read("/proc/cpuinfo").splitlines()):
         cpuinfo.setdefault(name.strip(), value.strip() if colon else "")
     release: dict[str, str] = dict(line.split("=", 1) for line in read("/etc/os-release").splitlines() if "=" in line)
-    governors = {
-        read(f"/sys/devices/system/cpu/{name}/cpufreq/scaling_governor")
-        for name in os.listdir("/sys/devices/system/cpu")
-        if name.startswith("cpu")
+    processors = os.cpu_count() or 1
+    governors = {read(f"/sys/devices/system/cpu/cpu{number}/cpufreq/scaling_governor") for number in range(processors)}
+    return {
+        "cpu": cpuinfo.get("model name", platform.machine()),
+        "microcode": cpuinfo.get("microcode", ""),
+        "governor": ", ".join(sorted(governors - {""})),
+        "cpus": cpus or sorted(os.sched_getaffinity(0)),
+        "processors": processors,
+        "memory_mib": round(int(read("/proc/meminfo").split()[1]) / 1024 / MEMORY_STEP_MIB) * MEMORY_STEP_MIB,
+        "hypervisor": read("/sys/hypervisor/type"),
+        "system": release.get("PRETTY_NAME", "").strip('"'),
+        "kernel": platform.release(),
+        "boot_options": [word for word in read("/proc/cmdline").split() if word.startswith(BOOT_OPTIONS)],
+        "modules": {name: version for name in modules if (version := module_version(name))},
+        "images": {name: digest(path) for name, path in images.items() if os.path.isfile(path)},
+        "ports": {port: port_facts(port) for port in ports},
+        "programs": {name: said for name, process in started if (said := first_line(process))},
     }
-    answer(
-        system=release.get("PRETTY_NAME", "").strip('"'),
-        kernel=platform.release(),
-        cpu=cpuinfo.get("model name", platform.machine()),
-        cpus=os.cpu_count(),
-        microcode=cpuinfo.get("microcode", ""),
-        governor=", ".join(sorted(governors - {""})),
-        hypervisor=read("/sys/hypervisor/type"),
-        memory_kib=int(read("/proc/meminfo").split()[1]),
-        command_line=read("/proc/cmdline"),
-        modules={
-            name: read(f"/sys/module/{name}/version", "loaded")
-            for name in request["modules"]
-            if os.path.exists(f"/sys/module/{name}")
-        },
-        programs={argv[0]: said for argv in request["programs"] if (said := first_line(run(*argv)))},
-        ports={port: port_facts(port) for port in request["ports"]},
-    )
 
 
-def first_line(outcome: tuple[int, str]) -> str:
-    """Return the first line of what a program said, where there is such a program."""
-    status, text = outcome
-    return "" if status == 127 or not text else text.splitlines()[0]
+def start(argv: list[str]) -> subprocess.Popen[str] | None:
+    """Start a program that says its version; None where there is no such program."""
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except OSError:
+        return None
 
 
-def port_facts(port: str) -> dict[str, Any]:
-    """Return what a port is: its driver and firmware, its speed, its flow control."""
-    driver: dict[str, str] = dict(
+def first_line(process: subprocess.Popen[str] | None) -> str:
+    """Return the first line of what a program says."""
+    said = process.communicate()[0].strip() if process is not None else ""
+    return said.splitlines()[0] if said else ""
+
+
+def module_version(name: str) -> str:
+    """Return a kernel module's version, loaded or not; nothing where it has none of its own."""
+    status, said = run("modinfo", "--field", "version", name)
+    return read(f"/sys/module/{name}/version") or (said if status == 0 else "")
+
+
+def digest(path: str) -> str:
+    """Return the first 12 digits of the SHA-256 of a file."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            found.update(part)
+    return found.hexdigest()[:12]
+
+
+def port_facts(port: str) -> dict[str, str]:
+    """Return what a port is, whatever it is set to."""
+    found: dict[str, str] = dict(
         line.split(": ", 1) for line in run("ethtool", "-i", port)[1].splitlines() if ": " in line
     )
-    now = settings(port)
     return {
-        "driver": driver.get("driver", ""),
-        "driver_version": driver.get("version", ""),
-        "firmware": driver.get("firmware-version", ""),
-        "bus": driver.get("bus-info", ""),
-        "mbps": int(read(f"/sys/class/net/{port}/speed", "-1")),
-        "mtu": now["mtu"],
-        "flow_control": now["pause"],
-        "offloads": now["offloads"],
+        "driver": found.get("driver", ""),
+        "driver version": found.get("version", ""),
+        "firmware": found.get("firmware-version", ""),
+        "bus": found.get("bus-info", ""),
     }
+
+
+def tell(request: dict[str, Any]) -> None:
+    """Say what tells this computer from another."""
+    answer(**describe(*(request[key] for key in ("versions", "modules", "images", "ports", "cpus"))))
 
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     try:
-        {"hold": hold, "tenant": tenant, "prepare": prepare, "links": links, "restore": restore, "facts": facts}[
+        {"hold": hold, "tenant": tenant, "prepare": prepare, "links": links, "restore": restore, "describe": tell}[
             asked["verb"]
         ](asked)
     except OSError as error:

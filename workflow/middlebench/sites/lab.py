@@ -8,14 +8,14 @@ figure measured here is marked so.
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from middlebench.environment import Computer, Environment
 from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
 from middlebench.lab import image as lab_image
@@ -24,10 +24,11 @@ from middlebench.lab.image import LabImage, Tell
 from middlebench.lab.machine import Machine
 from middlebench.processes import ProcessIdentity
 from middlebench.runtime import runtime_folder
-from middlebench.sites.base import Hosts, LinkOptions, Ports, Site, SiteOptions
+from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.holder import Holder, enter, enter_processes
-from middlebench.sites.namespaces import cpu_model, partition
+from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.ports import Shaper, prepare_ports
+from middlebench.sites.ssh import about, ask
 
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "xen-lab"
@@ -114,24 +115,26 @@ class Lab:
             f"-p {machine.ssh_port} root@{lab_machine.LOOPBACK}"
         )
 
-    def facts(self) -> dict[str, object]:
-        """Return what tells this site from another; that it is emulated above all."""
-        test_cpus, server_cpus = partition(sorted(os.sched_getaffinity(0)))
-        live = self._holder.live() or {}
-        image = live.get("image")
-        return {
-            "driver": self._options.driver,
-            "emulated": True,
-            "kernel": platform.release(),
-            "cpu": cpu_model(),
-            "test_computer_cpus": list(test_cpus),
-            "middlebox_server_cpus": list(server_cpus),
-            "link_mbps": self._options.link.rate_mbps,
-            "mtu": self._options.link.mtu,
-            "unprivileged": os.getuid() != 0,
-            "middlebox_server": LabImage(Path(image)).versions if image else {},
-            "limits": live.get("limits", []),
-        }
+    def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
+        """Return what a measurement here depends on: this machine, and the emulated one where it runs."""
+        test_cpus, _ = partition(sorted(os.sched_getaffinity(0)))
+        emulator = replace(test_computer, versions=(*test_computer.versions, (lab_machine.QEMU, "--version")))
+        live = self._holder.live()
+        stands = live is not None and live["site"] == self._wanted() and bool(live.get("furnished"))
+        return Environment(
+            site=self._options.driver,
+            emulated=True,
+            unprivileged=os.getuid() != 0,
+            link_mbps=self._options.link.rate_mbps,
+            mtu=self._options.link.mtu,
+            test_computer=this_machine(emulator, test_cpus),
+            middlebox_server=self._emulated_server(middlebox_server) if stands else None,
+            limits=tuple(live["limits"]) if live and stands else None,
+        )
+
+    def _emulated_server(self, inventory: Inventory) -> Computer:
+        server = self.open().middlebox_server
+        return Computer.model_validate(ask(server, "describe", **about(inventory, (), server.cpus)))
 
     def _wanted(self) -> dict[str, object]:
         return {

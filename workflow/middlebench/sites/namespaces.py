@@ -8,18 +8,18 @@ links shaped to the line rate. Nothing of it is visible in the user's own networ
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from middlebench.environment import Computer, Environment
 from middlebench.errors import HostError
 from middlebench.hosts.local import LocalHost
 from middlebench.options import Options as BaseOptions
 from middlebench.runtime import runtime_folder
-from middlebench.sites.base import Hosts, LinkOptions, Ports, Site, SiteOptions
+from middlebench.sites import computer_agent
+from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.holder import Holder, enter
 from middlebench.sites.ports import prepare_ports
 
@@ -120,21 +120,20 @@ class Namespaces:
         """End the holder; the kernel ends and removes all that is in it."""
         return self._holder.close()
 
-    def facts(self) -> dict[str, object]:
-        """Return what tells this site from another."""
+    def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
+        """Return what a measurement here depends on: this machine, twice."""
         test_cpus, server_cpus = self._processors()
-        live = self._holder.live() or {}
-        return {
-            "driver": self._options.driver,
-            "kernel": platform.release(),
-            "cpu": cpu_model(),
-            "test_computer_cpus": list(test_cpus),
-            "middlebox_server_cpus": list(server_cpus),
-            "link_mbps": self._options.link.rate_mbps,
-            "mtu": self._options.link.mtu,
-            "unprivileged": os.getuid() != 0,
-            "limits": live.get("limits", []),
-        }
+        live = self._holder.live()
+        return Environment(
+            site=self._options.driver,
+            emulated=False,
+            unprivileged=os.getuid() != 0,
+            link_mbps=self._options.link.rate_mbps,
+            mtu=self._options.link.mtu,
+            test_computer=this_machine(test_computer, test_cpus),
+            middlebox_server=this_machine(middlebox_server, server_cpus),
+            limits=tuple(live["limits"]) if live and live["site"] == self._wanted() and live.get("furnished") else None,
+        )
 
     def _processors(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         available = os.sched_getaffinity(0)
@@ -193,9 +192,9 @@ def _lines(*lines: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def cpu_model() -> str:
-    """Return the name of this machine's processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+def this_machine(inventory: Inventory, cpus: Sequence[int]) -> Computer:
+    """Return what of this machine a measurement depends on that runs on these processors."""
+    found = computer_agent.describe(
+        [list(argv) for argv in inventory.versions], list(inventory.modules), dict(inventory.images), [], list(cpus)
+    )
+    return Computer.model_validate(found)

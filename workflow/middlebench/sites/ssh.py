@@ -14,7 +14,7 @@ import re
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,9 @@ from pydantic import Field, model_validator
 
 from middlebench import LABEL
 from middlebench.deadline import Deadline
+from middlebench.environment import Computer, Environment
 from middlebench.errors import HostError, LeaseError
+from middlebench.hosts.base import Host
 from middlebench.hosts.interfaces import demand_free
 from middlebench.hosts.ssh import SshHost
 from middlebench.lease import describe
@@ -33,7 +35,7 @@ from middlebench.options import Options as BaseOptions
 from middlebench.processes import ProcessIdentity, ancestors, boot_id
 from middlebench.runtime import runtime_folder
 from middlebench.sites import computer_agent
-from middlebench.sites.base import Hosts, LinkOptions, Ports, Site, SiteOptions
+from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
 
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "middlebox-server"
@@ -46,14 +48,6 @@ LOCK_SECONDS = 3.0
 """How long we wait for a lock: a process of ours that has just ended gives it back within this time."""
 AGENT_SECONDS = 60.0
 LONGEST_RUN_SECONDS = 30 * 24 * 3600.0
-MODULES = ("netmap", "openvswitch")
-PROGRAMS = (
-    ("python3", "--version"),
-    ("trafgen", "--version"),
-    ("ovs-vsctl", "--version"),
-    ("xl", "info", "xen_version"),
-    ("ethtool", "--version"),
-)
 
 NetworkInterface = Annotated[str, Field(pattern=r"^[^\s/-][^\s/]{0,14}$")]
 
@@ -141,7 +135,7 @@ class SshSite:
         folder = runtime_folder()
         self.run_lease = folder / f"{pair}.run.lease"
         self.trial_lease = folder / f"{pair}.trial.lease"
-        self._limits: list[str] = []
+        self._limits: list[str] | None = None
 
     def open(self) -> Hosts:
         """Connect to both, lock them, and prepare the ports.
@@ -153,10 +147,11 @@ class SshSite:
         use = self._reserve()
         for computer, ports in self._computers(use):
             demand_free(computer, ports, switched=computer is use.middlebox_server)
-        self._limits = [limit for computer, ports in self._computers(use) for limit in self._prepare(computer, ports)]
+        limits = [limit for computer, ports in self._computers(use) for limit in self._prepare(computer, ports)]
         # A port has a link once the port at the other end is up too: both are, by now.
         for computer, ports in self._computers(use):
-            self._limits += self._await_links(computer, ports)
+            limits += self._await_links(computer, ports)
+        self._limits = limits
         return self._hosts(use)
 
     def close(self) -> bool:
@@ -167,31 +162,46 @@ class SshSite:
         """
         use = self._reserve()
         try:
-            tenants = {str(_ask(computer, "tenant")["tenant"]) for computer, _ in self._computers(use)}
+            tenants = {str(ask(computer, "tenant")["tenant"]) for computer, _ in self._computers(use)}
             if tenants - {"", self._tenant}:
                 return False
             self._tear_down(self._hosts(use))
             for computer, _ in self._computers(use):
-                _ask(computer, "restore")
+                ask(computer, "restore")
         finally:
             self._release()
         return self._tenant in tenants
 
-    def facts(self) -> dict[str, object]:
-        """Return what tells this site from another."""
-        use = self._reserve()
-        computers = {
-            computer.name.replace("-", "_"): _ask(computer, "facts", modules=MODULES, programs=PROGRAMS, ports=ports)
-            for computer, ports in self._computers(use)
-        }
+    def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
+        """Return what a measurement here depends on; two connections of its own where the site is not open."""
+        use = _uses.get(self._pair)
+        if use is not None and use.works:
+            return self._seen(use, test_computer, middlebox_server)
+        use = self._connections()
+        try:
+            use.test_computer.connect()
+            use.middlebox_server.connect()
+            return self._seen(use, test_computer, middlebox_server)
+        finally:
+            use.end()
+
+    def _seen(self, use: _Use, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
+        inventories = zip(self._computers(use), (test_computer, middlebox_server), strict=True)
+        computers = [
+            Computer.model_validate(ask(computer, "describe", **about(inventory, ports, computer.cpus)))
+            for (computer, ports), inventory in inventories
+        ]
         link = self._options.link
-        return {
-            "driver": self._options.driver,
-            **computers,
-            "link_mbps": link.rate_mbps,
-            "mtu": link.mtu,
-            "limits": self._limits,
-        }
+        return Environment(
+            site=self._options.driver,
+            emulated=False,
+            unprivileged=False,
+            link_mbps=link.rate_mbps,
+            mtu=link.mtu,
+            test_computer=computers[0],
+            middlebox_server=computers[1],
+            limits=None if self._limits is None else tuple(self._limits),
+        )
 
     def _computers(self, use: _Use) -> tuple[tuple[SshHost, Ports], tuple[SshHost, Ports]]:
         return (
@@ -215,11 +225,7 @@ class SshSite:
         if use is not None and use.works and cpus == (use.test_computer.cpus, use.middlebox_server.cpus):
             return use
         self._release()
-        use = _Use(
-            test_computer=SshHost(TEST_COMPUTER, test_computer.host, cpus[0]),
-            middlebox_server=SshHost(MIDDLEBOX_SERVER, server.host, cpus[1]),
-            locks=ExitStack(),
-        )
+        use = self._connections()
         _uses[self._pair] = use
         try:
             use.test_computer.connect()
@@ -231,6 +237,15 @@ class SshSite:
             raise
         return use
 
+    def _connections(self) -> _Use:
+        """Return both computers, not connected yet."""
+        test_computer, server = self._options.test_computer, self._options.middlebox_server
+        return _Use(
+            test_computer=SshHost(TEST_COMPUTER, test_computer.host, test_computer.cpus or ()),
+            middlebox_server=SshHost(MIDDLEBOX_SERVER, server.host, server.cpus or ()),
+            locks=ExitStack(),
+        )
+
     def _release(self) -> None:
         use = _uses.pop(self._pair, None)
         if use is not None:
@@ -238,7 +253,7 @@ class SshSite:
 
     def _prepare(self, computer: SshHost, ports: Ports) -> list[str]:
         """Prepare the ports; return, a sentence each, what they do not take."""
-        answer = _ask(computer, "prepare", ports=ports, mtu=self._options.link.mtu, tenant=self._tenant)
+        answer = ask(computer, "prepare", ports=ports, mtu=self._options.link.mtu, tenant=self._tenant)
         if "other" in answer:
             raise HostError(
                 f"opening testbed {self._tenant} on {computer.name}",
@@ -250,7 +265,7 @@ class SshSite:
 
     def _await_links(self, computer: SshHost, ports: Ports) -> list[str]:
         """Wait until the ports have a link that can carry what the config says; return what is to be noted."""
-        answer = _ask(computer, "links", ports=ports, carrier_s=CARRIER_SECONDS)
+        answer = ask(computer, "links", ports=ports, carrier_s=CARRIER_SECONDS)
         doing = f"preparing {' and '.join(ports)} of {computer.name}"
         if answer["dark"]:
             raise HostError(
@@ -315,12 +330,23 @@ def _identity(pid: int) -> str:
     return f"{boot_id()}/{pid}/{identity.started_ticks if identity else 'ended'}"
 
 
-def _ask(computer: SshHost, verb: str, **request: object) -> dict[str, Any]:
+def ask(computer: Host, verb: str, **request: object) -> dict[str, Any]:
     """Have the agent on a computer do something, and return its answer."""
     result = computer.run(_agent(computer, verb, **request), deadline=Deadline(AGENT_SECONDS))
     return dict(json.loads(result.stdout))
 
 
-def _agent(computer: SshHost, verb: str, **request: object) -> list[str]:
+def about(inventory: Inventory, ports: Sequence[str], cpus: Sequence[int]) -> dict[str, object]:
+    """Return how the agent is asked to describe a computer."""
+    return {
+        "versions": inventory.versions,
+        "modules": inventory.modules,
+        "images": dict(inventory.images),
+        "ports": ports,
+        "cpus": cpus,
+    }
+
+
+def _agent(computer: Host, verb: str, **request: object) -> list[str]:
     words = json.dumps({"verb": verb, "folder": FOLDER, **request})
     return [computer.python, "-I", "-S", "-c", AGENT.read_text(), words]

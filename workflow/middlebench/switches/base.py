@@ -50,6 +50,9 @@ class SwitchOptions(Options):
     programs: ClassVar[tuple[str, ...]] = ()
     """What must be installed on the middlebox server."""
 
+    versions: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Commands that say the version of what takes part, in their first line."""
+
     leaves_processes: ClassVar[bool] = False
     """Whether it starts processes that only the end of the site ends."""
 

@@ -48,6 +48,7 @@ class Options(SwitchOptions):
     """How the userspace datapath reaches its ports; `auto` takes the fastest that works, measured at provision."""
 
     programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl")
+    versions: ClassVar = (("ovs-vswitchd", "--version"),)
     leaves_processes: ClassVar = True
 
     def alternatives(self, host: Host) -> list[Options]:

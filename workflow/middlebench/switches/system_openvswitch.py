@@ -42,6 +42,7 @@ class Options(SwitchOptions):
     """Folder of its sockets on the server."""
 
     programs: ClassVar = ("ip", "ovs-vsctl")
+    versions: ClassVar = (("ovs-vsctl", "--version"),)
 
     def build(self, host: Host) -> Switch:
         """Return the switch on ``host``."""

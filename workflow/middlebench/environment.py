@@ -1,0 +1,147 @@
+"""What a measurement depends on beside its configuration: the two computers, and the versions of all that takes part.
+
+Two cells may stand in one figure when their environments are one. What changes by itself (load,
+temperature, time since boot) is no part of it. Below ``results/<testbed>/environments`` each is kept
+once, under a name made from its content; every record names its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from middlebench.options import Options
+from middlebench.record import read, write
+
+FOLDER = "environments"
+ID_DIGITS = 12
+BUILT_HERE = "unikernel"
+"""The image that the workflow builds: before its first run there is none to be looked at."""
+
+
+class Computer(Options):
+    """One of the two computers."""
+
+    cpu: str
+    """Model of the processor."""
+    microcode: str
+    """Its microcode's version; empty where the kernel does not tell."""
+    governor: str
+    """What sets the processors' frequency; empty where nothing can be set."""
+    cpus: tuple[int, ...]
+    """Processors that our programs run on."""
+    processors: int
+    """Processors that the computer has."""
+    memory_mib: int
+    """Memory in MiB, in steps of 256: from one boot to the next the kernel keeps some more or less for itself."""
+    hypervisor: str
+    """The hypervisor that this is a domain of (`xen`); empty otherwise."""
+    system: str
+    """Name and version of the distribution."""
+    kernel: str
+    boot_options: tuple[str, ...]
+    """What the kernel was told when it started, as far as it sets its speed."""
+    modules: dict[str, str]
+    """Version of each kernel module that takes part and has one of its own."""
+    programs: dict[str, str]
+    """What each program that takes part says of its version."""
+    images: dict[str, str]
+    """SHA-256 of each image that middleboxes boot from, in 12 digits."""
+    ports: dict[str, dict[str, str]]
+    """Driver, firmware and bus of each measured port."""
+
+    @property
+    def cores(self) -> int | None:
+        """How many processors it has for our programs; None under a hypervisor, where guests run on others."""
+        return None if self.hypervisor else len(self.cpus) or None
+
+
+class Environment(Options):
+    """Both computers, the links between them, and what could not be set up."""
+
+    format: Literal["middlebench-environment/1"] = "middlebench-environment/1"
+    site: str
+    """The site's driver."""
+    emulated: bool
+    """Whether the middlebox server's processor is emulated: then no figure says anything of real hardware."""
+    unprivileged: bool
+    """Whether all of it ran without root."""
+    link_mbps: float
+    """Line rate of the links in Mb/s."""
+    mtu: int
+    """Largest IP packet on the links in bytes."""
+    test_computer: Computer
+    middlebox_server: Computer | None
+    """None for an emulated server that does not run."""
+    limits: tuple[str, ...] | None
+    """What could not be set up, a sentence each; None as long as nothing is set up."""
+
+    @property
+    def id(self) -> str:
+        """The first 12 digits of the SHA-256 of its content."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
+
+    def before_it_stands(self) -> Environment:
+        """Return what can be told of it before the testbed stands and our image is built."""
+        server = self.middlebox_server
+        if server is not None:
+            images = {name: digest for name, digest in server.images.items() if name != BUILT_HERE}
+            server = server.model_copy(update={"images": images})
+        return self.model_copy(update={"limits": None, "middlebox_server": None if self.emulated else server})
+
+
+def differences(before: Environment, after: Environment) -> list[str]:
+    """Return what changed between two environments, each as ``what before → after``; none when they are the same.
+
+    What one of the two does not know yet is no change. A change of both computers alike is told once.
+    """
+    then, now = before.model_dump(mode="json"), after.model_dump(mode="json")
+    computers = ("test_computer", "middlebox_server")
+    changes = {
+        name: list(_changes(then[name], now[name]))
+        for name in computers
+        if then[name] is not None and now[name] is not None
+    }
+    both = [text for text in changes.get(computers[0], []) if text in changes.get(computers[1], [])]
+    found = list(both)
+    for name, texts in changes.items():
+        found += [f"{name.replace('_', ' ')}: {text}" for text in texts if text not in both]
+    others = [key for key in then if key not in computers and then[key] is not None and now[key] is not None]
+    return [*found, *_changes({key: then[key] for key in others}, {key: now[key] for key in others})]
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    for key in dict.fromkeys((*then, *now)):
+        name = f"{path} {key}".strip().removeprefix("programs ").replace("_", " ")
+        before, after = then.get(key), now.get(key)
+        if isinstance(before, Mapping) or isinstance(after, Mapping):
+            yield from _changes(before or {}, after or {}, f"{path} {key}")
+        elif before != after and not (path.strip() == "images" and key == BUILT_HERE and None in (before, after)):
+            yield f"{name} {_shown(before)} → {_shown(after)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value in (None, "") else str(value)
+
+
+def keep(environment: Environment, testbed_folder: Path) -> str:
+    """Keep an environment with the results of its testbed, and return its id."""
+    path = testbed_folder / FOLDER / f"{environment.id}.json"
+    if not path.exists():
+        write(environment, path)
+    return environment.id
+
+
+def recall(identity: str, testbed_folder: Path) -> Environment:
+    """Return the environment of this id.
+
+    Raises:
+        RecordError: it is not there, or is not one.
+    """
+    return read(Environment, testbed_folder / FOLDER / f"{identity}.json")
