@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 from middlebench import frames
-from middlebench.analysis.measurements import from_records, record_path, write_measurements
+from middlebench.analysis.aggregate import write_summary
+from middlebench.analysis.measurements import from_records, raw_output_path, record_path, write_measurements
 from middlebench.chain import plan_chain
 from middlebench.control_log import Control
 from middlebench.environment import Computer, Environment, keep
@@ -134,7 +135,9 @@ def write_results(results: Path, testbed="made", environments=(ENVIRONMENT,), ce
     grid = {"environment": environments[0], **grid}
     listed = cells or records(testbed=testbed, **grid)
     for each in listed:
-        write(each, folder / record_path(each.cell.n, each.cell.frame_bytes, each.cell.repetition))
+        place = (each.cell.n, each.cell.frame_bytes, each.cell.repetition)
+        write(each, folder / record_path(*place))
+        (folder / raw_output_path(*place)).write_text("what the generator said\n")
     for n in {each.cell.n for each in listed}:
         write(deployment(n, testbed), folder / f"deployments/n{n}.json")
     provision = Provision(
@@ -146,7 +149,9 @@ def write_results(results: Path, testbed="made", environments=(ENVIRONMENT,), ce
         environment=environments[0].id,
     )
     write(provision, folder / "provision.json")
-    write_measurements(from_records(listed), folder / "measurements.csv")
+    measurements = from_records(listed, folder, "snakemake --cores 1 --force --")
+    write_measurements(measurements, folder / "measurements.csv")
+    write_summary(measurements, folder / "summary.csv")
 
 
 def deployment(n: int, testbed: str) -> Deployment:

@@ -1,4 +1,5 @@
 import copy
+import shlex
 
 import jsonschema
 import pytest
@@ -171,3 +172,15 @@ class TestShippedConfig:
         jsonschema.validate(self.STUDY, schema)
         with pytest.raises(jsonschema.ValidationError, match="frame_size"):
             jsonschema.validate(self.STUDY | {"frame_size": [60]}, schema)
+
+
+def test_measuring_command_is_of_the_study_that_it_measures_again():
+    study = config.Study.model_validate(STUDY | {"results_folder": "my results", "effort": "quick", "offered_load": 5})
+    words = shlex.split(study.measuring_command)
+    assert words[:4] == ["snakemake", "--cores", "1", "--force"]
+    assert words[words.index("--config") + 1 :] == [
+        "results_folder=my results",
+        "effort=quick",
+        "offered_load=5.0",
+        "--",
+    ]

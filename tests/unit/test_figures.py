@@ -71,6 +71,10 @@ def test_fig5_says_which_size_it_takes_instead_and_which_the_other_has():
     assert "1000 B" in words(figure)
 
 
+def bars_of(axes):
+    return axes.findobj(mpl.collections.LineCollection)
+
+
 def repeated():
     """Return a sweep of three repetitions that differ."""
     return from_records(
@@ -84,14 +88,15 @@ def repeated():
 @pytest.mark.parametrize("draw", [figures.fig3, figures.fig5, figures.throughput_by_size])
 def test_lines_have_the_intervals_of_their_means_where_cells_were_repeated(draw):
     figure = draw(repeated(), load_published())
-    assert len(figure.axes[0].collections) == len(figure.axes[0].containers) > 0
+    axes = figure.axes[0]
+    assert len(bars_of(axes)) == len(axes.containers) > 0
     assert "95 % interval" in words(figure)
     assert not draw(sweep(), load_published()).axes[0].containers
 
 
 def test_interval_of_a_throughput_is_not_drawn_below_zero():
     wide = from_records(record(repetition=k, received=count) for k, count in ((1, 1_000), (2, 40_000)))
-    (bars,) = figures.fig3(wide).axes[0].collections
+    (bars,) = bars_of(figures.fig3(wide).axes[0])
     assert bars.get_segments()[0][:, 1].min() == 0
 
 
@@ -175,3 +180,41 @@ def test_drawing_leaves_the_readers_own_settings_alone():
     before = dict(mpl.rcParams)
     figures.fig3(sweep())
     assert dict(mpl.rcParams) == before
+
+
+def links(figure):
+    """Return the addresses of all points of a figure that lead somewhere."""
+    return [url for each in figure.findobj(mpl.collections.Collection) for url in each.get_urls() if url]
+
+
+def test_every_point_leads_to_the_cell_that_it_is_of():
+    assert links(figures.fig5(sweep())) == [f"../report/index.html#cell-n{n}-size800" for n in (1, 2, 4)]
+
+
+def test_point_of_another_dataset_leads_to_its_own_source():
+    published, other = load_published(), sweep(testbed="other")
+    addresses = links(figures.fig3(sweep(), published, other))
+    assert "../report/index.html#cell-n1-size60" in addresses
+    assert "../report/index.html#paper-n1-size60" in addresses
+    assert "../../other/report/index.html#cell-n1-size60" in addresses
+
+
+def test_every_known_cell_of_a_map_leads_to_what_it_is_of():
+    some = from_records([record(n=1, frame_bytes=60), record(n=2, frame_bytes=100)])
+    assert links(figures.heat_map(some)) == [
+        "../report/index.html#cell-n1-size60",
+        "../report/index.html#cell-n2-size100",
+    ]
+    assert links(figures.ratio_map(some, load_published())) == [
+        "../report/index.html#beside-published-n1-size60",
+        "../report/index.html#beside-published-n2-size100",
+    ]
+
+
+def test_links_are_not_seen_and_reach_the_svg(tmp_path):
+    figure = figures.fig5(sweep())
+    before = figure.axes[0].get_ylim()
+    svg = save_figure(figure, tmp_path, "fig5")["svg"].read_text()
+    assert svg.count('<a xlink:href="../report/index.html#cell-') == 3
+    assert all(each.get_alpha() == 0 for each in figure.findobj(mpl.collections.PathCollection))
+    assert before == figures.fig5(sweep()).axes[0].get_ylim()

@@ -1,5 +1,8 @@
 """Records become rows without losing a count, and the CSV gives back what was put in."""
 
+import shlex
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from middlebench.analysis.measurements import (
@@ -24,6 +27,14 @@ def test_row_has_the_counts_and_the_rates_that_follow_from_them():
     assert row["received_mbps"] == pytest.approx(240)
     assert row["flags"] == "a;b"
     assert row["record"] == "cells/n3/size1000/rep1.json"
+
+
+def test_row_leads_to_its_record_its_raw_output_and_the_command_that_measures_it_again():
+    command = "snakemake --config results_folder='my results' --"
+    row = from_records([record(n=4, repetition=2)], Path("my results/made"), command).iloc[0]
+    assert row["record"] == "cells/n4/size800/rep2.json"
+    assert row["raw_output"] == "cells/n4/size800/rep2.generator.txt"
+    assert shlex.split(row["command"])[-2:] == ["--", "my results/made/cells/n4/size800/rep2.json"]
 
 
 def test_loss_is_what_the_whole_trial_lost():
@@ -71,7 +82,7 @@ def test_published_measurements_survive_the_csv_too(tmp_path):
     ("spoil", "named"),
     [
         (lambda text: text.replace("loss_ratio", "losses"), "loss_ratio"),
-        (lambda text: text.replace("record\n", "record,extra\n", 1).replace(".json\n", ".json,1\n"), "extra"),
+        (lambda text: text.replace("command\n", "command,extra\n", 1).replace(",\n", ",,1\n"), "extra"),
         (lambda text: text.replace(",20000,", ",many,"), "received_packets"),
     ],
 )

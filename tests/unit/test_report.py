@@ -1,19 +1,32 @@
 """The report opens without a network, shows everything, and refuses what would break that."""
 
+import html
 import re
+import shlex
+import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
+from middlebench.analysis import figures
+from middlebench.analysis.comparison import cells_table
 from middlebench.analysis.dataset import load_dataset
+from middlebench.analysis.deployments import deployment_figure, deployment_table
 from middlebench.analysis.flags import explain
 from middlebench.analysis.measurements import from_records
 from middlebench.analysis.notebook_html import section_of
 from middlebench.analysis.report import render_report
+from middlebench.analysis.style import save_figure
+from middlebench.analysis.tables import table1, table2, to_html
 from middlebench.errors import RecordError
+from middlebench.published import load_published
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sweeps import ENVIRONMENT, environment, record, write_results
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><dc:title>A &amp; B</dc:title></svg>'
+
+
+KINDS = {"text__html": "text/html", "image__svg_xml": "image/svg+xml", "image__png": "image/png"}
 
 
 def notebook(path, *outputs, heading="# Some results"):
@@ -27,7 +40,7 @@ def notebook(path, *outputs, heading="# Some results"):
 
 
 def display(**data):
-    return new_output("display_data", data={kind.replace("__", "/"): value for kind, value in data.items()})
+    return new_output("display_data", data={KINDS[kind]: value for kind, value in data.items()})
 
 
 @pytest.fixture
@@ -48,13 +61,94 @@ def render(results, tmp_path):
 
 
 def test_report_loads_nothing_from_anywhere(render):
-    page = render(new_output("display_data", data={"image/svg+xml": SVG}))
-    loaded = re.findall(r"""(?:src|href)\s*=\s*["']?([^"'\s>]+)""", page)
+    page = render(display(image__svg_xml=SVG), display(image__png="iVBORw0KGgo="))
+    loaded = re.findall(r"""\bsrc\s*=\s*["']?([^"'\s>]+)""", page)
     assert loaded
-    assert all(address.startswith(("data:", "#")) for address in loaded)
+    assert all(address.startswith("data:") for address in loaded)
     assert "<script" not in page
     assert "<link" not in page
     assert "@import" not in page
+
+
+def addresses(page):
+    return re.findall(r'<a\b[^>]*? (?:xlink:)?href="([^"]+)"', page)
+
+
+def parts(page):
+    return re.findall(r'\bid="([^"]+)"', page)
+
+
+def figure(draw, *args):
+    """Return a figure as a notebook shows it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return display(image__svg_xml=save_figure(draw(*args), Path(folder), "figure")["svg"].read_text())
+
+
+@pytest.fixture(scope="module")
+def linked_results(tmp_path_factory):
+    """Results with a report whose figures and tables lead somewhere."""
+    results = tmp_path_factory.mktemp("linked") / "results"
+    write_results(results, repetitions=2)
+    data, published = load_dataset("made", results), load_published()
+    shown = (
+        figure(figures.fig1, data.measurements, published),
+        figure(figures.fig5, data.measurements, published),
+        figure(figures.heat_map, data.measurements),
+        figure(figures.ratio_map, data.measurements, published),
+        figure(deployment_figure, data.deployments, "made"),
+        *(
+            display(text__html=to_html(table))
+            for table in (
+                table1(data.measurements),
+                table2(data.measurements),
+                cells_table(data.measurements, published),
+                deployment_table(data.deployments, "made"),
+            )
+        ),
+    )
+    path = notebook(results.with_name("comparison_published.ipynb"), *shown)
+    render_report(data, [path], results / "made/report/index.html")
+    return results
+
+
+@pytest.fixture
+def linked(linked_results):
+    return (linked_results / "made/report/index.html").read_text()
+
+
+def test_every_link_leads_to_a_part_of_the_page_or_to_a_file_that_is_there(linked, linked_results):
+    found = addresses(linked)
+    inside = {address[1:] for address in found if address.startswith("#")}
+    outside = {address for address in found if not address.startswith("#")}
+    assert {"cell-n4-size800", "paper-n20-size800", "beside-published-n2-size60", "deployment-n4"} <= inside
+    assert inside <= set(parts(linked))
+    assert "../cells/n4/size800/rep2.json" in outside
+    assert "../cells/n4/size800/rep2.generator.txt" in outside
+    assert [address for address in outside if not (linked_results / "made/report" / address).exists()] == []
+
+
+def test_no_two_parts_of_a_page_with_several_figures_have_the_same_name(linked):
+    assert len(parts(linked)) == len(set(parts(linked)))
+
+
+def test_point_of_a_figure_says_what_it_leads_to(linked):
+    words = dict(re.findall(r'<a xlink:href="#([^"]+)"[^>]*><title>([^<]+)</title>', linked))
+    assert words["cell-n4-size800"] == (
+        "n = 4, 800 B: received 102.4 ± 0.0 Mb/s, offered 640.0 ± 0.0 Mb/s (2 repetitions)"
+    )
+    assert words["paper-n4-size800"] == "n = 4, 800 B: received 512.5 Mb/s"
+    assert words["beside-published-n4-size800"].endswith("beside published")
+    assert words["deployment-n4"] == "n = 4: deployed in 0.75 s"
+    assert linked.count("<a xlink:href=") == len(re.findall(r"<a xlink:href=[^>]*><title>", linked))
+
+
+def test_command_of_a_cell_names_every_repetition(linked, linked_results):
+    commands = [html.unescape(each) for each in re.findall(r"<code>(snakemake [^<]+--force[^<]+)</code>", linked)]
+    assert len(commands) == 9
+    targets = [shlex.split(command.partition(" -- ")[2]) for command in commands]
+    assert [path.removeprefix(f"{linked_results}/made/") for path in targets[-1]] == [
+        f"cells/n4/size1500/rep{repetition}.json" for repetition in (1, 2)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,9 +189,9 @@ def test_report_counts_unstable_cells_and_explains_loss_and_summary(render):
 
 def test_report_has_a_way_to_each_section(render):
     page = render()
-    targets = re.findall(r'href="#([^"]+)"', page)
-    assert "results" in targets
-    assert all(f'id="{target}"' in page for target in targets)
+    contents = re.findall(r'href="#([^"]+)"', page[page.index("<nav") : page.index("</nav>")])
+    assert {"run", "results", "cells", "paper"} <= set(contents)
+    assert set(contents) <= set(parts(page))
 
 
 def test_report_has_the_title_asked_for(render):
@@ -116,10 +210,15 @@ def test_report_of_the_published_data_needs_no_sweep(tmp_path):
     assert "i7 920" in (tmp_path / "index.html").read_text()
 
 
-def test_image_is_embedded_with_its_title_for_those_who_cannot_see_it(tmp_path):
-    html = section_of(notebook(tmp_path / "n.ipynb", display(**{"image/svg+xml": SVG}))).html
-    assert '<img src="data:image/svg+xml;base64,' in html
-    assert 'alt="A &amp; B"' in html
+def test_figure_is_a_part_of_the_page_with_its_title_for_those_who_cannot_see_it(tmp_path):
+    section = section_of(notebook(tmp_path / "n.ipynb", display(image__svg_xml=SVG))).html
+    assert '<svg role="group" aria-label="A &amp; B"' in section
+
+
+def test_long_table_is_folded(tmp_path):
+    rows = "<tr><td>1</td></tr>\n" * 100
+    html = section_of(notebook(tmp_path / "n.ipynb", display(text__html=f"<table>{rows}</table>"))).html
+    assert "<summary>100 rows</summary>" in html
 
 
 def test_code_is_there_but_hidden(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +112,14 @@ def test_deleted_record_is_measured_again_and_no_other(finished):
     after = finished.cells()
     assert after.keys() == CELLS
     assert {name for name in CELLS if after[name] != before[name]} == {"n2/size800/rep1.json"}
+
+
+def test_command_in_the_table_measures_its_cell_again_and_no_other(finished):
+    with (finished.folder / MEASUREMENTS).open() as file:
+        rows = list(csv.DictReader(file))
+    said = finished.run("--dry-run", *shlex.split(rows[-1]["command"])[1:])
+    assert {rule: count for rule, count in planned(said).items() if rule != "total"} == {"measure": 1}
+    assert f"results/{TESTBED}/{rows[-1]['record']}" in said
 
 
 def test_change_of_a_comment_measures_nothing_again(finished):

@@ -144,7 +144,8 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     grid = json.loads(arguments.grid)
     cells = itertools.product(grid["chain_lengths"], grid["frame_sizes"], range(1, grid["repetitions"] + 1))
     paths = [arguments.folder / record_path(*cell) for cell in cells]
-    measurements = from_records(record.read(record.Record, path) for path in paths)
+    read = (record.read(record.Record, path) for path in paths)
+    measurements = from_records(read, arguments.folder, arguments.command)
     write_measurements(measurements, arguments.output)
     if arguments.summary:
         write_summary(measurements, arguments.summary)
@@ -238,6 +239,9 @@ def _parser() -> argparse.ArgumentParser:
         help='such as {"chain_lengths": [1, 2], "frame_sizes": [60], "repetitions": 1}',
     )
     aggregate.add_argument("--summary", type=Path, metavar="FILE", help="where to write the means over repetitions")
+    aggregate.add_argument(
+        "--command", default="", metavar="TEXT", help="what measures a cell again, up to the path of its record"
+    )
     _output(aggregate, "the table to write, as CSV")
     aggregate.set_defaults(verb=_aggregate)
 

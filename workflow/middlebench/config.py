@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -127,6 +128,16 @@ class Study(Options):
     def order(self) -> RunOrder:
         """The order in which the cells of all testbeds are measured."""
         return RunOrder(self.testbeds, self.chain_lengths, self.frame_sizes, self.repetitions, self.seed)
+
+    @property
+    def measuring_command(self) -> str:
+        """The command that measures cells of this study again, up to the paths of their records.
+
+        Its settings are spelt out, so that it stays right when the config file has changed.
+        """
+        settings = {name: getattr(self, name) for name in ("results_folder", "effort", "offered_load")}
+        said = [f"{name}={value}" for name, value in settings.items()]
+        return shlex.join(["snakemake", "--cores", "1", "--force", "--config", *said, "--"])
 
     @property
     def settings(self) -> Settings:

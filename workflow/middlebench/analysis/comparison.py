@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from middlebench.analysis.aggregate import named, summarise
+from middlebench.analysis.provenance import cell_address, own_name, pair_anchor
 from middlebench.analysis.tables import Table
 
 HEADINGS = {
@@ -65,7 +66,19 @@ def cells_table(measurements: pd.DataFrame, reference: pd.DataFrame) -> Table:
         "reference_mbps": f"{other} [Mb/s]",
         "ratio": "Ratio",
     }
-    return Table(compare(measurements, reference), headings, f"Received throughput, {measured} beside {other}")
+    frame = compare(measurements, reference)
+    own, others = own_name(measurements), own_name(reference)
+    places = [(int(n), int(size)) for n, size in zip(frame["n"], frame["frame_bytes"], strict=True)]
+    return Table(
+        frame,
+        headings,
+        f"Received throughput, {measured} beside {other}",
+        addresses={
+            "mbps": [cell_address(own, own, *place) for place in places],
+            "reference_mbps": [cell_address(others, own, *place) for place in places],
+        },
+        anchors=[pair_anchor(others, *place) for place in places],
+    )
 
 
 def ratios_table(measurements: pd.DataFrame, reference: pd.DataFrame, key: str) -> Table:

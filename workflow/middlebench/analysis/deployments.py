@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from middlebench.analysis import style
+from middlebench.analysis.provenance import deployment_address
 from middlebench.analysis.tables import Table
 from middlebench.record import Deployment
 
@@ -57,7 +58,8 @@ def deployment_table(deployments: Sequence[Deployment], testbed: str) -> Table:
         f"Deployment of each chain on testbed {testbed}, from nothing to the first probe through every hop. "
         f"ClickOS' authors give {CLICKOS_BOOT_S * 1000:.0f} ms and {CLICKOS_MEMORY_MB:g} MB a virtual machine"
     )
-    return Table(frame.rename(columns={"boot_s": "boot_ms"}), headings, caption)
+    addresses = {"n": [deployment_address(n) for n in frame["n"]]}
+    return Table(frame.rename(columns={"boot_s": "boot_ms"}), headings, caption, addresses=addresses)
 
 
 @style.styled
@@ -100,6 +102,7 @@ def _line(axes: Axes, frame: pd.DataFrame, column: str, look: style.LineStyle, l
         axes.plot(
             known["n"], known[column], color=look.color, marker=look.marker, linestyle=look.linestyle, label=label
         )
+        style.add_links(axes, known["n"], known[column], [deployment_address(n) for n in known["n"]])
 
 
 def _over(deployment: Deployment, key: str, combine: Callable[[Sequence[float]], float]) -> float | None:

@@ -8,7 +8,7 @@ measured more than once, lines carry the 95 % interval of each mean.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -25,6 +25,7 @@ from middlebench.analysis.aggregate import PAPER_SIZE, grid, named, nearest_size
 from middlebench.analysis.comparison import compare
 from middlebench.analysis.flags import EMULATED
 from middlebench.analysis.intervals import UNSTABLE
+from middlebench.analysis.provenance import cell_address, cell_addresses, own_name, pair_address
 from middlebench.analysis.style import LineStyle, noted, styled
 from middlebench.published import TESTBED as PUBLISHED
 
@@ -137,7 +138,7 @@ def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: 
     figure, panels = style.new_figure(width=PANEL_WIDTH * len(summaries) + 0.8, height=5.2, panels=len(summaries))
     for axes, summary in zip(panels, summaries, strict=True):
         for n, part in summary.groupby("n"):
-            _draw_line(axes, part, "frame_bytes", "received_mbps", looks[int(str(n))])
+            _draw_line(axes, part, "frame_bytes", "received_mbps", looks[int(str(n))], own=own_name(summaries[0]))
         axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
     panels[0].set_ylim(bottom=0)  # once all is drawn: it also fixes the top, which the panels share
     titles = [f"Received throughput by frame size: {named(summary['testbed']) or 'no cell'}" for summary in summaries]
@@ -166,6 +167,8 @@ def heat_map(measurements: pd.DataFrame, note: str = "") -> Figure:
     figure = _draw_map(
         values, _throughput_scale(values), mpl.colormaps[style.THROUGHPUT_MAP], "received throughput [Mb/s]", unstable
     )
+    own = own_name(summary)
+    _link_cells(figure.axes[0], values, lambda n, size: cell_address(own, own, n, size))
     title = noted("Received throughput [Mb/s] by chain length and frame size", note)
     legend = f" · {DOUBT} unstable: its repetitions differ too much" if unstable.any() else ""
     style.set_title(figure.axes[0], title, _origin(measurements) + legend)
@@ -188,6 +191,8 @@ def ratio_map(measurements: pd.DataFrame, reference: pd.DataFrame, note: str = "
     fraction = f"{named(measurements['testbed'])} ÷ {named(reference['testbed'])}"
     scale = LogNorm(1 / span, span, clip=True)
     figure = _draw_map(values, scale, mpl.colormaps[style.RATIO_MAP], f"{fraction} (1: the same)")
+    other = own_name(reference)
+    _link_cells(figure.axes[0], values, lambda n, size: pair_address(other, n, size))
     title = noted(f"Received throughput, {fraction}", note)
     style.set_title(figure.axes[0], title, f"{_origin(measurements)}, divided by {_origin(reference)}")
     return figure
@@ -201,15 +206,21 @@ def _draw_lines(
     y: str,
 ) -> None:
     """Draw one line a dataset in the dataset's own style; say so where there is nothing to draw."""
+    own = own_name(summaries[0])
     for look, (label, line) in zip(_looks(summaries), lines, strict=True):
         if line.empty:
             axes.plot([], [], color=look.color, marker=look.marker, label=f"{label}: not in this sweep")
         else:
-            _draw_line(axes, line, x, y, look, label=label)
+            _draw_line(axes, line, x, y, look, own=own, label=label)
 
 
-def _draw_line(axes: Axes, summary: pd.DataFrame, x: str, y: str, look: LineStyle, *, label: str = "") -> None:
-    """Draw one column of a summary over another, with the intervals of its means where they are known."""
+def _draw_line(
+    axes: Axes, summary: pd.DataFrame, x: str, y: str, look: LineStyle, *, own: str, label: str = ""
+) -> None:
+    """Draw one column of a summary over another, with the intervals of its means where they are known.
+
+    Each point leads to where it comes from in the report of testbed ``own``.
+    """
     ordered = summary.sort_values(x)
     places, means, low, high = (ordered[name].to_numpy(dtype=float) for name in (x, y, f"{y}_low", f"{y}_high"))
     axes.plot(
@@ -221,6 +232,7 @@ def _draw_line(axes: Axes, summary: pd.DataFrame, x: str, y: str, look: LineStyl
         label=label,
         clip_on=False,
     )
+    style.add_links(axes, places, means, cell_addresses(ordered, own))
     if np.isfinite(low).any():
         below = means - np.maximum(low, 0)  # no throughput is negative, whatever Student's t allows
         axes.errorbar(
@@ -273,6 +285,13 @@ def _draw_map(
         bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     return figure
+
+
+def _link_cells(axes: Axes, values: pd.DataFrame, address: Callable[[int, int], str]) -> None:
+    """Make each known cell of a map a link to the address of its chain length and frame size."""
+    known = np.argwhere(np.isfinite(values.to_numpy(dtype=float))).tolist()
+    sizes, lengths = values.index.to_numpy(), values.columns.to_numpy()
+    style.add_cell_links(axes, {(row, column): address(int(lengths[column]), int(sizes[row])) for row, column in known})
 
 
 def _throughput_scale(values: pd.DataFrame) -> Normalize:

@@ -6,6 +6,7 @@ them here and nowhere else.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import pandas as pd
 from middlebench import frames
 from middlebench.atomic import write_text
 from middlebench.errors import RecordError
-from middlebench.record import Record
+from middlebench.record import Cell, Record
 
 TEXT, COUNT, QUANTITY = "str", "Int64", "float64"
 """Kinds of column: text, an integer that may be missing, a number that may be missing."""
@@ -65,6 +66,8 @@ COLUMNS = (
     Column("started_at", TEXT, "", "when the trial began (ISO 8601, UTC)"),
     Column("environment", TEXT, "", "id of the environment that the cell was measured in: a file in `environments/`"),
     Column("record", TEXT, "", "the cell's record, relative to the testbed's results folder"),
+    Column("raw_output", TEXT, "", "what the generator printed, relative to the testbed's results folder"),
+    Column("command", TEXT, "", "what measures the cell again, in the project's folder"),
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
@@ -93,18 +96,28 @@ def from_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     return _ordered(table, "collecting measurements")
 
 
-def from_records(records: Iterable[Record]) -> pd.DataFrame:
+def from_records(records: Iterable[Record], folder: Path = Path(), command: str = "") -> pd.DataFrame:
     """Return the measurements of cell records, one row a record.
+
+    Args:
+        records: of one testbed or several.
+        folder: the testbed's results folder, as the command's targets name it.
+        command: what measures cells again, up to its targets.
 
     Raises:
         RecordError: two records are of the same cell.
     """
-    return from_rows(_row(record) for record in records)
+    return from_rows({**_row(record), **_origin(record.cell, folder, command)} for record in records)
 
 
 def record_path(n: int, frame_bytes: int, repetition: int) -> str:
     """Return where a cell's record lies, relative to the results folder of its testbed."""
     return f"cells/n{n}/size{frame_bytes}/rep{repetition}.json"
+
+
+def raw_output_path(n: int, frame_bytes: int, repetition: int) -> str:
+    """Return where the output of a cell's generator lies, relative to the results folder of its testbed."""
+    return record_path(n, frame_bytes, repetition).removesuffix(".json") + ".generator.txt"
 
 
 def write_measurements(table: pd.DataFrame, path: Path) -> None:
@@ -157,7 +170,17 @@ def _row(record: Record) -> dict[str, object]:
         "fingerprint": record.attestation.fingerprint,
         "started_at": record.started_at,
         "environment": record.environment,
-        "record": record_path(cell.n, cell.frame_bytes, cell.repetition),
+    }
+
+
+def _origin(cell: Cell, folder: Path, command: str) -> dict[str, str]:
+    """Return where a cell's row comes from, and how to have it anew."""
+    place = (cell.n, cell.frame_bytes, cell.repetition)
+    record = record_path(*place)
+    return {
+        "record": record,
+        "raw_output": raw_output_path(*place),
+        "command": f"{command} {shlex.quote(str(folder / record))}" if command else "",
     }
 
 

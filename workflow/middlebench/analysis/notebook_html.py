@@ -1,12 +1,11 @@
-"""An executed notebook as a piece of HTML: prose and results in order, the code behind a click.
+"""An executed notebook as a piece of HTML: prose and results in order, then the code behind a click.
 
 nbconvert's own page templates fetch scripts from the network, so only its Markdown conversion is
-used. What comes out needs nothing but itself: images are embedded.
+used. What comes out needs nothing but itself: figures are a part of it.
 """
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +16,12 @@ from typing import Any
 import nbformat
 from nbconvert.filters.markdown import markdown2html
 
+from middlebench.analysis.inline_svg import inline
+from middlebench.analysis.provenance import PAGE
 from middlebench.errors import RecordError
+
+MOST_ROWS = 40
+"""Rows up to which a table stands open."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +54,26 @@ def section_of(path: Path) -> Section:
     reference = notebook.metadata.get("papermill", {}).get("parameters", {}).get("reference")
     if reference:
         title += f" with {reference}"
-    return Section(anchor=path.stem, title=title, html=body.replace(heading[0], "", 1))
+    body = body.replace(heading[0], "", 1).replace(f'href="{PAGE}#', 'href="#')
+    return Section(anchor=path.stem, title=title, html=body)
 
 
 def _parts(cells: Iterable[Mapping[str, Any]], path: Path) -> Iterator[str]:
-    """Yield each cell's prose or results; the code of neighbouring silent cells goes with the next one's."""
-    code: list[str] = []
+    """Yield each cell's prose or results, and in the end the code of all."""
+    code = []
     for cell in cells:
-        if cell["cell_type"] == "code":
-            code.append(cell["source"].strip())
-            if not cell["outputs"]:
-                continue
-            yield from (_output(output, path) for output in cell["outputs"])
-        if code:
-            yield _code("\n\n".join(filter(None, code)))
-            code = []
         if cell["cell_type"] == "markdown":
             yield _markdown(cell["source"])
-    if code:
-        yield _code("\n\n".join(filter(None, code)))
+        elif cell["cell_type"] == "code":
+            code.append(cell["source"].strip())
+            yield from (_output(output, path) for output in cell["outputs"])
+    yield _code("\n\n".join(filter(None, code)))
 
 
 def _code(source: str) -> str:
-    return f'<details class="code"><summary>code</summary><pre>{html.escape(source)}</pre></details>'
+    return (
+        f'<details class="code"><summary>the code of this section</summary><pre>{html.escape(source)}</pre></details>'
+    )
 
 
 def _markdown(source: str) -> str:
@@ -95,9 +96,7 @@ def _output(output: Mapping[str, Any], path: Path) -> str:
 
 
 def _svg(text: str) -> str:
-    title = re.search(r"<dc:title>(.*?)</dc:title>", text, flags=re.DOTALL)
-    data = base64.b64encode(text.encode()).decode()
-    return _image(f"data:image/svg+xml;base64,{data}", html.unescape(title[1]) if title else "figure")
+    return f"<figure>{inline(text)}</figure>"
 
 
 def _png(text: str) -> str:
@@ -109,7 +108,10 @@ def _image(source: str, alternative: str) -> str:
 
 
 def _table(text: str) -> str:
-    return f'<div class="scroll">{text}</div>'
+    """Return HTML that may be wider than the page; a table of many rows opens with a click."""
+    rows = text.count("<tr") - text.count("<thead")
+    shown = f'<div class="scroll">{text}</div>'
+    return f"<details><summary>{rows} rows</summary>{shown}</details>" if rows > MOST_ROWS else shown
 
 
 def _plain(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,22 @@ from middlebench.analysis import flags
 from middlebench.analysis.aggregate import SUMMARY_COLUMNS, summarise
 from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.environments import mixture
+from middlebench.analysis.every_cell import chains_of, pairs_of, parts_of
+from middlebench.analysis.inline_svg import say_where_links_lead
 from middlebench.analysis.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.measurements import COLUMNS
 from middlebench.analysis.notebook_html import Section, section_of
+from middlebench.analysis.provenance import cell_anchor, deployment_anchor
 from middlebench.atomic import write_text
 from middlebench.errors import RecordError
+from middlebench.published import TESTBED as PUBLISHED
+from middlebench.published import load_published, load_table1, load_table2
 from middlebench.record import Deployment
 
 TEMPLATES = Path(__file__).parents[2] / "report"
+
+COMPARISON = "comparison_"
+"""How the name of a notebook begins that compares; the reference follows."""
 
 MOMENT = "%Y-%m-%d %H:%M"
 
@@ -61,6 +69,7 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title:
         dataset=dataset,
         sections=sections_of(dataset, notebooks),
     )
+    page = say_where_links_lead(page, _parts(dataset, notebooks))
     outside = OUTSIDE.search(page)
     if outside:
         raise RecordError(f"rendering {out}", f"the page would load something from outside: {outside[0][:200]}")
@@ -94,10 +103,17 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
                 facts=grid_of_facts(dataset.facts),
                 environments=grid_of(mixture(measurements, dataset.environments) if dataset.environments else ()),
                 choices=grid_of(dataset.choices),
-                deployments=grid_of(_deployment(each) for each in dataset.deployments),
             ),
         ),
         *(section_of(path) for path in notebooks),
+        *([_cells(dataset)] if dataset.name != PUBLISHED else []),
+        Section(
+            "paper",
+            "The paper's tables",
+            _render(
+                "sections/paper", table1=load_table1(), table2=load_table2(), anchor=partial(cell_anchor, PUBLISHED)
+            ),
+        ),
         Section(
             "flags",
             "Flags",
@@ -109,6 +125,31 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
             _render("sections/columns", columns=COLUMNS, summary_columns=SUMMARY_COLUMNS),
         ),
     ]
+
+
+def _parts(dataset: Dataset, notebooks: Sequence[Path]) -> dict[str, str]:
+    """Return what the parts of the page are of that its figures' points lead to, by anchor."""
+    references = [path.stem.removeprefix(COMPARISON) for path in notebooks if path.stem.startswith(COMPARISON)]
+    parts = parts_of(load_published()) | parts_of(dataset.measurements, dataset.deployments)
+    for reference in references:
+        parts |= pairs_of(dataset.measurements, reference)
+    return parts
+
+
+def _cells(dataset: Dataset) -> Section:
+    """Return every cell and every deployment, with the records that they rest on."""
+    deployments = {int(each.plan["length"]): each for each in dataset.deployments}
+    return Section(
+        "cells",
+        "Every cell",
+        _render(
+            "sections/cells",
+            chains=chains_of(dataset.measurements),
+            lengths=list(deployments),
+            deployments=grid_of(map(_deployment, deployments.values())),
+            anchor=deployment_anchor,
+        ),
+    )
 
 
 def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:

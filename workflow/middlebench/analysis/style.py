@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
@@ -49,6 +52,9 @@ FIGURE_WIDTH = 8.0
 
 MOST_TICKS = 16
 """Chain lengths up to which each has its own tick."""
+
+LINK_POINTS = 11
+"""Diameter of the part of a figure that leads to a point's record, in points."""
 
 SUBTITLE_SIZE = 9
 SUBTITLE_CHARACTERS_PER_INCH = 12.5
@@ -113,6 +119,31 @@ def new_figure(width: float = FIGURE_WIDTH, height: float = 4.8, panels: int = 1
 def set_length_ticks(axes: Axes, lengths: Sequence[int]) -> None:
     """Give each chain length on the x axis its own tick, or only some of many."""
     axes.xaxis.set_major_locator(FixedLocator(lengths) if len(lengths) <= MOST_TICKS else MaxNLocator(integer=True))
+
+
+def add_links(axes: Axes, places: Iterable[float], values: Iterable[float], addresses: Iterable[str]) -> None:
+    """Make points of a figure links in its SVG: a transparent disc over each, larger than its marker.
+
+    A point without a value gets none.
+    """
+    known = [
+        (place, value, address)
+        for place, value, address in zip(places, values, addresses, strict=True)
+        if isfinite(value)
+    ]
+    if known:
+        x, y, urls = zip(*known, strict=True)
+        axes.scatter(x, y, s=LINK_POINTS**2, color="white", alpha=0, linewidths=0, urls=urls, zorder=5, clip_on=False)
+
+
+def add_cell_links(axes: Axes, addresses: Mapping[tuple[int, int], str]) -> None:
+    """Make the cells of a map links in its SVG, each given by row and column: a transparent square over each."""
+    if addresses:
+        corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
+        squares = [corners + np.array([column, row]) for row, column in addresses]
+        urls = list(addresses.values())
+        areas = PolyCollection(squares, facecolors="white", alpha=0, linewidths=0, urls=urls, zorder=5)
+        axes.add_collection(areas, autolim=False)
 
 
 def noted(title: str, note: str) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from middlebench.analysis.aggregate import grid, named, summarise
+from middlebench.analysis.provenance import cell_address, cell_addresses, own_name
 from middlebench.atomic import write_text
 
 DECIMALS = 2
@@ -36,6 +37,10 @@ class Table:
     """One sentence: what is shown, of which testbed."""
     widths: Mapping[str, float] = field(default_factory=dict)
     """Columns of text, set flush left, and the share of a printed line that each takes; all others are numbers."""
+    addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Columns whose values lead to where they come from in the report: one address a row, empty for none."""
+    anchors: Sequence[str] = ()
+    """Names under which the report's links find the rows."""
 
     def cells(self) -> list[list[str]]:
         """Return every value as text: integers plain, other numbers rounded, missing ones empty."""
@@ -68,7 +73,9 @@ def table1(measurements: pd.DataFrame) -> Table:
         "received_kpps": "Received packet rate [kpkt/s]",
         "received_mbps": "Received throughput [Mb/s]",
     }
-    return Table(frame.reset_index(drop=True), headings, f"Performance of single virtual middlebox{_origin(summary)}")
+    caption = f"Performance of single virtual middlebox{_origin(summary)}"
+    addresses = dict.fromkeys(list(headings)[1:], cell_addresses(single, own_name(summary)))
+    return Table(frame.reset_index(drop=True), headings, caption, addresses=addresses)
 
 
 def table2(measurements: pd.DataFrame) -> Table:
@@ -81,7 +88,9 @@ def table2(measurements: pd.DataFrame) -> Table:
     caption = (
         f"Throughput of multiple virtual middleboxes [Mb/s]{_origin(summary)}; n: number of middleboxes in the chain"
     )
-    return Table(frame, headings, caption)
+    own = own_name(summary)
+    addresses = {f"n{n}": [cell_address(own, own, n, int(size)) for size in throughput.index] for n in lengths}
+    return Table(frame, headings, caption, addresses=addresses)
 
 
 def write_table(table: Table, folder: Path, name: str) -> list[Path]:
@@ -140,13 +149,28 @@ def to_html(table: Table) -> str:
     head = "".join(
         f'<th scope="col"{look}>{html.escape(title)}</th>' for look, title in zip(looks, table.titles(), strict=True)
     )
+    nowhere = [""] * len(table.frame)
+    addresses = [table.addresses.get(name, nowhere) for name in table.frame.columns]
+    rows = zip(table.anchors or nowhere, table.cells(), zip(*addresses, strict=True), strict=True)
     body = "".join(
-        f"<tr>{''.join(f'<td{look}>{html.escape(cell)}</td>' for look, cell in zip(looks, row, strict=True))}</tr>\n"
-        for row in table.cells()
+        f"<tr{_named(anchor)}>{''.join(map(_html_cell, looks, cells, leads))}</tr>\n" for anchor, cells, leads in rows
     )
     return (
         f'<table class="numbers">\n<caption>{html.escape(table.caption)}</caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
+    )
+
+
+def _named(anchor: str) -> str:
+    return f' id="{html.escape(anchor)}"' if anchor else ""
+
+
+def _html_cell(look: str, text: str, address: str) -> str:
+    shown = html.escape(text)
+    return (
+        f'<td{look}><a href="{html.escape(address)}">{shown}</a></td>'
+        if address and text
+        else f"<td{look}>{shown}</td>"
     )
 
 

@@ -1,0 +1,124 @@
+"""Every cell with all that it rests on, for the report: what its figures' points lead to."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from middlebench.analysis.aggregate import summarise
+from middlebench.analysis.provenance import cell_anchor, deployment_anchor, pair_anchor
+from middlebench.record import Deployment
+
+SIDES = ("received", "offered")
+
+DECIMAL_FROM = 10
+"""Mb/s from which one digit after the point is enough."""
+
+
+@dataclass(frozen=True)
+class CellEntry:
+    """One chain length and frame size with its repetitions."""
+
+    anchor: str
+    n: int
+    frame_bytes: int
+    words: str
+    """Its means in a line."""
+    repetitions: tuple[dict[str, Any], ...]
+    """Rows of the measurements."""
+    command: str
+    """What measures all of them again; empty where that is not known."""
+
+
+@dataclass(frozen=True)
+class ChainEntry:
+    """The cells of one chain length."""
+
+    n: int
+    cells: tuple[CellEntry, ...]
+
+    @property
+    def trials(self) -> int:
+        """How often its cells were measured, all together."""
+        return sum(len(cell.repetitions) for cell in self.cells)
+
+
+def chains_of(measurements: pd.DataFrame) -> list[ChainEntry]:
+    """Return every cell of a dataset, by chain length and frame size."""
+    rows = {key: part.to_dict("records") for key, part in measurements.groupby(["testbed", "n", "frame_bytes"])}
+    cells = [
+        _cell(mean, rows[mean["testbed"], mean["n"], mean["frame_bytes"]])
+        for mean in summarise(measurements).to_dict("records")
+    ]
+    lengths = sorted({cell.n for cell in cells})
+    return [ChainEntry(n, tuple(cell for cell in cells if cell.n == n)) for n in lengths]
+
+
+def describe_cell(mean: dict[Any, Any]) -> str:
+    """Return a row of a summary in words, its 95 % interval where there is one."""
+    parts = [f"{name} {_with_margin(mean, f'{name}_mbps')} Mb/s" for name in SIDES if pd.notna(mean[f"{name}_mbps"])]
+    times = int(mean["repetitions"])
+    repetitions = f" ({times} repetitions)" if times > 1 else ""
+    return f"n = {int(mean['n'])}, {int(mean['frame_bytes'])} B: {', '.join(parts) or 'nothing known'}{repetitions}"
+
+
+def describe_deployment(deployment: Deployment) -> str:
+    """Return in words how long the deployment of a chain took."""
+    return f"n = {deployment.plan['length']}: deployed in {deployment.total_s:.3g} s"
+
+
+def parts_of(cells: pd.DataFrame, deployments: Sequence[Deployment] = ()) -> dict[str, str]:
+    """Return what each part of a page is of, by its anchor.
+
+    Args:
+        cells: measurements of one testbed, or published values.
+        deployments: the testbed's chains.
+    """
+    means = summarise(cells).to_dict("records")
+    return {
+        **{_anchor(mean): describe_cell(mean) for mean in means},
+        **{deployment_anchor(int(each.plan["length"])): describe_deployment(each) for each in deployments},
+    }
+
+
+def pairs_of(cells: pd.DataFrame, reference: str) -> dict[str, str]:
+    """Return what the parts of a page are of that show a testbed's cells beside another's, by anchor."""
+    return {
+        pair_anchor(reference, int(mean["n"]), int(mean["frame_bytes"])): f"{describe_cell(mean)}, beside {reference}"
+        for mean in summarise(cells).to_dict("records")
+    }
+
+
+def _cell(mean: dict[Any, Any], repetitions: Iterable[dict[Any, Any]]) -> CellEntry:
+    rows = tuple(repetitions)
+    return CellEntry(
+        anchor=_anchor(mean),
+        n=int(mean["n"]),
+        frame_bytes=int(mean["frame_bytes"]),
+        words=describe_cell(mean),
+        repetitions=rows,
+        command=joined([row["command"] for row in rows]),
+    )
+
+
+def joined(commands: Sequence[str]) -> str:
+    """Return one command with the targets of several, which differ in nothing else; empty when one is not known."""
+    if not all(commands):
+        return ""
+    split = [shlex.split(command) for command in commands]
+    return shlex.join([*split[0], *(command[-1] for command in split[1:])])
+
+
+def _anchor(mean: dict[Any, Any]) -> str:
+    return cell_anchor(str(mean["testbed"]), int(mean["n"]), int(mean["frame_bytes"]))
+
+
+def _with_margin(mean: dict[Any, Any], name: str) -> str:
+    """Return a mean, and half the width of its interval where it is known, to the same decimal."""
+    decimals = 1 if mean[name] >= DECIMAL_FROM else 2
+    margin = mean[f"{name}_high"] - mean[name]
+    return f"{mean[name]:.{decimals}f}" + (f" ± {margin:.{decimals}f}" if pd.notna(margin) else "")
