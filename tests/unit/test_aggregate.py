@@ -1,8 +1,10 @@
 """Repetitions become means, and mixtures are named."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from middlebench.analysis.aggregate import SUMMARY_COLUMNS, grid, nearest_size, summarise, write_summary
+from middlebench.analysis.flags import DRIFT, adding
 from middlebench.analysis.measurements import from_records
 from middlebench.published import load_published
 from sweeps import record, sweep
@@ -49,6 +51,14 @@ def test_single_repetition_has_neither_spread_nor_interval_nor_stability():
     assert len(missing) == 6
     assert summary[missing].isna().all(axis=None)
     assert set(summary["stability"]) == {""}
+
+
+def test_repetitions_beside_drift_are_counted():
+    cells = from_records([record(repetition=k) for k in (1, 2, 3)])
+    drifted = adding(adding(cells, "generator-limited", np.array([True] * 3)), DRIFT, np.array([True, False, True]))
+    assert list(drifted["flags"]) == ["generator-limited;drift", "generator-limited", "generator-limited;drift"]
+    assert summarise(drifted)["drifted"].item() == 2
+    assert summarise(cells)["drifted"].item() == 0
 
 
 def test_summary_is_kept_as_csv_under_its_documented_columns(tmp_path):

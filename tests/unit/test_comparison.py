@@ -1,8 +1,10 @@
 """Two datasets are compared where both have a value, and only there."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from middlebench.analysis.comparison import cells_table, compare, describe, ratios_table, summarise_by
+from middlebench.analysis.flags import DRIFT, adding
 from middlebench.analysis.measurements import from_records
 from middlebench.published import load_published
 from sweeps import record, sweep
@@ -17,6 +19,31 @@ def test_ratio_is_measured_over_reference():
     half = from_records([record(received=10_000)])
     whole = from_records([record(received=20_000, testbed="other")])
     assert compare(half, whole)["ratio"].item() == pytest.approx(0.5)
+
+
+def test_ratio_has_an_interval_as_far_as_the_spread_of_its_parts_is_known():
+    def cells(*received):
+        return from_records([record(repetition=k, received=count) for k, count in enumerate(received, start=1)])
+
+    once, spread = cells(20_000), cells(19_000, 20_000, 21_000)
+    half_width = 4.302653 * 1000 / 3**0.5 / 20_000  # Student's t for two degrees of freedom
+    assert compare(once, once)[["ratio_low", "ratio_high"]].isna().all(axis=None)
+    against_exact = compare(spread, once).iloc[0]
+    assert (against_exact["ratio_low"], against_exact["ratio_high"]) == pytest.approx((1 - half_width, 1 + half_width))
+    assert compare(spread, spread)["ratio_high"].item() == pytest.approx(1 + half_width * 2**0.5)
+
+
+def test_marks_of_either_dataset_are_those_of_the_comparison():
+    steady, unstable = (
+        sweep(sizes=(60,), lengths=(1,)),
+        from_records([record(frame_bytes=60, repetition=k, received=k * 9000) for k in (1, 2)]),
+    )
+    drifted = adding(steady, DRIFT, np.array([True]))
+    assert [compare(*pair)["marks"].item() for pair in ((steady, steady), (steady, drifted), (drifted, unstable))] == [
+        "",
+        "~",
+        "?~",
+    ]
 
 
 def test_ratio_to_nothing_is_missing_and_does_not_spoil_the_summary():

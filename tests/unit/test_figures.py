@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from middlebench.analysis import figures
+from middlebench.analysis.flags import DRIFT, adding
 from middlebench.analysis.measurements import from_records
 from middlebench.analysis.style import save_figure
 from middlebench.published import load_published
@@ -115,6 +116,20 @@ def test_heat_map_marks_unstable_cells_and_says_what_the_mark_means():
     )
     assert "unstable" in words(figures.heat_map(repeated()))
     assert "unstable" not in words(figures.heat_map(sweep()))
+
+
+def test_cells_beside_drift_are_marked_in_maps_and_hollow_in_lines():
+    cells = sweep()
+    drifted = adding(cells, DRIFT, (cells["n"] == 1).to_numpy())
+    assert words(figures.heat_map(drifted)).count("~") == 3 + 1  # n = 1 in three sizes, and what it means
+    assert "~ drift: a control" in words(figures.heat_map(drifted))
+    assert "~" in words(figures.ratio_map(drifted, cells))
+    assert "~" not in words(figures.ratio_map(cells, cells))
+    for draw in (figures.fig1, figures.fig3, figures.fig5):
+        assert "hollow" in words(draw(drifted))
+        assert "hollow" not in words(draw(cells))
+    hollow = [line for line in figures.fig3(drifted).axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert [len(line.get_xdata()) for line in hollow] == [3]
 
 
 @pytest.mark.parametrize(

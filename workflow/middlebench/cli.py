@@ -139,13 +139,16 @@ def _control(arguments: argparse.Namespace) -> None:
 def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench import record
     from middlebench.analysis.aggregate import write_summary
+    from middlebench.analysis.drift import marked
     from middlebench.analysis.measurements import from_records, record_path, write_measurements
+    from middlebench.control_log import ControlLog
 
     grid = json.loads(arguments.grid)
     cells = itertools.product(grid["chain_lengths"], grid["frame_sizes"], range(1, grid["repetitions"] + 1))
     paths = [arguments.folder / record_path(*cell) for cell in cells]
     read = (record.read(record.Record, path) for path in paths)
-    measurements = from_records(read, arguments.folder, arguments.command)
+    measured = from_records(read, arguments.folder, arguments.command)
+    measurements = marked(measured, ControlLog(arguments.folder).controls())
     write_measurements(measurements, arguments.output)
     if arguments.summary:
         write_summary(measurements, arguments.summary)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from middlebench.analysis.intervals import half_width, stability
+from middlebench.analysis.flags import DRIFT, carrying
+from middlebench.analysis.intervals import UNSTABLE, half_width, stability
 from middlebench.analysis.measurements import COLUMNS as MEASURED
 from middlebench.analysis.measurements import COUNT, QUANTITY, TEXT, Column
 from middlebench.atomic import write_text
@@ -56,7 +57,15 @@ SUMMARY_COLUMNS = (
         "`unstable` when received_mbps has a standard deviation of 10 % of its mean or more, or a value 50 % or more "
         "from it (the limits of pyperf); else `stable`; empty for a single repetition",
     ),
+    Column("drifted", COUNT, "", "how many of its repetitions carry the flag `drift`"),
 )
+
+UNSTABLE_MARK, DRIFT_MARK = "?", "~"
+"""Stand after the value of a cell that is unstable, and of one beside which the instrument drifted."""
+MARKS = {
+    UNSTABLE_MARK: "unstable: standard deviation of 10 % of the mean or more, or a value 50 % or more from it (pyperf)",
+    DRIFT_MARK: "drift: a control next to it in time is more than 10 % from the median of its kind",
+}
 
 PAPER_SIZE = 800
 """Bytes; the frame size of the paper's figure 5, its "realistic assumption for mean packet size"."""
@@ -69,10 +78,10 @@ def summarise(measurements: pd.DataFrame) -> pd.DataFrame:
     differ between repetitions are all named, so that a mixture cannot pass for one thing. The
     columns are :data:`SUMMARY_COLUMNS`; spread and interval are missing for a single repetition.
     """
-    groups = measurements.groupby(list(KEYS), sort=True)
+    groups = measurements.assign(drifted=carrying(measurements, DRIFT)).groupby(list(KEYS), sort=True)
     named_of = {name: pd.NamedAgg(name, named) for name in COMPONENTS}
     means = {name: pd.NamedAgg(name, "mean") for name in VALUES}
-    repetitions = {"repetitions": pd.NamedAgg("repetition", "size")}
+    repetitions = {"repetitions": pd.NamedAgg("repetition", "size"), "drifted": pd.NamedAgg("drifted", "sum")}
     spreads = {
         f"{name}_{suffix}": pd.NamedAgg(name, how)
         for name in SPREADS
@@ -90,6 +99,12 @@ def summarise(measurements: pd.DataFrame) -> pd.DataFrame:
 def write_summary(measurements: pd.DataFrame, path: Path) -> None:
     """Write the summary of measurements as CSV: every number in full, missing values empty."""
     write_text(path, summarise(measurements).to_csv(index=False, lineterminator="\n"))
+
+
+def doubts(summary: pd.DataFrame) -> pd.Series[str]:
+    """Return the mark of each cell that a reader must doubt: unstable, drifted, both, or nothing."""
+    unstable = (summary["stability"] == UNSTABLE).map({True: UNSTABLE_MARK, False: ""})
+    return unstable + (summary["drifted"] > 0).map({True: DRIFT_MARK, False: ""})
 
 
 def named(values: pd.Series[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from middlebench.analysis.aggregate import named, summarise
+from middlebench.analysis.aggregate import MARKS, doubts, named, summarise
 from middlebench.analysis.provenance import cell_address, own_name, pair_anchor
 from middlebench.analysis.tables import Table
 
@@ -28,15 +28,46 @@ def compare(measurements: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame
 
     Returns:
         Columns n, frame_bytes, mbps, reference_mbps (received throughput in Mb/s, means over
-        repetitions) and ratio (missing where the reference is zero), sorted by n and size.
+        repetitions), ratio (missing where the reference is zero), ratio_low and ratio_high (its 95 % interval, as
+        far as the spread of either is known) and marks (of either cell), sorted by n and size.
     """
-    mine, theirs = (
-        summarise(each)[["n", "frame_bytes", "received_mbps"]].dropna() for each in (measurements, reference)
-    )
+    mine, theirs = (_cells(each) for each in (measurements, reference))
     shared = mine.merge(theirs, on=["n", "frame_bytes"], suffixes=("", "_reference"))
-    shared.columns = pd.Index(["n", "frame_bytes", "mbps", "reference_mbps"])
-    shared["ratio"] = shared["mbps"] / shared["reference_mbps"].where(shared["reference_mbps"] > 0)
-    return shared.sort_values(["n", "frame_bytes"], ignore_index=True)
+    parity = shared["mbps"] / shared["mbps_reference"].where(shared["mbps_reference"] > 0)
+    spread = _relative_half_width(shared["relative"], shared["relative_reference"])
+    compared = pd.DataFrame(
+        {
+            **{name: shared[name] for name in ("n", "frame_bytes", "mbps")},
+            "reference_mbps": shared["mbps_reference"],
+            "ratio": parity,
+            "ratio_low": parity * (1 - spread).clip(lower=0),
+            "ratio_high": parity * (1 + spread),
+            "marks": [
+                "".join(mark for mark in MARKS if mark in f"{a}{b}")
+                for a, b in zip(shared["marks"], shared["marks_reference"], strict=True)
+            ],
+        }
+    )
+    return compared.sort_values(["n", "frame_bytes"], ignore_index=True)
+
+
+def _cells(measurements: pd.DataFrame) -> pd.DataFrame:
+    """Return of each cell its mean throughput, the half-width of its interval over it, and its marks."""
+    summary = summarise(measurements)
+    mean = summary["received_mbps"]
+    cells = summary[["n", "frame_bytes"]].assign(
+        mbps=mean, relative=(summary["received_mbps_high"] - mean) / mean.where(mean > 0), marks=doubts(summary)
+    )
+    return cells.dropna(subset="mbps")
+
+
+def _relative_half_width(above: pd.Series[float], below: pd.Series[float]) -> pd.Series[float]:
+    """Return the half-width of a ratio's interval over it, from those of its parts; missing where neither is known.
+
+    To first order the variances of independent parts add up, over their squares (the delta method). A part of
+    unknown spread, such as the paper's, counts as exact.
+    """
+    return pd.Series(np.hypot(above.fillna(0), below.fillna(0))).where(above.notna() | below.notna())
 
 
 def summarise_by(comparison: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -65,6 +96,9 @@ def cells_table(measurements: pd.DataFrame, reference: pd.DataFrame) -> Table:
         "mbps": f"{measured} [Mb/s]",
         "reference_mbps": f"{other} [Mb/s]",
         "ratio": "Ratio",
+        "ratio_low": "Low (95 %)",
+        "ratio_high": "High (95 %)",
+        "marks": "Marks",
     }
     frame = compare(measurements, reference)
     own, others = own_name(measurements), own_name(reference)

@@ -17,14 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from numpy.typing import NDArray
 
 from middlebench import frames
 from middlebench.analysis import style
-from middlebench.analysis.aggregate import PAPER_SIZE, grid, named, nearest_size, summarise
+from middlebench.analysis.aggregate import MARKS, PAPER_SIZE, doubts, grid, named, nearest_size, summarise
 from middlebench.analysis.comparison import compare
 from middlebench.analysis.flags import EMULATED
-from middlebench.analysis.intervals import UNSTABLE
 from middlebench.analysis.provenance import cell_address, cell_addresses, own_name, pair_address
 from middlebench.analysis.style import LineStyle, noted, styled
 from middlebench.published import TESTBED as PUBLISHED
@@ -37,9 +35,6 @@ DECADES_FOR_LOG = 1.5
 
 PANEL_WIDTH = 6.2
 """Inches of one panel among several."""
-
-DOUBT = "?"
-"""Stands after the number of an unstable cell."""
 
 LEGEND_CHARACTERS = 58
 """Longest label with which a legend still fits into two columns."""
@@ -163,15 +158,14 @@ def heat_map(measurements: pd.DataFrame, note: str = "") -> Figure:
     """
     summary = summarise(measurements)
     values = grid(summary, "received_mbps")
-    unstable = grid(summary, "stability").to_numpy() == UNSTABLE
+    marks = grid(summary.assign(marks=doubts(summary)), "marks")
     figure = _draw_map(
-        values, _throughput_scale(values), mpl.colormaps[style.THROUGHPUT_MAP], "received throughput [Mb/s]", unstable
+        values, _throughput_scale(values), mpl.colormaps[style.THROUGHPUT_MAP], "received throughput [Mb/s]", marks
     )
     own = own_name(summary)
     _link_cells(figure.axes[0], values, lambda n, size: cell_address(own, own, n, size))
     title = noted("Received throughput [Mb/s] by chain length and frame size", note)
-    legend = f" · {DOUBT} unstable: its repetitions differ too much" if unstable.any() else ""
-    style.set_title(figure.axes[0], title, _origin(measurements) + legend)
+    style.set_title(figure.axes[0], title, _origin(measurements) + _legend_of_marks(doubts(summary)))
     return figure
 
 
@@ -184,17 +178,19 @@ def ratio_map(measurements: pd.DataFrame, reference: pd.DataFrame, note: str = "
         reference: the dataset below it.
         note: what the title must say besides, such as "emulated".
     """
-    values = grid(compare(measurements, reference), "ratio")
+    comparison = compare(measurements, reference)
+    values, marks = grid(comparison, "ratio"), grid(comparison, "marks")
     numbers = values.to_numpy(dtype=float)
     numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
     span = max([PARITY_SPAN, *numbers, *(1 / numbers)])
     fraction = f"{named(measurements['testbed'])} ÷ {named(reference['testbed'])}"
     scale = LogNorm(1 / span, span, clip=True)
-    figure = _draw_map(values, scale, mpl.colormaps[style.RATIO_MAP], f"{fraction} (1: the same)")
+    figure = _draw_map(values, scale, mpl.colormaps[style.RATIO_MAP], f"{fraction} (1: the same)", marks)
     other = own_name(reference)
     _link_cells(figure.axes[0], values, lambda n, size: pair_address(other, n, size))
     title = noted(f"Received throughput, {fraction}", note)
-    style.set_title(figure.axes[0], title, f"{_origin(measurements)}, divided by {_origin(reference)}")
+    origin = f"{_origin(measurements)}, divided by {_origin(reference)}"
+    style.set_title(figure.axes[0], title, origin + _legend_of_marks(comparison["marks"]))
     return figure
 
 
@@ -238,6 +234,10 @@ def _draw_line(
         axes.errorbar(
             places, means, yerr=(below, high - means), fmt="none", ecolor=look.color, elinewidth=1, capsize=2.5
         )
+    doubtful = (doubts(ordered) != "").to_numpy()
+    if doubtful.any():
+        (hollow,) = axes.plot(places[doubtful], means[doubtful], look.marker, color=look.color, clip_on=False)
+        hollow.set_markerfacecolor("white")
 
 
 def _draw_line_rate(axes: Axes, summaries: Sequence[pd.DataFrame], link_bps: float) -> None:
@@ -251,10 +251,8 @@ def _draw_line_rate(axes: Axes, summaries: Sequence[pd.DataFrame], link_bps: flo
     axes.plot(x, y, color=look.color, linestyle=look.linestyle, label=f"line rate of a {link_bps / 1e9:g} Gb/s link")
 
 
-def _draw_map(
-    values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: str, doubtful: NDArray[np.bool_] | None = None
-) -> Figure:
-    """Draw a grid of values: frame sizes down, chain lengths across, a number in each cell, doubtful ones marked."""
+def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: str, marks: pd.DataFrame) -> Figure:
+    """Draw a grid of values: frame sizes down, chain lengths across, a number and its mark in each cell."""
     rows, columns = values.shape
     width, height = max(style.FIGURE_WIDTH, 2.4 + 0.62 * columns), max(3.6, 1.9 + 0.36 * rows)
     figure, (axes,) = style.new_figure(width, height)
@@ -276,8 +274,15 @@ def _draw_map(
     for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
             color = _ink_on(colors(norm(number)))
-            mark = DOUBT if doubtful is not None and doubtful[row, column] else ""
-            axes.text(column, row, _short(number) + mark, ha="center", va="center", color=color, fontsize=8)
+            axes.text(
+                column,
+                row,
+                _short(number) + str(marks.iat[row, column]),
+                ha="center",
+                va="center",
+                color=color,
+                fontsize=8,
+            )
     bar = figure.colorbar(image, ax=axes, label=legend, pad=0.02)
     bar.outline.set_visible(False)
     if isinstance(norm, LogNorm):
@@ -358,8 +363,16 @@ def _origin(measurements: pd.DataFrame) -> str:
 
 def _line_origin(measurements: pd.DataFrame) -> str:
     """Return the subtitle of a line plot: what its values were measured on, and what its bars are."""
-    bars = " · bars: 95 % interval (Student's t)" if (summarise(measurements)["repetitions"] > 1).any() else ""
-    return _origin(measurements) + bars
+    summary = summarise(measurements)
+    bars = " · bars: 95 % interval (Student's t)" if (summary["repetitions"] > 1).any() else ""
+    hollow = " · hollow: unstable, or beside drift" if (doubts(summary) != "").any() else ""
+    return _origin(measurements) + bars + hollow
+
+
+def _legend_of_marks(marks: pd.Series[str]) -> str:
+    """Return what the marks mean that some cells carry, for a subtitle."""
+    met = "".join(marks)
+    return "".join(f" · {mark} {meaning}" for mark, meaning in MARKS.items() if mark in met)
 
 
 def _single_length(summary: pd.DataFrame) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 EMULATED = "emulated"
+DRIFT = "drift"
 
 MEANINGS = {
     "generator-limited": (
@@ -12,10 +15,27 @@ MEANINGS = {
         "The cell says what the chain passed on of that; it is not a loss of the chain."
     ),
     EMULATED: "The processor of the server was emulated in software. Compare such cells among each other only.",
+    DRIFT: (
+        "A control next to the cell in time, before or after it, lies more than 10 % from the median of its kind (the "
+        "spread from which pyperf calls a measurement unstable): the instrument was not the same. Such cells are set "
+        "aside and measured again by `make again`."
+    ),
 }
-"""Flags that a record can carry."""
+"""Flags that a row of the measurements can carry: those of its record, and what is known only beside other rows."""
 
 UNKNOWN = "No explanation is known for this flag; see the records that carry it."
+
+
+def carrying(measurements: pd.DataFrame, flag: str) -> pd.Series[bool]:
+    """Return of each cell whether it carries a flag."""
+    return measurements["flags"].str.split(";").map(lambda flags: flag in flags).astype(bool)
+
+
+def adding(measurements: pd.DataFrame, flag: str, cells: NDArray[np.bool_]) -> pd.DataFrame:
+    """Return the measurements with a flag added to some of the cells."""
+    flags = measurements["flags"]
+    added = flags.where(flags == "", flags + ";") + flag
+    return measurements.assign(flags=flags.mask(cells, added))
 
 
 def explain(measurements: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,99 @@
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from middlebench.analysis.drift import BAND, FEWEST_FOR_SLOPE, drift_of, table_of
+from sweeps import control
+
+START = datetime(2026, 1, 2, 3, tzinfo=UTC)
+
+
+def at(minute):
+    return (START + timedelta(minutes=minute)).isoformat(timespec="milliseconds")
+
+
+def controls_of(*values, kind="bridge", every=10):
+    """Controls every ten minutes that received so many packets."""
+    return [control(kind, received=value, started_at=at(every * place)) for place, value in enumerate(values)]
+
+
+def judged(controls, *minutes):
+    return drift_of(table_of(controls), pd.Series([at(minute) for minute in minutes]))
+
+
+def test_cells_on_both_sides_of_a_control_outside_of_the_band_are_marked_and_no_others():
+    drift = judged(controls_of(1000, 1000, 1000, 500, 1000, 1000), 5, 15, 25, 35, 45)
+    assert list(drift.marked) == [False, False, True, True, False]
+    assert list(drift.controls["outside"]) == [False, False, False, True, False, False]
+    assert drift.bracketed.all()
+
+
+def test_steady_controls_mark_nothing():
+    assert not judged(controls_of(1000, 950, 1050, 1000), 5, 15, 25).marked.any()
+
+
+def test_any_series_marks_by_its_own_level():
+    both = [*controls_of(1000, 1000, 1000), *controls_of(90_000, 90_000, 50_000, kind="direct")]
+    assert list(judged(both, 5, 15).marked) == [False, True]
+
+
+def test_cell_without_a_control_before_or_after_it_is_said_not_to_be_bracketed():
+    drift = judged(controls_of(1000, 1000), -5, 5, 15)
+    assert list(drift.bracketed) == [False, True, False]
+
+
+def test_without_controls_nothing_is_marked_and_nothing_bracketed():
+    drift = judged([], 5)
+    assert (list(drift.marked), list(drift.bracketed), drift.slopes()) == ([False], [False], [])
+
+
+def test_cell_of_unknown_time_is_never_marked():
+    drift = drift_of(table_of(controls_of(1000, 100)), pd.Series(["", at(5)]))
+    assert list(drift.marked) == [False, True]
+    assert list(drift.bracketed) == [False, True]
+
+
+def test_controls_next_to_no_cell_do_not_count():
+    """Those of a disturbed run stay on the disk when its cells were measured again."""
+    drift = judged(controls_of(500, 500, 500, 500, 1000, 1000), 45)
+    assert not drift.marked.any()
+    assert list(drift.controls["brackets"]) == [False] * 4 + [True] * 2
+    assert drift.slopes()[0].level_kpps == pytest.approx(2)
+
+
+def test_control_that_received_nothing_is_outside_of_the_band():
+    assert list(judged(controls_of(1000, 1000, 1000, 0), 5, 15, 25).marked) == [False, False, True]
+
+
+def test_controls_that_all_received_nothing_are_outside_of_the_band():
+    assert judged(controls_of(0, 0), 5).marked.all()
+
+
+@given(st.lists(st.integers(1000, 1000 + int(1000 * BAND) - 1), min_size=2, max_size=12))
+def test_values_that_agree_within_the_band_mark_nothing(values):
+    minutes = [10 * place + 5 for place in range(len(values) - 1)]
+    assert not judged(controls_of(*values), *minutes).marked.any()
+
+
+@given(st.floats(-0.09, 0.09), st.integers(FEWEST_FOR_SLOPE, 8))
+def test_steady_change_is_found_as_the_slope(change_an_hour, count):
+    values = [round(1e8 * (1 + change_an_hour * place / 6)) for place in range(count)]
+    minutes = [10 * place + 5 for place in range(count - 1)]
+    (slope,) = judged(controls_of(*values), *minutes).slopes()
+    middle = 1 + change_an_hour * (count - 1) / 12
+    assert slope.per_hour == pytest.approx(change_an_hour / middle, abs=1e-5)
+    assert slope.interval.low - 1e-6 <= slope.per_hour <= slope.interval.high + 1e-6
+
+
+def test_one_outlier_does_not_turn_the_slope():
+    (slope,) = judged(controls_of(1000, 1000, 1000, 1000, 1000, 1000, 100), *range(5, 65, 10)).slopes()
+    assert slope.per_hour == pytest.approx(0, abs=1e-9)
+    assert slope.outside == 1
+
+
+def test_too_few_controls_have_no_slope():
+    (slope,) = judged(controls_of(1000, 900), 5).slopes()
+    assert pd.isna(slope.per_hour)
+    assert slope.interval is None
