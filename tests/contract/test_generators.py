@@ -15,6 +15,7 @@ from middlebench.errors import GeneratorError
 from middlebench.frames import line_rate_pps
 from middlebench.generators import trafgen
 from middlebench.generators.base import Generator, Load
+from middlebench.generators.paced_sender import BURST_PACKETS
 from middlebench.hosts.base import Host
 from middlebench.sites.base import Ports
 from middlebench.sites.namespaces import TEST_COMPUTER
@@ -122,9 +123,48 @@ def test_samples_lead_from_nothing_to_the_counts_of_the_window(generator):
         assert earlier.received_packets <= later.received_packets
 
 
-def test_paced_load_is_never_above_what_was_asked_for(generator):
-    traffic = generator.run(paced(60))
-    assert 0 < traffic.offered_packets <= 1000 * traffic.window_s + 1
+OFFERED_TOLERANCE = 0.01
+"""How far what is offered may be from what was intended, on a machine that does nothing else."""
+
+
+def held(offered: int, intended: float) -> bool:
+    """Whether a load was held. A burst may fall to either side of a reading."""
+    return abs(offered - intended) <= OFFERED_TOLERANCE * intended + BURST_PACKETS
+
+
+@pytest.mark.parametrize(("frame_bytes", "rate"), [(60, 2_000), (60, 8_000), (1514, 2_000)])
+def test_paced_load_is_what_was_asked_for(generator, frame_bytes, rate):
+    def attempt() -> bool:
+        traffic = generator.run(Load(frame_bytes, rate, saturating=False, warm_up_s=0.1, window_s=0.5, sample_s=0.5))
+        return held(traffic.offered_packets, rate * traffic.window_s)
+
+    eventually(attempt, "other work leaves the sender the processor for half a second, and the load is held")
+
+
+def counted(frame_bytes: int, rate: float, packets: int) -> Load:
+    """A load of so many frames, as a search has it."""
+    seconds = packets / rate
+    return Load(frame_bytes, rate, saturating=False, warm_up_s=0, window_s=seconds, sample_s=seconds, packets=packets)
+
+
+@pytest.mark.parametrize(
+    ("frame_bytes", "rate", "packets"), [(60, 2_000, 1), (60, 4_000, 1_000), (800, 2_000, 500), (1514, 300, 51)]
+)
+def test_bounded_load_sends_what_was_intended_to_the_frame(generator, frame_bytes, rate, packets):
+    def attempt() -> bool:
+        traffic = generator.run(counted(frame_bytes, rate, packets))
+        assert traffic.trial_received_packets == traffic.trial_sent_packets <= packets
+        assert traffic.stray_packets == 0
+        return traffic.trial_sent_packets == packets
+
+    eventually(attempt, "other work leaves the sender the processor, and every frame is sent in time")
+
+
+def test_bounded_load_that_cannot_be_sent_in_its_time_stays_unsent(generator):
+    packets = 5_000_000
+    traffic = generator.run(counted(60, packets / 0.2, packets))
+    assert 0 < traffic.trial_sent_packets < packets
+    assert traffic.trial_received_packets == traffic.trial_sent_packets
 
 
 @pytest.mark.parametrize(

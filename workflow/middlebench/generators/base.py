@@ -27,6 +27,9 @@ class Load:
     """Seconds over which frames are counted."""
     sample_s: float
     """Seconds between two samples of the counters within the window."""
+    packets: int | None = None
+    """Frames to send in all, as the trials of a search have it; the window then is the time in which they should be
+    sent, and what was not sent by then stays unsent. None: the generator sends until the window is over."""
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,14 @@ from collections.abc import Collection
 from typing import Any, NoReturn, TextIO
 
 Request = dict[str, Any]
-Reading = tuple[float, dict[str, tuple[int, int, int, int]]]
-"""A moment, and for each port: rx bytes, rx packets, tx bytes, tx packets."""
+Counters = dict[str, tuple[int, int, int, int]]
+"""For each port: rx bytes, rx packets, tx bytes, tx packets."""
+Reading = tuple[float, Counters]
+"""A moment, and what the ports had counted then."""
 
 ETH_P_ALL = 3
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
+END_POLL_SECONDS = 0.002
 PACKET_OUTGOING = 4  # linux/if_packet.h: a frame of our own that the socket overhears
 
 
@@ -119,6 +122,25 @@ def stop(generator: "subprocess.Popen[bytes]", log: TextIO) -> str:
     return log.read()[-4000:]
 
 
+def await_first_frame(generator: "subprocess.Popen[bytes]", port: str, before: Counters, limit: float) -> bool:
+    """Wait until the sending port has counted a frame; false where the generator ends, or ``limit`` passes, without."""
+    while True:
+        ended = generator.poll() is not None
+        if read_counters([port])[1][port] != before[port]:
+            return True
+        if ended or time.monotonic() > limit:
+            return False
+        if caller_is_gone(0.001):
+            sys.exit(1)
+
+
+def await_end(generator: "subprocess.Popen[bytes]", limit: float) -> None:
+    """Wait until the generator ends by itself; it gets no longer than to the moment ``limit``."""
+    while generator.poll() is None and time.monotonic() < limit:
+        if caller_is_gone(END_POLL_SECONDS):
+            sys.exit(1)
+
+
 def load(request: Request) -> dict[str, object]:
     """Run the generator; read both ports before it, through the window, and after the drain."""
     ports = (request["tx_port"], request["rx_port"])
@@ -140,12 +162,9 @@ def load(request: Request) -> dict[str, object]:
         samples = []
         try:
             start = time.monotonic()
-            while read_counters(ports)[1][ports[0]] == before[ports[0]]:
-                if generator.poll() is not None or time.monotonic() - start > request["start_limit_s"]:
-                    said = stop(generator, log)
-                    fail(f"the generator sent nothing (exit status {generator.returncode}); it said: {said}")
-                if caller_is_gone(0.001):
-                    sys.exit(1)
+            if not await_first_frame(generator, ports[0], before, start + request["start_limit_s"]):
+                said = stop(generator, log)
+                fail(f"the generator sent nothing (exit status {generator.returncode}); it said: {said}")
             if request["cpus"]:
                 pin(generator.pid, request["cpus"])
             start = time.monotonic()
@@ -153,7 +172,10 @@ def load(request: Request) -> dict[str, object]:
                 if caller_is_gone(max(0.0, start + moment - time.monotonic())):
                     sys.exit(1)
                 samples.append(read_counters(ports))
-            ended_early = generator.poll() is not None
+            ended_early = request["end_limit_s"] is None and generator.poll() is not None
+            if request["end_limit_s"] is not None:
+                await_end(generator, start + request["end_limit_s"])
+                samples.append(read_counters(ports))
         finally:
             said = stop(generator, log)
     end = time.monotonic() + request["drain_limit_s"]

@@ -1,8 +1,9 @@
 """trafgen (netsniff-ng) makes the frames; the ports themselves count them.
 
 trafgen sends as fast as it can; the link's own shaper, which counts raw bits, holds it to the line
-rate. A lower load is paced by trafgen's gap between frames. What was offered is never taken from
-the tool's word but from the counters of the sending port.
+rate. It cannot hold a lower load, nor send a given number of frames at one: that a sender of our own
+does (``paced_sender.py``). What was offered is never taken from the word of either but from the
+counters of the sending port.
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ from typing import Any, ClassVar, Literal
 from middlebench.deadline import Deadline
 from middlebench.errors import GeneratorError
 from middlebench.frames import ETHERNET_HEADER_BYTES, udp_frame
-from middlebench.generators import traffic_agent
+from middlebench.generators import paced_sender, traffic_agent
 from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.sites.base import Ports
 
 AGENT = Path(traffic_agent.__file__)
+PACED_SENDER = Path(paced_sender.__file__)
 SILENCE_SECONDS = 0.01
 """The ports must be silent this long before a trial: nothing but our frames is counted."""
 START_SECONDS = 10.0
 DRAIN_QUIET_SECONDS = 0.05
 """The chain is drained when no frame has arrived for this long."""
 DRAIN_SECONDS = 10.0
+OVERTIME = 1.01
+"""A sender of a given number of frames gives up after this multiple of the time that they should take."""
 PROBE_SECONDS = 5.0
 PROBE_NONCE_BYTES = 16
 
@@ -65,14 +69,13 @@ class Trafgen:
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut the counters of both ports to its window."""
-        steps = round(load.window_s / load.sample_s)
-        moments = [load.warm_up_s + load.window_s * step / steps for step in range(steps + 1)]
         answer = self._ask(
             {
                 "verb": "load",
                 "argv": self._argv(load),
                 "cpus": list(self._host.cpus),
-                "moments_s": moments,
+                "moments_s": moments(load),
+                "end_limit_s": None if load.packets is None else load.window_s * OVERTIME + START_SECONDS,
                 "silence_s": SILENCE_SECONDS,
                 "start_limit_s": START_SECONDS,
                 "drain_quiet_s": DRAIN_QUIET_SECONDS,
@@ -81,8 +84,10 @@ class Trafgen:
             Deadline(load.warm_up_s + load.window_s + START_SECONDS + DRAIN_SECONDS + 10),
             cancel,
         )
-        if answer["ended_early"]:
-            raise self._error(f"trafgen ended before the window did (exit status {answer['status']}): {answer['said']}")
+        if answer["ended_early"] or (load.packets is not None and answer["status"]):
+            raise self._error(
+                f"the sender ended before the window did (exit status {answer['status']}): {answer['said']}"
+            )
         if not answer["drained"]:
             raise self._error(f"frames still arrive {DRAIN_SECONDS:g} s after the generator was stopped")
         return self._traffic(load, answer)
@@ -96,15 +101,23 @@ class Trafgen:
 
     def _argv(self, load: Load) -> list[str]:
         frame = udp_frame(load.frame_bytes)
+        if not load.saturating:
+            request = {
+                "port": self._tx_port,
+                "frame": frame.hex(),
+                "packets_per_second": load.packets_per_second,
+                "packets": load.packets,
+                "limit_s": None if load.packets is None else load.window_s * OVERTIME,
+            }
+            return [self._host.python, "-I", "-S", "-c", PACED_SENDER.read_text(), json.dumps(request)]
         packet = "{ " + ", ".join(f"0x{byte:02x}" for byte in frame) + " }"
         # --qdisc-path: the shaper is a queueing discipline, which trafgen goes around by default;
         # --no-sock-mem, --notouch-irq: by default trafgen changes settings of the whole machine.
         # --gap, even of 0, makes it use sendto, which waits where its ring to the kernel gives up with
         # "Flushing TX_RING failed" as soon as the link is slower than the sender.
-        gap_ns = 0 if load.saturating else round(1e9 / load.packets_per_second)
         return [
             *("trafgen", "--cpus", "1", "--qdisc-path", "--no-sock-mem", "--notouch-irq", "--no-cpu-stats"),
-            *("--gap", f"{gap_ns}ns", "--dev", self._tx_port, packet),
+            *("--gap", "0ns", "--dev", self._tx_port, packet),
         ]
 
     def _traffic(self, load: Load, answer: dict[str, Any]) -> Traffic:
@@ -158,3 +171,11 @@ class Trafgen:
 
     def _error(self, happened: str, advice: str = "", result: CommandResult | None = None) -> GeneratorError:
         return GeneratorError(f"running trafgen on {self._host.name}", happened, advice, result)
+
+
+def moments(load: Load) -> list[float]:
+    """Return when to read the counters, in seconds since the first frame; the end of a bounded load comes by itself."""
+    if load.packets is not None:
+        return [0.0]
+    steps = round(load.window_s / load.sample_s)
+    return [load.warm_up_s + load.window_s * step / steps for step in range(steps + 1)]
