@@ -137,6 +137,11 @@ def test_deadline_kills_the_whole_process_group(host: Host) -> None:
     eventually(lambda: not sleeping("61.1") and not sleeping("61.2"), "both processes of the group are gone")
 
 
+def test_a_patient_host_is_given_its_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "patience", 40.0)
+    assert host.run(["sh", "-c", "sleep 0.5; echo late"], deadline=Deadline(0.1)).stdout == "late\n"
+
+
 def test_the_deadlines_error_has_what_was_said_before(host: Host) -> None:
     with pytest.raises(HostError, match="heard"):
         host.run(["sh", "-c", "echo heard; sleep 60"], deadline=Deadline(0.5))

@@ -14,3 +14,7 @@ def test_deadline_counts_from_its_start_and_never_below_zero(monkeypatch, age_s,
 
 def test_deadline_of_no_seconds_is_over_at_once():
     assert Deadline(0).expired
+
+
+def test_stretched_deadline_keeps_its_start():
+    assert Deadline(10, started=1000.0).stretched(3) == Deadline(30, started=1000.0)

@@ -175,7 +175,7 @@ def tear_down(testbed: Testbed) -> None:
 
 
 def _await_first_probe(testbed: Testbed, plan: ChainPlan) -> None:
-    deadline = Deadline(FIRST_PROBE_SECONDS)
+    deadline = Deadline(FIRST_PROBE_SECONDS).stretched(testbed.hosts.middlebox_server.patience)
     while True:
         before = testbed.switch.counters()
         probe = testbed.generator.probe(MINIMUM_FRAME_BYTES, 1)

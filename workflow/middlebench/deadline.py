@@ -13,6 +13,10 @@ class Deadline:
     seconds: float
     started: float = field(default_factory=time.monotonic)
 
+    def stretched(self, factor: float) -> Deadline:
+        """Return the deadline that was made at the same time and ends ``factor`` times as long after it."""
+        return Deadline(self.seconds * factor, self.started)
+
     @property
     def remaining(self) -> float:
         """Seconds left, never below zero."""

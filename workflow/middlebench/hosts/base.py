@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol
 
 from middlebench.deadline import Deadline
 from middlebench.errors import HostError
@@ -32,18 +32,30 @@ class CommandResult:
         return shlex.join(word if len(word) <= 200 else f"{word[:80]}…" for word in self.argv)
 
 
-class Host(Protocol):
-    """A computer, or what stands for one, on which commands run."""
+@dataclass
+class Said:
+    """What a command has said, as bytes: a tool may print what is not UTF-8."""
+
+    stdout: bytes | bytearray = b""
+    stderr: bytes | bytearray = b""
+
+
+class Host(ABC):
+    """A computer, or what stands for one, on which commands run.
+
+    Args:
+        name: what messages and records call this host.
+        cpus: processors to keep commands to; empty for no restriction.
+        patience: how many times as long as on ordinary hardware this host may take over anything.
+    """
+
+    def __init__(self, name: str, cpus: Sequence[int] = (), patience: float = 1.0) -> None:
+        self.name = name
+        self.cpus = tuple(cpus)
+        self.patience = patience
 
     @property
-    def name(self) -> str:
-        """What messages and records call this host."""
-
-    @property
-    def cpus(self) -> tuple[int, ...]:
-        """Processors that commands on this host are kept to; empty when they are not kept to any."""
-
-    @property
+    @abstractmethod
     def python(self) -> str:
         """The Python interpreter of this host, for scripts that need the standard library only."""
 
@@ -65,7 +77,7 @@ class Host(Protocol):
             lifeline: keep standard input open while the command runs, so that the command reads
                 its end only when we end: how a command learns that its caller is gone.
             deadline: when to give up and kill the command's whole process group
-                (default: :data:`COMMAND_SECONDS` from now).
+                (default: :data:`COMMAND_SECONDS` from now). A slow host is given its patience on top.
             cancel: ends the command early when another thread sets it: with ``lifeline`` by closing that,
                 otherwise as the deadline does.
             check: whether an exit status other than 0 is an error.
@@ -73,6 +85,29 @@ class Host(Protocol):
         Raises:
             HostError: the program is missing, failed (with ``check``), overran the deadline, or was cancelled.
         """
+        stretched = (deadline or Deadline(COMMAND_SECONDS)).stretched(self.patience)
+        status, said = self._execute(argv, stdin.encode(), stretched, lifeline=lifeline, cancel=cancel)
+        return checked(self._result(argv, status, said), check=check)
+
+    @abstractmethod
+    def _execute(
+        self, argv: Sequence[str], data: bytes, deadline: Deadline, *, lifeline: bool, cancel: Event | None
+    ) -> tuple[int, Said]:
+        """Run a command to its end, as :meth:`run` does; return its status and what it said."""
+
+    @property
+    def _affinity(self) -> tuple[str, ...]:
+        """Words before a command that keep it to this host's processors."""
+        return ("taskset", "--cpu-list", ",".join(map(str, self.cpus))) if self.cpus else ()
+
+    def _result(self, argv: Sequence[str], status: int, said: Said) -> CommandResult:
+        return CommandResult(
+            host=self.name,
+            argv=tuple(argv),
+            status=status,
+            stdout=said.stdout.decode(errors="replace"),
+            stderr=said.stderr.decode(errors="replace"),
+        )
 
 
 def checked(result: CommandResult, *, check: bool) -> CommandResult:

@@ -13,7 +13,6 @@ import shlex
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import paramiko
@@ -22,7 +21,7 @@ from middlebench import LABEL
 from middlebench.atomic import write_bytes
 from middlebench.deadline import Deadline
 from middlebench.errors import HostError
-from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, checked
+from middlebench.hosts.base import CommandResult, Host, Said
 from middlebench.hosts.ssh_connection import Connection, connect
 from middlebench.hosts.ssh_destination import Destination, find_destination
 from middlebench.hosts.ssh_guard import LIFELINE_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
@@ -61,42 +60,27 @@ cat -- "$1"
 """
 
 
-@dataclass
-class _Heard:
-    """What a command has said so far."""
-
-    stdout: bytearray = field(default_factory=bytearray)
-    stderr: bytearray = field(default_factory=bytearray)
-
-
-class SshHost:
+class SshHost(Host):
     """Runs commands on another computer, as root there.
+
+    A shell reports a command that a signal ended as status 128 + signal; statuses 129 to 192 are read
+    that way.
 
     Args:
         name: what messages and records call this host.
         where: the host as ``~/.ssh/config`` or the name service knows it (``[user@]host[:port]``), or all that
             the config would say of it.
         cpus: processors to keep commands to; empty for no restriction.
+        patience: how many times as long as on ordinary hardware this host may take over anything.
     """
 
-    def __init__(self, name: str, where: str | Destination, cpus: Sequence[int] = ()) -> None:
-        self._name = name
+    def __init__(self, name: str, where: str | Destination, cpus: Sequence[int] = (), patience: float = 1.0) -> None:
+        super().__init__(name, cpus, patience)
         self._where = where
         self._alias = where.alias if isinstance(where, Destination) else where
-        self._cpus = tuple(cpus)
         self._connection: Connection | None = None
         self._sudo = False
         self._connecting = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """What messages and records call this host."""
-        return self._name
-
-    @property
-    def cpus(self) -> tuple[int, ...]:
-        """Processors that commands on this host are kept to."""
-        return self._cpus
 
     @property
     def python(self) -> str:
@@ -121,7 +105,7 @@ class SshHost:
                 return
             self.close()
             where = self._where if isinstance(self._where, Destination) else find_destination(self._where)
-            connection = connect(where, Deadline(CONNECT_SECONDS))
+            connection = connect(where, Deadline(CONNECT_SECONDS * self.patience))
             self._connection = connection
             try:
                 self._become_root(connection)
@@ -134,29 +118,6 @@ class SshHost:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: str = "",
-        lifeline: bool = False,
-        deadline: Deadline | None = None,
-        cancel: threading.Event | None = None,
-        check: bool = True,
-    ) -> CommandResult:
-        """Run a command to its end; see :meth:`middlebench.hosts.base.Host.run`.
-
-        A shell reports a command that a signal ended as status 128 + signal; statuses 129 to 192 are
-        read that way.
-
-        Raises:
-            HostError: besides the reasons of the protocol, the connection was lost.
-        """
-        status, heard = self._execute(
-            argv, deadline or Deadline(COMMAND_SECONDS), data=stdin.encode(), lifeline=lifeline, cancel=cancel
-        )
-        return checked(self._result(argv, status, heard), check=check)
 
     @contextmanager
     def attended(self, argv: Sequence[str], *, deadline: Deadline, limit_s: float) -> Iterator[str]:
@@ -174,7 +135,7 @@ class SshHost:
         """
         channel = self._open(argv, limit_s, 0, lifeline=True)
         try:
-            heard = _Heard()
+            heard = Said(bytearray(), bytearray())
             while b"\n" not in heard.stdout:
                 if _ended(channel) or deadline.expired:
                     happened = "it said nothing in time" if deadline.expired else "it ended at once"
@@ -192,7 +153,7 @@ class SshHost:
         """
         data = source.read_bytes()
         argv = ["sh", "-c", PUT, f"{LABEL}-put", target, hashlib.sha256(data).hexdigest(), f"{mode:o}"]
-        status, heard = self._execute(argv, Deadline(TRANSFER_SECONDS), data=data)
+        status, heard = self._execute(argv, data, Deadline(TRANSFER_SECONDS * self.patience))
         if status != 0:
             raise HostError(
                 f"writing {target} on {self.name}",
@@ -208,10 +169,10 @@ class SshHost:
             HostError: it could not be read, or arrived changed.
         """
         argv = ["sh", "-c", GET, f"{LABEL}-get", source]
-        status, heard = self._execute(argv, Deadline(TRANSFER_SECONDS))
+        status, heard = self._execute(argv, b"", Deadline(TRANSFER_SECONDS * self.patience))
         sums, _, data = bytes(heard.stdout).partition(b"\n")
         if status != 0:
-            result = self._result(argv, status, _Heard(stderr=heard.stderr))
+            result = self._result(argv, status, Said(stderr=heard.stderr))
             raise HostError(f"reading {source} on {self.name}", "it could not be read", "", result)
         if sums.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
             raise HostError(
@@ -221,9 +182,9 @@ class SshHost:
 
     def _become_root(self, connection: Connection) -> None:
         """Find out whether we are root there, or become it by sudo."""
-        asked = Deadline(CONNECT_SECONDS)
+        asked = Deadline(CONNECT_SECONDS * self.patience)
         self._sudo = False
-        status, heard = self._execute(["id", "-u"], asked)
+        status, heard = self._execute(["id", "-u"], b"", asked)
         said = heard.stdout.decode(errors="replace")
         if status != 0 or not said.strip().isdigit():
             raise HostError(
@@ -236,7 +197,7 @@ class SshHost:
         if said.strip() == "0":
             return
         self._sudo = True
-        status, heard = self._execute(["id", "-u"], asked)
+        status, heard = self._execute(["id", "-u"], b"", asked)
         if status != 0 or heard.stdout.strip() != b"0":
             user = connection.destination.user
             raise HostError(
@@ -250,22 +211,21 @@ class SshHost:
     def _execute(
         self,
         argv: Sequence[str],
+        data: bytes,
         deadline: Deadline,
         *,
-        data: bytes = b"",
         lifeline: bool = False,
         cancel: threading.Event | None = None,
-    ) -> tuple[int, _Heard]:
-        """Run a command to its end; return its status, as Python writes it, and what it said."""
+    ) -> tuple[int, Said]:
         channel = self._open(argv, deadline.remaining, len(data), lifeline=lifeline)
-        heard = _Heard()
+        heard = Said(bytearray(), bytearray())
         try:
             ended = _converse(channel, data, heard, deadline, cancel)
             cancelled = not ended and not deadline.expired
             if not ended:
                 _hang_up(channel)
-                patience = ENDING_SECONDS + (LIFELINE_SECONDS if lifeline else 0)
-                ended_now = _converse(channel, b"", heard, Deadline(patience))
+                limit_s = ENDING_SECONDS + (LIFELINE_SECONDS if lifeline else 0)
+                ended_now = _converse(channel, b"", heard, Deadline(limit_s * self.patience))
                 ended = cancelled and lifeline and ended_now
             status = _status(channel)
         finally:
@@ -288,9 +248,8 @@ class SshHost:
         transport = self._connection.transport if self._connection else None
         if transport is None:
             raise self._error(argv, "the connection was lost before", advice="run the same command again")
-        affinity = ("taskset", "--cpu-list", ",".join(map(str, self._cpus))) if self._cpus else ()
         line = guarded(
-            argv, seconds=seconds, stdin_bytes=stdin_bytes, lifeline=lifeline, prefix=affinity, sudo=self._sudo
+            argv, seconds=seconds, stdin_bytes=stdin_bytes, lifeline=lifeline, prefix=self._affinity, sudo=self._sudo
         )
         if len(line.encode()) > LONGEST_COMMAND:
             raise self._error(
@@ -299,21 +258,12 @@ class SshHost:
                 advice="use standard input",
             )
         try:
-            channel = transport.open_session(timeout=CONNECT_SECONDS)
-            channel.settimeout(CONNECT_SECONDS)
+            channel = transport.open_session(timeout=CONNECT_SECONDS * self.patience)
+            channel.settimeout(CONNECT_SECONDS * self.patience)
             channel.exec_command(line)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._error(argv, f"it could not be started: {str(error) or 'the connection was lost'}") from error
         return channel
-
-    def _result(self, argv: Sequence[str], status: int, heard: _Heard) -> CommandResult:
-        return CommandResult(
-            host=self.name,
-            argv=tuple(argv),
-            status=status,
-            stdout=heard.stdout.decode(errors="replace"),
-            stderr=heard.stderr.decode(errors="replace"),
-        )
 
     def _error(
         self, argv: Sequence[str], happened: str, result: CommandResult | None = None, advice: str = ""
@@ -322,7 +272,7 @@ class SshHost:
 
 
 def _converse(
-    channel: paramiko.Channel, data: bytes, heard: _Heard, deadline: Deadline, cancel: threading.Event | None = None
+    channel: paramiko.Channel, data: bytes, heard: Said, deadline: Deadline, cancel: threading.Event | None = None
 ) -> bool:
     """Send ``data`` and listen until the command has ended; return whether it has, before deadline and cancel."""
     pending = memoryview(data)
@@ -348,7 +298,7 @@ def _ended(channel: paramiko.Channel) -> bool:
     return over and not channel.recv_ready() and not channel.recv_stderr_ready()
 
 
-def _listen(channel: paramiko.Channel, heard: _Heard, seconds: float) -> None:
+def _listen(channel: paramiko.Channel, heard: Said, seconds: float) -> None:
     """Take in what arrives, waiting a moment, and at most ``seconds``, for the first of it."""
     select.select([channel], [], [], min(seconds, POLL_SECONDS))
     while channel.recv_ready():

@@ -33,17 +33,17 @@ from middlebench.middleboxes.xl import HOTPLUG_TIMEOUT, Domain, explain, parse_l
 
 AGENT = Path(xen_watch_agent.__file__)
 PREFIX = f"{LABEL}-"
-CREATE_SECONDS = 180.0
-"""For ``xl create``: 10 to 30 s in an emulated dom0, well below one on real hardware."""
+CREATE_SECONDS = 60.0
+"""For ``xl create``: well below one on real hardware, but libxl gives each network script 40 s."""
 CREATE_TRIES = 2
 """A second time only where a busy dom0 overran libxl's own time limit; what was made is removed by libxl."""
-BOOT_SECONDS = 120.0
+BOOT_SECONDS = 30.0
 """From there until the guest can be given its work."""
-READY_SECONDS = 120.0
+READY_SECONDS = 30.0
 """From there until it forwards."""
-DESTROY_SECONDS = 90.0
+DESTROY_SECONDS = 30.0
 """For each domain that is destroyed: its network scripts take most of it."""
-GONE_SECONDS = 60.0
+GONE_SECONDS = 30.0
 """From there until the last page of the last domain is given back."""
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.1, 2.0
 """Pause between two looks at a domain: it doubles from the first to the last."""
@@ -264,7 +264,7 @@ class XenMiddleboxes:
         Raises:
             MiddleboxError: it failed, ended, or took too long; its console's end is in the message.
         """
-        deadline, pause = Deadline(seconds), FIRST_LOOK_SECONDS
+        deadline, pause = Deadline(seconds).stretched(self._host.patience), FIRST_LOOK_SECONDS
         while True:
             begin = time.monotonic()
             sight = self._look(middlebox.name, with_keys=self._image.watches_keys or deadline.expired)
@@ -284,7 +284,7 @@ class XenMiddleboxes:
             if reached(sight):
                 return sight.domain
             if deadline.expired and sight.keys:
-                happened = f"not done after {seconds:g} s: {self._image.stuck(sight)}"
+                happened = f"not done after {deadline.seconds:g} s: {self._image.stuck(sight)}"
                 raise self._error(middlebox, step, happened, "", sight)
             time.sleep(min(max(pause, LOOKS_SHARE * took), deadline.remaining))
             pause = min(2 * pause, LAST_LOOK_SECONDS)
@@ -324,7 +324,7 @@ class XenMiddleboxes:
 
     def _await_gone(self, destroyed: dict[int, str], failed: Sequence[str]) -> None:
         """Wait until what was destroyed is gone, and what else is dying (it has lost its name) too."""
-        deadline = Deadline(GONE_SECONDS)
+        deadline = Deadline(GONE_SECONDS).stretched(self._host.patience)
         while True:
             left = [domain for domain in self._list() if domain.id in destroyed or domain.dying]
             if not left:

@@ -7,6 +7,7 @@ to it is the same. All bridges carry ``external-ids:owner``; nothing else is eve
 from __future__ import annotations
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,8 @@ from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters
 OPENFLOW = "OpenFlow13"
 BRIDGE_SECONDS = 3.0
 """What each bridge, or each pair of ports, may add to how long a transaction takes: AF_XDP ports take longest."""
+MARGIN_SECONDS = 5.0
+"""How much later than Open vSwitch's tools (OVS_CTL_TIMEOUT, ovs-vsctl(8)) their host gives up: they say why."""
 AGENT = Path(openvswitch_agent.__file__)
 STATISTICS = re.compile(r"(duration|n_packets|n_bytes|n_offload_packets|n_offload_bytes)=[^,]*, ")
 FLOW = re.compile(
@@ -52,8 +55,11 @@ class OpenVSwitch:
         self._port_type = port_type
 
     def run(self, *argv: str, check: bool = True, stdin: str = "", deadline: Deadline | None = None) -> CommandResult:
-        """Run one of Open vSwitch's tools against this instance."""
-        return self._host.run([*self._environment, *argv], check=check, stdin=stdin, deadline=deadline)
+        """Run one of Open vSwitch's tools against this instance; it gives up by itself just before the deadline."""
+        limit_s = deadline.seconds if deadline else COMMAND_SECONDS
+        environment = [*self._environment, f"OVS_CTL_TIMEOUT={math.ceil(limit_s * self._host.patience)}"]
+        deadline = Deadline(limit_s + MARGIN_SECONDS)
+        return self._host.run([*environment, *argv], check=check, stdin=stdin, deadline=deadline)
 
     def transaction(self, commands: Iterable[Sequence[str]]) -> CommandResult:
         """Run many ``ovs-vsctl`` commands as one transaction, and wait until it is in effect.
@@ -65,7 +71,7 @@ class OpenVSwitch:
         parts = [("--", *command) for command in commands]
         limit_s = COMMAND_SECONDS + BRIDGE_SECONDS * len(parts)
         words = [word for part in parts for word in part]
-        result = self.run("ovs-vsctl", f"--timeout={limit_s:.0f}", *words, check=False, deadline=Deadline(limit_s + 5))
+        result = self.run("ovs-vsctl", *words, check=False, deadline=Deadline(limit_s))
         if result.status != 0 or "Error detected" in result.stderr:
             raise SwitchError(f"setting up bridges on {self._host.name}", "Open vSwitch refused", result=result)
         return result
@@ -114,9 +120,7 @@ class OpenVSwitch:
 
     def tear_down(self) -> None:
         """Remove all bridges that carry our owner mark."""
-        result = self.run(
-            "ovs-vsctl", "--timeout=10", "--bare", "--columns=name", "find", "Bridge", f"external_ids:owner={LABEL}"
-        )
+        result = self.run("ovs-vsctl", "--bare", "--columns=name", "find", "Bridge", f"external_ids:owner={LABEL}")
         if bridges := result.stdout.split():
             self.transaction(("--if-exists", "del-br", bridge) for bridge in bridges)
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from middlebench import LABEL
 from middlebench.chain import ChainPlan
+from middlebench.deadline import Deadline
 from middlebench.errors import HostError, SwitchError
 from middlebench.hosts.base import Host
 from middlebench.hosts.interfaces import demand_free
@@ -20,13 +21,14 @@ from middlebench.switches.openvswitch import OpenVSwitch
 
 ANSWERS = """
 set -eu
-ovs-vsctl --timeout=5 --no-wait -- --columns=_uuid list Open_vSwitch > /dev/null
-ovs-appctl --timeout=5 -t ovs-vswitchd version > /dev/null
+ovs-vsctl --no-wait -- --columns=_uuid list Open_vSwitch > /dev/null
+ovs-appctl -t ovs-vswitchd version > /dev/null
 """
+ANSWER_SECONDS = 5.0
 OWNERS = """
 for port; do
-    bridge=$(ovs-vsctl --timeout=5 iface-to-br "$port" 2> /dev/null) || continue
-    echo "$port $bridge $(ovs-vsctl --timeout=5 --if-exists get Bridge "$bridge" external_ids:owner)"
+    bridge=$(ovs-vsctl iface-to-br "$port" 2> /dev/null) || continue
+    echo "$port $bridge $(ovs-vsctl --if-exists get Bridge "$bridge" external_ids:owner)"
 done
 """
 
@@ -59,7 +61,8 @@ class SystemOpenVSwitch:
 
     def start(self) -> None:
         """See that it runs: starting it is its owner's affair."""
-        result = self._switch.run("sh", "-c", ANSWERS, f"{LABEL}-openvswitch", check=False)
+        argv = ["sh", "-c", ANSWERS, f"{LABEL}-openvswitch"]
+        result = self._switch.run(*argv, check=False, deadline=Deadline(ANSWER_SECONDS))
         if result.status != 0:
             raise SwitchError(
                 f"looking for Open vSwitch on {self._host.name}",
