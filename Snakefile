@@ -65,6 +65,7 @@ include: "workflow/rules/close.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/crate.smk"
 
 
 rule all:
@@ -75,6 +76,7 @@ rule all:
             f"{RESULTS}/{{dataset}}/report/index.html",
             dataset=[*STUDY.testbeds, PUBLISHED],
         ),
+        expand(f"{RESULTS}/{{testbed}}/ro-crate-metadata.json", testbed=STUDY.testbeds),
 
 
 onstart:

@@ -161,6 +161,20 @@ def _report(arguments: argparse.Namespace) -> None:
     render_report(load_dataset(arguments.dataset, arguments.results), arguments.notebooks, arguments.output)
 
 
+def _crate(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.dataset import load_dataset
+    from middlebench.crate import write_crate
+
+    dataset = load_dataset(arguments.testbed, arguments.results)
+    write_crate(dataset, arguments.results / arguments.testbed, arguments.inputs, arguments.study)
+
+
+def _pack(arguments: argparse.Namespace) -> None:
+    from middlebench.crate import pack
+
+    pack(arguments.folder, arguments.output)
+
+
 def _down(arguments: argparse.Namespace) -> None:
     from middlebench import config
     from middlebench.testbed import site_of
@@ -248,12 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     _output(aggregate, "the table to write, as CSV")
     aggregate.set_defaults(verb=_aggregate)
 
-    report = verbs.add_parser("report", help="render executed notebooks as one self-contained page")
-    report.add_argument("--dataset", required=True, metavar="NAME", help="a testbed, or `published`")
-    report.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
-    report.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="executed notebooks, in order")
-    _output(report, "the page to write")
-    report.set_defaults(verb=_report)
+    _publishing(verbs)
 
     down = verbs.add_parser("down", help="remove all that is ours from testbeds, whatever state they are in")
     down.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that were used)")
@@ -266,6 +275,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     schema.set_defaults(verb=_schema)
     return parser
+
+
+def _publishing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verbs that come after the table."""
+    report = verbs.add_parser("report", help="render executed notebooks as one self-contained page")
+    report.add_argument("--dataset", required=True, metavar="NAME", help="a testbed, or `published`")
+    report.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
+    report.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="executed notebooks, in order")
+    _output(report, "the page to write")
+    report.set_defaults(verb=_report)
+
+    crate = verbs.add_parser("crate", help="describe the results of a testbed as an RO-Crate")
+    crate.add_argument("--testbed", required=True, metavar="NAME", help="the testbed")
+    crate.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
+    crate.add_argument("--study", required=True, metavar="JSON", help="the study as it ran")
+    crate.add_argument(
+        "inputs", nargs="*", type=Path, metavar="FILE", help="what the results were made from, to be copied to them"
+    )
+    crate.set_defaults(verb=_crate)
+
+    pack = verbs.add_parser("pack", help="write an RO-Crate as one file")
+    pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")
+    _output(pack, "the zip file to write")
+    pack.set_defaults(verb=_pack)
 
 
 def _testbed_folder(parser: argparse.ArgumentParser) -> None:

@@ -92,6 +92,16 @@ PUBLISHED = "published"
 
 PAPER_TABLES = expand("data/paper/{table}.csv", table=TABLES)
 
+PAPER_CLAIMS = "data/paper/claims.yaml"
+
+CRATE_INPUTS = [
+    "config/config.yaml",
+    "config/testbeds/{testbed}.yaml",
+    *PAPER_TABLES,
+    PAPER_CLAIMS,
+]
+"""What a crate needs from outside of its folder, by its path in the project."""
+
 PAPERMILL = (
     "papermill --no-progress-bar {input.notebook:q} {output.notebook:q}"
     " --parameters dataset {wildcards.dataset} --parameters results {params.results:q} > {log:q} 2>&1"

@@ -107,7 +107,7 @@ rule compare:
 rule judge_claims:
     input:
         data=dataset_files,
-        paper=[*PAPER_TABLES, "data/paper/claims.yaml"],
+        paper=[*PAPER_TABLES, PAPER_CLAIMS],
         notebook="notebooks/claims.ipynb",
     output:
         table=report(

@@ -1,0 +1,106 @@
+"""The results folder of a testbed is a whole RO-Crate: all is described, all that is described is there."""
+
+import json
+import shutil
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from helpers import PROJECT
+from middlebench.analysis.dataset import load_dataset
+from middlebench.crate import METADATA, demand_whole, pack, write_crate
+from middlebench.errors import RecordError
+from middlebench.published import DATA_FOLDER
+from sweeps import write_results
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The results of a testbed with a report, as an RO-Crate."""
+    monkeypatch.chdir(PROJECT)
+    results = tmp_path / "results"
+    write_results(results, repetitions=2)
+    folder = results / "made"
+    for name in ("report/index.html", "figures/fig5.svg", "tables/comparison_published.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(f"made for {name}\n")
+    papers = sorted(path.relative_to(PROJECT) for path in DATA_FOLDER.resolve().glob("*.*"))
+    write_crate(load_dataset("made", results), folder, [Path("config/config.yaml"), *papers], '{"seed": 1}')
+    return folder
+
+
+def results_of(crate, action):
+    return [each.id for each in crate.get(action)["result"]]
+
+
+def test_every_file_is_described_but_the_logs(folder):
+    (folder / "logs").mkdir()
+    (folder / "logs/report.log").write_text("made\n")
+    described = {each.id for each in demand_whole(folder).data_entities}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there - described == {METADATA, "logs/report.log"}
+
+
+def test_crate_says_what_came_from_what(folder):
+    crate = demand_whole(folder)
+    measured = crate.get("#measure-n4-size800-rep2")
+    assert [each.id for each in measured["object"]] == ["provision.json", "deployments/n4.json"]
+    assert results_of(crate, measured.id) == ["cells/n4/size800/rep2.json", "cells/n4/size800/rep2.generator.txt"]
+    assert measured["startTime"] == "2026-01-02T03:02:00+00:00"
+    assert "--force" in measured["description"]
+    assert len(crate.get("#aggregate")["object"]) == 18
+    assert results_of(crate, "#aggregate") == ["measurements.csv", "summary.csv"]
+    assert {"report/index.html", "figures/fig5.svg"} <= set(results_of(crate, "#publish"))
+    kinds = Counter(each.type for each in crate.root_dataset["mentions"])
+    assert kinds == {"CreateAction": 18 + 3 + 3}
+
+
+def test_crate_names_paper_software_and_licences(folder):
+    crate = demand_whole(folder)
+    paper = crate.root_dataset["citation"]
+    assert (paper.type, paper["author"]["name"]) == ("ScholarlyArticle", "N. Maksić")
+    assert paper["name"].startswith("Running Network of Unikernel Based Middleboxes")
+    software = {each["name"]: each for each in crate.get_by_type("SoftwareApplication")}
+    assert software["middlebench"]["license"] == "https://spdx.org/licenses/MIT"
+    assert software["snakemake"] in software["middlebench"]["softwareRequirements"]
+    assert crate.get("inputs/data/paper/table1.csv")["isBasedOn"] == paper
+
+
+def test_captions_are_those_of_the_report(folder):
+    crate = demand_whole(folder)
+    assert crate.get("figures/fig5.svg")["description"].startswith("The paper's figure 5")
+    assert crate.get("tables/comparison_published.csv")["description"].startswith("The received throughput measured")
+
+
+def test_same_results_give_the_same_crate(folder):
+    before = (folder / METADATA).read_bytes()
+    write_crate(load_dataset("made", folder.parent), folder, [], '{"seed": 1}')
+    assert (folder / METADATA).read_bytes() == before
+    assert json.loads(before)["@graph"][0]["datePublished"] == "2026-01-02T03:02:00+00:00"
+
+
+def test_crate_is_whole_wherever_it_is_sent(folder, tmp_path):
+    pack(folder, tmp_path / "made.zip")
+    with zipfile.ZipFile(tmp_path / "made.zip") as packed:
+        packed.extractall(tmp_path / "elsewhere")
+    shutil.rmtree(folder)
+    assert demand_whole(tmp_path / "elsewhere").name == "Chains of middleboxes on testbed made"
+
+
+def test_crate_without_one_of_its_files_is_refused_by_name(folder):
+    (folder / "summary.csv").unlink()
+    with pytest.raises(RecordError, match=r"summary\.csv"):
+        demand_whole(folder)
+
+
+def test_crate_that_refers_to_something_unknown_is_refused_by_name(folder):
+    path = folder / METADATA
+    path.write_text(path.read_text().replace('"@id": "#paper"', '"@id": "#letter"', 1))
+    with pytest.raises(RecordError, match=r"#letter|#paper"):
+        demand_whole(folder)
+
+
+def test_folder_without_a_crate_is_refused(tmp_path):
+    with pytest.raises(RecordError, match="crate rule"):
+        demand_whole(tmp_path)

@@ -1,0 +1,312 @@
+"""A testbed's results folder as an RO-Crate: what each file is, what it was made from, and by what.
+
+Research Object Crate 1.1 (https://w3id.org/ro/crate/1.1): one JSON-LD file in the folder describes all
+files in it. How they come from each other stands in it as actions, after the manner of the Workflow Run
+profiles (https://w3id.org/ro/wfrun). The folder needs nothing from outside: what the sweep was
+configured by, and the paper's tables, are copied into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rocrate.model import ContextEntity, File
+from rocrate.rocrate import ROCrate
+
+from middlebench.analysis.dataset import Dataset
+from middlebench.atomic import write_bytes
+from middlebench.environment import Environment
+from middlebench.errors import RecordError
+from middlebench.published import FACTS
+
+METADATA = "ro-crate-metadata.json"
+
+INPUTS = "inputs"
+"""Folder, within the results of a testbed, of copies of what the sweep was made from."""
+
+CAPTIONS = Path(__file__).parents[1] / "report"
+
+SHA256 = "https://w3id.org/ro/terms/workflow-run#sha256"
+"""What the context of RO-Crate 1.1 has no word for."""
+
+SPDX = "https://spdx.org/licenses/"
+
+LICENCES = {
+    "middlebench": "MIT",
+    "snakemake": "MIT",
+    "Linux": "GPL-2.0-only",
+    "ovs-vswitchd": "Apache-2.0",
+    "qemu-system-x86_64": "GPL-2.0-only",
+    "trafgen": "GPL-2.0-only",
+}
+"""SPDX names of the licences of what takes part in a sweep, as far as we know them."""
+
+TERMS_OF_USE = (
+    "The software that made these results is under the MIT licence. The results belong to whoever measured them; "
+    "the paper's figures among them to its author."
+)
+
+FORMATS = {
+    "csv": "text/csv",
+    "html": "text/html",
+    "ipynb": "application/x-ipynb+json",
+    "json": "application/json",
+    "md": "text/markdown",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "tex": "application/x-tex",
+    "txt": "text/plain",
+    "yaml": "application/yaml",
+}
+
+WORDS = {
+    "report/index.html": "The report: everything that was found, on one page that needs nothing but itself",
+    "report/*.ipynb": "The notebook behind a part of the report, executed",
+    "figures/*": "",
+    "tables/*": "",
+    "measurements.csv": "",
+    "summary.csv": "",
+    "provision.json": "What the testbed is, and what was chosen where its configuration leaves the choice",
+    "environments/*.json": "The two computers and the versions of all that takes part",
+    "deployments/n*.json": "What it took to deploy one chain from nothing",
+    "controls/*.json": "A control: what the instrument itself can do",
+    f"{INPUTS}/**/*": "A copy of what the sweep was made from",
+}
+"""What is in the folder beside the cells; without words, a file has the caption of the workflow's report."""
+
+
+def write_crate(dataset: Dataset, folder: Path, inputs: Iterable[Path], study: str) -> None:
+    """Describe a testbed's results folder as an RO-Crate, and read the description back.
+
+    Args:
+        dataset: the results.
+        folder: where they are; the description and copies of the inputs go there.
+        inputs: files of the project that the results were made from, by their paths in it.
+        study: the study as it ran, command line included, as JSON.
+
+    Raises:
+        RecordError: the description does not stand up to being read.
+    """
+    write_bytes(folder / INPUTS / "study.json", f"{study}\n".encode())
+    for path in inputs:
+        write_bytes(folder / INPUTS / path, path.read_bytes())
+    crate = _Description(dataset, folder).crate
+    write_bytes(folder / METADATA, b"".join(chunk for _, chunk in crate.metadata.stream()))
+    demand_whole(folder)
+
+
+def demand_whole(folder: Path) -> ROCrate:
+    """Read a crate and return it, if all that it names is there.
+
+    Raises:
+        RecordError: a file is missing, or something is referred to that is not described.
+    """
+    doing = f"reading the RO-Crate {folder}"
+    try:
+        crate = ROCrate(folder)
+    except (OSError, ValueError) as error:
+        raise RecordError(doing, str(error), "let the crate rule write it again") from error
+    missing = [each.id for each in crate.data_entities if not (folder / each.id).exists()]
+    if missing:
+        raise RecordError(doing, f"{len(missing)} files are missing, such as {missing[0]}", "run the workflow again")
+    for entity in crate.get_entities():
+        for name, value in entity.properties().items():
+            for each in value if isinstance(value, list) else [value]:
+                unknown = isinstance(each, dict) and "@id" in each and each["@id"] not in crate
+                if unknown and not re.match(r"https?://", each["@id"]):
+                    raise RecordError(doing, f"{name} of {entity.id} is {each['@id']}, which is not described")
+    return crate
+
+
+def pack(folder: Path, out: Path) -> None:
+    """Write a crate as one zip file, without the logs of the workflow.
+
+    Raises:
+        RecordError: the crate is not whole.
+    """
+    demand_whole(folder)
+    ROCrate(folder, exclude=["logs"]).write_zip(out)
+
+
+class _Description:
+    """The description of one results folder, as it grows."""
+
+    def __init__(self, dataset: Dataset, folder: Path) -> None:
+        self.crate = ROCrate(version="1.1")
+        self.crate.metadata.extra_terms["sha256"] = SHA256
+        self._dataset, self._folder = dataset, folder
+        self._paper = self._describe_paper()
+        self._programs = {identity: self._describe_programs(each) for identity, each in dataset.environments.items()}
+        self._tool = self._describe_tool()
+        self._files = {path: self._describe_file(path, words) for path, words in self._listed()}
+        self._describe_root()
+        self._describe_actions()
+
+    def _describe_root(self) -> None:
+        dataset, root = self._dataset, self.crate.root_dataset
+        root["name"] = f"Chains of middleboxes on testbed {dataset.name}"
+        root["description"] = (
+            f"{dataset.description} Throughput of chains of virtual middleboxes, by chain length and frame size: "
+            "records, raw output, tables, figures and the report."
+        )
+        root["datePublished"] = max([*dataset.measurements["started_at"], *(d.started_at for d in dataset.deployments)])
+        root["license"] = TERMS_OF_USE
+        root["citation"] = self._paper
+        root["keywords"] = "network function virtualization, middlebox, service chain, throughput, Open vSwitch"
+
+    def _describe_paper(self) -> ContextEntity:
+        source = FACTS["source"]
+        assert isinstance(source, Mapping)
+        author, _, title = str(source["paper"]).partition(", ")
+        person = self._add("#author-of-the-paper", "Person", name=author)
+        return self._add("#paper", "ScholarlyArticle", name=title, author=person)
+
+    def _describe_tool(self) -> ContextEntity:
+        snakemake = self._software("snakemake", metadata.version("snakemake"), url="https://snakemake.github.io")
+        needed = {each.id: each for programs in self._programs.values() for each in programs}
+        commit = _commit()
+        return self._software(
+            "middlebench",
+            metadata.version("middlebench"),
+            softwareRequirements=[snakemake, *needed.values()],
+            **({"identifier": f"git commit {commit}"} if commit else {}),
+        )
+
+    def _describe_programs(self, environment: Environment) -> list[ContextEntity]:
+        """Return what ran on the two computers."""
+        found: dict[tuple[str, str], None] = {}
+        for computer in (environment.test_computer, environment.middlebox_server):
+            if computer is not None:
+                found |= {("Linux", computer.kernel): None} | dict.fromkeys(computer.programs.items())
+        return [self._software(name, version) for name, version in found]
+
+    def _software(self, name: str, version: str, /, **properties: Any) -> ContextEntity:  # noqa: ANN401 (JSON-LD)
+        licence = {"license": {"@id": SPDX + LICENCES[name]}} if name in LICENCES else {}
+        return self._add(
+            f"#software-{_slug(f'{name}-{version}')}",
+            "SoftwareApplication",
+            name=name,
+            softwareVersion=version,
+            **licence,
+            **properties,
+        )
+
+    def _listed(self) -> Iterator[tuple[str, str]]:
+        """Yield every file of the crate, relative to its folder, and what it is."""
+        for pattern, words in WORDS.items():
+            for path in sorted(self._folder.glob(pattern)):
+                if path.is_file():
+                    yield path.relative_to(self._folder).as_posix(), words or _caption(path.stem)
+        for row in self._dataset.measurements.to_dict("records"):
+            cell = f"n = {row['n']}, {row['frame_bytes']} B, repetition {row['repetition']}"
+            yield row["record"], f"Record of a cell: {cell}"
+            yield row["raw_output"], f"What the generator printed: {cell}"
+
+    def _describe_file(self, path: str, words: str) -> File:
+        content = (self._folder / path).read_bytes()
+        properties = {
+            "name": path,
+            "description": words,
+            "encodingFormat": FORMATS[path.rpartition(".")[2]],
+            "contentSize": str(len(content)),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        if path.startswith(f"{INPUTS}/data/paper/table"):
+            properties["isBasedOn"] = self._paper
+        return self.crate.add_file(self._folder / path, path, properties=properties)
+
+    def _describe_actions(self) -> None:
+        """Describe how the files came from each other."""
+        measurements = self._dataset.measurements
+        configured = self._below(f"{INPUTS}/config/", f"{INPUTS}/study.json")
+        found = self._below("provision.json", "environments/")
+        self._action("provision", "Look the testbed over", configured, found)
+        for deployment in self._dataset.deployments:
+            n = deployment.plan["length"]
+            self._action(
+                f"deploy-n{n}",
+                f"Deploy a chain of {n}",
+                self._below("provision.json"),
+                self._below(f"deployments/n{n}.json"),
+                startTime=deployment.started_at,
+            )
+        for row in measurements.to_dict("records"):
+            self._measurement(row)
+        if controls := self._below("controls/"):
+            self._action("control", "Measure the instrument itself", self._below("provision.json"), controls)
+        records = [self._files[path] for path in measurements["record"]]
+        tables = self._below("measurements.csv", "summary.csv")
+        self._action("aggregate", "Gather the records in tables", records, tables)
+        self._action(
+            "publish",
+            "Make tables, figures and the report",
+            [*tables, *found, *self._below("deployments/", "controls/", f"{INPUTS}/data/paper/")],
+            self._below("report/", "figures/", "tables/"),
+        )
+
+    def _measurement(self, row: Mapping[Any, Any]) -> None:
+        n, size, repetition = row["n"], row["frame_bytes"], row["repetition"]
+        self._action(
+            f"measure-n{n}-size{size}-rep{repetition}",
+            f"Measure n = {n}, {size} B, repetition {repetition}",
+            self._below("provision.json", f"deployments/n{n}.json"),
+            [self._files[row["record"]], self._files[row["raw_output"]]],
+            instruments=self._programs.get(row["environment"], []),
+            startTime=row["started_at"],
+            **({"description": f"Again: {row['command']}"} if row["command"] else {}),
+        )
+
+    def _action(
+        self,
+        name: str,
+        words: str,
+        made_from: Sequence[File],
+        made: Sequence[File],
+        instruments: Sequence[ContextEntity] = (),
+        **properties: object,
+    ) -> None:
+        action = self._add(
+            f"#{name}",
+            "CreateAction",
+            name=words,
+            instrument=[self._tool, *instruments],
+            object=list(made_from),
+            result=list(made),
+            **properties,
+        )
+        self.crate.root_dataset.append_to("mentions", action)
+
+    def _below(self, *prefixes: str) -> list[File]:
+        """Return the files whose paths begin so."""
+        return [entity for path, entity in self._files.items() if path.startswith(prefixes)]
+
+    def _add(self, identifier: str, kind: str, /, **properties: object) -> ContextEntity:
+        return self.crate.add(ContextEntity(self.crate, identifier, properties={"@type": kind, **properties}))
+
+
+def _caption(stem: str) -> str:
+    """Return the caption of a figure or table in the workflow's report: that of its first word for a comparison."""
+    named = [CAPTIONS / f"{name}.rst" for name in (stem, stem.partition("_")[0])]
+    found = [path.read_text(encoding="utf-8") for path in named if path.exists()]
+    return " ".join(found[0].split()) if found else stem
+
+
+def _commit() -> str:
+    """Return the commit of the project's folder, with a mark if files differ from it; empty outside of a repository."""
+    project = Path(__file__).parents[2]
+    command = ["git", "-C", str(project), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")

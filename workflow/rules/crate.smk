@@ -1,0 +1,43 @@
+# A testbed's results as an RO-Crate, a folder that can be sent as it is, and as one file on request.
+
+
+rule crate:
+    input:
+        data=lambda wildcards: dataset_files(wildcards, wildcards.testbed),
+        report=f"{RESULTS}/{{testbed}}/report/index.html",
+        copied=CRATE_INPUTS,
+    output:
+        metadata=f"{RESULTS}/{{testbed}}/ro-crate-metadata.json",
+        copies=expand(
+            f"{RESULTS}/{{{{testbed}}}}/inputs/{{name}}",
+            name=["study.json", *CRATE_INPUTS],
+        ),
+    log:
+        f"{RESULTS}/{{testbed}}/logs/crate.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
+        study=STUDY.model_dump_json(),
+    message:
+        "Describing the results of {wildcards.testbed} as an RO-Crate"
+    shell:
+        "middlebench crate --testbed {wildcards.testbed} --results {params.results:q}"
+        " --study {params.study:q} {input.copied:q} 2> {log:q}"
+
+
+rule pack_crate:
+    input:
+        f"{RESULTS}/{{testbed}}/ro-crate-metadata.json",
+    output:
+        f"{RESULTS}/{{testbed}}.zip",
+    log:
+        f"{RESULTS}/{{testbed}}/logs/pack-crate.log",
+    conda:
+        ENVIRONMENT
+    params:
+        folder=lambda wildcards: f"{RESULTS}/{wildcards.testbed}",
+    message:
+        "Packing the results of {wildcards.testbed}"
+    shell:
+        "middlebench pack --folder {params.folder:q} --output {output:q} 2> {log:q}"
