@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers import eventually, pass_frames
+from middlebench.between import middleboxes_between
 from middlebench.chain import ChainPlan, Middlebox, plan_chain
 from middlebench.errors import MiddleboxError
 from middlebench.frames import udp_frame
@@ -15,6 +16,7 @@ from middlebench.hosts.base import Host
 from middlebench.middleboxes import netns, qemu
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.sites.base import Hosts
+from middlebench.usage import process_between
 
 MTU = 1500
 SIZES = range(60, 1515)
@@ -121,6 +123,32 @@ def test_middlebox_that_was_made_anew_has_another_identity(running, plan):
     after = running.live()
     assert before.keys() == after.keys()
     assert all(before[name] != after[name] for name in before)
+
+
+def test_reading_tells_of_the_same_middleboxes(running):
+    assert {name: each.identity for name, each in running.read().items()} == running.live()
+
+
+def test_middlebox_that_counts_at_all_counts_every_frame(running, plan, server):
+    await_forwarding(server, plan.middleboxes[0])
+    before = running.read()
+    frames = [udp_frame(60, bytes([number])) for number in range(10)]
+    assert pass_frames(server, *plan.middleboxes[0].ports, frames) == frames
+    first, second = middleboxes_between(plan, before, running.read())
+    assert first.taken_packets in (None, 10)
+    assert first.given_packets == first.taken_packets
+    assert second.taken_packets in (None, 0)
+
+
+def test_what_a_middlebox_has_used_only_grows(running, plan, server):
+    before = running.read()
+    await_forwarding(server, plan.middleboxes[0])
+    after = running.read()
+    assert before.keys() == after.keys()
+    for name in before:
+        used = process_between(name, before[name].usage, after[name].usage)
+        assert (used is None) == (before[name].usage is None)
+        assert used is None or used.cpu_s >= 0
 
 
 def test_destroyed_middleboxes_leave_neither_name_nor_port(running, hosts, server):

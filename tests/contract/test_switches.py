@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from helpers import pass_frames
+from middlebench.between import hops_between
 from middlebench.chain import ChainPlan, plan_chain
 from middlebench.errors import SwitchError
 from middlebench.frames import udp_frame
@@ -14,6 +15,7 @@ from middlebench.hosts.base import Host
 from middlebench.sites.base import Hosts
 from middlebench.switches import private_openvswitch
 from middlebench.switches.base import LiveBridge, Switch
+from middlebench.usage import process_between
 
 
 def private_open_vswitch(port_type: str) -> Callable[[Host], Switch]:
@@ -124,6 +126,33 @@ def test_every_port_counts_the_frames_that_pass_it(connected, plan, hosts):
         entrance, exit_ = bridge.ports
         assert after[entrance].rx_packets - before[entrance].rx_packets == len(FRAMES)
         assert after[exit_].tx_packets - before[exit_].tx_packets == len(FRAMES)
+
+
+def test_flow_tables_count_every_frame_at_once(connected, plan, hosts):
+    before = connected.read()
+    pass_frames(hosts.test_computer, *hosts.test_ports, FRAMES)
+    after = connected.read()
+    assert after.live == before.live == connected.live()
+    assert after.ports.keys() >= {port for bridge in plan.bridges for port in bridge.ports}
+    for hop in hops_between(plan, before, after):
+        passed = (hop.entered_packets, hop.taken_packets, hop.forwarded_packets, hop.left_packets)
+        assert passed == (len(FRAMES),) * len(passed)
+
+
+def test_frames_that_a_flow_drops_were_taken_and_not_forwarded(connected, plan, hosts, server):
+    before = connected.read()
+    open_vswitch(server, "ovs-ofctl", "-O", "OpenFlow13", "add-flow", "mbench-br1", "priority=40000,actions=drop")
+    pass_frames(hosts.test_computer, *hosts.test_ports, FRAMES[:3], limit_s=0.1)
+    hops = hops_between(plan, before, connected.read())
+    assert [(hop.taken_packets, hop.forwarded_packets) for hop in hops[:2]] == [(3, 3), (3, 0)]
+
+
+def test_switch_says_what_its_daemon_and_the_processors_have_used(connected, server):
+    before, after = connected.read(), connected.read()
+    assert tuple(after.processors[0]) == server.cpus
+    used = process_between("switch", before.daemon, after.daemon)
+    assert used.cpu_s >= 0
+    assert used.context_switches > 0
 
 
 def test_closed_bridges_let_nothing_pass(switch, plan, hosts, server):

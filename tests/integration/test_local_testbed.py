@@ -18,7 +18,7 @@ import pytest
 import yaml
 from helpers import Footprint, compose, composition, eventually, kill, settings
 from middlebench import record
-from middlebench.convergence import converge, deploy, plan_for, prove_path, read_live
+from middlebench.convergence import PROBES, converge, deploy, plan_for, prove_path, read_live
 from middlebench.errors import TrialError
 from middlebench.generators import trafgen
 from middlebench.provision import provision
@@ -40,9 +40,9 @@ def measure_cell(
     return measure(testbed, testbed.components(), cell, settings(**changes), tell)[0]
 
 
-def on_server(testbed: Testbed, *argv: str) -> None:
-    """Do something by hand on the middlebox server."""
-    testbed.hosts.middlebox_server.run(["env", f"OVS_RUNDIR={FOLDER}", *argv])
+def on_server(testbed: Testbed, *argv: str) -> str:
+    """Do something by hand on the middlebox server, and return what it said."""
+    return testbed.hosts.middlebox_server.run(["env", f"OVS_RUNDIR={FOLDER}", *argv]).stdout
 
 
 @contextmanager
@@ -77,7 +77,7 @@ class TestMeasuring:
         measured = measure_cell(testbed, 0, **PACED)
         counts = measured.counts
         assert counts.trial_received_packets == counts.trial_sent_packets > 0
-        assert [(hop.entered_packets, hop.left_packets, hop.dropped_packets) for hop in measured.hops] == [
+        assert [(hop.entered_packets, hop.left_packets, hop.refused_packets) for hop in measured.hops] == [
             (counts.trial_sent_packets, counts.trial_sent_packets, 0)
         ]
 
@@ -85,7 +85,9 @@ class TestMeasuring:
         measured = measure_cell(testbed, 2, **PACED)
         assert measured.counts.trial_received_packets == measured.counts.trial_sent_packets > 0
         for hop in measured.hops:
-            assert hop.entered_packets == hop.left_packets == measured.counts.trial_sent_packets
+            passed = (hop.entered_packets, hop.taken_packets, hop.forwarded_packets, hop.left_packets)
+            assert passed == (measured.counts.trial_sent_packets,) * len(passed)
+        assert (measured.limit.place, measured.limit.lost_packets, measured.limit.unaccounted_packets) == ("", 0, 0)
 
     def test_record_survives_its_way_over_the_disk(self, testbed, tmp_path):
         measured = measure_cell(testbed, 1)
@@ -104,13 +106,13 @@ class TestConvergence:
     def test_chain_that_is_live_is_left_as_it_is(self, testbed):
         plan = plan_for(testbed, 2)
         told = []
-        before = converge(testbed, plan)
-        assert converge(testbed, plan, told.append).fingerprint == before.fingerprint
+        before = converge(testbed, plan).live
+        assert converge(testbed, plan, told.append).live.fingerprint == before.fingerprint
         assert told == []
 
     def test_another_chain_replaces_the_live_one(self, testbed):
         for n in (3, 0, 2):
-            assert converge(testbed, plan_for(testbed, n)).differences(plan_for(testbed, n)) == []
+            assert converge(testbed, plan_for(testbed, n)).live.differences(plan_for(testbed, n)) == []
 
     @pytest.mark.parametrize(
         ("command", "words"),
@@ -173,6 +175,53 @@ class TestChangeDuringATrial:
         ):
             measure_cell(testbed, 2, window_s=1.5, sample_s=0.5)
         assert measure_cell(testbed, 2, **PACED).counts.received_packets > 0
+
+
+class TestWherePacketsDie:
+    def test_drop_rule_put_in_by_hand_during_a_trial_is_named_with_its_bridge_to_the_packet(self, testbed, footprint):
+        deploy(testbed, plan_for(testbed, 3))
+        rule = ("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "mbench-br2", "priority=40000,actions=drop")
+        with (
+            pytest.raises(TrialError) as caught,
+            once_traffic_runs(footprint, lambda: on_server(testbed, *rule)),
+        ):
+            measure_cell(testbed, 3, window_s=1.0, **PACED)
+        said = on_server(testbed, "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", "mbench-br2")
+        (dropped,) = (int(each) for each in re.findall(r"n_packets=(\d+).*priority=40000", said))
+        assert "mbench-br2: flow priority=40000,actions=drop is not ours" in str(caught.value)
+        found = re.search(
+            r"of ([\d,]+) packets ([\d,]+) arrived; lost at bridge 2 \(flow table\): ([\d,]+)"
+            r"(?:, ([\d,]+) more counted as dropped by the flow table of bridge 2, which had left it before)?\n",
+            str(caught.value),
+        )
+        assert found, caught.value
+        sent, arrived, lost, credited = (int((each or "0").replace(",", "")) for each in found.groups())
+        assert sent - arrived == lost > 0
+        assert dropped == lost + credited, "what the rule itself says"
+
+    def test_drops_that_no_flow_shows_are_named_with_their_bridge_to_the_packet(self, testbed):
+        deploy(testbed, plan_for(testbed, 3))
+        shaper = "rate 1mbit burst 10kb limit 10kb"
+        on_server(testbed, *f"tc qdisc replace dev mbench-3-in root tbf {shaper}".split())
+        measured = measure_cell(testbed, 3, window_s=0.4, **PACED)
+        (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
+        limit = measured.limit
+        assert (limit.place, limit.unaccounted_packets) == ("bridge 2 (out)", 0)
+        # When a port refuses a frame, Open vSwitch drops what is left of its batch without asking it any more.
+        assert 0 < qdisc["drops"] <= limit.lost_packets
+        assert limit.lost_packets == measured.counts.trial_sent_packets + PROBES - qdisc["packets"]
+        assert f"{limit.lost_packets:,} of them at bridge 2 (out)" in limit.evidence
+        assert limit.cause in ("switch", "server CPU"), "the latter where other work takes all of this machine"
+
+    def test_every_side_says_what_it_used(self, testbed):
+        usage = measure_cell(testbed, 1, **PACED).usage
+        assert [each.cpu for each in usage.test_computer] == list(testbed.hosts.test_computer.cpus)
+        assert [each.cpu for each in usage.middlebox_server] == list(testbed.hosts.middlebox_server.cpus)
+        for (process,) in (usage.generator, usage.switch):
+            assert process.cpu_s >= process.busiest_thread_s >= 0
+            assert process.context_switches > 0
+        assert usage.middleboxes == (), "a namespace has no process of its own"
+        assert usage.traffic_s >= settings().warm_up_s + settings().window_s
 
 
 class TestHolder:

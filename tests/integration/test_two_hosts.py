@@ -62,7 +62,7 @@ def test_cells_are_measured_over_ssh_and_the_live_chain_is_found_again(computers
         assert "the server's own" in record.components.switch
     again = stand_up("two-hosts", computers.options)
     assert again.hosts.middlebox_server is testbed.hosts.middlebox_server
-    assert converge(again, plan_for(again, 2)).fingerprint == record.attestation.fingerprint
+    assert converge(again, plan_for(again, 2)).live.fingerprint == record.attestation.fingerprint
 
 
 @pytest.mark.usefixtures("taken_down")

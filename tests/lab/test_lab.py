@@ -95,7 +95,7 @@ def test_a_restarted_switch_is_noticed_and_the_chain_made_anew(testbed, server):
     before = read_live(testbed)
     server.run(["sh", "-c", "ovs-appctl -t ovs-vswitchd exit && sleep 3; ovs-vsctl --timeout=30 show > /dev/null"])
     server.run(["sh", "-c", RESTART])
-    after = converge(testbed, plan)
+    after = converge(testbed, plan).live
     assert after.switch.identity != before.switch.identity
     assert after.differences(plan) == []
 

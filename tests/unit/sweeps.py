@@ -10,7 +10,23 @@ from middlebench.analysis.measurements import from_records, raw_output_path, rec
 from middlebench.chain import plan_chain
 from middlebench.control_log import Control
 from middlebench.environment import Computer, Environment, keep
-from middlebench.record import Attestation, Cell, Components, Counts, Deployment, Provision, Record, Settings, write
+from middlebench.limits import limit_of
+from middlebench.record import (
+    Attestation,
+    Cell,
+    Components,
+    Counts,
+    Deployment,
+    Hop,
+    MiddleboxCounts,
+    ProcessorUsage,
+    ProcessUsage,
+    Provision,
+    Record,
+    Settings,
+    Usage,
+    write,
+)
 
 COMPONENTS = Components(switch="a switch", middlebox="a middlebox", generator="a generator")
 LINK_BPS = 1e9
@@ -40,6 +56,14 @@ ENVIRONMENT = Environment(
     middlebox_server=COMPUTER,
     limits=("no shaper on eth0",),
 )
+USAGE = Usage(
+    traffic_s=0.6,
+    test_computer=(ProcessorUsage(cpu=0, busy_s=0.5, softirq_s=0.0, stolen_s=0.0, idle_s=0.0),),
+    middlebox_server=(ProcessorUsage(cpu=1, busy_s=0.375, softirq_s=0.1, stolen_s=0.0, idle_s=0.125),),
+    generator=(),
+    switch=(ProcessUsage(name="switch", cpu_s=0.3, busiest_thread_s=0.2, context_switches=900),),
+    middleboxes=(),
+)
 LENGTHS, SIZES = (1, 2, 4), (60, 800, 1500)
 
 
@@ -61,6 +85,18 @@ def record(
 ):
     """Return the record of one cell whose window of half a second counted as told."""
     window_s = 0.5
+    counts = Counts(
+        window_s=window_s,
+        intended_packets=round(frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s),
+        offered_packets=offered,
+        received_packets=received,
+        offered_bytes=offered * frame_bytes,
+        received_bytes=received * frame_bytes,
+        trial_sent_packets=2 * offered,
+        trial_received_packets=2 * received,
+    )
+    hops = hops_of(n, 2 * offered, 2 * received)
+    own = tuple(MiddleboxCounts(name=f"mbench-{k}", taken_packets=None, given_packets=None) for k in range(1, n + 1))
     return Record(
         cell=Cell(testbed=testbed, n=n, frame_bytes=frame_bytes, repetition=repetition),
         started_at=f"2026-01-02T03:0{repetition}:00+00:00",
@@ -68,19 +104,13 @@ def record(
         components=COMPONENTS,
         environment=environment.id,
         link_bps=LINK_BPS,
-        counts=Counts(
-            window_s=window_s,
-            intended_packets=round(frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s),
-            offered_packets=offered,
-            received_packets=received,
-            offered_bytes=offered * frame_bytes,
-            received_bytes=received * frame_bytes,
-            trial_sent_packets=2 * offered,
-            trial_received_packets=2 * received,
-        ),
+        counts=counts,
         samples=(),
         attestation=Attestation(fingerprint="f" * 64, probes_sent=3, probes_returned=3),
-        hops=(),
+        hops=hops,
+        middleboxes=own,
+        usage=USAGE,
+        limit=limit_of(counts, frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s, hops, own, USAGE),
         flags=flags,
     )
 
@@ -107,6 +137,27 @@ def control(
         link_bps=LINK_BPS,
         counts=measured.counts,
     )
+
+
+def hops_of(n: int, sent: int, received: int) -> tuple[Hop, ...]:
+    """Return what the bridges of a chain count when three quarters of the loss is at bridge 0, the rest at the last."""
+    passed = sent - (sent - received) * 3 // 4
+    hops = []
+    for bridge in plan_chain(n, ("eth0", "eth1")).bridges:
+        entered, taken = (sent if bridge.index == 0 else passed), (received if bridge.index == n else passed)
+        hops.append(
+            Hop(
+                bridge=bridge.name,
+                ingress_port=bridge.ingress_port,
+                egress_port=bridge.egress_port,
+                entered_packets=entered,
+                taken_packets=taken,
+                forwarded_packets=taken,
+                left_packets=taken,
+                refused_packets=0,
+            )
+        )
+    return tuple(hops)
 
 
 def records(lengths=LENGTHS, sizes=SIZES, repetitions=1, testbed="made", environment=ENVIRONMENT):

@@ -1,7 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.switches.openvswitch import live_bridge
+from middlebench.switches.base import PortCounters
+from middlebench.switches.openvswitch import bridge_counters, live_bridge, parse_ports
 
 PORTS = [
     {"name": "eth0", "ofport": 1, "error": [], "type": ""},
@@ -86,3 +87,38 @@ def test_counters_do_not_change_what_a_bridge_is(match, seconds, packets, size):
 def test_order_of_foreign_flows_does_not_change_what_a_bridge_is():
     one, two = flow("in_port=1,actions=drop"), flow("in_port=2,actions=drop")
     assert live_bridge(described(one + two)) == live_bridge(described(two + one))
+
+
+@given(forth=COUNTS, back=COUNTS, missed=COUNTS)
+def test_flows_are_counted_by_what_they_match_and_those_of_the_daemon_with_them(forth, back, missed):
+    text = (
+        flow(FORWARD, packets=forth)
+        + flow(BACKWARD, packets=back)
+        + HIDDEN.replace("n_packets=0", f"n_packets={missed}")
+    )
+    counters = bridge_counters(described(text))
+    assert counters.flows == {
+        FORWARD: forth,
+        BACKWARD: back,
+        "table_id=254, priority=2,recirc_id=0,actions=drop": missed,
+    }
+    assert counters.forwarding == {("eth0", "mbench-1-in"): FORWARD, ("mbench-1-in", "eth0"): BACKWARD}
+
+
+PROC_NET_DEV = """\
+Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes  packets errs drop fifo colls carrier compressed
+    lo:       0       0    0    0    0     0          0         0      0       0    0    0    0     0       0          0
+mbench-1-in: 60 1 2 3 4 5 6 7 80 9 10 11 12 13 14 15
+"""
+
+
+def test_port_counters_are_the_kernels_own():
+    ports = parse_ports(PROC_NET_DEV)
+    assert ports.keys() == {"lo", "mbench-1-in"}
+    assert ports["mbench-1-in"] == PortCounters(rx_packets=1, tx_packets=9, rx_dropped=3, tx_dropped=11)
+
+
+def test_table_of_ports_in_another_shape_is_refused():
+    with pytest.raises(ValueError, match="eth0: 1 2 3"):
+        parse_ports("a\nb\neth0: 1 2 3\n")

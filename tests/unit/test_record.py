@@ -1,4 +1,5 @@
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,15 @@ from pydantic import ValidationError
 COUNTS = st.integers(min_value=0, max_value=10**12)
 SECONDS = st.floats(min_value=1e-3, max_value=3600)
 NAMES = st.text(min_size=1, max_size=20)
+MAYBE = st.none() | COUNTS
+PROCESSORS = st.lists(
+    st.builds(record.ProcessorUsage, cpu=COUNTS, busy_s=SECONDS, softirq_s=SECONDS, stolen_s=SECONDS, idle_s=SECONDS),
+    max_size=2,
+).map(tuple)
+PROCESSES = st.lists(
+    st.builds(record.ProcessUsage, name=NAMES, cpu_s=SECONDS, busiest_thread_s=SECONDS, context_switches=MAYBE),
+    max_size=2,
+).map(tuple)
 
 RECORDS = st.builds(
     record.Record,
@@ -49,11 +59,33 @@ RECORDS = st.builds(
             ingress_port=NAMES,
             egress_port=NAMES,
             entered_packets=COUNTS,
+            taken_packets=MAYBE,
+            forwarded_packets=MAYBE,
             left_packets=COUNTS,
-            dropped_packets=COUNTS,
+            refused_packets=COUNTS,
         ),
         max_size=3,
     ).map(tuple),
+    middleboxes=st.lists(
+        st.builds(record.MiddleboxCounts, name=NAMES, taken_packets=MAYBE, given_packets=MAYBE), max_size=3
+    ).map(tuple),
+    usage=st.builds(
+        record.Usage,
+        traffic_s=SECONDS,
+        test_computer=PROCESSORS,
+        middlebox_server=PROCESSORS,
+        generator=PROCESSES,
+        switch=PROCESSES,
+        middleboxes=PROCESSES,
+    ),
+    limit=st.builds(
+        record.Limit,
+        cause=st.sampled_from(get_args(record.Cause)),
+        place=NAMES,
+        lost_packets=COUNTS,
+        unaccounted_packets=COUNTS,
+        evidence=NAMES,
+    ),
     flags=st.lists(NAMES, max_size=2).map(tuple),
 )
 

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,8 +19,9 @@ from middlebench.deadline import Deadline
 from middlebench.errors import MiddlebenchError, TrialError
 from middlebench.frames import MINIMUM_FRAME_BYTES
 from middlebench.generators.base import Probe
+from middlebench.middleboxes.base import MiddleboxReading
 from middlebench.record import Deployment
-from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters
+from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters, SwitchReading
 from middlebench.testbed import Testbed
 
 PROBES = 3
@@ -81,6 +82,47 @@ class LiveChain:
         return found
 
 
+@dataclass(frozen=True)
+class Reading:
+    """The live chain, and what everybody has counted and used up to one moment.
+
+    It is never taken while traffic runs: it costs what the chain would feel.
+    """
+
+    switch: SwitchReading
+    middleboxes: Mapping[str, MiddleboxReading]
+
+    @property
+    def live(self) -> LiveChain:
+        """The live chain."""
+        return LiveChain(self.switch.live, {name: each.identity for name, each in self.middleboxes.items()})
+
+    def missing(self, plan: ChainPlan) -> list[str]:
+        """Return the ports of ``plan`` that are not there, so that nothing is known of their counters."""
+        return [port for bridge in plan.bridges for port in bridge.ports if port not in self.switch.ports]
+
+    def with_passed(self, plan: ChainPlan, frames: int) -> Reading:
+        """Return this reading as it is once ``frames`` more frames have passed every hop of the chain of ``plan``."""
+        ports, bridges = dict(self.switch.ports), dict(self.switch.bridges)
+        for bridge in plan.bridges:
+            entrance, exit_ = ports[bridge.ingress_port], ports[bridge.egress_port]
+            ports[bridge.ingress_port] = dataclasses.replace(entrance, rx_packets=entrance.rx_packets + frames)
+            ports[bridge.egress_port] = dataclasses.replace(exit_, tx_packets=exit_.tx_packets + frames)
+            counters = bridges.get(bridge.name)
+            if counters and (flow := counters.forwarding.get(bridge.ports)):
+                flows = {**counters.flows, flow: counters.flows[flow] + frames}
+                bridges[bridge.name] = dataclasses.replace(counters, flows=flows)
+        middleboxes = {
+            name: dataclasses.replace(
+                each,
+                taken_packets=None if each.taken_packets is None else each.taken_packets + frames,
+                given_packets=None if each.given_packets is None else each.given_packets + frames,
+            )
+            for name, each in self.middleboxes.items()
+        }
+        return Reading(dataclasses.replace(self.switch, ports=ports, bridges=bridges), middleboxes)
+
+
 def _bridge_changes(name: str, then: LiveBridge | None, now: LiveBridge | None) -> list[str]:
     if then is None or now is None:
         return [f"bridge {name} {'is gone' if then else 'is new'}"] if then != now else []
@@ -103,28 +145,40 @@ def read_live(testbed: Testbed) -> LiveChain:
     return LiveChain(switch=testbed.switch.live(), middleboxes=testbed.middleboxes.live())
 
 
+def read_before(testbed: Testbed) -> Reading:
+    """Read everything before traffic, the processors last: what reading costs is not the traffic's."""
+    middleboxes = testbed.middleboxes.read()
+    return Reading(testbed.switch.read(), middleboxes)
+
+
+def read_after(testbed: Testbed) -> Reading:
+    """Read everything after traffic, the processors first."""
+    switch = testbed.switch.read()
+    return Reading(switch, testbed.middleboxes.read())
+
+
 def plan_for(testbed: Testbed, length: int) -> ChainPlan:
     """Return the plan of a chain on this testbed."""
     return plan_chain(length, testbed.hosts.server_ports)
 
 
-def converge(testbed: Testbed, plan: ChainPlan, tell: Callable[[str], None] = lambda _: None) -> LiveChain:
-    """Make the live chain the one of ``plan`` if it is not, and return it.
+def converge(testbed: Testbed, plan: ChainPlan, tell: Callable[[str], None] = lambda _: None) -> Reading:
+    """Make the live chain the one of ``plan`` if it is not, and return what is read of it.
 
     Raises:
         MiddlebenchError: a step failed, or the chain is still another one.
     """
     try:
-        live = read_live(testbed)
+        reading = read_before(testbed)
     except MiddlebenchError as error:  # such as a switch that does not run: deploying starts it, or says why not
         differences = [f"what is live cannot be read: {error.happened}"]
     else:
-        differences = live.differences(plan)
+        differences = reading.live.differences(plan)
     if not differences:
-        return live
+        return reading
     tell(f"chain({plan.length}) is not live ({differences[0]}): deploying it")
     deploy(testbed, plan)
-    return read_live(testbed)
+    return read_before(testbed)
 
 
 def deploy(testbed: Testbed, plan: ChainPlan) -> Deployment:

@@ -14,7 +14,7 @@ from middlebench.atomic import write_text
 from middlebench.errors import RecordError
 from middlebench.options import Options
 
-PROTOCOL = "1"
+PROTOCOL = "2"
 """Version of how a cell is measured. Raise it when a change makes older records incomparable: all cells are
 then measured anew, which no other change of code does."""
 
@@ -90,17 +90,93 @@ class Sample(Options):
 
 
 class Hop(Options):
-    """One bridge of the chain: what its two ports counted during the trial, forward direction."""
+    """One bridge of the chain: what was counted at it during the trial, in the direction of travel.
+
+    All counts are differences of readings before the first frame and after the drain, so they are exact.
+    """
 
     bridge: str
     ingress_port: str
     egress_port: str
     entered_packets: int
-    """Reached the bridge at its ingress port."""
+    """Reached the bridge at its ingress port, as the kernel counts that port."""
+    taken_packets: int | None
+    """Taken from that port and looked up in the flow table; None where the switch does not say."""
+    forwarded_packets: int | None
+    """Sent to the egress port by our flow; None where the switch does not say."""
     left_packets: int
-    """Left the bridge by its egress port."""
-    dropped_packets: int
-    """Dropped at either port, as far as the kernel counts it."""
+    """Left the bridge by its egress port, as the kernel counts that port."""
+    refused_packets: int
+    """Dropped at the egress port because nobody took them from it, such as those that a full queue of a tap drops;
+    as far as the kernel counts them."""
+
+
+class MiddleboxCounts(Options):
+    """What one middlebox itself counted during the trial, in the direction of travel."""
+
+    name: str
+    taken_packets: int | None
+    """Taken in at its ingress port; None where it cannot say."""
+    given_packets: int | None
+    """Given out at its egress port; None where it cannot say."""
+
+
+class ProcessorUsage(Options):
+    """What one processor did while traffic ran, in seconds.
+
+    In the window where one machine is both computers, and always of the test computer; else in all of the trial.
+    """
+
+    cpu: int
+    busy_s: float
+    """Did anything for anybody, or was stolen."""
+    softirq_s: float
+    """Of that: in the kernel, moving frames (and other deferred work) on nobody's account."""
+    stolen_s: float
+    """Of that: was given to somebody else by a hypervisor."""
+    idle_s: float
+
+
+class ProcessUsage(Options):
+    """What one process, or one virtual machine, used between the readings before and after the trial."""
+
+    name: str
+    cpu_s: float
+    """Processor seconds of all of its threads."""
+    busiest_thread_s: float
+    """Processor seconds of the thread that used most."""
+    context_switches: int | None
+    """How often its threads gave up or lost the processor; None where that is not known."""
+
+
+class Usage(Options):
+    """Processor time and context switches of everybody who took part. Empty where a driver cannot say."""
+
+    traffic_s: float
+    """Seconds from the first frame to the last one. The readings lie somewhat further apart."""
+    test_computer: tuple[ProcessorUsage, ...]
+    middlebox_server: tuple[ProcessorUsage, ...]
+    generator: tuple[ProcessUsage, ...]
+    switch: tuple[ProcessUsage, ...]
+    middleboxes: tuple[ProcessUsage, ...]
+
+
+Cause = Literal["offered load", "generator", "link", "switch", "middlebox", "server CPU", "unknown"]
+"""What can limit a cell; see :mod:`middlebench.limits`."""
+
+
+class Limit(Options):
+    """What limited the cell: the verdict and what it rests on."""
+
+    cause: Cause
+    place: str
+    """Where most of the lost packets died, such as `bridge 0 (in)`; empty where none was lost."""
+    lost_packets: int
+    """Of the whole trial."""
+    unaccounted_packets: Count
+    """Of those: packets for which the counters name no place, or contradict each other."""
+    evidence: str
+    """In words and figures."""
 
 
 class Attestation(Options):
@@ -116,7 +192,7 @@ class Attestation(Options):
 class Record(Options):
     """One cell, measured."""
 
-    format: Literal["middlebench-record/1"] = "middlebench-record/1"
+    format: Literal["middlebench-record/2"] = "middlebench-record/2"
     cell: Cell
     place: Place | None = None
     """In the order of the run; None for a cell that was measured outside of it."""
@@ -132,6 +208,9 @@ class Record(Options):
     samples: tuple[Sample, ...]
     attestation: Attestation
     hops: tuple[Hop, ...]
+    middleboxes: tuple[MiddleboxCounts, ...]
+    usage: Usage
+    limit: Limit
     flags: tuple[str, ...]
     """What a reader must know before using the figures, such as `generator-limited`."""
 

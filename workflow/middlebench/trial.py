@@ -9,13 +9,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from middlebench.accounting import account
+from middlebench.between import hops_between, middleboxes_between, usage_between
 from middlebench.chain import ChainPlan
-from middlebench.convergence import LiveChain, converge, deploy, plan_for, prove_path, read_live
+from middlebench.convergence import (
+    LiveChain,
+    Reading,
+    converge,
+    deploy,
+    plan_for,
+    prove_path,
+    read_after,
+    read_before,
+)
 from middlebench.errors import MiddlebenchError, TrialError
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Probe, Traffic
-from middlebench.record import Attestation, Cell, Components, Counts, Hop, Record, Sample, Settings
-from middlebench.switches.base import PortCounters
+from middlebench.limits import OFFERED, limit_of
+from middlebench.record import (
+    Attestation,
+    Cell,
+    Components,
+    Counts,
+    Hop,
+    Limit,
+    MiddleboxCounts,
+    Record,
+    Sample,
+    Settings,
+    Usage,
+)
 from middlebench.testbed import Testbed
 
 LINE_RATE_TOLERANCE = 0.01
@@ -23,8 +46,6 @@ LINE_RATE_TOLERANCE = 0.01
 QUEUE_PACKETS = 256
 """Besides, what one queue (a ring of virtio or Xen) may have kept back before the window and hand over in it."""
 GENERATOR_LIMITED = "generator-limited"
-GENERATOR_LIMIT = 0.99
-"""Offered below this share of intended is the generator's limit, not a loss of the chain."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +56,11 @@ class Outcome:
     traffic: Traffic
     counts: Counts
     hops: tuple[Hop, ...]
+    middleboxes: tuple[MiddleboxCounts, ...]
+    usage: Usage
+    limit: Limit
+    after: Reading
+    """The chain and its counters behind the trial."""
 
 
 def measure(
@@ -67,8 +93,11 @@ def measure(
             Sample(t_s=round(each.t_s, 6), sent_packets=each.sent_packets, received_packets=each.received_packets)
             for each in outcome.traffic.samples
         ),
-        attestation=attest(before, probe),
+        attestation=attest(before.live, probe),
         hops=outcome.hops,
+        middleboxes=outcome.middleboxes,
+        usage=outcome.usage,
+        limit=outcome.limit,
         flags=flags_of(outcome.counts),
     )
     return record, outcome.traffic.raw
@@ -76,38 +105,43 @@ def measure(
 
 def prepare(
     testbed: Testbed, plan: ChainPlan, frame_bytes: int, tell: Callable[[str], None] = lambda _: None
-) -> tuple[LiveChain, Probe]:
-    """Make the chain of ``plan`` the live one, prove that frames of this size pass every hop, and return both.
+) -> tuple[Reading, Probe]:
+    """Make the chain of ``plan`` the live one, and prove that frames of this size pass every hop.
+
+    Returns:
+        The chain and its counters behind the probes, and the probes.
 
     Raises:
         TrialError: no probe passes, even of a chain that was just deployed.
         MiddlebenchError: the chain could not be had.
     """
-    live = converge(testbed, plan, tell)
+    reading = converge(testbed, plan, tell)
     try:
-        return live, prove_path(testbed, plan, frame_bytes)
+        probe = prove_path(testbed, plan, frame_bytes)
     except TrialError as error:
         tell(f"{error}\nthe chain looks right but does not forward: deploying it anew")
-    deploy(testbed, plan)
-    live = read_live(testbed)
-    return live, prove_path(testbed, plan, frame_bytes)
+        deploy(testbed, plan)
+        reading = read_before(testbed)
+        probe = prove_path(testbed, plan, frame_bytes)
+    return reading.with_passed(plan, probe.returned), probe
 
 
-def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: LiveChain) -> Outcome:
+def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: Reading) -> Outcome:
     """Run traffic once over the live chain, under watch, and see that nothing else changed meanwhile.
 
     Args:
         testbed: the testbed, with the chain on it.
         plan: the chain's plan.
         load: what to send.
-        before: the live chain as it was proven; any change since then voids the trial.
+        before: the chain and its counters as they are now: what :func:`prepare` returned, or ``after`` of the
+            outcome of the trial before this one. Any change of the chain since then voids the trial.
 
     Raises:
-        TrialError: the trial ran but must not be believed.
+        TrialError: the trial ran but must not be believed; the message says where its packets died.
         MiddlebenchError: there was no traffic, or no counters.
     """
     doing = f"measuring n={plan.length}, {load.frame_bytes} B on {testbed.name}"
-    counters = testbed.switch.counters()
+    link_bps = testbed.options.site.link.rate_bps
     with testbed.middleboxes.watch() as watch:
         try:
             traffic = testbed.generator.run(load, watch.fired)
@@ -115,13 +149,27 @@ def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: LiveChain) 
             if watch.problem:
                 raise _void(doing, [watch.problem]) from error
             raise
-    counters_after = testbed.switch.counters()
-    check(doing, load, testbed.options.site.link.rate_bps, traffic, before, read_live(testbed))
+    after = read_after(testbed)
+    problems = problems_of(load, link_bps, traffic, before.live, after.live)
+    if missing := {*before.missing(plan), *after.missing(plan)}:
+        raise _void(doing, [*problems, f"nothing is counted at {', '.join(sorted(missing))} any more"])
+    counts = counts_of(load, traffic)
+    hops = hops_between(plan, before.switch, after.switch)
+    middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
+    if problems:
+        found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes)
+        raise _void(doing, [*problems, str(found)])
+    usage = usage_between(plan, before, after, traffic, testbed.hosts.test_computer.cpus)
+    line_rate_packets = line_rate_pps(link_bps, load.frame_bytes) * counts.window_s
     return Outcome(
         load=load,
         traffic=traffic,
-        counts=counts_of(load, traffic),
-        hops=hops_between(plan, counters, counters_after),
+        counts=counts,
+        hops=hops,
+        middleboxes=middleboxes,
+        usage=usage,
+        limit=limit_of(counts, line_rate_packets, hops, middleboxes, usage),
+        after=after,
     )
 
 
@@ -155,7 +203,7 @@ def counts_of(load: Load, traffic: Traffic) -> Counts:
 
 def flags_of(counts: Counts) -> tuple[str, ...]:
     """Return what a reader must know before using these counts."""
-    limited = counts.offered_packets < GENERATOR_LIMIT * counts.intended_packets
+    limited = counts.offered_packets < OFFERED * counts.intended_packets
     return (GENERATOR_LIMITED,) if limited else ()
 
 
@@ -164,39 +212,15 @@ def attest(live: LiveChain, probe: Probe) -> Attestation:
     return Attestation(fingerprint=live.fingerprint, probes_sent=probe.sent, probes_returned=probe.returned)
 
 
-def hops_between(plan: ChainPlan, before: dict[str, PortCounters], after: dict[str, PortCounters]) -> tuple[Hop, ...]:
-    """Return what each bridge's ports counted between two readings."""
-
-    def dropped(port: str) -> int:
-        then, now = before[port], after[port]
-        return now.rx_dropped - then.rx_dropped + now.tx_dropped - then.tx_dropped
-
-    return tuple(
-        Hop(
-            bridge=bridge.name,
-            ingress_port=bridge.ingress_port,
-            egress_port=bridge.egress_port,
-            entered_packets=after[bridge.ingress_port].rx_packets - before[bridge.ingress_port].rx_packets,
-            left_packets=after[bridge.egress_port].tx_packets - before[bridge.egress_port].tx_packets,
-            dropped_packets=dropped(bridge.ingress_port) + dropped(bridge.egress_port),
-        )
-        for bridge in plan.bridges
-    )
-
-
-def check(doing: str, load: Load, link_bps: float, traffic: Traffic, before: LiveChain, after: LiveChain) -> None:
-    """Demand that a trial may be believed.
+def problems_of(load: Load, link_bps: float, traffic: Traffic, before: LiveChain, after: LiveChain) -> list[str]:
+    """Return, a sentence each, why a trial must not be believed; none when it may.
 
     Args:
-        doing: what was being measured, for the message.
         load: what was asked for.
         link_bps: line rate of the links in bits/s.
         traffic: what was counted.
         before: the live chain before the trial.
         after: the live chain after it.
-
-    Raises:
-        TrialError: it may not; the message says what was met.
     """
     demand_believable(doing, load, link_bps, traffic, after.changes_since(before))
 
@@ -223,8 +247,7 @@ def demand_believable(doing: str, load: Load, link_bps: float, traffic: Traffic,
     for side, packets in (("offered", traffic.offered_packets), ("received", traffic.received_packets)):
         if packets > most:
             problems.append(f"{packets} packets {side} in {traffic.window_s:.3f} s is above line rate ({most:.0f})")
-    if problems:
-        raise _void(doing, problems)
+    return problems
 
 
 def _void(doing: str, problems: list[str]) -> TrialError:

@@ -17,6 +17,7 @@ import pandas as pd
 from middlebench import frames
 from middlebench.atomic import write_text
 from middlebench.errors import RecordError
+from middlebench.limits import busy_ratio
 from middlebench.record import Cell, Record
 
 TEXT, COUNT, QUANTITY = "str", "Int64", "float64"
@@ -59,6 +60,11 @@ COLUMNS = (
         "share of all frames sent in the trial, warm-up included, that had not arrived when the drain ended: "
         "1 - trial_received_packets / trial_sent_packets, and not received over offered in the window",
     ),
+    Column("limit", TEXT, "", "what limited the cell; its evidence is in the record"),
+    Column("lost_at", TEXT, "", "where most of the lost frames died; empty where none was lost"),
+    Column("unaccounted_packets", COUNT, "frames", "lost frames for which the counters name no place"),
+    Column("server_busy_ratio", QUANTITY, "", "share of the window in which the server's processors were busy"),
+    Column("test_computer_busy_ratio", QUANTITY, "", "the same of the test computer's processors"),
     Column("trial_sent_packets", COUNT, "frames", "frames sent in the whole trial, warm-up included"),
     Column("trial_received_packets", COUNT, "frames", "frames received in the whole trial, until the drain ended"),
     Column("flags", TEXT, "", "what a reader must know about the cell, joined by `;`"),
@@ -164,6 +170,11 @@ def _row(record: Record) -> dict[str, object]:
         "received_kpps": received_pps / 1e3,
         "received_mbps": frames.throughput_mbps(received_pps, cell.frame_bytes),
         "loss_ratio": _loss_ratio(counts.trial_sent_packets, counts.trial_received_packets),
+        "limit": record.limit.cause,
+        "lost_at": record.limit.place,
+        "unaccounted_packets": record.limit.unaccounted_packets,
+        "server_busy_ratio": busy_ratio(record.usage.middlebox_server),
+        "test_computer_busy_ratio": busy_ratio(record.usage.test_computer),
         "trial_sent_packets": counts.trial_sent_packets,
         "trial_received_packets": counts.trial_received_packets,
         "flags": ";".join(record.flags),

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 from middlebench.hosts.base import Host
 from middlebench.options import Options
+from middlebench.record import ProcessorUsage, ProcessUsage
 from middlebench.sites.base import Ports
 
 
@@ -60,6 +61,14 @@ class Traffic:
     """Reached the receiver in that time and in the drain after it."""
     stray_packets: int
     """Reached either port without being ours, as far as sizes can tell; 0 in a trial to be believed."""
+    traffic_s: float
+    """Seconds from the first frame to the last one."""
+    processors: tuple[ProcessorUsage, ...]
+    """What all processors of the machine did in the window; it may be more than the test computer."""
+    machine: str
+    """What tells that machine from others."""
+    usage: ProcessUsage | None
+    """What the generator's own processes used in the whole trial; None where that is not known."""
     samples: tuple[Sample, ...]
     raw: str
     """What the tools said, as they said it."""

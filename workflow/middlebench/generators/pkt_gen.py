@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from pathlib import Path
 from threading import Event
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -26,9 +25,9 @@ from middlebench.generators.pkt_gen_output import Moment, Report, complaint, cut
 from middlebench.generators.trafgen import PROBE_NONCE_BYTES, PROBE_SECONDS
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.sites.base import Ports
+from middlebench.usage import agent_text, parse_processors, processors_between, started_process
 
-AGENT = Path(pkt_gen_agent.__file__)
-PROBE_AGENT = Path(traffic_agent.__file__)
+AGENT, PROBE_AGENT = agent_text(pkt_gen_agent), agent_text(traffic_agent)
 LONGEST_INTERVAL_MS = 500
 SHORTEST_INTERVAL_MS = 20
 """pkt-gen passes over intervals below 10 ms."""
@@ -164,6 +163,10 @@ class PktGen:
             trial_sent_packets=sender.packets,
             trial_received_packets=receiver.packets,
             stray_packets=early + _strange_sizes(load, sender, receiver),
+            traffic_s=float(answer["stopped"]) - begin + load.warm_up_s,
+            processors=processors_between(*map(parse_processors, answer["processors"])),
+            machine=answer["machine"],
+            usage=started_process("pkt-gen, both sides", answer["usage"]),
             samples=tuple(
                 Sample(
                     t_s=each.at_s - first.at_s,
@@ -203,11 +206,11 @@ class PktGen:
             raise self._error("frames still arrived when the receiver was stopped" if whole else "nobody saw the drain")
 
     def _ask(
-        self, agent: Path, request: dict[str, Any], deadline: Deadline, cancel: Event | None = None
+        self, agent: str, request: dict[str, Any], deadline: Deadline, cancel: Event | None = None
     ) -> dict[str, Any]:
         """Run an agent on the test computer and return its answer."""
         result = self._host.run(
-            [self._host.python, "-I", "-S", "-c", agent.read_text(), json.dumps(request)],
+            [self._host.python, "-I", "-S", "-c", agent, json.dumps(request)],
             lifeline=True,
             deadline=deadline,
             cancel=cancel,

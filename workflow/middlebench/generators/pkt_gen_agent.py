@@ -17,7 +17,10 @@ import struct
 import subprocess
 import sys
 import time
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+if TYPE_CHECKING:  # its text stands before ours
+    from middlebench.hosts.usage_agent import children_usage, machine, processors
 
 READY = "Ready..."
 """What pkt-gen says when it has waited for the link and starts."""
@@ -120,9 +123,10 @@ def main(request: dict[str, Any]) -> None:
     sending = sender.started
     await_links(request["ports"], request["link_s"])
     wait(request["warm_up_s"])
-    begin = time.time()
+    begin, idle = time.time(), processors()
     # A line tells of an interval behind it: the last ones of the window come after it.
     wait(request["window_s"] + request["lines_s"])
+    used = processors()
     sender.interrupt()
     stopped = time.time()
     wait(request["drain_s"])
@@ -136,6 +140,9 @@ def main(request: dict[str, Any]) -> None:
                 "sending": sending,
                 "begin": begin,
                 "stopped": stopped,
+                "processors": [idle, used],
+                "machine": machine(),
+                "usage": children_usage(),
             }
         ),
         flush=True,

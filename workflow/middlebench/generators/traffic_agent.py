@@ -17,7 +17,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+if TYPE_CHECKING:  # its text stands before ours
+    from middlebench.hosts.usage_agent import children_usage, machine, processors
 
 Request = dict[str, Any]
 Counters = dict[str, tuple[int, int, int, int]]
@@ -159,7 +162,7 @@ def load(request: Request) -> dict[str, object]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        samples = []
+        samples, spent = [], []
         try:
             start = time.monotonic()
             if not await_first_frame(generator, ports[0], before, start + request["start_limit_s"]):
@@ -172,12 +175,15 @@ def load(request: Request) -> dict[str, object]:
                 if caller_is_gone(max(0.0, start + moment - time.monotonic())):
                     sys.exit(1)
                 samples.append(read_counters(ports))
+                spent.append(processors())
             ended_early = request["end_limit_s"] is None and generator.poll() is not None
             if request["end_limit_s"] is not None:
                 await_end(generator, start + request["end_limit_s"])
                 samples.append(read_counters(ports))
+                spent.append(processors())
         finally:
             said = stop(generator, log)
+    traffic_s = time.monotonic() - start
     end = time.monotonic() + request["drain_limit_s"]
     last, drained = read_counters(ports), False
     while not drained and time.monotonic() < end:
@@ -192,6 +198,10 @@ def load(request: Request) -> dict[str, object]:
         "before": before,
         "samples": samples,
         "after": last[1],
+        "traffic_s": traffic_s,
+        "processors": [spent[0], spent[-1]],
+        "machine": machine(),
+        "usage": children_usage(),
         "said": said,
     }
 

@@ -21,8 +21,9 @@ from middlebench.generators import paced_sender, traffic_agent
 from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.sites.base import Ports
+from middlebench.usage import agent_text, parse_processors, processors_between, started_process
 
-AGENT = Path(traffic_agent.__file__)
+AGENT = agent_text(traffic_agent)
 PACED_SENDER = Path(paced_sender.__file__)
 SILENCE_SECONDS = 0.01
 """The ports must be silent this long before a trial: nothing but our frames is counted."""
@@ -144,6 +145,10 @@ class Trafgen:
             trial_sent_packets=trial_sent,
             trial_received_packets=trial_received,
             stray_packets=backwards + strange_sizes,
+            traffic_s=answer["traffic_s"],
+            processors=processors_between(*map(parse_processors, answer["processors"])),
+            machine=answer["machine"],
+            usage=started_process("trafgen", answer["usage"]),
             samples=tuple(
                 Sample(t_s=moment - start, sent_packets=tx_now - sent[0], received_packets=rx_now - received[0])
                 for (moment, _), tx_now, rx_now in zip(answer["samples"], sent, received, strict=True)
@@ -155,7 +160,7 @@ class Trafgen:
         """Run the agent on the test computer and return its answer."""
         request = {**request, "tx_port": self._tx_port, "rx_port": self._rx_port}
         result = self._host.run(
-            [self._host.python, "-I", "-S", "-c", AGENT.read_text(), json.dumps(request)],
+            [self._host.python, "-I", "-S", "-c", AGENT, json.dumps(request)],
             lifeline=True,
             deadline=deadline,
             cancel=cancel,

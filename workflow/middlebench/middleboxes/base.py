@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol
 from middlebench.chain import ChainPlan
 from middlebench.hosts.base import Host
 from middlebench.options import Options
+from middlebench.usage import ProcessTimes
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,20 @@ class Start:
     """Resident memory in KiB once it forwards; None where it has no memory of its own."""
     private_kib: int | None
     """The part of it that it shares with nobody, in KiB."""
+
+
+@dataclass(frozen=True)
+class MiddleboxReading:
+    """All that can be read of one middlebox at one moment; None for what it cannot say."""
+
+    identity: str
+    """What identifies this very one, as in :meth:`Middleboxes.live`."""
+    usage: ProcessTimes | None = None
+    """What it has used of the server's processors."""
+    taken_packets: int | None = None
+    """Frames that it has taken in at its ingress port since it started, by its own count."""
+    given_packets: int | None = None
+    """Frames that it has given out at its egress port since it started, by its own count."""
 
 
 @dataclass
@@ -89,6 +104,9 @@ class Middleboxes(Protocol):
 
     def live(self) -> dict[str, str]:
         """Return the middleboxes of ours that run now: name to what identifies this very one."""
+
+    def read(self) -> dict[str, MiddleboxReading]:
+        """Return all that can be read of the middleboxes of ours that run now, by name."""
 
     def watch(self) -> AbstractContextManager[Watch]:
         """Watch all middleboxes of ours for as long as the context lasts."""

@@ -15,7 +15,7 @@ from middlebench import LABEL
 from middlebench.chain import ChainPlan
 from middlebench.errors import HostError, MiddleboxError
 from middlebench.hosts.base import Host
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
 
 CREATE = """
 set -eu
@@ -119,6 +119,14 @@ class NetnsMiddleboxes:
             for kind, name, inode in facts
             if kind == "namespace"
         }
+
+    def read(self) -> dict[str, MiddleboxReading]:
+        """Return each namespace's identity.
+
+        It has no process: the kernel forwards on nobody's account (softirq). It has no counts of its own either:
+        both ends of a veth pair share theirs.
+        """
+        return {name: MiddleboxReading(identity) for name, identity in self.live().items()}
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -25,10 +25,11 @@ from middlebench.environment import BUILT_HERE
 from middlebench.errors import MiddleboxError
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes import qemu_agent
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
 from middlebench.options import Options as BaseOptions
+from middlebench.usage import agent_text, parse_process
 
-AGENT = Path(qemu_agent.__file__)
+AGENT = agent_text(qemu_agent)
 QEMU = "qemu-system-x86_64"
 FOLDER = f"/run/{LABEL}-qemu"
 PREFIX = f"{LABEL}-"
@@ -57,6 +58,7 @@ DOING = {
     "live": "looking for",
     "watch": "watching",
     "status": "asking",
+    "read_all": "reading",
     "destroy": "ending",
 }
 """What the agent does on each verb, for messages."""
@@ -186,6 +188,12 @@ class QemuMiddleboxes:
         """Return our machines by name, with the process that each is."""
         return dict(self._ask({"verb": "live"})["live"])
 
+    def read(self) -> dict[str, MiddleboxReading]:
+        """Return each machine's identity, its process's use of the processors, and our unikernel's own counters."""
+        own = self._options.image == "unikernel"
+        answer = self._ask({"verb": "read_all", "counts": own, "limit_s": STATUS_SECONDS})["read"]
+        return {name: machine_reading(said) for name, said in answer.items()}
+
     @contextmanager
     def watch(self) -> Iterator[Watch]:
         """Watch all machines' processes; the first that ends is named in the watch."""
@@ -281,7 +289,7 @@ class QemuMiddleboxes:
         """
         request = {**request, "folder": FOLDER, "prefix": PREFIX}
         result = self._host.run(
-            [self._host.python, "-I", "-S", "-c", AGENT.read_text()],
+            [self._host.python, "-I", "-S", "-c", AGENT],
             stdin=json.dumps(request) + "\n",
             lifeline=request["verb"] == "watch",
             deadline=deadline,
@@ -323,6 +331,17 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[s
         words += ["-netdev", f"tap,id=port{index},ifname={port},script=no,downscript=no"]
         words += ["-device", f"{device},netdev=port{index}"]
     return words
+
+
+def machine_reading(said: Mapping[str, Any]) -> MiddleboxReading:
+    """Return what the agent read of one machine; port 0 of our unikernel is its ingress, port 1 its egress."""
+    ports = said["counted"]["ports"] if said["counted"] else None
+    return MiddleboxReading(
+        identity=said["identity"],
+        usage=parse_process(said["usage"]),
+        taken_packets=ports[0]["rx"] if ports else None,
+        given_packets=ports[1]["tx"] if ports else None,
+    )
 
 
 def _deadline(plan: ChainPlan) -> Deadline:

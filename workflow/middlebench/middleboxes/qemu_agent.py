@@ -9,6 +9,7 @@ The request comes by standard input because a long chain's is longer than an arg
 watching, standard input is a lifeline after that: when it ends, so do we.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -17,7 +18,12 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # its text stands before ours
+    from collections.abc import Collection
+
+    from middlebench.hosts.usage_agent import process_usage
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
@@ -163,21 +169,52 @@ def watch(request: Request) -> Answer:
 
 def status(request: Request) -> Answer:
     """Ask every machine for its counters over its console; return {name: counters}."""
-    answers = {}
-    for name in machines(request["prefix"]):
-        with socket.socket(socket.AF_UNIX) as console:
+    answers = counters(request, machines(request["prefix"]))
+    silent = sorted(name for name, counted in answers.items() if counted is None)
+    return {"failed": silent[0], "happened": "its console does not answer"} if silent else {"status": answers}
+
+
+def counters(request: Request, names: "Collection[str]") -> "dict[str, Answer | None]":
+    """Return each machine's counters, None where its console does not answer; all are asked before any is heard."""
+    consoles: dict[str, socket.socket] = {}
+    answers: dict[str, Answer | None] = dict.fromkeys(names)
+    with contextlib.ExitStack() as opened:
+        for name in names:
+            console = opened.enter_context(socket.socket(socket.AF_UNIX))
             console.settimeout(request["limit_s"])
-            console.connect(f"{request['folder']}/{name}.console")
-            console.sendall(b"s")
-            said = b""
-            while b"\n" not in said[said.find(b"status ") :] or b"status " not in said:
-                data = console.recv(4096)
-                if not data:
-                    return {"failed": name, "happened": "its console closed"}
-                said += data
-        line = said[said.find(b"status ") :].split(b"\n")[0].strip()
-        answers[name] = json.loads(line.removeprefix(b"status "))
-    return {"status": answers}
+            with contextlib.suppress(OSError):
+                console.connect(f"{request['folder']}/{name}.console")
+                console.sendall(b"s")
+                consoles[name] = console
+        for name, console in consoles.items():
+            with contextlib.suppress(OSError):
+                answers[name] = answer_of(console)
+    return answers
+
+
+def answer_of(console: socket.socket) -> "Answer | None":
+    """Return the counters that a machine says on its console; None where that is closed."""
+    said = b""
+    while b"\n" not in said[said.find(b"status ") :] or b"status " not in said:
+        data = console.recv(4096)
+        if not data:
+            return None
+        said += data
+    line = said[said.find(b"status ") :].split(b"\n")[0].strip()
+    return dict(json.loads(line.removeprefix(b"status ")))
+
+
+def read_all(request: Request) -> Answer:
+    """Return {name: identity, what it has used, what it has counted} of the machines that run now."""
+    running = machines(request["prefix"])
+    counted = counters(request, running) if request["counts"] else {}
+    return {
+        "read": {
+            name: {"identity": identity(pid), "usage": process_usage(pid), "counted": counted.get(name)}
+            for name, pid in running.items()
+            if identity(pid)
+        }
+    }
 
 
 def destroy(request: Request) -> Answer:
@@ -209,7 +246,7 @@ def live(request: Request) -> Answer:
 
 
 if __name__ == "__main__":
-    verbs = {each.__name__: each for each in (start, wait, watch, status, destroy, live)}
+    verbs = {each.__name__: each for each in (start, wait, watch, status, read_all, destroy, live)}
     asked = json.loads(sys.stdin.buffer.readline())
     try:
         print(json.dumps(verbs[asked["verb"]](asked)), flush=True)

@@ -8,6 +8,7 @@ second: few are run, each of which does much.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -24,12 +25,13 @@ from middlebench.deadline import Deadline
 from middlebench.errors import HostError, MiddleboxError, last_lines
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.middleboxes import xen_watch_agent
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
 from middlebench.middleboxes.clickos import FOLDER, ClickosImage, ClickosOptions
 from middlebench.middleboxes.xen_domain import Sight, config_file
 from middlebench.middleboxes.xen_images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xenstore import parse_keys
 from middlebench.middleboxes.xl import HOTPLUG_TIMEOUT, Domain, explain, parse_list
+from middlebench.usage import ProcessTimes
 
 AGENT = Path(xen_watch_agent.__file__)
 PREFIX = f"{LABEL}-"
@@ -167,6 +169,24 @@ class XenMiddleboxes:
     def live(self) -> dict[str, str]:
         """Return our domains that run, with number and UUID; one that crashed runs no more."""
         return {each.name: f"domain {each.id}, {each.uuid}" for each in self._ours() if not each.ended}
+
+    def read(self) -> dict[str, MiddleboxReading]:
+        """Return each domain's identity, its processor seconds as ``xl list`` has them, and a Click router's count.
+
+        ClickOS counts what it takes in but not what it gives out, other guests count nothing for us; Xen does not
+        tell how often a domain lost its processor.
+        """
+        readings = {}
+        for domain in self._ours():
+            if domain.ended:
+                continue
+            taken = None
+            if isinstance(self._image, ClickosImage) and self._image.starter == "cosmos":
+                with contextlib.suppress(MiddleboxError):  # it does not say: so be it
+                    taken = self._image.counts(self._host, domain)[0]
+            usage = ProcessTimes({"vcpu": domain.cpu_s}, context_switches=None)
+            readings[domain.name] = MiddleboxReading(f"domain {domain.id}, {domain.uuid}", usage, taken)
+        return readings
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:

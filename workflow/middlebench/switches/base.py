@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from middlebench.chain import ChainPlan
 from middlebench.hosts.base import Host
 from middlebench.options import Options
+from middlebench.usage import ProcessorTimes, ProcessTimes
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,34 @@ class PortCounters:
     """Out of the switch by this port."""
     rx_dropped: int
     tx_dropped: int
+
+
+@dataclass(frozen=True)
+class BridgeCounters:
+    """Frames that a bridge's own flow table has seen, apart from what its ports have."""
+
+    flows: Mapping[str, int]
+    """Frames that each flow has matched, by the flow as the switch writes it. Whatever no flow of ours or of
+    others takes is matched by a flow of the switch's own, so that the sum is all that was taken from the ports."""
+    forwarding: Mapping[tuple[str, str], str]
+    """Which of them are ours: (frames in at, frames out at) to the flow."""
+
+
+@dataclass(frozen=True)
+class SwitchReading:
+    """All that can be read of a switch at one moment, and of the computer that it runs on."""
+
+    live: LiveSwitch
+    ports: Mapping[str, PortCounters]
+    """Of every port on the server, by name."""
+    bridges: Mapping[str, BridgeCounters]
+    """By name, up to the last frame; none where the switch does not count flows."""
+    processors: tuple[Mapping[int, ProcessorTimes], Mapping[int, ProcessorTimes]]
+    """The server's processors by number, at the begin of this reading and at its end."""
+    machine: str
+    """What tells the machine that the server is, or is part of, from others."""
+    daemon: ProcessTimes | None
+    """What the switch's own process has used; None where it has none."""
 
 
 class SwitchOptions(Options):
@@ -100,6 +129,9 @@ class Switch(Protocol):
 
     def counters(self) -> dict[str, PortCounters]:
         """Return the counters of every port on the server, by name."""
+
+    def read(self) -> SwitchReading:
+        """Return all that can be read now, in one go and exact to the last frame that passed."""
 
     def tear_down(self) -> None:
         """Remove all bridges of ours; where there are none, nothing happens."""

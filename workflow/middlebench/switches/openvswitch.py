@@ -10,9 +10,8 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from middlebench import LABEL
 from middlebench.chain import ChainPlan
@@ -20,19 +19,27 @@ from middlebench.deadline import Deadline
 from middlebench.errors import SwitchError
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host, checked
 from middlebench.switches import openvswitch_agent
-from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters
+from middlebench.switches.base import BridgeCounters, LiveBridge, LiveSwitch, PortCounters, SwitchReading
+from middlebench.usage import agent_text, parse_process, parse_processors
 
 OPENFLOW = "OpenFlow13"
 BRIDGE_SECONDS = 3.0
 """What each bridge, or each pair of ports, may add to how long a transaction takes: AF_XDP ports take longest."""
 MARGIN_SECONDS = 5.0
 """How much later than Open vSwitch's tools (OVS_CTL_TIMEOUT, ovs-vsctl(8)) their host gives up: they say why."""
-AGENT = Path(openvswitch_agent.__file__)
+AGENT = agent_text(openvswitch_agent)
 STATISTICS = re.compile(r"(duration|n_packets|n_bytes|n_offload_packets|n_offload_bytes)=[^,]*, ")
 FLOW = re.compile(
     r"^duration=[^,]+, n_packets=\d+, n_bytes=\d+, in_port=(?P<ingress>\d+),actions=output:(?P<egress>\d+)$"
 )
 """A flow of ours, as ``ovs-appctl bridge/dump-flows`` shows it (default table and priority go unsaid)."""
+PACKETS = re.compile(r"\bn_packets=(?P<packets>\d+)")
+PORT_COLUMNS = 16
+"""Of /proc/net/dev behind an interface's name: eight of what it received, eight of what it sent."""
+Settle = Literal["revalidator/purge", "revalidator/wait"]
+"""How a flow's count becomes exact: `purge` has the daemon take down what its datapath has cached, with the counts, at
+once (5 ms; the next frame of each bridge has its flow looked up again); `wait` waits for the next time that the daemon
+does its rounds (up to 0.5 s), and touches nothing."""
 HIDDEN_TABLE = "table_id=254"
 """The daemon's internal table, which every bridge has."""
 
@@ -45,14 +52,16 @@ class OpenVSwitch:
         run_folder: where its sockets are (``OVS_RUNDIR``).
         datapath_type: ``system`` (the kernel's) or ``netdev`` (userspace).
         port_type: Open vSwitch's interface type for ports; empty for the default.
+        settle: how the counts of flows are brought up to date; see :data:`Settle`.
     """
 
-    def __init__(self, host: Host, run_folder: str, datapath_type: str, port_type: str = "") -> None:
+    def __init__(self, host: Host, run_folder: str, datapath_type: str, port_type: str = "", *, settle: Settle) -> None:
         self._host = host
         self._run_folder = run_folder
         self._environment = ["env", *(f"OVS_{kind}DIR={run_folder}" for kind in ("RUN", "LOG", "DB"))]
         self._datapath_type = datapath_type
         self._port_type = port_type
+        self._settle = settle
 
     def run(self, *argv: str, check: bool = True, stdin: str = "", deadline: Deadline | None = None) -> CommandResult:
         """Run one of Open vSwitch's tools against this instance; it gives up by itself just before the deadline."""
@@ -103,15 +112,19 @@ class OpenVSwitch:
 
     def live(self) -> LiveSwitch:
         """Return our bridges, their working ports and their flows."""
-        answer = json.loads(checked(self._agent("describe", LABEL), check=True).stdout)
-        return LiveSwitch(
-            bridges={bridge["name"]: live_bridge(bridge) for bridge in answer["bridges"]},
-            identity=json.dumps(
-                [
-                    answer["daemon"],
-                    *([each["name"], each["deployment"], each["datapath_type"]] for each in answer["bridges"]),
-                ]
-            ),
+        return live_switch(json.loads(checked(self._agent("describe", LABEL), check=True).stdout))
+
+    def read(self) -> SwitchReading:
+        """Return our bridges with what their flows have counted, all ports' counters, and what the daemon has used."""
+        answer = json.loads(checked(self._agent("read", LABEL, self._settle), check=True).stdout)
+        begin, end = (parse_processors(stat, self._host.cpus) for stat in answer["processors"])
+        return SwitchReading(
+            live=live_switch(answer),
+            ports=parse_ports(answer["ports"]),
+            bridges={bridge["name"]: bridge_counters(bridge) for bridge in answer["bridges"]},
+            processors=(begin, end),
+            machine=answer["machine"],
+            daemon=parse_process(answer["usage"]),
         )
 
     def counters(self) -> dict[str, PortCounters]:
@@ -130,7 +143,7 @@ class OpenVSwitch:
         return first.rpartition(" ")[2]
 
     def _agent(self, verb: str, *argv: str, stdin: str = "") -> CommandResult:
-        command = [self._host.python, "-I", "-S", "-c", AGENT.read_text(), verb, self._run_folder, *argv]
+        command = [self._host.python, "-I", "-S", "-c", AGENT, verb, self._run_folder, *argv]
         return self._host.run(command, stdin=stdin, check=False)
 
 
@@ -140,32 +153,73 @@ def interface_counters(host: Host) -> dict[str, PortCounters]:
     Raises:
         HostError: they could not be read.
     """
-    result = host.run(["ip", "-json", "-statistics", "link", "show"])
-    return {
-        interface["ifname"]: PortCounters(
-            rx_packets=interface["stats64"]["rx"]["packets"],
-            tx_packets=interface["stats64"]["tx"]["packets"],
-            rx_dropped=interface["stats64"]["rx"]["dropped"],
-            tx_dropped=interface["stats64"]["tx"]["dropped"],
-        )
-        for interface in json.loads(result.stdout)
-    }
+    return parse_ports(host.run(["cat", "/proc/net/dev"]).stdout)
+
+
+def parse_ports(table: str) -> dict[str, PortCounters]:
+    """Return the counters of every interface in a text of /proc/net/dev (proc(5)), whose first two lines are a head.
+
+    Raises:
+        ValueError: this is not such a text.
+    """
+    found = {}
+    for line in table.splitlines()[2:]:
+        name, _, rest = line.rpartition(":")
+        values = [int(word) for word in rest.split()]
+        if len(values) != PORT_COLUMNS:
+            raise ValueError(f"this is not a row of /proc/net/dev: {line!r}")
+        found[name.strip()] = PortCounters(values[1], values[9], values[3], values[11])
+    return found
+
+
+def live_switch(answer: Mapping[str, Any]) -> LiveSwitch:
+    """Return the bridges from the agent's description of them."""
+    return LiveSwitch(
+        bridges={bridge["name"]: live_bridge(bridge) for bridge in answer["bridges"]},
+        identity=json.dumps(
+            [
+                answer["daemon"],
+                *([each["name"], each["deployment"], each["datapath_type"]] for each in answer["bridges"]),
+            ]
+        ),
+    )
+
+
+def bridge_counters(described: Mapping[str, Any]) -> BridgeCounters:
+    """Return what one bridge's flows have counted, from the agent's description of it.
+
+    The rules of the daemon's own table are among them: they count what no flow took.
+    """
+    flows: dict[str, int] = {}
+    for line in described["flows"].splitlines():
+        if match := PACKETS.search(line):
+            name = STATISTICS.sub("", line).strip()
+            flows[name] = flows.get(name, 0) + int(match["packets"])
+    return BridgeCounters(flows=flows, forwarding=dict(_forwarding(described)))
+
+
+def _forwarding(described: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield the flows from one working port to another as (frames in at, frames out at) and the flow's text."""
+    working = {each["ofport"]: each["name"] for each in described["interfaces"] if not each["error"]}
+    for line in described["flows"].splitlines():
+        if match := FLOW.match(line):
+            ends = [working.get(int(match[side])) for side in ("ingress", "egress")]
+            if all(ends):
+                yield (str(ends[0]), str(ends[1])), STATISTICS.sub("", line).strip()
 
 
 def live_bridge(described: Mapping[str, Any]) -> LiveBridge:
     """Return one bridge from the agent's description of it."""
-    working = {each["ofport"]: each["name"] for each in described["interfaces"] if not each["error"]}
-    pairs: set[tuple[str, str]] = set()
+    pairs = {flow: ends for ends, flow in _forwarding(described)}
     foreign = [
         f"port {each['name']} does not work: {each['error']}" for each in described["interfaces"] if each["error"]
     ]
     for line in described["flows"].splitlines():
-        if HIDDEN_TABLE in line:
-            continue
-        match = FLOW.match(line)
-        ends = [working.get(int(match[side])) for side in ("ingress", "egress")] if match else []
-        if ends and all(ends):
-            pairs.add((str(ends[0]), str(ends[1])))
-        elif line.strip():
-            foreign.append(f"flow {STATISTICS.sub('', line).strip()} is not ours")
-    return LiveBridge(ports=frozenset(working.values()), flows=frozenset(pairs), foreign=tuple(sorted(foreign)))
+        flow = STATISTICS.sub("", line).strip()
+        if flow and HIDDEN_TABLE not in flow and flow not in pairs:
+            foreign.append(f"flow {flow} is not ours")
+    return LiveBridge(
+        ports=frozenset(each["name"] for each in described["interfaces"] if not each["error"]),
+        flows=frozenset(pairs.values()),
+        foreign=tuple(sorted(foreign)),
+    )

@@ -5,8 +5,9 @@
 bridge's own socket, which carries OpenFlow 1.3. Standard library only: it is handed to the host's
 own ``python3`` as text.
 
-    python3 -c THIS describe RUN_FOLDER OWNER    answers one JSON object on standard output
-    python3 -c THIS steer RUN_FOLDER             reads [[bridge, port, port], …] on standard input
+    python3 -c THIS describe RUN_FOLDER OWNER     answers one JSON object on standard output
+    python3 -c THIS read RUN_FOLDER OWNER SETTLE  the same and all counters, once they are up to date
+    python3 -c THIS steer RUN_FOLDER              reads [[bridge, port, port], …] on standard input
 """
 
 import json
@@ -15,7 +16,10 @@ import socket
 import struct
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # its text stands before ours
+    from middlebench.hosts.usage_agent import machine, process_usage, processors
 
 SECONDS = 10.0
 DEVICE_TYPES = ("", "system", "tap", "afxdp", "afxdp-nonpmd")
@@ -93,6 +97,28 @@ def daemon(folder: str) -> int:
 
 def describe(folder: str, owner: str) -> None:
     """Print what is there."""
+    print(json.dumps(described(folder, owner)))
+
+
+def read(folder: str, owner: str, settle: str) -> None:
+    """Print what is there, what was counted, and what the daemon and the processors have used.
+
+    ``settle`` is the command of ovs-vswitchd(8) by which flows of OpenFlow learn what the datapath has
+    counted for them, which they do by themselves some time in the next half second.
+    """
+    begin = processors()
+    pid = daemon(folder)
+    usage = process_usage(pid)
+    Connection(os.path.join(folder, f"ovs-vswitchd.{pid}.ctl")).call(settle, [])
+    answer = described(folder, owner)
+    with open("/proc/net/dev") as table:
+        ports = table.read()
+    used = {"usage": usage, "machine": machine(), "processors": [begin, processors()]}
+    print(json.dumps({**answer, **used, "ports": ports}))
+
+
+def described(folder: str, owner: str) -> dict[str, Any]:
+    """Return our bridges with their ports and flows, and the daemon's process id."""
     database = Connection(os.path.join(folder, "db.sock"))
     selected = database.call(
         "transact",
@@ -114,11 +140,11 @@ def describe(folder: str, owner: str) -> None:
     devices = {device for _, device in socket.if_nameindex()}
     pid = daemon(folder)
     control = Connection(os.path.join(folder, f"ovs-vswitchd.{pid}.ctl"))
-    described: list[dict[str, Any]] = []
+    found_bridges: list[dict[str, Any]] = []
     for row in bridges:
         name = row["name"]
         found = [interface[member[1]] for port in members(row["ports"]) for member in interfaces_of[port[1]]]
-        described.append(
+        found_bridges.append(
             {
                 "name": name,
                 "deployment": plain(row["external_ids"]).get("deployment"),
@@ -127,7 +153,7 @@ def describe(folder: str, owner: str) -> None:
                 "flows": control.call("bridge/dump-flows", [name]),
             }
         )
-    print(json.dumps({"daemon": pid, "bridges": described}))
+    return {"daemon": pid, "bridges": found_bridges}
 
 
 OFP_VERSION = 4  # OpenFlow 1.3
@@ -213,6 +239,8 @@ if __name__ == "__main__":
     try:
         if verb == "describe":
             describe(*arguments)
+        elif verb == "read":
+            read(*arguments)
         else:
             steer(*arguments)
     except OSError as problem:

@@ -11,7 +11,7 @@ from middlebench import LABEL
 from middlebench.chain import ChainPlan
 from middlebench.errors import HostError, SwitchError
 from middlebench.hosts.base import Host
-from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions
+from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
 from middlebench.switches.openvswitch import OpenVSwitch
 
 FOLDER = f"/run/{LABEL}-openvswitch"
@@ -84,7 +84,9 @@ class PrivateOpenVSwitch:
         self._host = host
         kernel = options.datapath == "kernel"
         port_type = "" if options.port_type == "system" else options.port_type
-        self._switch = OpenVSwitch(host, FOLDER, "system" if kernel else "netdev", "" if kernel else port_type)
+        self._switch = OpenVSwitch(
+            host, FOLDER, "system" if kernel else "netdev", "" if kernel else port_type, settle="revalidator/purge"
+        )
 
     def start(self) -> None:
         """Start the database server and the switch daemon, unless they answer."""
@@ -123,6 +125,10 @@ class PrivateOpenVSwitch:
     def counters(self) -> dict[str, PortCounters]:
         """Return the counters of every port on the server."""
         return self._switch.counters()
+
+    def read(self) -> SwitchReading:
+        """Return all that can be read now, exact to the last frame."""
+        return self._switch.read()
 
     def tear_down(self) -> None:
         """Remove all bridges of ours."""

@@ -16,7 +16,7 @@ from middlebench.deadline import Deadline
 from middlebench.errors import HostError, SwitchError
 from middlebench.hosts.base import Host
 from middlebench.hosts.interfaces import demand_free
-from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions
+from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
 from middlebench.switches.openvswitch import OpenVSwitch
 
 ANSWERS = """
@@ -57,7 +57,9 @@ class SystemOpenVSwitch:
     def __init__(self, options: Options, host: Host) -> None:
         self._options = options
         self._host = host
-        self._switch = OpenVSwitch(host, options.run_folder, "system" if options.datapath == "kernel" else "netdev")
+        datapath_type = "system" if options.datapath == "kernel" else "netdev"
+        # Others' frames pass this daemon too: what it has cached for them is not ours to take down.
+        self._switch = OpenVSwitch(host, options.run_folder, datapath_type, settle="revalidator/wait")
 
     def start(self) -> None:
         """See that it runs: starting it is its owner's affair."""
@@ -97,6 +99,10 @@ class SystemOpenVSwitch:
     def counters(self) -> dict[str, PortCounters]:
         """Return the counters of every port on the server."""
         return self._switch.counters()
+
+    def read(self) -> SwitchReading:
+        """Return all that can be read now, exact to the last frame."""
+        return self._switch.read()
 
     def tear_down(self) -> None:
         """Remove all bridges of ours."""

@@ -1,0 +1,69 @@
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from middlebench.hosts.usage_agent import children_usage, process_usage, processors
+from middlebench.usage import ProcessTimes, parse_process, parse_processors, process_between, processors_between
+
+STAT = """\
+cpu  49247 54 39154 133383 550 0 9254 47 0 0
+cpu0 14431 39 18740 78911 134 7 3366 19 0 0
+cpu1 34816 14 20414 54471 416 0 5888 27 0 0
+"""
+
+
+def test_every_tick_of_a_processor_is_either_busy_or_idle():
+    times = parse_processors(STAT, ticks=100)
+    assert times.keys() == {0, 1}
+    assert times[0].busy_s == pytest.approx(144.31 + 0.39 + 187.40 + 0.07 + 33.66 + 0.19)
+    assert times[0].idle_s == pytest.approx(789.11 + 1.34)
+    assert (times[1].softirq_s, times[1].stolen_s) == (58.88, 0.27)
+
+
+def test_only_processors_that_are_asked_for_are_told():
+    assert parse_processors(STAT, [1]).keys() == {1}
+
+
+def test_processor_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="processor 7"):
+        parse_processors(STAT, [0, 7])
+
+
+def test_this_machine_tells_of_its_processors():
+    assert parse_processors(processors())
+
+
+@given(st.dictionaries(st.integers(min_value=0, max_value=64), st.integers(min_value=0, max_value=10**9), min_size=1))
+def test_usage_is_the_difference_of_two_readings(ticks):
+    before = parse_processors("".join(f"cpu{cpu} 5 0 0 7 0 0 1 0\n" for cpu in ticks), ticks=100)
+    after = parse_processors("".join(f"cpu{cpu} {5 + used} 0 0 9 0 0 4 0\n" for cpu, used in ticks.items()), ticks=100)
+    for each in processors_between(before, after):
+        assert each.busy_s == pytest.approx((ticks[each.cpu] + 3) / 100)
+        assert (each.softirq_s, each.idle_s) == (pytest.approx(0.03), pytest.approx(0.02))
+
+
+def test_usage_of_a_process_is_that_of_all_its_threads():
+    before = ProcessTimes({"1": 10.0, "2": 5.0, "9": 3.0}, context_switches=100)
+    after = ProcessTimes({"1": 10.5, "2": 6.0, "3": 0.25}, context_switches=170)
+    used = process_between("switch", before, after)
+    assert (used.name, used.cpu_s, used.busiest_thread_s, used.context_switches) == ("switch", 1.75, 1.0, 70)
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, ProcessTimes({}, 0)), (ProcessTimes({}, 0), None), (None, None)])
+def test_process_that_is_missing_in_a_reading_used_nobody_knows_what(before, after):
+    assert process_between("switch", before, after) is None
+
+
+def test_context_switches_that_are_not_known_stay_unknown():
+    times = ProcessTimes({"vcpu": 1.0}, context_switches=None)
+    assert process_between("mbench-1", times, times).context_switches is None
+
+
+def test_a_process_of_this_machine_is_read_and_one_that_is_not_there_is_not():
+    times = parse_process(process_usage(os.getpid()))
+    assert sum(times.threads_s.values()) > 0
+    assert times.context_switches >= 0
+    assert str(os.getpid()) in times.threads_s
+    assert parse_process(process_usage(2**22 + 1)) is None
+    assert parse_process(children_usage()).threads_s.keys() == {"all"}

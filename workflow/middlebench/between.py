@@ -1,0 +1,110 @@
+"""What was counted and used between two readings of a testbed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from middlebench.chain import Bridge, ChainPlan
+from middlebench.convergence import Reading
+from middlebench.generators.base import Traffic
+from middlebench.middleboxes.base import MiddleboxReading
+from middlebench.record import Hop, MiddleboxCounts, Usage
+from middlebench.switches.base import BridgeCounters, SwitchReading
+from middlebench.usage import of_traffic, process_between, processors_between
+
+
+def hops_between(plan: ChainPlan, before: SwitchReading, after: SwitchReading) -> tuple[Hop, ...]:
+    """Return what was counted at each bridge between two readings, all of whose ports are in both."""
+
+    def gained(port: str, counter: str) -> int:
+        return int(getattr(after.ports[port], counter)) - int(getattr(before.ports[port], counter))
+
+    hops = []
+    for bridge in plan.bridges:
+        taken, forwarded = _flows_between(bridge, before.bridges.get(bridge.name), after.bridges.get(bridge.name))
+        hops.append(
+            Hop(
+                bridge=bridge.name,
+                ingress_port=bridge.ingress_port,
+                egress_port=bridge.egress_port,
+                entered_packets=gained(bridge.ingress_port, "rx_packets"),
+                taken_packets=taken,
+                forwarded_packets=forwarded,
+                left_packets=gained(bridge.egress_port, "tx_packets"),
+                refused_packets=gained(bridge.egress_port, "tx_dropped"),
+            )
+        )
+    return tuple(hops)
+
+
+def middleboxes_between(
+    plan: ChainPlan, before: Mapping[str, MiddleboxReading], after: Mapping[str, MiddleboxReading]
+) -> tuple[MiddleboxCounts, ...]:
+    """Return what each middlebox of ``plan`` itself counted between two readings."""
+    counts = []
+    for middlebox in plan.middleboxes:
+        then, now = before.get(middlebox.name), after.get(middlebox.name)
+        same = then is not None and now is not None and then.identity == now.identity
+        counts.append(
+            MiddleboxCounts(
+                name=middlebox.name,
+                taken_packets=_gained(then.taken_packets, now.taken_packets) if same and then and now else None,
+                given_packets=_gained(then.given_packets, now.given_packets) if same and then and now else None,
+            )
+        )
+    return tuple(counts)
+
+
+def usage_between(
+    plan: ChainPlan, before: Reading, after: Reading, traffic: Traffic, test_cpus: Collection[int] = ()
+) -> Usage:
+    """Return what everybody used between two readings with the traffic between them.
+
+    Args:
+        plan: the chain's plan.
+        before: the reading before the traffic.
+        after: the reading after it.
+        traffic: the traffic; what it says of a machine's processors is of its window, and goes before the readings
+            where both computers are parts of one machine.
+        test_cpus: the test computer's processors; empty for all of its machine.
+    """
+    of_window = {each.cpu: each for each in traffic.processors}
+    server = processors_between(before.switch.processors[1], after.switch.processors[0])
+    if traffic.machine == after.switch.machine and all(each.cpu in of_window for each in server):
+        server = tuple(of_window[each.cpu] for each in server)
+    else:
+        server = tuple(of_traffic(each, traffic.traffic_s) for each in server)
+    switch = process_between("switch", before.switch.daemon, after.switch.daemon)
+    middleboxes = (
+        process_between(name, before.middleboxes[name].usage, after.middleboxes[name].usage)
+        for name in (each.name for each in plan.middleboxes)
+        if name in before.middleboxes and name in after.middleboxes
+    )
+    return Usage(
+        traffic_s=round(traffic.traffic_s, 6),
+        test_computer=tuple(each for each in traffic.processors if not test_cpus or each.cpu in test_cpus),
+        middlebox_server=server,
+        generator=(traffic.usage,) if traffic.usage else (),
+        switch=(switch,) if switch else (),
+        middleboxes=tuple(each for each in middleboxes if each),
+    )
+
+
+def _flows_between(
+    bridge: Bridge, before: BridgeCounters | None, after: BridgeCounters | None
+) -> tuple[int | None, int | None]:
+    """Return how many frames a bridge's flow table took in at its ingress port, and sent on to its egress port.
+
+    A flow that came meanwhile began at zero. With a flow that went its count is lost, and nothing can be said.
+    """
+    if before is None or after is None or before.flows.keys() - after.flows.keys():
+        return None, None
+    ours, back = after.forwarding.get(bridge.ports), after.forwarding.get(bridge.ports[::-1])
+    if ours is None or back is None:
+        return None, None
+    gained = {flow: packets - before.flows.get(flow, 0) for flow, packets in after.flows.items()}
+    return sum(gained.values()) - gained[back], gained[ours]
+
+
+def _gained(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before

@@ -1,0 +1,126 @@
+"""Processor time and context switches: what was read at one moment, and what was used between two. Pure.
+
+The readings themselves are taken by :mod:`middlebench.hosts.usage_agent`, outside of the time in which
+traffic runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from middlebench.hosts import usage_agent
+from middlebench.record import ProcessorUsage, ProcessUsage
+
+
+@dataclass(frozen=True)
+class ProcessorTimes:
+    """How one processor has spent its time since the machine started, in seconds."""
+
+    busy_s: float
+    """All but idling and waiting for disks: what others than we used of it, and what was stolen, as well."""
+    softirq_s: float
+    """The part of it in which the kernel moved frames (and did other deferred work) on nobody's account."""
+    stolen_s: float
+    """The part of it that a hypervisor gave to somebody else."""
+    idle_s: float
+
+
+@dataclass(frozen=True)
+class ProcessTimes:
+    """What one process has used since it started."""
+
+    threads_s: Mapping[str, float]
+    """Processor seconds of each of its threads, by thread id."""
+    context_switches: int | None
+    """How often its threads gave up or lost the processor; None where that is not known."""
+
+
+def agent_text(agent: ModuleType) -> str:
+    """Return the text of an agent that calls the functions of ``usage_agent``: both, one behind the other."""
+    return "\n".join(Path(str(module.__file__)).read_text() for module in (usage_agent, agent))
+
+
+def parse_processors(
+    stat: str, cpus: Collection[int] = (), ticks: int = usage_agent.TICKS
+) -> dict[int, ProcessorTimes]:
+    """Return how processors have spent their time, by number.
+
+    Args:
+        stat: the ``cpu`` lines of /proc/stat (proc(5)).
+        cpus: which ones are asked for; empty for all.
+        ticks: ticks a second in which the file counts.
+
+    Raises:
+        ValueError: this is not such a text, or a processor that is asked for is not in it.
+    """
+    found = {}
+    for line in stat.splitlines():
+        name, *words = line.split()
+        if name == "cpu":
+            continue
+        user, nice, system, idle, disk, interrupt, softirq, stolen = (int(word) / ticks for word in words[:8])
+        found[int(name.removeprefix("cpu"))] = ProcessorTimes(
+            busy_s=user + nice + system + interrupt + softirq + stolen,
+            softirq_s=softirq,
+            stolen_s=stolen,
+            idle_s=idle + disk,
+        )
+    if missing := sorted(set(cpus) - set(found)):
+        raise ValueError(f"/proc/stat tells nothing of processor {missing[0]}")
+    return {cpu: times for cpu, times in found.items() if not cpus or cpu in cpus}
+
+
+def parse_process(answer: Mapping[str, Any] | None) -> ProcessTimes | None:
+    """Return what ``usage_agent.process_usage`` has answered; None where there was no such process."""
+    return None if answer is None else ProcessTimes(dict(answer["threads_s"]), int(answer["switches"]))
+
+
+def processors_between(
+    before: Mapping[int, ProcessorTimes], after: Mapping[int, ProcessorTimes]
+) -> tuple[ProcessorUsage, ...]:
+    """Return what was used between two readings of the processors that are in both."""
+    return tuple(
+        ProcessorUsage(
+            cpu=cpu,
+            **{
+                name: round(getattr(after[cpu], name) - getattr(before[cpu], name), 6)
+                for name in ("busy_s", "softirq_s", "stolen_s", "idle_s")
+            },
+        )
+        for cpu in sorted(before.keys() & after.keys())
+    )
+
+
+def of_traffic(used: ProcessorUsage, traffic_s: float) -> ProcessorUsage:
+    """Return what a processor did while traffic ran, from what it did between readings that lie further apart.
+
+    Before the first frame and after the last one hardly anything happens: its busy seconds are the
+    traffic's, and it idled for what is left of that.
+    """
+    return used.model_copy(update={"idle_s": round(max(0.0, traffic_s - used.busy_s), 6)})
+
+
+def process_between(name: str, before: ProcessTimes | None, after: ProcessTimes | None) -> ProcessUsage | None:
+    """Return what a process used between two readings; None where one of them is missing.
+
+    A thread that is in the second reading only has begun meanwhile; what one that ended had used is not known.
+    """
+    if before is None or after is None:
+        return None
+    used = [seconds - before.threads_s.get(thread, 0.0) for thread, seconds in after.threads_s.items()]
+    switches = (after.context_switches, before.context_switches)
+    return ProcessUsage(
+        name=name,
+        cpu_s=round(sum(used), 6),
+        busiest_thread_s=round(max(used, default=0.0), 6),
+        context_switches=None if None in switches else int(switches[0] or 0) - int(switches[1] or 0),
+    )
+
+
+def started_process(name: str, answer: Mapping[str, Any]) -> ProcessUsage | None:
+    """Return what processes used that did not run at the first reading, from what the agent has read of them."""
+    return process_between(name, ProcessTimes({}, 0), parse_process(answer))
