@@ -68,10 +68,10 @@ def test_cells_are_measured_over_ssh_and_the_live_chain_is_found_again(computers
 @pytest.mark.usefixtures("taken_down")
 def test_a_restarted_switch_is_noticed_and_the_chain_made_anew(computers: TwoComputers) -> None:
     testbed = stand_up("two-hosts", computers.options)
-    before = converge(testbed, plan_for(testbed, 1))
+    before = converge(testbed, plan_for(testbed, 1)).live
     computers.restart_switch()
     told: list[str] = []
-    after = converge(testbed, plan_for(testbed, 1), told.append)
+    after = converge(testbed, plan_for(testbed, 1), told.append).live
     assert "is not live" in told[0]
     assert after.switch.identity != before.switch.identity
     record, _ = measure(testbed, testbed.components(), cell(1, 60), settings(offered_load=5.0))

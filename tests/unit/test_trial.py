@@ -3,15 +3,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.convergence import LiveChain
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Traffic
 from middlebench.record import Settings
-from middlebench.switches.base import LiveSwitch
 from middlebench.trial import GENERATOR_LIMITED, counts_of, flags_of, load_of, problems_of
 
 LINK_BPS = 1e9
-LIVE = LiveChain(LiveSwitch(bridges={}, identity="daemon 1"), middleboxes={"mbench-1": "process 1"})
 LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.5, window_s=2, sample_s=1)
 TRAFFIC = Traffic(
     window_s=2.0,
@@ -64,7 +61,7 @@ def test_offer_below_what_was_intended_is_the_limit_of_the_generator(offered, fl
 
 
 def test_good_trial_is_believed():
-    assert problems_of(LOAD, LINK_BPS, TRAFFIC, LIVE, LIVE) == []
+    assert problems_of(LOAD, LINK_BPS, TRAFFIC) == []
 
 
 LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
@@ -80,15 +77,9 @@ LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
     ],
 )
 def test_trial_that_cannot_be_is_void(changes, words):
-    (problem,) = problems_of(LOAD, LINK_BPS, replace(TRAFFIC, **changes), LIVE, LIVE)
+    (problem,) = problems_of(LOAD, LINK_BPS, replace(TRAFFIC, **changes))
     assert words in problem
 
 
 def test_trial_at_line_rate_is_believed():
-    assert problems_of(LOAD, LINK_BPS, replace(TRAFFIC, offered_packets=round(LINE_RATE)), LIVE, LIVE) == []
-
-
-def test_trial_is_void_when_the_chain_changed():
-    after = replace(LIVE, middleboxes={})
-    (problem,) = problems_of(LOAD, LINK_BPS, TRAFFIC, LIVE, after)
-    assert problem.startswith("middlebox mbench-1 ended")
+    assert problems_of(LOAD, LINK_BPS, replace(TRAFFIC, offered_packets=round(LINE_RATE))) == []

@@ -19,7 +19,7 @@ from middlebench.lease import holder_of
 from middlebench.processes import ancestors
 from middlebench.record import Components, Counts, Settings
 from middlebench.testbed import Testbed
-from middlebench.trial import counts_of, demand_believable, load_of, prepare, run_trial
+from middlebench.trial import counts_of, load_of, prepare, problems_of, run_trial, void
 
 BRIDGE_ALONE = 0
 """Chain length of the control that has a bridge and no middlebox."""
@@ -80,9 +80,9 @@ def measure_controls(
             keep("direct", size, datetime.now(UTC), _direct(testbed, testbed.direct, size, settings))
     plan = plan_for(testbed, BRIDGE_ALONE)
     for size in frame_sizes:
-        live, _ = prepare(testbed, plan, size, tell)
+        before, _ = prepare(testbed, plan, size, tell)
         load = load_of(size, settings, testbed.options.site.link.rate_bps)
-        keep("bridge", size, datetime.now(UTC), run_trial(testbed, plan, load, live).counts)
+        keep("bridge", size, datetime.now(UTC), run_trial(testbed, plan, load, before).counts)
     return ControlSet(controls=tuple(names))
 
 
@@ -99,5 +99,6 @@ def _direct(testbed: Testbed, generator: Generator, frame_bytes: int, settings: 
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(frame_bytes, settings, link_bps)
     traffic = generator.run(load)
-    demand_believable(doing, load, link_bps, traffic)
+    if problems := problems_of(load, link_bps, traffic):
+        raise void(doing, problems)
     return counts_of(load, traffic)

@@ -147,18 +147,18 @@ def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: Reading) ->
             traffic = testbed.generator.run(load, watch.fired)
         except MiddlebenchError as error:
             if watch.problem:
-                raise _void(doing, [watch.problem]) from error
+                raise void(doing, [watch.problem]) from error
             raise
     after = read_after(testbed)
-    problems = problems_of(load, link_bps, traffic, before.live, after.live)
+    problems = after.live.changes_since(before.live) + problems_of(load, link_bps, traffic)
     if missing := {*before.missing(plan), *after.missing(plan)}:
-        raise _void(doing, [*problems, f"nothing is counted at {', '.join(sorted(missing))} any more"])
+        raise void(doing, [*problems, f"nothing is counted at {', '.join(sorted(missing))} any more"])
     counts = counts_of(load, traffic)
     hops = hops_between(plan, before.switch, after.switch)
     middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
     if problems:
         found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes)
-        raise _void(doing, [*problems, str(found)])
+        raise void(doing, [*problems, str(found)])
     usage = usage_between(plan, before, after, traffic, testbed.hosts.test_computer.cpus)
     line_rate_packets = line_rate_pps(link_bps, load.frame_bytes) * counts.window_s
     return Outcome(
@@ -212,33 +212,15 @@ def attest(live: LiveChain, probe: Probe) -> Attestation:
     return Attestation(fingerprint=live.fingerprint, probes_sent=probe.sent, probes_returned=probe.returned)
 
 
-def problems_of(load: Load, link_bps: float, traffic: Traffic, before: LiveChain, after: LiveChain) -> list[str]:
-    """Return, a sentence each, why a trial must not be believed; none when it may.
+def problems_of(load: Load, link_bps: float, traffic: Traffic) -> list[str]:
+    """Return, a sentence each, why what was counted cannot be believed; none when it can.
 
     Args:
         load: what was asked for.
         link_bps: line rate of the links in bits/s.
         traffic: what was counted.
-        before: the live chain before the trial.
-        after: the live chain after it.
     """
-    demand_believable(doing, load, link_bps, traffic, after.changes_since(before))
-
-
-def demand_believable(doing: str, load: Load, link_bps: float, traffic: Traffic, changes: Sequence[str] = ()) -> None:
-    """Demand that what was counted can be, and that nothing changed meanwhile.
-
-    Args:
-        doing: what was being measured, for the message.
-        load: what was asked for.
-        link_bps: line rate of the links in bits/s.
-        traffic: what was counted.
-        changes: what became different during the trial, a sentence each.
-
-    Raises:
-        TrialError: it cannot; the message says what was met.
-    """
-    problems = [*changes]
+    problems = []
     if traffic.stray_packets:
         problems.append("frames that are not ours crossed the measured ports")
     if traffic.trial_received_packets > traffic.trial_sent_packets:
@@ -250,7 +232,8 @@ def demand_believable(doing: str, load: Load, link_bps: float, traffic: Traffic,
     return problems
 
 
-def _void(doing: str, problems: list[str]) -> TrialError:
+def void(doing: str, problems: Sequence[str]) -> TrialError:
+    """Return the error that says why a trial must not be believed."""
     return TrialError(
         doing,
         "the trial is void: " + "; ".join(problems),
