@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import middlebench.provision
 import pytest
 import yaml
-from helpers import Footprint, compose, composition, eventually, kill, settings
+from helpers import compose, composition, eventually, kill, settings
 from middlebench import record
 from middlebench.convergence import PROBES, converge, deploy, plan_for, prove_path, read_live
 from middlebench.errors import TrialError
@@ -46,10 +46,15 @@ def on_server(testbed: Testbed, *argv: str) -> str:
 
 
 @contextmanager
-def once_traffic_runs(footprint: Footprint, change: Callable[[], object]) -> Iterator[None]:
-    """Make ``change`` from another thread as soon as the generator runs."""
+def once_traffic_runs(testbed: Testbed, change: Callable[[], object]) -> Iterator[None]:
+    """Make ``change`` from another thread as soon as the chain has seen many more frames than probes."""
+    entrance = testbed.hosts.server_ports[0]
+
+    def traffic_runs() -> bool:
+        return testbed.switch.counters()[entrance].rx_packets > 10 * PROBES
+
     with ThreadPoolExecutor(1) as pool:
-        changed = pool.submit(lambda: (eventually(lambda: footprint.named("trafgen"), "the generator runs"), change()))
+        changed = pool.submit(lambda: (eventually(traffic_runs, "traffic runs"), change()))
         yield
         changed.result()
 
@@ -167,23 +172,23 @@ class TestChangeDuringATrial:
         ],
         ids=["flow removed", "flow added", "bridge removed", "namespace removed", "interface removed"],
     )
-    def test_trial_is_void_and_the_next_one_is_right(self, testbed, footprint, command, words):
+    def test_trial_is_void_and_the_next_one_is_right(self, testbed, command, words):
         deploy(testbed, plan_for(testbed, 2))
         with (
             pytest.raises(TrialError, match="void: .*" + re.escape(words)),
-            once_traffic_runs(footprint, lambda: on_server(testbed, *command)),
+            once_traffic_runs(testbed, lambda: on_server(testbed, *command)),
         ):
             measure_cell(testbed, 2, window_s=1.5, sample_s=0.5)
         assert measure_cell(testbed, 2, **PACED).counts.received_packets > 0
 
 
 class TestWherePacketsDie:
-    def test_drop_rule_put_in_by_hand_during_a_trial_is_named_with_its_bridge_to_the_packet(self, testbed, footprint):
+    def test_drop_rule_put_in_by_hand_during_a_trial_is_named_with_its_bridge_to_the_packet(self, testbed):
         deploy(testbed, plan_for(testbed, 3))
         rule = ("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "mbench-br2", "priority=40000,actions=drop")
         with (
             pytest.raises(TrialError) as caught,
-            once_traffic_runs(footprint, lambda: on_server(testbed, *rule)),
+            once_traffic_runs(testbed, lambda: on_server(testbed, *rule)),
         ):
             measure_cell(testbed, 3, window_s=1.0, **PACED)
         said = on_server(testbed, "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", "mbench-br2")

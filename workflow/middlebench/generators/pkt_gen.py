@@ -166,7 +166,7 @@ class PktGen:
             traffic_s=float(answer["stopped"]) - begin + load.warm_up_s,
             processors=processors_between(*map(parse_processors, answer["processors"])),
             machine=answer["machine"],
-            usage=started_process("pkt-gen, both sides", answer["usage"]),
+            usage=started_process("generator", answer["usage"]),
             samples=tuple(
                 Sample(
                     t_s=each.at_s - first.at_s,

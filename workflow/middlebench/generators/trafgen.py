@@ -148,7 +148,7 @@ class Trafgen:
             traffic_s=answer["traffic_s"],
             processors=processors_between(*map(parse_processors, answer["processors"])),
             machine=answer["machine"],
-            usage=started_process("trafgen", answer["usage"]),
+            usage=started_process("generator", answer["usage"]),
             samples=tuple(
                 Sample(t_s=moment - start, sent_packets=tx_now - sent[0], received_packets=rx_now - received[0])
                 for (moment, _), tx_now, rx_now in zip(answer["samples"], sent, received, strict=True)
