@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 from middlebench import config as study_config
+from middlebench import present
 from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes.qemu import UNIKERNEL
 from middlebench.record import PROTOCOL
 from middlebench.run import RunLeases
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version, validate
 
 min_version("9.0")
@@ -42,6 +44,7 @@ validate(config, "config/config.schema.json")
 ENVIRONMENT = workflow.source_path("envs/environment.yaml")
 RESULTS = STUDY.results_folder
 LEASES = RunLeases(TESTBEDS, STUDY.when_busy)
+PRESENT = {}  # the environments of the testbeds, as they are now
 
 
 # The jobs' programs are those beside the Python that runs Snakemake, activated or not.

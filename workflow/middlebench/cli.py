@@ -6,14 +6,20 @@ Imports stand inside the verbs: a cell's job should not wait for pandas.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from middlebench.errors import MiddlebenchError
+
+if TYPE_CHECKING:
+    from middlebench.record import Components, Provision
+    from middlebench.testbed import Testbed
 
 NONE = "none"
 """Stands for a value that is not given, where a rule always gives one."""
@@ -75,7 +81,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
     options = chosen_testbed(found)
     purpose = f"deploying chain({arguments.chain_length}) on {found.testbed}"
     with lease(site_of(found.testbed, options).trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
-        testbed = stand_up(found.testbed, options, found.environment)
+        testbed, _ = _attributed(stand_up(found.testbed, options), found, arguments)
         record.write(deploy(testbed, plan_for(testbed, arguments.chain_length)), arguments.output)
 
 
@@ -86,6 +92,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     from middlebench.controls import measure_controls, session_of
     from middlebench.lease import lease
     from middlebench.provision import chosen_testbed
+    from middlebench.superseded import set_aside
     from middlebench.testbed import site_of, stand_up
     from middlebench.trial import measure
 
@@ -101,18 +108,37 @@ def _measure(arguments: argparse.Namespace) -> None:
     purpose = f"measuring n={cell.n}, {cell.frame_bytes} B on {cell.testbed}"
     site = site_of(found.testbed, options)
     with lease(site.trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
-        testbed = stand_up(cell.testbed, options, found.environment)
+        testbed, components = _attributed(stand_up(cell.testbed, options), found, arguments)
         if arguments.controls != NONE:
             controls = config.Controls.model_validate_json(arguments.controls)
             log, session = ControlLog(arguments.provision.parent), session_of(site.run_lease)
             if log.due(session, controls.every):
-                measure_controls(testbed, found.components, controls.frame_sizes, settings, log, session, _tell)
-        measured, raw = measure(testbed, found.components, cell, settings, _tell)
+                measure_controls(testbed, components, controls.frame_sizes, settings, log, session, _tell)
+        measured, raw = measure(testbed, components, cell, settings, _tell)
         if arguments.place != NONE:
             measured = measured.model_copy(update={"place": record.Place.model_validate_json(arguments.place)})
+        set_aside(arguments.output, arguments.provision.parent)
         if arguments.raw_output:
             write_text(arguments.raw_output, raw)
         record.write(measured, arguments.output)
+
+
+def _attributed(testbed: Testbed, found: Provision, arguments: argparse.Namespace) -> tuple[Testbed, Components]:
+    """Return a testbed that knows its environment, and what takes part in it.
+
+    Both are known from the provision record unless the run has seen that the environment is another one by now.
+    """
+    from middlebench.environment import keep, recall
+    from middlebench.present import stands_in
+    from middlebench.testbed import environment_of, site_of
+
+    folder = arguments.provision.parent
+    if arguments.environment is None or stands_in(arguments.environment, recall(found.environment, folder)):
+        return dataclasses.replace(testbed, environment=found.environment), found.components
+    site = site_of(testbed.name, testbed.options)
+    site.open()
+    identity = keep(environment_of(site, testbed.options), folder)
+    return dataclasses.replace(testbed, environment=identity), testbed.components()
 
 
 def _control(arguments: argparse.Namespace) -> None:
@@ -219,12 +245,14 @@ def _parser() -> argparse.ArgumentParser:
 
     deploy = verbs.add_parser("deploy", help="build a chain from nothing and time it")
     _provision_record(deploy)
+    _environment(deploy)
     _chain_length(deploy)
     _output(deploy, "the deployment record to write")
     deploy.set_defaults(verb=_deploy)
 
     measure = verbs.add_parser("measure", help="measure one cell, deploying its chain if another one is live")
     _provision_record(measure)
+    _environment(measure)
     _chain_length(measure)
     measure.add_argument("--frame-size", required=True, type=int, metavar="BYTES", help="frame size without FCS")
     measure.add_argument("--repetition", type=int, default=1, metavar="K", help="number of the repetition (default: 1)")
@@ -332,6 +360,15 @@ def _controls(parser: argparse.ArgumentParser, *, required: bool) -> None:
         metavar="JSON",
         help='when and with which frames the instrument is measured, such as {"every": 48, "frame_sizes": [60]}; '
         "the records lie beside the provision record, in the folder `controls`",
+    )
+
+
+def _environment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--environment",
+        type=Path,
+        metavar="FILE",
+        help="what the run saw of the environment when it began (default: that it is the provision record's still)",
     )
 
 

@@ -115,6 +115,11 @@ class Study(Options):
     """When the instrument itself is measured, so that drift is seen; `none` for never."""
     results_folder: Annotated[str, Field(min_length=1)] = "results"
     """Folder for everything that is made."""
+    other_environment: Literal["stop", "remeasure", "reuse"] = "stop"
+    """What becomes of cells that were measured in another environment (kernel, microcode, governor, versions of
+    tools, …) once more cells are to be measured: `stop` measures nothing and says what changed; `remeasure` measures
+    them again and moves their records to the folder `superseded`; `reuse` keeps them, and every figure says that
+    environments are mixed."""
     when_busy: Literal["wait", "leave"] = "leave"
     """What a second run does while another one holds a testbed: wait for it, or leave with a message that names it."""
 

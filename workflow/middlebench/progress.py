@@ -167,7 +167,7 @@ class LogHandler(LogHandlerBase):
         if job is None or job["rule_name"] != CELL_RULE:
             return
         self._cells.finish_one()
-        self._last = describe_record(Path(job["output"][0]))
+        self._last = describe_record(Path(job["output"][0].removesuffix(" (update)")))
         if self._console.is_terminal:
             self._show("")
         elif self._cells.done * STEPS_TOLD // max(1, self._cells.total) > self._steps_told:

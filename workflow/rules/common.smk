@@ -47,6 +47,16 @@ def images(wildcards):
     return [str(UNIKERNEL)] if built_here else []
 
 
+def present_environment(wildcards):
+    """What the environment is now. A change of it makes cells out of date where the config says so."""
+    name = wildcards.testbed
+    if name not in PRESENT:
+        options = testbed_of(wildcards)
+        PRESENT[name] = present.look(name, options, Path(RESULTS, name), logger.warning)
+    file = str(present.noted(name))
+    return file if STUDY.other_environment == "remeasure" else ancient(file)
+
+
 def composition(wildcards):
     """The testbed's file as a value: a change of it is a change of every cell, a comment in it is not."""
     return testbed_of(wildcards).model_dump_json(exclude={"description"})

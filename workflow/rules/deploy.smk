@@ -4,6 +4,7 @@
 rule deploy:
     input:
         provision=f"{RESULTS}/{{testbed}}/provision.json",
+        environment=present_environment,
     output:
         f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json",
     log:
@@ -18,5 +19,5 @@ rule deploy:
     message:
         "Deploying chain({wildcards.n}) on {wildcards.testbed}"
     shell:
-        "middlebench deploy --provision {input.provision:q}"
+        "middlebench deploy --provision {input.provision:q} --environment {input.environment:q}"
         " --chain-length {wildcards.n} --output {output:q} 2> {log:q}"

@@ -4,10 +4,16 @@
 rule measure:
     input:
         provision=f"{RESULTS}/{{testbed}}/provision.json",
+        environment=present_environment,
         deployment=f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json",
     output:
-        record=f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.json",
-        raw=f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.generator.txt",
+        # Not removed before the job: it moves what it takes the place of aside, once it has measured.
+        record=update(
+            f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.json"
+        ),
+        raw=update(
+            f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.generator.txt"
+        ),
     log:
         f"{RESULTS}/{{testbed}}/logs/measure-n{{n}}-size{{size}}-rep{{rep}}.log",
     priority: lambda wildcards: ORDER.cell_priority(*cell_of(wildcards))
@@ -25,7 +31,7 @@ rule measure:
     message:
         "Measuring n={wildcards.n}, {wildcards.size} B, repetition {wildcards.rep} on {wildcards.testbed}"
     shell:
-        "middlebench measure --provision {input.provision:q} --chain-length {wildcards.n}"
+        "middlebench measure --provision {input.provision:q} --environment {input.environment:q} --chain-length {wildcards.n}"
         " --frame-size {wildcards.size} --repetition {wildcards.rep} --settings {params.settings:q}"
         " --place {resources.place:q} --controls {resources.controls:q}"
         " --raw-output {output.raw:q} --output {output.record:q} 2> {log:q}"

@@ -4,6 +4,7 @@
 rule provision:
     input:
         images,
+        environment=present_environment,
     output:
         f"{RESULTS}/{{testbed}}/provision.json",
     log:

@@ -1,0 +1,94 @@
+"""The environment as it is now: seen without opening a testbed, and noted only when it changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers import compose
+from middlebench import config, present, record
+from middlebench.environment import differences, keep
+from middlebench.testbed import environment_of, site_of
+
+OPTIONS = compose()
+NOWHERE = config.composed(
+    {
+        "description": "two computers that are not there",
+        "site": {
+            "driver": "ssh",
+            "test_computer": {"host": "localhost:1", "ports": ["eth0", "eth1"]},
+            "middlebox_server": {"host": "127.0.0.1:1", "ports": ["eth0", "eth1"]},
+        },
+        "switch": {"driver": "system-openvswitch"},
+        "middlebox": {"driver": "netns"},
+        "generator": {"driver": "trafgen"},
+    },
+    "the tests",
+)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder, in which environments are noted."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def disguise(program: str, version: str, folder: Path) -> None:
+    """Write a program of this name that is the real one in all but the version that it says."""
+    folder.mkdir(exist_ok=True)
+    wrapper = folder / program
+    wrapper.write_text(
+        f'#!/bin/sh\n[ "$1" != --version ] || {{ echo "{version}"; exit 0; }}\nexec {shutil.which(program)} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+
+
+def test_looking_opens_nothing_and_writes_once(project, footprint):
+    seen = present.look("tests", OPTIONS, project, pytest.fail)
+    written = present.noted("tests").stat().st_mtime_ns
+    assert present.look("tests", OPTIONS, project, pytest.fail) == seen
+    assert present.noted("tests").stat().st_mtime_ns == written
+    assert footprint.processes() == {}
+
+
+def test_tool_of_another_version_is_another_environment(project, monkeypatch):
+    before = present.look("tests", OPTIONS, project, pytest.fail)
+    disguise("trafgen", "trafgen 99", project / "bin")
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(project / "bin"), prepend=":")
+        after = present.look("tests", OPTIONS, project, pytest.fail)
+    (change,) = differences(before, after)
+    assert change.startswith("test computer: trafgen trafgen ")
+    assert change.endswith(" → trafgen 99")
+    assert present.look("tests", OPTIONS, project, pytest.fail) == before
+
+
+def test_what_is_seen_from_outside_is_what_stands(testbed, project):
+    present.look("tests", OPTIONS, project, pytest.fail)
+    standing = environment_of(site_of("tests", OPTIONS), OPTIONS)
+    assert standing.limits is not None
+    assert present.stands_in(present.noted("tests"), standing)
+    assert not present.stands_in(present.noted("tests"), standing.model_copy(update={"mtu": 9000}))
+
+
+def test_hosts_that_cannot_be_reached_are_taken_as_they_were(project):
+    told: list[str] = []
+    assert present.look("lost", NOWHERE, project, told.append) is None
+    assert "cannot be seen now" in told[0]
+    assert not present.stands_in(present.noted("lost"), environment_of(site_of("tests", OPTIONS), OPTIONS))
+
+    known = environment_of(site_of("tests", OPTIONS), OPTIONS)
+    found = record.Provision(
+        testbed="lost",
+        description="",
+        options={},
+        components=record.Components(switch="", middlebox="", generator=""),
+        choices=(),
+        environment=keep(known, project),
+    )
+    record.write(found, project / "provision.json")
+    assert present.look("lost", NOWHERE, project, told.append) == known.before_it_stands()
+    assert present.stands_in(present.noted("lost"), known)
+    assert len(told) == 2

@@ -1,0 +1,52 @@
+"""A record that another takes the place of is moved aside, whatever it is."""
+
+from middlebench import record
+from middlebench.analysis.measurements import record_path
+from middlebench.superseded import set_aside
+from sweeps import ENVIRONMENT
+from sweeps import record as measured
+
+
+def put(results, values):
+    path = results / record_path(1, 800, 1)
+    record.write(values, path)
+    path.with_name("rep1.generator.txt").write_text("what the generator said")
+    return path
+
+
+def test_record_and_its_raw_output_move_to_their_environment(tmp_path):
+    path = put(tmp_path, measured())
+    before = path.read_bytes()
+    raw, moved = set_aside(path, tmp_path)
+    assert list(path.parent.iterdir()) == []
+    assert moved == tmp_path / f"superseded/{ENVIRONMENT.id}/cells/n1/size800/rep1.20260102T030100.json"
+    assert moved.read_bytes() == before
+    assert raw.name == "rep1.20260102T030100.generator.txt"
+    assert raw.parent == moved.parent
+
+
+def test_records_of_other_repetitions_stay(tmp_path):
+    path = put(tmp_path, measured())
+    other = path.with_name("rep10.json")
+    other.write_text("{}")
+    set_aside(path, tmp_path)
+    assert list(path.parent.iterdir()) == [other]
+
+
+def test_two_records_of_one_cell_are_both_kept(tmp_path):
+    for moment in ("2026-01-02T03:00:00+00:00", "2026-01-02T03:00:05+00:00"):
+        set_aside(put(tmp_path, measured().model_copy(update={"started_at": moment})), tmp_path)
+    assert len(list(tmp_path.glob(f"superseded/{ENVIRONMENT.id}/cells/n1/size800/*.json"))) == 2
+
+
+def test_file_that_is_no_record_is_kept_all_the_same(tmp_path):
+    path = put(tmp_path, measured())
+    path.write_text("[]")
+    _, moved = set_aside(path, tmp_path)
+    assert moved.parent == tmp_path / "superseded/unknown/cells/n1/size800"
+    assert moved.read_text() == "[]"
+
+
+def test_nothing_happens_where_there_is_no_record(tmp_path):
+    assert set_aside(tmp_path / "cells/n1/size800/rep1.json", tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

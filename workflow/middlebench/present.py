@@ -1,0 +1,76 @@
+"""The environment as it is now, noted in a file so that the workflow sees a change of it.
+
+The file is written anew only when its content changes. Cells that were measured with another content
+are then out of date for Snakemake, which compares small inputs by their content: a change back makes
+the cells of before valid again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from middlebench import config
+from middlebench.atomic import write_text
+from middlebench.environment import Environment, recall
+from middlebench.errors import MiddlebenchError, RecordError
+from middlebench.record import Provision, read
+from middlebench.testbed import environment_of, site_of
+
+FOLDER = Path("build/environments")
+NOBODY_KNOWS = "null\n"
+"""What the file says of a testbed that was never seen."""
+
+
+def noted(testbed: str) -> Path:
+    """Return the file in which a testbed's present environment is noted."""
+    return FOLDER / f"{testbed}.json"
+
+
+def look(name: str, options: config.Testbed, results: Path, tell: Callable[[str], None]) -> Environment | None:
+    """Look at a testbed's environment, without opening the testbed, and note it; return it.
+
+    Where a host cannot be reached, the environment of the last time is taken to be there still, and
+    that is told: what was seen by the last run, or else by the provision record.
+
+    Args:
+        name: the testbed's name.
+        options: its composition.
+        results: its results folder.
+        tell: called with a sentence where it cannot be seen.
+
+    Returns:
+        What can be told of it before the testbed stands; None where nothing ever was.
+    """
+    file = noted(name)
+    try:
+        now: Environment | None = environment_of(site_of(name, options), options).before_it_stands()
+    except MiddlebenchError as error:
+        tell(
+            f"testbed {name}: its environment cannot be seen now, and is taken to be that of the last time "
+            f"({error.doing}: {error.happened})"
+        )
+        now = _last_time(file, results)
+    text = NOBODY_KNOWS if now is None else now.model_dump_json(indent=1) + "\n"
+    if not file.exists() or file.read_text() != text:
+        write_text(file, text)
+    return now
+
+
+def _last_time(file: Path, results: Path) -> Environment | None:
+    try:
+        return read(Environment, file)
+    except RecordError:
+        pass
+    try:
+        return recall(read(Provision, results / "provision.json").environment, results).before_it_stands()
+    except RecordError:
+        return None
+
+
+def stands_in(seen: Path, known: Environment) -> bool:
+    """Whether a run that noted ``seen`` found what can be told of ``known`` before a testbed stands."""
+    try:
+        return read(Environment, seen) == known.before_it_stands()
+    except RecordError:
+        return False
