@@ -13,7 +13,7 @@ from middlebench.errors import SwitchError
 from middlebench.frames import udp_frame
 from middlebench.hosts.base import Host
 from middlebench.sites.base import Hosts
-from middlebench.switches import private_openvswitch
+from middlebench.switches import private_openvswitch, system_openvswitch
 from middlebench.switches.base import LiveBridge, Switch
 from middlebench.usage import process_between
 
@@ -23,9 +23,18 @@ def private_open_vswitch(port_type: str) -> Callable[[Host], Switch]:
     return lambda host: private_openvswitch.PrivateOpenVSwitch(options, host)
 
 
+def system_open_vswitch(host: Host) -> Switch:
+    """The server's own Open vSwitch: an instance that somebody else has started."""
+    private_open_vswitch("system")(host).start()
+    folder = private_openvswitch.FOLDER
+    options = system_openvswitch.Options(driver="system-openvswitch", datapath="userspace", run_folder=folder)
+    return system_openvswitch.SystemOpenVSwitch(options, host)
+
+
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="AF_XDP needs root")
 
 SWITCHES = [
+    pytest.param(system_open_vswitch, id="system-openvswitch"),
     pytest.param(private_open_vswitch("system"), id="private-openvswitch system"),
     pytest.param(private_open_vswitch("afxdp-nonpmd"), id="private-openvswitch afxdp-nonpmd", marks=as_root),
 ]
@@ -198,9 +207,13 @@ def test_port_whose_interface_went_away_is_seen_as_broken(connected, server):
 
 def test_port_that_is_missing_is_named(switch, hosts):
     plan = plan_chain(0, (hosts.server_ports[0], "absent7"))
-    switch.create_bridges(plan)
-    with pytest.raises(SwitchError, match="absent7"):
+
+    def join() -> None:
+        switch.create_bridges(plan)
         switch.connect(plan)
+
+    with pytest.raises(SwitchError, match="absent7"):
+        join()
 
 
 def test_bridge_that_is_there_already_is_an_error(connected, plan):

@@ -20,9 +20,10 @@ set -eu
 ip -json -details address show
 ip -json route show table all default
 ip -json -6 route show table all default
-client=${SSH_CONNECTION%% *}
-if [ "$client" ]; then ip -json route get "$client"; else echo '[]'; fi
+client=${SSH_CONNECTION:-}
+[ "$client" ] && ip -json route get "${client%% *}" 2> /dev/null || echo '[]'
 """
+"""Where there is no SSH connection, or (in a network namespace) no way to its other end, no interface carries it."""
 
 
 @dataclass(frozen=True)
