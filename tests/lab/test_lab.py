@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,9 @@ from helpers import eventually, settings
 from middlebench.chain import plan_chain
 from middlebench.convergence import converge, deploy, read_live, tear_down
 from middlebench.deadline import Deadline
-from middlebench.errors import MiddlebenchError, MiddleboxError, TrialError
+from middlebench.errors import HostError, MiddlebenchError, MiddleboxError, TrialError
 from middlebench.hosts.base import Host
+from middlebench.hosts.ssh import SshHost
 from middlebench.record import Cell
 from middlebench.sites.lab import Lab
 from middlebench.switches.openvswitch import interface_counters
@@ -78,6 +80,32 @@ def test_a_domain_that_is_destroyed_while_frames_pass_voids_the_trial(testbed, s
         measure(testbed, testbed.components(), cell(1), LONG)
     assert time.monotonic() - begin < LONG.window_s
     second.join()
+
+
+def test_sshd_killed_while_frames_pass_voids_the_trial_and_the_next_one_stands(testbed, server):
+    deploy(testbed, plan_of(testbed, 1))
+    before = sent_frames(testbed)
+
+    def kill_once_frames_pass() -> None:
+        eventually(lambda: sent_frames(testbed) > before + 1000, "frames pass", limit_s=120.0)
+        with suppress(HostError):  # it is how we are there
+            server.run(["sh", "-c", "kill -KILL $(pidof sshd)"])
+
+    second = threading.Thread(target=kill_once_frames_pass)
+    second.start()
+    with pytest.raises(TrialError, match="the connection was lost"):
+        measure(testbed, testbed.components(), cell(1), LONG)
+    second.join()
+    assert testbed.hosts.test_computer.run(["pgrep", "trafgen"], check=False).stdout == ""
+    eventually(lambda: connected(server), "its init has started sshd again", limit_s=120.0)
+    record, _ = measure(testbed, testbed.components(), cell(1), SHORT)
+    assert record.counts.received_packets > 0.5 * record.counts.intended_packets
+
+
+def connected(server: SshHost) -> bool:
+    with suppress(HostError):
+        server.connect()
+    return server.connected
 
 
 def test_a_stale_domain_of_the_same_name_is_removed_first(testbed, server):
