@@ -56,6 +56,9 @@ MOST_TICKS = 16
 LINK_POINTS = 11
 """Diameter of the part of a figure that leads to a point's record, in points."""
 
+UNSEEN = 0.001
+"""Opacity of what is there to be clicked and not to be seen: with 0, Matplotlib leaves the area out of the SVG."""
+
 SUBTITLE_SIZE = 9
 SUBTITLE_CHARACTERS_PER_INCH = 12.5
 """How many characters of a subtitle fit into an inch of figure."""
@@ -133,7 +136,9 @@ def add_links(axes: Axes, places: Iterable[float], values: Iterable[float], addr
     ]
     if known:
         x, y, urls = zip(*known, strict=True)
-        axes.scatter(x, y, s=LINK_POINTS**2, color="white", alpha=0, linewidths=0, urls=urls, zorder=5, clip_on=False)
+        axes.scatter(
+            x, y, s=LINK_POINTS**2, color="white", alpha=UNSEEN, linewidths=0, urls=urls, zorder=5, clip_on=False
+        )
 
 
 def add_cell_links(axes: Axes, addresses: Mapping[tuple[int, int], str]) -> None:
@@ -142,7 +147,7 @@ def add_cell_links(axes: Axes, addresses: Mapping[tuple[int, int], str]) -> None
         corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
         squares = [corners + np.array([column, row]) for row, column in addresses]
         urls = list(addresses.values())
-        areas = PolyCollection(squares, facecolors="white", alpha=0, linewidths=0, urls=urls, zorder=5)
+        areas = PolyCollection(squares, facecolors="white", alpha=UNSEEN, linewidths=0, urls=urls, zorder=5)
         axes.add_collection(areas, autolim=False)
 
 
