@@ -14,6 +14,7 @@ import pandas as pd
 
 from middlebench.analysis import flags
 from middlebench.analysis.aggregate import SUMMARY_COLUMNS, summarise
+from middlebench.analysis.answer import answer
 from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.environments import mixture
 from middlebench.analysis.every_cell import chains_of, pairs_of, parts_of
@@ -33,7 +34,10 @@ TEMPLATES = Path(__file__).parents[2] / "report"
 COMPARISON = "comparison_"
 """How the name of a notebook begins that compares; the reference follows."""
 
-MOMENT = "%Y-%m-%d %H:%M"
+MOMENT, TIME = "%Y-%m-%d %H:%M", "%H:%M"
+
+UNITS = {"s": "s", "mbps": "Mb/s", "pps": "pkt/s", "kib": "KiB", "mib": "MiB"}
+"""What a key's last word says of its unit."""
 
 OUTSIDE = re.compile(
     r"""<(?:script|link|iframe|object|embed|img|source|video|audio)\b[^>]*?\s(?:src|href|data)\s*=\s*["']?+(?!data:)[^\s"'>]+"""
@@ -83,6 +87,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
     """
     measurements = dataset.measurements
     return [
+        *_answer(dataset),
         Section(
             "run",
             "What was run",
@@ -136,6 +141,15 @@ def _parts(dataset: Dataset, notebooks: Sequence[Path]) -> dict[str, str]:
     return parts
 
 
+def _answer(dataset: Dataset) -> list[Section]:
+    """Return the answer to the study's question, if the dataset has one."""
+    found = answer(dataset.measurements)
+    if found is None:
+        return []
+    html = _render("sections/answer", answer=found, anchor=partial(cell_anchor, dataset.name))
+    return [Section("answer", "In short", html)]
+
+
 def _cells(dataset: Dataset) -> Section:
     """Return every cell and every deployment, with the records that they rest on."""
     deployments = {int(each.plan["length"]): each for each in dataset.deployments}
@@ -155,7 +169,7 @@ def _cells(dataset: Dataset) -> Section:
 def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:
     """Return the few figures that say what a dataset holds, by heading."""
     started = pd.to_datetime(measurements["started_at"].replace("", None).dropna(), utc=True)
-    when = {"measured": f"{started.min():{MOMENT}} to {started.max():{MOMENT}} UTC"} if len(started) else {}
+    when = {"measured": _period(started.min(), started.max())} if len(started) else {}
     windows = measurements["window_s"]
     return {
         "cells": str(len(measurements)),
@@ -168,6 +182,12 @@ def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def _period(first: pd.Timestamp, last: pd.Timestamp) -> str:
+    """Return from when to when, the day once if it is the same."""
+    end = f"{last:{TIME}}" if first.date() == last.date() else f"{last:{MOMENT}}"
+    return f"{first:{MOMENT}} to {end} UTC"
+
+
 def _unstable(measurements: pd.DataFrame) -> dict[str, str]:
     """Return how many cells are unstable, if any was measured more than once."""
     judged = summarise(measurements)["stability"]
@@ -176,7 +196,7 @@ def _unstable(measurements: pd.DataFrame) -> dict[str, str]:
 
 
 def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:
-    """Return mappings as a table: nested keys joined by a dot, every key a column, in order of appearance."""
+    """Return mappings as a table: nested keys joined, every key a column, in order of appearance."""
     flat = [dict(_flattened(row)) for row in rows]
     columns = tuple(dict.fromkeys(key for row in flat for key in row))
     return Grid(columns, tuple(tuple(row.get(column, "") for column in columns) for row in flat))
@@ -206,18 +226,25 @@ def _environment() -> jinja2.Environment:
 def _deployment(deployment: Deployment) -> dict[str, Any]:
     """Return one deployment as a row: its steps in seconds, and the means over its middleboxes."""
     middleboxes = pd.DataFrame(list(deployment.middleboxes)).select_dtypes("number")
-    means = {f"mean {name} of a middlebox": value for name, value in middleboxes.mean().items()}
+    means = {f"a middlebox, mean: {name}": value for name, value in middleboxes.mean().items()}
     steps = {f"{name} [s]": seconds for name, seconds in deployment.steps_s.items()}
     return {"chain length": deployment.plan["length"], "total [s]": deployment.total_s, **steps, **means}
 
 
 def _flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Yield every leaf of a nested mapping as text, under its keys joined by dots."""
+    """Yield every leaf of a nested mapping as text, under its keys as a reader calls them."""
     for key, leaf in value.items():
+        name = f"{prefix}: {_named(key)}" if prefix else _named(key)
         if isinstance(leaf, Mapping):
-            yield from _flattened(leaf, f"{prefix}{key}.")
+            yield from _flattened(leaf, name)
         else:
-            yield f"{prefix}{key}", _text(leaf)
+            yield name, _text(leaf)
+
+
+def _named(key: str) -> str:
+    """Return a key in words, its unit in brackets."""
+    *words, last = key.split("_")
+    return f"{' '.join(words)} [{UNITS[last]}]" if words and last in UNITS else key.replace("_", " ")
 
 
 def _text(value: object) -> str:

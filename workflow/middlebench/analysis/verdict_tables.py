@@ -85,7 +85,7 @@ def write_claims(judgements: Sequence[Judgement], reference: Sequence[Judgement]
 def to_html(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> str:
     """Return the verdicts as an HTML table, each with the figures behind it; arguments as before."""
     own = judgements is reference
-    heads = ["Claim", "The paper’s text", "The paper’s tables", *([] if own else [f"Testbed {testbed}"]), "Figures"]
+    heads = ["Claim", "The paper’s text", "The paper’s tables", *([] if own else [f"Testbed {testbed}"]), "Evidence"]
     body = []
     for mine, paper in zip(judgements, reference, strict=True):
         claim = mine.claim

@@ -1,0 +1,48 @@
+"""The first thing that a reader sees: how many middleboxes, at which sizes, at what throughput."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from middlebench.analysis.answer import answer
+from middlebench.analysis.measurements import from_records
+from middlebench.published import load_published
+from sweeps import record
+
+COUNTS = st.dictionaries(st.integers(0, 20), st.integers(0, 75_000), min_size=1)
+
+
+def chains(received):
+    """Return measurements at 800 B by chain length; a frame received is 12.8 kb/s."""
+    return from_records(record(n=n, received=count, offered=75_000) for n, count in received.items())
+
+
+def test_published_answer_is_that_of_the_papers_tables():
+    found = answer(load_published())
+    assert found.sentences == (
+        "From 60 to 1500 B, what arrives is with one middlebox 114 to 602 Mb/s, with a chain of 20 0.5 to 13 Mb/s.",
+        "At 800 B, one middlebox passes on 509 Mb/s; up to n = 4 it is at most 10 % less; "
+        "from n = 8 on it is less than half.",
+    )
+    assert found.steps_mbps == (10, 20, 50, 100, 200, 500)
+    assert found.lengths[found.sizes.index(800)] == (15, 10, 10, 10, 8, 4)
+    assert found.lengths[found.sizes.index(60)] == (10, 7, 4, 1, None, None)
+
+
+def test_chain_beyond_one_that_falls_short_does_not_count():
+    found = answer(chains({1: 40_000, 2: 1_000, 3: 40_000}))
+    assert dict(zip(found.steps_mbps, found.lengths[0], strict=True))[500] == 1
+
+
+@given(COUNTS)
+def test_more_throughput_is_never_had_by_a_longer_chain(received):
+    found = answer(chains(received))
+    if found is None:
+        assert set(received) == {0}
+        return
+    for lengths in found.lengths:
+        longest = [n or 0 for n in lengths]
+        assert longest == sorted(longest, reverse=True)
+
+
+def test_without_a_middlebox_there_is_no_answer():
+    assert answer(chains({0: 40_000})) is None
+    assert answer(from_records([])) is None

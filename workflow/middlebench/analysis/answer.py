@@ -1,0 +1,91 @@
+"""The study's question, answered: how many middleboxes can be chained, at which frame sizes and throughput."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+
+import pandas as pd
+
+from middlebench.analysis.aggregate import PAPER_SIZE, nearest_size, summarise
+
+STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Throughputs in Mb/s that a reader may need."""
+
+MOST_STEPS = 6
+"""Columns of the answer: the highest throughputs that something reaches."""
+
+SAME = 0.10
+"""Share of the shortest chain's throughput by which a longer one may differ and still count as the same, as the claims
+take the paper's "approximately constant"."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reader wants to know first."""
+
+    sentences: tuple[str, ...]
+    sizes: tuple[int, ...]
+    """Frame sizes in bytes: the rows."""
+    steps_mbps: tuple[int, ...]
+    """Throughputs in Mb/s: the columns."""
+    lengths: tuple[tuple[int | None, ...], ...]
+    """The longest chain up to which all that were swept pass on so much; None where none does."""
+
+
+def answer(measurements: pd.DataFrame) -> Answer | None:
+    """Return the answer that measurements give; None when no chain with a middlebox was measured."""
+    summary = summarise(measurements[measurements["n"] > 0]).dropna(subset="received_mbps")
+    places = zip(summary["n"], summary["frame_bytes"], summary["received_mbps"], strict=True)
+    received = {(int(n), int(size)): float(value) for n, size, value in places}
+    if not received:
+        return None
+    sizes = sorted({size for _, size in received})
+    reached = [step for step in STEPS_MBPS if step <= max(received.values())][-MOST_STEPS:]
+    by_size = {size: _by_length(received, size) for size in sizes}
+    return Answer(
+        sentences=(_range(received), *_falling(by_size, nearest_size(summary, PAPER_SIZE))),
+        sizes=tuple(sizes),
+        steps_mbps=tuple(reached),
+        lengths=tuple(tuple(_longest(by_size[size], step) for step in reached) for size in sizes),
+    )
+
+
+def _by_length(received: Mapping[tuple[int, int], float], size: int) -> dict[int, float]:
+    """Return the throughput at one frame size by chain length, the shortest first."""
+    return dict(sorted((n, value) for (n, frame_bytes), value in received.items() if frame_bytes == size))
+
+
+def _range(received: Mapping[tuple[int, int], float]) -> str:
+    """Return what the shortest and the longest chain pass on, over all frame sizes."""
+    lengths, sizes = ([place[axis] for place in received] for axis in (0, 1))
+    parts = []
+    for length in dict.fromkeys((min(lengths), max(lengths))):
+        values = [value for (n, _), value in received.items() if n == length]
+        parts.append(f"with {_chain(length)} {min(values):.3g} to {max(values):.3g} Mb/s")
+    return f"From {min(sizes)} to {max(sizes)} B, what arrives is {', '.join(parts)}."
+
+
+def _falling(by_size: Mapping[int, dict[int, float]], size: int | None) -> list[str]:
+    """Return how the throughput falls with the length of the chain at one frame size."""
+    line = by_size[size] if size is not None else {}
+    if len(line) < 2:
+        return []
+    first, level = next(iter(line.items()))
+    flat = _longest(line, (1 - SAME) * level)
+    halved = [n for n, value in line.items() if value < level / 2]
+    text = f"At {size} B, {_chain(first)} passes on {level:.3g} Mb/s"
+    same = f"; up to n = {flat} it is at most 10 % less" if flat != first else ""
+    half = f"; from n = {halved[0]} on it is less than half" if halved else "; no chain here passes on less than half"
+    return [f"{text}{same}{half}."]
+
+
+def _longest(by_length: Mapping[int, float], least: float) -> int | None:
+    """Return the greatest length up to which no value is below the least one; None when the first is."""
+    enough = list(takewhile(lambda n: by_length[n] >= least, by_length))
+    return enough[-1] if enough else None
+
+
+def _chain(n: int) -> str:
+    return "one middlebox" if n == 1 else f"a chain of {n}"
