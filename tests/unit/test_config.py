@@ -7,6 +7,7 @@ import yaml
 from helpers import PROJECT, composition
 from middlebench import config, documentation
 from middlebench.errors import ConfigError
+from middlebench.offered_load import SearchParameters
 
 STUDY = {
     "testbeds": ["near"],
@@ -54,7 +55,38 @@ def test_good_study_is_read_with_its_testbeds(folder):
 
 def test_chosen_effort_gives_the_settings(folder):
     study, _ = config.check_study(changed(STUDY, effort="paper", offered_load=12.5), ORIGIN, folder)
-    assert study.settings.model_dump() == {"window_s": 60, "warm_up_s": 5, "sample_s": 1, "offered_load": 12.5}
+    said = study.settings.model_dump(exclude_none=True)
+    assert said == {"window_s": 60, "warm_up_s": 5, "sample_s": 1, "offered_load": 12.5}
+
+
+def test_parameters_of_the_search_matter_to_a_search_alone(folder):
+    search = {"duration_sum_s": 5}
+    without, _ = config.check_study(changed(STUDY, search=search), ORIGIN, folder)
+    searched, _ = config.check_study(changed(STUDY, search=search, offered_load="pdr(0.005)"), ORIGIN, folder)
+    assert without.settings.search is None
+    assert searched.settings.offered_load == "pdr(0.005)"
+    assert searched.settings.search == SearchParameters(duration_sum_s=5)
+
+
+def test_command_that_measures_again_says_how_a_search_went_on(folder):
+    study, _ = config.check_study(changed(STUDY, search={"duration_sum_s": 5}, offered_load="ndr"), ORIGIN, folder)
+    said = dict(word.split("=", 1) for word in shlex.split(study.measuring_command) if "=" in word)
+    assert said["offered_load"] == "ndr"
+    assert SearchParameters(**yaml.safe_load(said["search"])) == study.search
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"offered_load": "pdr(2)"}, "offered_load: it takes `maximum`, `ndr`, `pdr(RATIO)`"),
+        ({"search": {"duration_sum": 5}}, "search.duration_sum: there is no such key"),
+        ({"search": {"duration_sum_s": 0.1}}, "search: duration_sum_s (0.1) must not be below final_trial_s (1)"),
+    ],
+)
+def test_mistake_about_a_search_is_named(folder, changes, words):
+    with pytest.raises(ConfigError) as caught:
+        config.check_study(changed(STUDY, **changes), ORIGIN, folder)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(

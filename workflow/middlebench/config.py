@@ -19,6 +19,7 @@ from middlebench.errors import ConfigError
 from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
+from middlebench.offered_load import OfferedLoad, SearchParameters, goal_of
 from middlebench.options import Options
 from middlebench.order import LONGEST_CHAIN, RunOrder
 from middlebench.record import Settings
@@ -104,9 +105,12 @@ class Study(Options):
     seed: Annotated[int, Field(ge=0)] = 1
     """What the random order of the cells is drawn from. It is recorded with each cell; another one measures nothing
     anew."""
-    offered_load: Literal["maximum"] | Annotated[float, Field(gt=0)] = "maximum"
-    """What the generator is asked to send: `maximum` for all that the link carries, or a rate in kpkt/s (of which
-    the link's share is sent)."""
+    offered_load: OfferedLoad = "maximum"
+    """What the generator is asked to send: `maximum` for all that the link carries, a rate in kpkt/s (of which the
+    link's share is sent), or what a throughput search finds: `ndr` for the largest load without loss, `pdr(0.005)` for
+    the largest that loses no more than 0.5 %, or any other ratio. See `docs/throughput-search.md`."""
+    search: SearchParameters = SearchParameters()
+    """How a throughput search goes on; a change of it measures nothing anew that was not searched for."""
     effort: str
     """Which of the efforts below a trial takes."""
     efforts: dict[str, Trial]
@@ -142,12 +146,15 @@ class Study(Options):
         """
         settings = {name: getattr(self, name) for name in ("results_folder", "effort", "offered_load")}
         said = [f"{name}={value}" for name, value in settings.items()]
+        if goal_of(self.offered_load):
+            said.append(f"search={self.search.model_dump_json()}")
         return shlex.join(["snakemake", "--cores", "1", "--force", "--config", *said, "--"])
 
     @property
     def settings(self) -> Settings:
         """How a cell is measured under the effort that was chosen."""
-        return Settings(offered_load=self.offered_load, **self.efforts[self.effort].model_dump())
+        search = self.search if goal_of(self.offered_load) else None
+        return Settings(offered_load=self.offered_load, search=search, **self.efforts[self.effort].model_dump())
 
 
 TESTBED_FOLDER = Path("config/testbeds")

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from middlebench.atomic import write_text
 from middlebench.errors import RecordError
+from middlebench.offered_load import OfferedLoad, SearchParameters
 from middlebench.options import Options
 
 PROTOCOL = "2"
@@ -50,8 +51,10 @@ class Settings(Options):
     """Seconds asked for; what really passed stands with the counts."""
     warm_up_s: float
     sample_s: float
-    offered_load: Literal["maximum"] | float
-    """`maximum`, or kpkt/s."""
+    offered_load: OfferedLoad
+    """`maximum`, kpkt/s, or the goal of a throughput search."""
+    search: SearchParameters | None = None
+    """How the search goes on; None without one."""
 
 
 class Components(Options):
@@ -179,6 +182,54 @@ class Limit(Options):
     """In words and figures."""
 
 
+class SearchTrial(Options):
+    """One trial of a throughput search. Every frame of it counts, from the first to the end of the drain."""
+
+    intended_pps: Annotated[float, Field(gt=0)]
+    """Intended load in packets/s."""
+    duration_s: Annotated[float, Field(gt=0)]
+    """Seconds that it should take to send all frames."""
+    sending_s: Annotated[float, Field(ge=0)]
+    """Seconds that it took, as the sending port's counters were read."""
+    intended_packets: Count
+    """Frames that should be sent."""
+    offered_packets: Count
+    """Frames that left the sender."""
+    forwarded_packets: Count
+    """Frames that reached the receiver."""
+    lost_packets: Count
+    """Frames that left the sender and had not reached the receiver when nothing moved any more."""
+    warm_up: bool
+    """Whether it was to warm the chain up, and counts for nothing."""
+
+
+class Search(Options):
+    """A throughput search: what was looked for, what was found, and every trial in order."""
+
+    goal: str
+    """Such as `NDR`."""
+    loss_ratio: float
+    """Largest share of a trial's frames that may be missing, unsent ones included."""
+    library: str
+    """What searched."""
+    minimum_pps: float
+    """Smallest load of the search, in packets/s."""
+    maximum_pps: float
+    """Largest load, in packets/s: the line rate."""
+    lower_bound_pps: float | None
+    """Largest load found that meets the goal; None where the smallest load already misses it."""
+    upper_bound_pps: float | None
+    """Smallest load above it that misses the goal; None where the line rate meets it."""
+    conditional_throughput_pps: float
+    """What is forwarded at the lower bound (RFC 9971): the bound less the loss of the worst trial that counts; 0
+    without one."""
+    flags: tuple[str, ...]
+    """What a reader must know before using the bounds."""
+    seconds: float
+    """How long the search took."""
+    trials: tuple[SearchTrial, ...]
+
+
 class Attestation(Options):
     """Why the record may be believed: the chain was the wanted one before and after, and whole."""
 
@@ -213,6 +264,8 @@ class Record(Options):
     limit: Limit
     flags: tuple[str, ...]
     """What a reader must know before using the figures, such as `generator-limited`."""
+    search: Search | None = None
+    """The throughput search that found the load of this cell; its counts are then of a trial at the lower bound."""
 
 
 class Deployment(Options):

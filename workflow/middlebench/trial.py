@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from middlebench.accounting import account
@@ -26,6 +26,7 @@ from middlebench.errors import MiddlebenchError, TrialError
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Probe, Traffic
 from middlebench.limits import OFFERED, limit_of
+from middlebench.offered_load import Goal, SearchParameters, goal_of
 from middlebench.record import (
     Attestation,
     Cell,
@@ -36,6 +37,7 @@ from middlebench.record import (
     MiddleboxCounts,
     Record,
     Sample,
+    Search,
     Settings,
     Usage,
 )
@@ -79,8 +81,13 @@ def measure(
     plan = plan_for(testbed, cell.n)
     before, probe = prepare(testbed, plan, cell.frame_bytes, tell)
     link_bps = testbed.options.site.link.rate_bps
+    load = load_of(cell.frame_bytes, settings, link_bps)
+    found, raw = None, ""
+    if goal := goal_of(settings.offered_load):
+        found, raw, before = search(testbed, plan, load, goal, settings.search or SearchParameters(), before, tell)
+        load = replace(load, packets_per_second=found.lower_bound_pps or found.minimum_pps, saturating=False)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    outcome = run_trial(testbed, plan, load_of(cell.frame_bytes, settings, link_bps), before)
+    outcome = run_trial(testbed, plan, load, before)
     record = Record(
         cell=cell,
         started_at=started_at,
@@ -98,9 +105,62 @@ def measure(
         middleboxes=outcome.middleboxes,
         usage=outcome.usage,
         limit=outcome.limit,
-        flags=flags_of(outcome.counts),
+        flags=flags_of(outcome.counts, found),
+        search=found,
     )
-    return record, outcome.traffic.raw
+    return record, raw + outcome.traffic.raw
+
+
+def search(
+    testbed: Testbed,
+    plan: ChainPlan,
+    maximum: Load,
+    goal: Goal,
+    parameters: SearchParameters,
+    before: Reading,
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[Search, str, Reading]:
+    """Search for the throughput of the live chain.
+
+    Args:
+        testbed: the testbed, with the chain on it.
+        plan: the chain's plan.
+        maximum: the largest load to try, and the frames.
+        goal: what to search for.
+        parameters: how the search goes on.
+        before: the chain and its counters as they are now; any change of the chain voids a trial, and the search.
+        tell: called with a sentence about each trial.
+
+    Returns:
+        What was found, what the generator's tools said, and the chain and its counters behind the last trial.
+
+    Raises:
+        TrialError: a trial must not be believed, or the search did not end in its time.
+        MiddlebenchError: there was no traffic, or no counters.
+    """
+    from middlebench.search import Passed, search_throughput  # the library's start is not for every cell to pay
+
+    said: list[str] = []
+    reading = before
+
+    def run(seconds: float, packets_per_second: float, packets: int) -> Passed:
+        nonlocal reading
+        load = replace(
+            maximum,
+            packets_per_second=packets_per_second,
+            saturating=False,
+            warm_up_s=0,
+            window_s=seconds,
+            sample_s=seconds,
+            packets=packets,
+        )
+        outcome = run_trial(testbed, plan, load, reading)
+        reading, traffic = outcome.after, outcome.traffic
+        said.append(f"== trial {len(said) + 1} of the search\n{traffic.raw}\n")
+        return Passed(traffic.trial_sent_packets, traffic.trial_received_packets, traffic.window_s)
+
+    found = search_throughput(goal, parameters, maximum.packets_per_second, run, tell)
+    return found, "".join(said) + "== trial at the lower bound\n", reading
 
 
 def prepare(
@@ -176,7 +236,8 @@ def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: Reading) ->
 def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
     """Return the load that the settings ask for at one frame size; never more than the link carries."""
     line_rate = line_rate_pps(link_bps, frame_bytes)
-    asked = line_rate if settings.offered_load == "maximum" else min(settings.offered_load * 1000, line_rate)
+    # A search begins at the maximum.
+    asked = line_rate if isinstance(settings.offered_load, str) else min(settings.offered_load * 1000, line_rate)
     return Load(
         frame_bytes=frame_bytes,
         packets_per_second=asked,
@@ -201,10 +262,11 @@ def counts_of(load: Load, traffic: Traffic) -> Counts:
     )
 
 
-def flags_of(counts: Counts) -> tuple[str, ...]:
-    """Return what a reader must know before using these counts."""
+def flags_of(counts: Counts, found: Search | None = None) -> tuple[str, ...]:
+    """Return what a reader must know before using these counts, and the search that led to them."""
     limited = counts.offered_packets < OFFERED * counts.intended_packets
-    return (GENERATOR_LIMITED,) if limited else ()
+    flags = (GENERATOR_LIMITED,) if limited else ()
+    return tuple(dict.fromkeys((*flags, *(found.flags if found else ()))))
 
 
 def attest(live: LiveChain, probe: Probe) -> Attestation:

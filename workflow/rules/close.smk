@@ -17,7 +17,7 @@ rule close:
         controls=CONTROLS,
     params:
         composition=composition,
-        settings=STUDY.settings.model_dump_json(),
+        settings=STUDY.settings.model_dump_json(exclude_none=True),
     message:
         "Measuring the closing controls of {wildcards.testbed}"
     shell:

@@ -27,7 +27,7 @@ rule measure:
     params:
         composition=composition,
         protocol=PROTOCOL,
-        settings=STUDY.settings.model_dump_json(),
+        settings=STUDY.settings.model_dump_json(exclude_none=True),
     message:
         "Measuring n={wildcards.n}, {wildcards.size} B, repetition {wildcards.rep} on {wildcards.testbed}"
     shell:

@@ -1,0 +1,184 @@
+"""The throughput search: MLRsearch (RFC 9971) over our trials. Pure: how a trial is run, the caller says.
+
+A trial sends a given number of frames at a given load, and every one of them counts, as RFC 2544 has it:
+``intended`` is that number, ``offered`` what left the sending port, ``forwarded`` what reached the
+receiving port until nothing moved any more. What a generator could not send in its time is missing as
+much as what was lost: the library counts both against the goal, and so goes on at lower loads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from MLRsearch import AbstractMeasurer, Config, MeasurementResult, MultipleLossRatioSearch, SearchGoal
+
+from middlebench.errors import TrialError
+from middlebench.offered_load import Goal, SearchParameters
+from middlebench.record import Search, SearchTrial
+
+GENERATOR_LIMITED = "generator-limited"
+NO_LOWER_BOUND = "no-lower-bound"
+"""Flag of a cell whose search found no load that meets the goal."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What became of the frames of one trial."""
+
+    offered_packets: int
+    """Left the sending port."""
+    forwarded_packets: int
+    """Reached the receiving port, the drain included."""
+    sending_s: float
+    """Seconds in which they were sent."""
+
+
+Run = Callable[[float, float, int], Passed]
+"""Runs a trial: seconds, load in packets/s, and number of frames to send."""
+
+
+def search_throughput(
+    goal: Goal,
+    parameters: SearchParameters,
+    line_rate_pps: float,
+    run: Run,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Search:
+    """Search for the largest load that meets ``goal``.
+
+    Args:
+        goal: how much may be lost.
+        parameters: how the search goes on.
+        line_rate_pps: the largest load, in packets/s.
+        run: runs a trial; what it raises ends the search.
+        tell: called with a sentence about each trial, and one about the result.
+
+    Raises:
+        TrialError: the search did not end in its time.
+    """
+    search_goal = SearchGoal(
+        loss_ratio=goal.loss_ratio,
+        exceed_ratio=parameters.exceed_ratio,
+        relative_width=parameters.relative_width,
+        initial_trial_duration=parameters.initial_trial_s,
+        final_trial_duration=parameters.final_trial_s,
+        duration_sum=parameters.duration_sum_s,
+        preceding_targets=parameters.preceding_targets,
+        expansion_coefficient=parameters.expansion_coefficient,
+        fail_fast=False,
+    )
+    config = Config()
+    config.goals = (search_goal,)
+    config.max_load = line_rate_pps
+    config.min_load = minimum_pps(parameters, line_rate_pps)
+    config.search_duration_max = parameters.longest_s
+    config.warmup_duration = parameters.warm_up_s
+    measurer = _Measurer(run, warm_ups=1 if parameters.warm_up_s else 0, tell=tell)
+    library = MultipleLossRatioSearch(config)
+    begin = time.monotonic()
+    try:
+        result = library.search(measurer, debug=lambda _: None)[search_goal]
+    except RuntimeError as error:
+        if time.monotonic() - begin < parameters.longest_s:
+            raise
+        raise TrialError(
+            f"searching for the {goal.name}",
+            f"after {parameters.longest_s:g} s and {len(measurer.trials)} trials it has not ended",
+            "raise `search.longest_s` or `search.relative_width`, or lower `search.duration_sum_s`",
+        ) from error
+    lower, upper = result.relevant_lower_bound, result.relevant_upper_bound
+    lower_pps, upper_pps = float(lower) if lower else None, float(upper) if upper else None
+    found = Search(
+        goal=goal.name,
+        loss_ratio=goal.loss_ratio,
+        library=f"MLRsearch {version('MLRsearch')}",
+        minimum_pps=config.min_load,
+        maximum_pps=config.max_load,
+        lower_bound_pps=lower_pps,
+        upper_bound_pps=upper_pps,
+        conditional_throughput_pps=float(result.conditional_throughput or 0.0),
+        flags=flags_of_search(lower_pps, upper_pps, measurer.trials, goal.loss_ratio),
+        seconds=round(time.monotonic() - begin, 3),
+        trials=tuple(measurer.trials),
+    )
+    tell(summary(found))
+    return found
+
+
+def minimum_pps(parameters: SearchParameters, line_rate_pps: float) -> float:
+    """Return the smallest load of a search, in packets/s: one frame a trial at the least, and below the line rate."""
+    return min(max(parameters.minimum_load * line_rate_pps, 1 / parameters.initial_trial_s), line_rate_pps / 2)
+
+
+def summary(search: Search) -> str:
+    """Return what a search found, in a sentence."""
+    taken = f"{len(search.trials)} trials in {search.seconds:.0f} s"
+    if search.lower_bound_pps is None:
+        return f"{search.goal}: even {search.minimum_pps:.0f} packets/s miss it ({taken})"
+    if search.upper_bound_pps is None:
+        return f"{search.goal}: the line rate of {search.maximum_pps:.0f} packets/s meets it ({taken})"
+    return f"{search.goal}: {search.lower_bound_pps:.0f} to {search.upper_bound_pps:.0f} packets/s ({taken})"
+
+
+def flags_of_search(
+    lower_pps: float | None, upper_pps: float | None, trials: Sequence[SearchTrial], loss_ratio: float
+) -> tuple[str, ...]:
+    """Return what a reader must know before using the bounds of a search.
+
+    It is the generator that is limited where most trials that miss the goal at the upper bound miss it for the frames
+    that were not sent, and not for those that were lost.
+    """
+    if lower_pps is None:
+        return (NO_LOWER_BOUND,)
+    at_upper = [each for each in trials if each.intended_pps == upper_pps and not each.warm_up]
+    allowed = {each: loss_ratio * max(each.intended_packets, each.offered_packets) for each in at_upper}
+    missed = [
+        each
+        for each in at_upper
+        if each.lost_packets + abs(each.intended_packets - each.offered_packets) > allowed[each]
+    ]
+    unsent = [each for each in missed if each.lost_packets <= allowed[each]]
+    return (GENERATOR_LIMITED,) if len(unsent) * 2 > len(missed) else ()
+
+
+class _Measurer(AbstractMeasurer):  # type: ignore[misc]  # the library has no types
+    """Turns our trials into those of the library, and keeps them."""
+
+    def __init__(self, run: Run, warm_ups: int, tell: Callable[[str], None]) -> None:
+        self.trials: list[SearchTrial] = []
+        self._run = run
+        self._warm_ups = warm_ups
+        self._tell = tell
+
+    def measure(self, intended_duration: float, intended_load: float) -> MeasurementResult:
+        """Run one trial."""
+        packets = max(1, round(intended_load * intended_duration))
+        passed = self._run(intended_duration, intended_load, packets)
+        trial = SearchTrial(
+            intended_pps=intended_load,
+            duration_s=intended_duration,
+            sending_s=round(passed.sending_s, 6),
+            intended_packets=packets,
+            offered_packets=passed.offered_packets,
+            forwarded_packets=passed.forwarded_packets,
+            lost_packets=passed.offered_packets - passed.forwarded_packets,
+            warm_up=len(self.trials) < self._warm_ups,
+        )
+        self.trials.append(trial)
+        self._tell(
+            f"trial {len(self.trials)}: {intended_load:.0f} packets/s for {intended_duration:g} s: "
+            f"{trial.offered_packets} of {packets} sent, {trial.lost_packets} lost"
+        )
+        return MeasurementResult(
+            intended_duration=intended_duration,
+            intended_load=intended_load,
+            offered_count=trial.offered_packets,
+            forwarding_count=trial.forwarded_packets,
+            intended_count=packets,
+            offered_duration=passed.sending_s,
+            # What the library sums up to decide: seconds of traffic, and not those that we took to start and drain it.
+            duration_with_overheads=intended_duration,
+        )
