@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 NONE = "none"
 """Stands for a value that is not given, where a rule always gives one."""
-TRIAL_LEASE_SECONDS = 300.0
-"""How long a job waits for a job of a killed run that still ends its trial."""
+TRIAL_LEASE_SECONDS = 1500.0
+"""How long a job waits for a job of a killed run that still ends its trial, or its search of up to 20 minutes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,12 @@ DRIFT = "drift"
 MEANINGS = {
     "generator-limited": (
         "The generator offered less than 99 % of what was intended (line rate, unless the settings ask for less). "
-        "The cell says what the chain passed on of that; it is not a loss of the chain."
+        "The cell says what the chain passed on of that; it is not a loss of the chain. Of a throughput search it says "
+        "that the upper bound is a load that could not be offered."
+    ),
+    "no-lower-bound": (
+        "The smallest load of the throughput search already loses more than its goal allows: the throughput is 0. "
+        "The counts are of a trial at that load."
     ),
     EMULATED: "The processor of the server was emulated in software. Compare such cells among each other only.",
     DRIFT: (
