@@ -7,15 +7,19 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from middlebench import config
+from middlebench.convergence import PROBES
 from middlebench.hosts.base import Host
 from middlebench.record import Settings
+from middlebench.testbed import Testbed
 
 PROJECT = Path(__file__).resolve().parents[1]
 LIMIT_SECONDS = 30.0
@@ -200,3 +204,17 @@ def _namespaces_of(process: Path) -> list[str]:
         except OSError:
             continue  # it ended in between, or is not ours to look at
     return found
+
+
+@contextmanager
+def once_traffic_runs(testbed: Testbed, change: Callable[[], object]) -> Iterator[None]:
+    """Make ``change`` from another thread as soon as the chain has seen many more frames than probes."""
+    entrance = testbed.hosts.server_ports[0]
+
+    def traffic_runs() -> bool:
+        return testbed.switch.counters()[entrance].rx_packets > 10 * PROBES
+
+    with ThreadPoolExecutor(1) as pool:
+        changed = pool.submit(lambda: (eventually(traffic_runs, "traffic runs"), change()))
+        yield
+        changed.result()

@@ -7,16 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import middlebench.provision
 import pytest
 import yaml
-from helpers import compose, composition, eventually, kill, settings
+from helpers import compose, composition, eventually, kill, once_traffic_runs, settings
 from middlebench import record
 from middlebench.convergence import PROBES, converge, deploy, plan_for, prove_path, read_live
 from middlebench.errors import TrialError
@@ -43,20 +41,6 @@ def measure_cell(
 def on_server(testbed: Testbed, *argv: str) -> str:
     """Do something by hand on the middlebox server, and return what it said."""
     return testbed.hosts.middlebox_server.run(["env", f"OVS_RUNDIR={FOLDER}", *argv]).stdout
-
-
-@contextmanager
-def once_traffic_runs(testbed: Testbed, change: Callable[[], object]) -> Iterator[None]:
-    """Make ``change`` from another thread as soon as the chain has seen many more frames than probes."""
-    entrance = testbed.hosts.server_ports[0]
-
-    def traffic_runs() -> bool:
-        return testbed.switch.counters()[entrance].rx_packets > 10 * PROBES
-
-    with ThreadPoolExecutor(1) as pool:
-        changed = pool.submit(lambda: (eventually(traffic_runs, "traffic runs"), change()))
-        yield
-        changed.result()
 
 
 class TestMeasuring:

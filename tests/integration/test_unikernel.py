@@ -7,14 +7,12 @@ import os
 import random
 import re
 import subprocess
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from helpers import PROJECT, Footprint, compose, eventually, kill, pass_frames, settings
+from helpers import PROJECT, Footprint, compose, eventually, kill, once_traffic_runs, pass_frames, settings
 from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -290,7 +288,7 @@ class TestTrial:
         clock = Deadline(60)
         with (
             pytest.raises(TrialError, match=r"the trial is void: .*mbench-2 ended"),
-            once_traffic_runs(footprint, lambda: kill(process_of(footprint, "mbench-2"))),
+            once_traffic_runs(testbed, lambda: kill(process_of(footprint, "mbench-2"))),
         ):
             self.measure_cell(testbed, window_s=60.0, sample_s=60.0)
         assert not clock.expired, "the end of the machine ended the trial"
@@ -312,15 +310,6 @@ class TestTrial:
         for each in deployment.middleboxes:
             assert 0 < each["ready_s"] < deployment.total_s
             assert 0 < each["private_kib"] <= each["resident_kib"]
-
-
-@contextmanager
-def once_traffic_runs(footprint: Footprint, change: Callable[[], object]) -> Iterator[None]:
-    """Make ``change`` from another thread as soon as the generator runs."""
-    with ThreadPoolExecutor(1) as pool:
-        changed = pool.submit(lambda: (eventually(lambda: footprint.named("trafgen"), "the generator runs"), change()))
-        yield
-        changed.result()
 
 
 def own_kernel(unikernel: Path) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def test_few_packets_without_a_place_change_no_verdict():
 def test_who_was_how_busy_is_in_the_evidence():
     evidence = Chain(bridge_0_in=20_000).limit(usage(server=(1.5,), switch=0.9, middlebox=0.4)).evidence
     assert "the server's one processor was 75 % busy" in evidence
-    assert "the switch 45 %, the middleboxes 20 %, others 10 %" in evidence
+    assert "the switch 45 %, the middleboxes 20 %, the kernel and others 10 %" in evidence
 
 
 @given(st.lists(st.floats(min_value=0, max_value=2), min_size=1, max_size=4))

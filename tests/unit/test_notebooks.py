@@ -8,7 +8,7 @@ import pytest
 from sweeps import write_results
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NAMES = ("claims", "figures", "tables", "comparison", "deployment")
+NAMES = ("claims", "figures", "tables", "comparison", "deployment", "limits")
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig5", "heatmap", "throughput_by_size")
 TABLES = ("table1", "table2")
@@ -17,6 +17,8 @@ PROMISED = {
     "claims": {f"tables/claims.{suffix}" for suffix in ("csv", "md", "tex")},
     "deployment": {f"figures/deployment.{suffix}" for suffix in ("png", "svg", "pdf")}
     | {f"tables/deployment.{suffix}" for suffix in ("csv", "md", "tex")},
+    "limits": {f"figures/{name}.{suffix}" for name in ("limits", "losses") for suffix in ("png", "svg", "pdf")}
+    | {f"tables/limits.{suffix}" for suffix in ("csv", "md", "tex")},
     "figures": {f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg", "pdf")},
     "tables": {f"tables/{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")},
     "comparison": {f"tables/{name}.{suffix}" for name in COMPARISONS for suffix in ("csv", "md", "tex")}

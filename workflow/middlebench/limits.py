@@ -166,17 +166,22 @@ def _usage_in_words(usage: Usage) -> list[str]:
     server_s = sum(each.busy_s + each.idle_s for each in usage.middlebox_server)
     if not usage.traffic_s or not server_s:
         return words
-    softirq_s, busy_s = (
-        sum(getattr(each, name) for each in usage.middlebox_server) for name in ("softirq_s", "busy_s")
+    number = len(usage.middlebox_server)
+    softirq, busy = (
+        sum(getattr(each, name) for each in usage.middlebox_server) / server_s * number
+        for name in ("softirq_s", "busy_s")
     )
     shares = {
         "the switch": sum(each.cpu_s for each in usage.switch) / usage.traffic_s,
         "the middleboxes": sum(each.cpu_s for each in usage.middleboxes) / usage.traffic_s,
-        "the kernel's handling of frames": softirq_s / server_s * len(usage.middlebox_server),
     }
-    shares["others"] = max(0.0, busy_s / server_s * len(usage.middlebox_server) - sum(shares.values()))
-    used = [f"{who} {_percent(share)}" for who, share in shares.items() if share]
-    return [*words, f"in processors of the server: {', '.join(used)}"] if used else words
+    shares["the kernel and others"] = max(0.0, busy - sum(shares.values()))
+    used = ", ".join(f"{who} {_percent(share)}" for who, share in shares.items() if share)
+    # Without fine-grained accounting the kernel charges its work on frames to whoever happens to run.
+    return [
+        *words,
+        f"of one processor there {used}; on whose account ever, {_percent(softirq)} went into moving frames",
+    ]
 
 
 def _processors(owner: str, processors: Sequence[ProcessorUsage]) -> str:

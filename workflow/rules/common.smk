@@ -97,6 +97,11 @@ FIGURES = {
 }
 TABLES = {"table1": "Table I: one middlebox", "table2": "Table II: several middleboxes"}
 
+LIMIT_FIGURES = {
+    "limits": "What limited each cell",
+    "losses": "Where packets died along the chain",
+}
+
 PUBLISHED = "published"
 """The dataset that was not measured but transcribed from the paper."""
 
@@ -147,5 +152,5 @@ def report_notebooks(wildcards):
         names += [
             f"comparison_{reference}" for reference in references(wildcards.dataset)
         ]
-        names += ["deployment"]
+        names += ["limits", "deployment"]
     return [f"{RESULTS}/{wildcards.dataset}/report/{name}.ipynb" for name in names]

@@ -165,3 +165,40 @@ rule describe_deployment:
         "Describing the deployments of {wildcards.dataset}"
     shell:
         PAPERMILL
+
+
+rule name_limits:
+    input:
+        data=dataset_files,
+        notebook="notebooks/limits.ipynb",
+    output:
+        figures=[
+            report(
+                f"{RESULTS}/{{dataset}}/figures/{name}.svg",
+                category="{dataset}",
+                subcategory="Limits",
+                caption=f"../report/{name}.rst",
+                labels={"what": title},
+            )
+            for name, title in LIMIT_FIGURES.items()
+        ],
+        others=expand(
+            f"{RESULTS}/{{{{dataset}}}}/figures/{{name}}.{{kind}}",
+            name=LIMIT_FIGURES,
+            kind=["png", "pdf"],
+        ),
+        tables=expand(
+            f"{RESULTS}/{{{{dataset}}}}/tables/limits.{{kind}}",
+            kind=["csv", "md", "tex"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/limits.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/name-limits.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
+    message:
+        "Naming what limited the cells of {wildcards.dataset}"
+    shell:
+        PAPERMILL

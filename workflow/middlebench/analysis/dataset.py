@@ -51,6 +51,8 @@ class Dataset:
     """The alternatives that were tried where the configuration left the choice to us."""
     deployments: tuple[Deployment, ...] = field(default=(), repr=False)
     """What it took to deploy each chain, by length."""
+    records: tuple[Record, ...] = field(default=(), repr=False)
+    """Every cell's record, in the order of the measurements; none of published data."""
     environments: Mapping[str, Environment] = field(default_factory=dict, repr=False)
     """The environments that cells were measured in, by id, that of most cells first; none of published data."""
     server_cpus: int | None = None
@@ -132,13 +134,15 @@ def _measured(name: str, folder: Path) -> Dataset:
         (read(Deployment, folder / f"deployments/n{n}.json") for n in measurements["n"].unique()),
         key=lambda deployment: int(deployment.plan["length"]),
     )
+    records = [read(Record, folder / str(path)) for path in measurements["record"]]
     return Dataset(
         name=name,
         measurements=measurements,
         plans={int(deployment.plan["length"]): deployment.plan for deployment in deployments},
         facts=facts_of(environments[next(iter(environments))]),
         environments=environments,
-        setups=_setups([read(Record, folder / str(path)) for path in measurements["record"]]),
+        setups=_setups(records),
+        records=tuple(records),
         description=provision.description,
         choices=provision.choices,
         deployments=tuple(deployments),

@@ -163,9 +163,9 @@ def heat_map(measurements: pd.DataFrame, note: str = "") -> Figure:
         values, _throughput_scale(values), mpl.colormaps[style.THROUGHPUT_MAP], "received throughput [Mb/s]", marks
     )
     own = own_name(summary)
-    _link_cells(figure.axes[0], values, lambda n, size: cell_address(own, own, n, size))
+    link_cells(figure.axes[0], values, lambda n, size: cell_address(own, own, n, size))
     title = noted("Received throughput [Mb/s] by chain length and frame size", note)
-    style.set_title(figure.axes[0], title, _origin(measurements) + _legend_of_marks(doubts(summary)))
+    style.set_title(figure.axes[0], title, origin_of(measurements) + _legend_of_marks(doubts(summary)))
     return figure
 
 
@@ -187,9 +187,9 @@ def ratio_map(measurements: pd.DataFrame, reference: pd.DataFrame, note: str = "
     scale = LogNorm(1 / span, span, clip=True)
     figure = _draw_map(values, scale, mpl.colormaps[style.RATIO_MAP], f"{fraction} (1: the same)", marks)
     other = own_name(reference)
-    _link_cells(figure.axes[0], values, lambda n, size: pair_address(other, n, size))
+    link_cells(figure.axes[0], values, lambda n, size: pair_address(other, n, size))
     title = noted(f"Received throughput, {fraction}", note)
-    origin = f"{_origin(measurements)}, divided by {_origin(reference)}"
+    origin = f"{origin_of(measurements)}, divided by {origin_of(reference)}"
     style.set_title(figure.axes[0], title, origin + _legend_of_marks(comparison["marks"]))
     return figure
 
@@ -253,27 +253,14 @@ def _draw_line_rate(axes: Axes, summaries: Sequence[pd.DataFrame], link_bps: flo
 
 def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: str, marks: pd.DataFrame) -> Figure:
     """Draw a grid of values: frame sizes down, chain lengths across, a number and its mark in each cell."""
-    rows, columns = values.shape
-    width, height = max(style.FIGURE_WIDTH, 2.4 + 0.62 * columns), max(3.6, 1.9 + 0.36 * rows)
-    figure, (axes,) = style.new_figure(width, height)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    axes.set(xlabel=LENGTH_AXIS, ylabel=SIZE_AXIS)
-    axes.set_xticks(range(columns), [str(n) for n in values.columns])
-    axes.set_yticks(range(rows), [str(size) for size in values.index])
-    axes.tick_params(length=0)
+    figure, axes = new_map(values)
     if values.empty:
-        axes.text(0.5, 0.5, "nothing to show: no such cells", transform=axes.transAxes, ha="center", color=style.GREY)
         return figure
     numbers = values.to_numpy(dtype=float)
     image = axes.imshow(np.ma.masked_invalid(numbers), norm=norm, cmap=colors, aspect="auto", origin="upper")
-    axes.set_xticks(np.arange(0.5, columns - 1), minor=True)
-    axes.set_yticks(np.arange(0.5, rows - 1), minor=True)
-    axes.grid(visible=True, which="minor", color="white", linewidth=1)
-    axes.tick_params(which="minor", length=0)
     for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
-            color = _ink_on(colors(norm(number)))
+            color = ink_on(colors(norm(number)))
             axes.text(
                 column,
                 row,
@@ -292,7 +279,28 @@ def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: s
     return figure
 
 
-def _link_cells(axes: Axes, values: pd.DataFrame, address: Callable[[int, int], str]) -> None:
+def new_map(values: pd.DataFrame) -> tuple[Figure, Axes]:
+    """Return an empty map for a grid: frame sizes down, chain lengths across; it says so where there is no cell."""
+    rows, columns = values.shape
+    width, height = max(style.FIGURE_WIDTH, 2.4 + 0.62 * columns), max(3.6, 1.9 + 0.36 * rows)
+    figure, (axes,) = style.new_figure(width, height)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel=LENGTH_AXIS, ylabel=SIZE_AXIS)
+    axes.set_xticks(range(columns), [str(n) for n in values.columns])
+    axes.set_yticks(range(rows), [str(size) for size in values.index])
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    if values.empty:
+        axes.text(0.5, 0.5, "nothing to show: no such cells", transform=axes.transAxes, ha="center", color=style.GREY)
+        return figure, axes
+    axes.set_xticks(np.arange(0.5, columns - 1), minor=True)
+    axes.set_yticks(np.arange(0.5, rows - 1), minor=True)
+    axes.grid(visible=True, which="minor", color="white", linewidth=1)
+    axes.tick_params(which="minor", length=0)
+    return figure, axes
+
+
+def link_cells(axes: Axes, values: pd.DataFrame, address: Callable[[int, int], str]) -> None:
     """Make each known cell of a map a link to the address of its chain length and frame size."""
     known = np.argwhere(np.isfinite(values.to_numpy(dtype=float))).tolist()
     sizes, lengths = values.index.to_numpy(), values.columns.to_numpy()
@@ -344,7 +352,7 @@ def short_name(component: str) -> str:
     return " / ".join(dict.fromkeys(parts))
 
 
-def _origin(measurements: pd.DataFrame) -> str:
+def origin_of(measurements: pd.DataFrame) -> str:
     """Return what a figure's values were measured on and how, for its subtitle."""
     if measurements.empty:
         return "no cell measured"
@@ -366,7 +374,7 @@ def _line_origin(measurements: pd.DataFrame) -> str:
     summary = summarise(measurements)
     bars = " · bars: 95 % interval (Student's t)" if (summary["repetitions"] > 1).any() else ""
     hollow = " · hollow: unstable, or beside drift" if (doubts(summary) != "").any() else ""
-    return _origin(measurements) + bars + hollow
+    return origin_of(measurements) + bars + hollow
 
 
 def _legend_of_marks(marks: pd.Series[str]) -> str:
@@ -391,7 +399,7 @@ def _finish(figure: Figure, title: str, subtitle: str) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _ink_on(color: tuple[float, float, float, float]) -> str:
+def ink_on(color: tuple[float, float, float, float]) -> str:
     """Return black or white, whichever reads better on a colour (ITU-R BT.709 luminance)."""
     red, green, blue, _ = color
     return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else "black"
