@@ -23,6 +23,8 @@ from middlebench.record import (
     ProcessUsage,
     Provision,
     Record,
+    Search,
+    SearchTrial,
     Settings,
     Usage,
     write,
@@ -82,6 +84,7 @@ def record(
     received=20_000,
     flags=(),
     environment=ENVIRONMENT,
+    search=None,
 ):
     """Return the record of one cell whose window of half a second counted as told."""
     window_s = 0.5
@@ -112,6 +115,34 @@ def record(
         usage=USAGE,
         limit=limit_of(counts, frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s, hops, own, USAGE),
         flags=flags,
+        search=search,
+    )
+
+
+def search(lower_pps=40_000.0, upper_pps=40_100.0, goal="NDR"):
+    """Return a throughput search that found these bounds."""
+    trial = SearchTrial(
+        intended_pps=lower_pps or upper_pps,
+        duration_s=1,
+        sending_s=1.001,
+        intended_packets=40_000,
+        offered_packets=40_000,
+        forwarded_packets=40_000,
+        lost_packets=0,
+        warm_up=False,
+    )
+    return Search(
+        goal=goal,
+        loss_ratio=0,
+        library="MLRsearch 1",
+        minimum_pps=100,
+        maximum_pps=150_000,
+        lower_bound_pps=lower_pps,
+        upper_bound_pps=upper_pps,
+        conditional_throughput_pps=lower_pps or 0,
+        flags=(),
+        seconds=30,
+        trials=(trial,) * 28,
     )
 
 

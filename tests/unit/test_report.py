@@ -21,7 +21,7 @@ from middlebench.analysis.tables import table1, table2, to_html
 from middlebench.errors import RecordError
 from middlebench.published import load_published
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from sweeps import ENVIRONMENT, environment, record, write_results
+from sweeps import ENVIRONMENT, environment, record, search, write_results
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><dc:title>A &amp; B</dc:title></svg>'
 
@@ -266,3 +266,18 @@ def test_mixed_environments_are_warned_of_and_told_apart(tmp_path):
     assert "2 environments mixed</span></h1>" in page
     assert "not all measured in the same environment: 2 are mixed here" in page
     assert "middlebox server: kernel 6.1 → 6.2" in page
+
+
+def test_report_of_a_search_shows_its_bounds_and_says_the_goal_in_the_heading(tmp_path):
+    found = [record(n, size, search=search()) for n in (1, 2, 4) for size in (60, 800, 1500)]
+    write_results(tmp_path, cells=found)
+    data = load_dataset("made", tmp_path)
+    render_report(data, [], tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert data.note == "NDR"
+    assert "Throughput searches" in page
+    assert page.count("<td>40.100</td>") == len(found)
+
+
+def test_report_without_a_search_has_no_section_of_it(render):
+    assert "Throughput searches" not in render()

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from middlebench import published
+from middlebench.analysis import searches
 from middlebench.analysis.diagrams import Plan
 from middlebench.analysis.environments import facts_of, note_of
 from middlebench.analysis.flags import EMULATED
@@ -74,7 +75,11 @@ class Dataset:
         """What every title must say of this dataset; empty when nothing."""
         flagged = any(EMULATED in flags.split(";") for flags in self.measurements["flags"])
         emulated = flagged or any(each.emulated for each in self.environments.values())
-        return ", ".join(filter(None, (EMULATED if emulated else "", note_of(self.measurements))))
+        return ", ".join(
+            filter(
+                None, (EMULATED if emulated else "", note_of(self.measurements), searches.note_of(self.measurements))
+            )
+        )
 
     def plan_nearest(self, length: int) -> Plan:
         """Return the plan that ran of this chain length, or of the length nearest to it.

@@ -18,7 +18,7 @@ from middlebench import frames
 from middlebench.atomic import write_text
 from middlebench.errors import RecordError
 from middlebench.limits import busy_ratio
-from middlebench.record import Cell, Record
+from middlebench.record import Cell, Record, Search
 
 TEXT, COUNT, QUANTITY = "str", "Int64", "float64"
 """Kinds of column: text, an integer that may be missing, a number that may be missing."""
@@ -67,6 +67,20 @@ COLUMNS = (
     Column("test_computer_busy_ratio", QUANTITY, "", "the same of the test computer's processors"),
     Column("trial_sent_packets", COUNT, "frames", "frames sent in the whole trial, warm-up included"),
     Column("trial_received_packets", COUNT, "frames", "frames received in the whole trial, until the drain ended"),
+    Column(
+        "goal", TEXT, "", "what a throughput search looked for, such as `NDR`; empty where nothing was searched for"
+    ),
+    Column(
+        "lower_bound_kpps",
+        QUANTITY,
+        "kpkt/s",
+        "largest load found that meets the goal; the counts are of a trial at it. Missing where none does",
+    ),
+    Column(
+        "upper_bound_kpps", QUANTITY, "kpkt/s", "smallest load above it that does not; missing where line rate does"
+    ),
+    Column("conditional_throughput_kpps", QUANTITY, "kpkt/s", "what is forwarded at the lower bound (RFC 9971)"),
+    Column("search_trials", COUNT, "", "how many trials the search took"),
     Column("flags", TEXT, "", "what a reader must know about the cell, joined by `;`"),
     Column("fingerprint", TEXT, "", "fingerprint of the live chain, the same before and after the trial"),
     Column("started_at", TEXT, "", "when the trial began (ISO 8601, UTC)"),
@@ -177,6 +191,7 @@ def _row(record: Record) -> dict[str, object]:
         "test_computer_busy_ratio": busy_ratio(record.usage.test_computer),
         "trial_sent_packets": counts.trial_sent_packets,
         "trial_received_packets": counts.trial_received_packets,
+        **_searched(record.search),
         "flags": ";".join(record.flags),
         "fingerprint": record.attestation.fingerprint,
         "started_at": record.started_at,
@@ -192,6 +207,19 @@ def _origin(cell: Cell, folder: Path, command: str) -> dict[str, str]:
         "record": record,
         "raw_output": raw_output_path(*place),
         "command": f"{command} {shlex.quote(str(folder / record))}" if command else "",
+    }
+
+
+def _searched(search: Search | None) -> dict[str, object]:
+    """Return what a throughput search found; nothing without one."""
+    if search is None:
+        return {}
+    bounds = {"lower_bound_kpps": search.lower_bound_pps, "upper_bound_kpps": search.upper_bound_pps}
+    return {
+        "goal": search.goal,
+        **{name: bound / 1e3 for name, bound in bounds.items() if bound is not None},
+        "conditional_throughput_kpps": search.conditional_throughput_pps / 1e3,
+        "search_trials": len(search.trials),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from middlebench.analysis import flags
+from middlebench.analysis import flags, searches
 from middlebench.analysis.aggregate import SUMMARY_COLUMNS, summarise
 from middlebench.analysis.answer import answer
 from middlebench.analysis.dataset import Dataset
@@ -111,6 +111,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
             ),
         ),
         *(section_of(path) for path in notebooks),
+        *_searches(measurements),
         *([_cells(dataset)] if dataset.name != PUBLISHED else []),
         Section(
             "paper",
@@ -148,6 +149,17 @@ def _answer(dataset: Dataset) -> list[Section]:
         return []
     html = _render("sections/answer", answer=found, anchor=partial(cell_anchor, dataset.name))
     return [Section("answer", "In short", html)]
+
+
+def _searches(measurements: pd.DataFrame) -> list[Section]:
+    """Return what throughput searches found, if there were any."""
+    found = searches.table_of(measurements)
+    if found.empty:
+        return []
+    html = _render(
+        "sections/searches", searches=Grid(tuple(found.columns), tuple(found.itertuples(index=False, name=None)))
+    )
+    return [Section("searches", "Throughput searches", html)]
 
 
 def _cells(dataset: Dataset) -> Section:
