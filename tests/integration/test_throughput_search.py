@@ -1,0 +1,116 @@
+"""The throughput search on a real chain, whose last link is shaped: what it can carry is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from helpers import settings
+from middlebench.convergence import plan_for
+from middlebench.errors import TrialError
+from middlebench.frames import wire_bits
+from middlebench.offered_load import SearchParameters
+from middlebench.record import Cell, Record
+from middlebench.search import NO_LOWER_BOUND
+from middlebench.trial import load_of, measure, prepare, run_trial
+
+if TYPE_CHECKING:
+    from middlebench.testbed import Testbed
+
+FRAME_BYTES = 800
+CAPACITY_BPS = 20e6
+CAPACITY_PPS = CAPACITY_BPS / wire_bits(FRAME_BYTES)
+QUEUE_BYTES = 48 * FRAME_BYTES
+"""What the shaped link holds back before it drops: more than a burst of the sender, little of a trial."""
+LOSS_RATIO = 0.05
+"""Enough that a moment in which other work has the processors does not decide."""
+WIDTH = 0.05
+TRIAL_S = 0.5
+
+
+@pytest.fixture
+def shaped(testbed: Testbed) -> Testbed:
+    """A testbed whose link back to the test computer carries no more than ``CAPACITY_BPS``."""
+    prepare(testbed, plan_for(testbed, 1), FRAME_BYTES)  # ovs-vswitchd removes queueing disciplines of ports it takes
+    shape = f"stab overhead 24 linklayer ethernet tbf rate {CAPACITY_BPS:.0f}bit burst 4000 limit {QUEUE_BYTES}"
+    port = testbed.hosts.server_ports[1]
+    testbed.hosts.middlebox_server.run(["tc", "qdisc", "replace", "dev", port, "root", "handle", "2:", *shape.split()])
+    return testbed
+
+
+def searched(testbed: Testbed, goal: str, tell: Callable[[str], None] = lambda _: None, **changes: float) -> Record:
+    """Measure the cell of one middlebox whose load is searched for."""
+    parameters = {
+        "relative_width": WIDTH,
+        "initial_trial_s": TRIAL_S,
+        "final_trial_s": TRIAL_S,
+        "duration_sum_s": TRIAL_S,
+        "preceding_targets": 1,
+        "warm_up_s": 0,
+    }
+    asked = settings(offered_load=goal, search=SearchParameters(**parameters | changes))
+    cell = Cell(testbed="tests", n=1, frame_bytes=FRAME_BYTES, repetition=1)
+    return measure(testbed, testbed.components(), cell, asked, tell)[0]
+
+
+def bisected(testbed: Testbed) -> tuple[float, float]:
+    """Return what halving finds between nothing and twice the capacity: no library, and no code of the search."""
+    plan = plan_for(testbed, 1)
+    reading, _ = prepare(testbed, plan, FRAME_BYTES)
+    lower, upper = 0.0, 2 * CAPACITY_PPS
+    while upper - lower > WIDTH * upper:
+        rate = (lower + upper) / 2
+        load = load_of(FRAME_BYTES, settings(offered_load=rate / 1000, warm_up_s=0, window_s=TRIAL_S), 1e9)
+        outcome = run_trial(testbed, plan, load, reading)
+        reading = outcome.after
+        lost = 1 - outcome.traffic.trial_received_packets / outcome.traffic.trial_sent_packets
+        lower, upper = (rate, upper) if lost <= LOSS_RATIO else (lower, rate)
+    return lower, upper
+
+
+def test_search_agrees_with_a_bisection_by_hand_and_with_what_the_link_carries(shaped):
+    record = searched(shaped, f"pdr({LOSS_RATIO})")
+    lower, upper = bisected(shaped)
+    found = record.search
+    assert found is not None
+    assert found.lower_bound_pps is not None
+    assert found.upper_bound_pps is not None
+    assert 1 - found.lower_bound_pps / found.upper_bound_pps <= WIDTH
+    # The queue of the shaped link, and what fits between two bounds, on both sides.
+    slack = WIDTH * upper + QUEUE_BYTES / FRAME_BYTES / TRIAL_S
+    assert found.lower_bound_pps == pytest.approx(lower, abs=slack)
+    assert found.lower_bound_pps == pytest.approx(CAPACITY_PPS / (1 - LOSS_RATIO), abs=slack)
+    assert record.counts.intended_packets == round(found.lower_bound_pps * record.counts.window_s)
+    assert record.counts.offered_packets == pytest.approx(record.counts.intended_packets, rel=0.2)
+
+
+def test_chain_that_loses_at_any_load_has_a_throughput_of_0_and_is_no_error(shaped):
+    # A frame that is larger than the bucket never leaves.
+    blocked = ["tc", "qdisc", "replace", "dev", shaped.hosts.server_ports[1], "root", "handle", "2:"]
+    blocked += ["tbf", "rate", "1mbit", "burst", "100", "limit", "100"]
+    told: list[str] = []
+
+    def tell(message: str) -> None:
+        if not told:  # the warm-up was the last trial of which anything arrives
+            shaped.hosts.middlebox_server.run(blocked)
+        told.append(message)
+
+    record = searched(shaped, "ndr", tell, warm_up_s=0.1)
+    assert record.search is not None
+    assert (record.search.lower_bound_pps, record.search.conditional_throughput_pps) == (None, 0)
+    assert NO_LOWER_BOUND in record.flags
+    assert record.counts.received_packets == 0
+    assert "miss it" in told[-1]
+
+
+def test_change_of_the_chain_voids_the_search(shaped):
+    trials = []
+
+    def tell(message: str) -> None:
+        trials.append(message)
+        if len(trials) == 2:
+            shaped.switch.tear_down()
+
+    with pytest.raises(TrialError, match="void"):
+        searched(shaped, "ndr", tell)
