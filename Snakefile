@@ -5,6 +5,7 @@ from pathlib import Path
 
 from middlebench import config as study_config
 from middlebench import present
+from middlebench.control_log import CONTROL_BAND
 from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes.qemu import UNIKERNEL
 from middlebench.record import PROTOCOL

@@ -77,8 +77,12 @@ class Project:
 
     def down(self) -> None:
         """Run ``middlebench down``."""
+        self.middlebench("down", TESTBED)
+
+    def middlebench(self, *argv: str) -> None:
+        """Run one of the program's verbs, which must succeed."""
         subprocess.run(
-            [sys.executable, "-m", "middlebench", "down", TESTBED],
+            [sys.executable, "-m", "middlebench", *argv],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "MIDDLEBENCH_RUNTIME": str(self.runtime)},
             check=True,

@@ -154,6 +154,7 @@ def control(
     received=100_000,
     started_at="2026-01-02T03:00:00.000+00:00",
     session="",
+    environment=ENVIRONMENT.id,
 ):
     """Return the record of one control whose window of half a second counted as told."""
     measured = record(0, frame_bytes, offered=max(received, 200_000), received=received)
@@ -165,6 +166,7 @@ def control(
         started_at=started_at,
         settings=measured.settings,
         components=COMPONENTS,
+        environment=environment,
         link_bps=LINK_BPS,
         counts=measured.counts,
     )

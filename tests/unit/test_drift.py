@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.analysis.drift import BAND, FEWEST_FOR_SLOPE, drift_of, table_of
-from sweeps import control
+from middlebench.analysis.drift import FEWEST_FOR_SLOPE, drift_of, table_of
+from middlebench.control_log import CONTROL_BAND as BAND
+from sweeps import ENVIRONMENT, control
 
 START = datetime(2026, 1, 2, 3, tzinfo=UTC)
 
@@ -20,7 +21,11 @@ def controls_of(*values, kind="bridge", every=10):
 
 
 def judged(controls, *minutes):
-    return drift_of(table_of(controls), pd.Series([at(minute) for minute in minutes]))
+    return drift_of(table_of(controls), cells_at(*(at(minute) for minute in minutes)))
+
+
+def cells_at(*moments, environment=ENVIRONMENT.id):
+    return pd.DataFrame({"started_at": moments, "environment": environment}, dtype=str)
 
 
 def test_cells_on_both_sides_of_a_control_outside_of_the_band_are_marked_and_no_others():
@@ -50,7 +55,7 @@ def test_without_controls_nothing_is_marked_and_nothing_bracketed():
 
 
 def test_cell_of_unknown_time_is_never_marked():
-    drift = drift_of(table_of(controls_of(1000, 100)), pd.Series(["", at(5)]))
+    drift = drift_of(table_of(controls_of(1000, 100)), cells_at("", at(5)))
     assert list(drift.marked) == [False, True]
     assert list(drift.bracketed) == [False, True]
 
@@ -69,6 +74,15 @@ def test_control_that_received_nothing_is_outside_of_the_band():
 
 def test_controls_that_all_received_nothing_are_outside_of_the_band():
     assert judged(controls_of(0, 0), 5).marked.all()
+
+
+def test_cell_is_judged_by_the_controls_of_its_own_environment():
+    moved = control(received=100, started_at=at(5), environment="another")
+    drift = drift_of(table_of([*controls_of(1000, 1000), moved]), cells_at(at(4), at(6)))
+    assert list(drift.marked) == [False, False]
+    assert list(drift.bracketed) == [True, True]
+    elsewhere = drift_of(table_of(controls_of(1000, 100)), cells_at(at(5), environment="another"))
+    assert (list(elsewhere.marked), list(elsewhere.bracketed)) == ([False], [False])
 
 
 @given(st.lists(st.integers(1000, 1000 + int(1000 * BAND) - 1), min_size=2, max_size=12))

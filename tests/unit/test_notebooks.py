@@ -8,13 +8,15 @@ import pytest
 from sweeps import write_results
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NAMES = ("claims", "figures", "tables", "comparison", "deployment", "limits")
+NAMES = ("claims", "figures", "tables", "comparison", "controls", "deployment", "limits")
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig5", "heatmap", "throughput_by_size")
 TABLES = ("table1", "table2")
 COMPARISONS = ("comparison_published", "comparison_published_by_length", "comparison_published_by_size")
 PROMISED = {
     "claims": {f"tables/claims.{suffix}" for suffix in ("csv", "md", "tex")},
+    "controls": {f"figures/controls.{suffix}" for suffix in ("png", "svg", "pdf")}
+    | {f"tables/controls.{suffix}" for suffix in ("csv", "md", "tex")},
     "deployment": {f"figures/deployment.{suffix}" for suffix in ("png", "svg", "pdf")}
     | {f"tables/deployment.{suffix}" for suffix in ("csv", "md", "tex")},
     "limits": {f"figures/{name}.{suffix}" for name in ("limits", "losses") for suffix in ("png", "svg", "pdf")}

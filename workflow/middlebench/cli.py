@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from middlebench.control_log import CONTROL_BAND
 from middlebench.errors import MiddlebenchError
 
 if TYPE_CHECKING:
@@ -156,9 +157,9 @@ def _control(arguments: argparse.Namespace) -> None:
     sizes = config.Controls.model_validate_json(arguments.controls).frame_sizes
     purpose = f"measuring controls on {found.testbed}"
     with lease(site.trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=_tell):
-        testbed = stand_up(found.testbed, options)
+        testbed, components = _attributed(stand_up(found.testbed, options), found, arguments)
         log, session = ControlLog(arguments.provision.parent), session_of(site.run_lease)
-        measured = measure_controls(testbed, found.components, sizes, settings, log, session, _tell)
+        measured = measure_controls(testbed, components, sizes, settings, log, session, _tell)
         record.write(measured, arguments.output)
 
 
@@ -174,7 +175,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     paths = [arguments.folder / record_path(*cell) for cell in cells]
     read = (record.read(record.Record, path) for path in paths)
     measured = from_records(read, arguments.folder, arguments.command)
-    measurements = marked(measured, ControlLog(arguments.folder).controls())
+    measurements = marked(measured, ControlLog(arguments.folder).controls(), arguments.band)
     write_measurements(measurements, arguments.output)
     if arguments.summary:
         write_summary(measurements, arguments.summary)
@@ -221,6 +222,20 @@ def _down(arguments: argparse.Namespace) -> None:
             _tell(f"{name}: {'taken down' if removed else 'nothing of ours is there'}")
     if failures:
         raise failures[0]
+
+
+def _set_aside(arguments: argparse.Namespace) -> None:
+    from middlebench import config
+    from middlebench.again import set_flagged_aside
+    from middlebench.lease import lease
+    from middlebench.testbed import site_of
+
+    names = arguments.testbeds or sorted(path.parent.name for path in arguments.results.glob("*/cells"))
+    for name in names:
+        site = site_of(name, config.load_testbed(name, arguments.testbed_folder))
+        with lease(site.run_lease, f"setting cells of {name} aside"):
+            moved = set_flagged_aside(arguments.results / name, arguments.flag, _tell)
+        _tell(f"{name}: {len(moved)} cells set aside; `snakemake --cores 1 -- all` measures them again")
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -270,6 +285,7 @@ def _parser() -> argparse.ArgumentParser:
 
     control = verbs.add_parser("control", help="measure the instrument itself: no chain, and a bridge alone")
     _provision_record(control)
+    _environment(control)
     _settings(control)
     _controls(control, required=True)
     _output(control, "where to name the records that were made")
@@ -283,6 +299,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="JSON",
         help='such as {"chain_lengths": [1, 2], "frame_sizes": [60], "repetitions": 1}',
     )
+    aggregate.add_argument(
+        "--band",
+        type=float,
+        default=CONTROL_BAND,
+        metavar="SHARE",
+        help="how far a control may lie from the median of its kind, over that (default: %(default)s)",
+    )
     aggregate.add_argument("--summary", type=Path, metavar="FILE", help="where to write the means over repetitions")
     aggregate.add_argument(
         "--command", default="", metavar="TEXT", help="what measures a cell again, up to the path of its record"
@@ -292,17 +315,28 @@ def _parser() -> argparse.ArgumentParser:
 
     _publishing(verbs)
 
+    _add_verbs_beside_the_workflow(verbs)
+    return parser
+
+
+def _add_verbs_beside_the_workflow(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     down = verbs.add_parser("down", help="remove all that is ours from testbeds, whatever state they are in")
     down.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that were used)")
     _testbed_folder(down)
     down.set_defaults(verb=_down)
+
+    aside = verbs.add_parser("set-aside", help="move cells that carry a flag, so that the next run measures them again")
+    aside.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that have cells)")
+    aside.add_argument("--flag", default="drift", metavar="FLAG", help="(default: drift)")
+    aside.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
+    _testbed_folder(aside)
+    aside.set_defaults(verb=_set_aside)
 
     schema = verbs.add_parser("schema", help="write the config's JSON schema and its documentation")
     schema.add_argument(
         "--folder", type=Path, default=Path(), metavar="FOLDER", help="the project's folder (default: .)"
     )
     schema.set_defaults(verb=_schema)
-    return parser
 
 
 def _publishing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, create_model, model
 
 from middlebench import drivers
 from middlebench.complaints import complaints, suggestion
+from middlebench.control_log import CONTROL_BAND
 from middlebench.errors import ConfigError
 from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.generators.base import GeneratorOptions
@@ -89,6 +90,10 @@ class Controls(Options):
     )
     """Their frame sizes in bytes without FCS. Small frames are limited by processors, so that these show what becomes
     of processors; large ones fill the link."""
+
+    band: Annotated[float, Field(gt=0, lt=1)] = CONTROL_BAND
+    """How far a control may lie from the median of its kind, over that median, before the cells next to it are marked
+    `drift`. The default is the spread from which pyperf calls a measurement unstable."""
 
 
 class Study(Options):

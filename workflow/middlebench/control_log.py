@@ -17,6 +17,11 @@ from pydantic import Field
 from middlebench.options import Options
 from middlebench.record import Components, Count, Counts, Settings, read, write
 
+CONTROL_BAND = 0.10
+"""How far a control may lie from the median of its kind, over that median, unless the config says otherwise: the
+spread from which pyperf calls a measurement unstable. A band taken from the scatter of the controls themselves
+would widen with the very drift that it is to show."""
+
 Kind = Literal["direct", "bridge"]
 
 
@@ -34,6 +39,8 @@ class Control(Options):
     """UTC, ISO 8601."""
     settings: Settings
     components: Components
+    environment: str
+    """Id of the environment that it was measured in (:mod:`middlebench.environment`); empty outside of a sweep."""
     link_bps: Annotated[float, Field(gt=0)]
     """Line rate of the links in bits/s."""
     counts: Counts

@@ -57,7 +57,7 @@ def measure_controls(
         TrialError: a control must not be believed.
         MiddlebenchError: traffic or the bridge could not be had.
     """
-    settings = settings.model_copy(update={"offered_load": "maximum"})
+    settings = settings.model_copy(update={"offered_load": "maximum", "search": None})
     names = []
 
     def keep(kind: Kind, size: int, started_at: datetime, counts: Counts) -> None:
@@ -69,6 +69,7 @@ def measure_controls(
             started_at=started_at.isoformat(timespec="milliseconds"),
             settings=settings,
             components=components,
+            environment=testbed.environment,
             link_bps=testbed.options.site.link.rate_bps,
             counts=counts,
         )

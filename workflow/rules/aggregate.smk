@@ -27,10 +27,11 @@ rule aggregate:
     params:
         grid=GRID,
         folder=lambda wildcards: f"{RESULTS}/{wildcards.testbed}",
+        band=BAND,
         command=STUDY.measuring_command,
     message:
         "Aggregating {wildcards.testbed}"
     shell:
         "middlebench aggregate --folder {params.folder:q}"
-        " --grid {params.grid:q} --command {params.command:q} --output {output.measurements:q}"
+        " --grid {params.grid:q} --band {params.band} --command {params.command:q} --output {output.measurements:q}"
         " --summary {output.summary:q} 2> {log:q}"

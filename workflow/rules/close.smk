@@ -4,6 +4,7 @@
 rule close:
     input:
         provision=f"{RESULTS}/{{testbed}}/provision.json",
+        environment=present_environment,
         records=lambda wildcards: records(testbeds=[wildcards.testbed]),
     output:
         f"{RESULTS}/{{testbed}}/controls/closing.json",
@@ -21,5 +22,5 @@ rule close:
     message:
         "Measuring the closing controls of {wildcards.testbed}"
     shell:
-        "middlebench control --provision {input.provision:q} --settings {params.settings:q}"
+        "middlebench control --provision {input.provision:q} --environment {input.environment:q} --settings {params.settings:q}"
         " --controls {resources.controls:q} --output {output:q} 2> {log:q}"

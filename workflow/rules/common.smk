@@ -68,6 +68,7 @@ def cell_of(wildcards):
 
 
 ORDER = STUDY.order
+BAND = CONTROL_BAND if STUDY.controls == "none" else STUDY.controls.band
 
 CONTROLS = "none" if STUDY.controls == "none" else STUDY.controls.model_dump_json()
 
@@ -152,5 +153,5 @@ def report_notebooks(wildcards):
         names += [
             f"comparison_{reference}" for reference in references(wildcards.dataset)
         ]
-        names += ["limits", "deployment"]
+        names += ["limits", "controls", "deployment"]
     return [f"{RESULTS}/{wildcards.dataset}/report/{name}.ipynb" for name in names]

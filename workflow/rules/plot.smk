@@ -134,6 +134,40 @@ rule judge_claims:
         PAPERMILL
 
 
+rule describe_controls:
+    input:
+        data=dataset_files,
+        notebook="notebooks/controls.ipynb",
+    output:
+        figure=report(
+            f"{RESULTS}/{{dataset}}/figures/controls.svg",
+            category="{dataset}",
+            subcategory="Figures",
+            caption="../report/controls.rst",
+            labels={"what": "Controls: whether the instrument stayed the same"},
+        ),
+        others=expand(
+            f"{RESULTS}/{{{{dataset}}}}/figures/controls.{{kind}}",
+            kind=["png", "pdf"],
+        ),
+        tables=expand(
+            f"{RESULTS}/{{{{dataset}}}}/tables/controls.{{kind}}",
+            kind=["csv", "md", "tex"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/controls.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/describe-controls.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
+        band=BAND,
+    message:
+        "Describing the controls of {wildcards.dataset}"
+    shell:
+        PAPERMILL.replace("> {log:q}", "--parameters band {params.band} > {log:q}")
+
+
 rule describe_deployment:
     input:
         data=dataset_files,

@@ -64,7 +64,7 @@ UNSTABLE_MARK, DRIFT_MARK = "?", "~"
 """Stand after the value of a cell that is unstable, and of one beside which the instrument drifted."""
 MARKS = {
     UNSTABLE_MARK: "unstable: standard deviation of 10 % of the mean or more, or a value 50 % or more from it (pyperf)",
-    DRIFT_MARK: "drift: a control next to it in time is more than 10 % from the median of its kind",
+    DRIFT_MARK: "drift: a control next to it in time is out of the band around the median of its kind",
 }
 
 PAPER_SIZE = 800

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,23 +17,23 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from middlebench.analysis import flags
-from middlebench.analysis.intervals import CONFIDENCE, SPREAD_LIMIT, Interval
-from middlebench.control_log import Control
-
-BAND = SPREAD_LIMIT
-"""How far a control may lie from the median of its series, over that median: where pyperf calls a spread unstable.
-A band taken from the scatter of the controls would widen with the very drift that it is to show."""
+from middlebench.analysis.intervals import CONFIDENCE, Interval
+from middlebench.control_log import CONTROL_BAND, Control
 
 FEWEST_FOR_SLOPE = 3
 """Controls of one series below which a slope says nothing."""
 
 SECONDS_PER_HOUR = 3600.0
 
+COLUMNS = ("environment", "series", "kind", "frame_bytes", "session", "time", "kpps")
+
 
 @dataclass(frozen=True)
 class Slope:
     """How one series changes with time."""
 
+    environment: str
+    """Id of the environment: controls of two are never seen as one series."""
     series: str
     controls: int
     level_kpps: float
@@ -51,10 +52,11 @@ def table_of(controls: Iterable[Control]) -> pd.DataFrame:
     """Return controls as a table, in the order of time.
 
     Returns:
-        Columns series, kind, frame_bytes, session, time (UTC), kpps (received, kpkt/s).
+        Columns environment, series, kind, frame_bytes, session, time (UTC), kpps (received, kpkt/s).
     """
     rows = [
         {
+            "environment": control.environment,
             "series": f"{control.kind}, {control.frame_bytes} B",
             "kind": control.kind,
             "frame_bytes": control.frame_bytes,
@@ -64,7 +66,7 @@ def table_of(controls: Iterable[Control]) -> pd.DataFrame:
         }
         for control in controls
     ]
-    table = pd.DataFrame(rows, columns=["series", "kind", "frame_bytes", "session", "time", "kpps"])
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["time"] = pd.to_datetime(table["time"], utc=True, format="ISO8601")
     return table.sort_values(["time", "series"], kind="stable", ignore_index=True)
 
@@ -84,27 +86,29 @@ class Drift:
     def slopes(self) -> list[Slope]:
         """Return the trend of each series, over the controls that bracket cells."""
         used = self.controls[self.controls["brackets"]]
-        return [_slope(str(series), each) for series, each in used.groupby("series")]
+        return [_slope(each) for _, each in used.groupby(["environment", "series"])]
 
 
-def drift_of(controls: pd.DataFrame, started_at: pd.Series) -> Drift:
+def drift_of(controls: pd.DataFrame, measurements: pd.DataFrame, band: float = CONTROL_BAND) -> Drift:
     """Return what controls say of cells.
 
     Controls next to no cell, such as those around cells that were measured again since, are left out
-    of every judgement.
+    of every judgement. A cell is judged by the controls of its own environment.
 
     Args:
         controls: as :func:`table_of` returns them.
-        started_at: when each cell's trial began (ISO 8601); cells of unknown time are never marked.
+        measurements: the cells; those of unknown time are never marked.
+        band: how far a control may lie from the median of its series, over that median.
     """
-    moments = pd.to_datetime(started_at.replace("", None), utc=True, format="ISO8601").reset_index(drop=True)
-    known = moments.notna().to_numpy()
+    moments = _moments(measurements["started_at"])
+    environments = measurements["environment"].to_numpy()
     marked = np.zeros(len(moments), dtype=bool)
-    bracketed = known & (len(controls) > 0)
+    bracketed = ~np.isnat(moments) & np.isin(environments, controls["environment"])
     judged = controls.assign(brackets=False, relative=np.nan, outside=False)
-    for _, series in controls.groupby("series"):
-        times = series["time"].to_numpy()
-        after = np.searchsorted(times, moments[known].to_numpy(), side="right")
+    for _, series in controls.groupby(["environment", "series"]):
+        cells = ~np.isnat(moments) & (environments == series["environment"].iloc[0])
+        times = _moments(series["time"])
+        after = np.searchsorted(times, moments[cells], side="right")
         before = after - 1
         has_before, has_after = before >= 0, after < len(times)
         used = np.unique(np.concatenate([before[has_before], after[has_after]]))
@@ -113,23 +117,28 @@ def drift_of(controls: pd.DataFrame, started_at: pd.Series) -> Drift:
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = rates / level
         brackets = np.isin(np.arange(len(times)), used)
-        outside = brackets & ~(np.abs(relative - 1) <= BAND)
+        outside = brackets & ~(np.abs(relative - 1) <= band)
         judged.loc[series.index, ["brackets", "relative", "outside"]] = pd.DataFrame(
             {"brackets": brackets, "relative": relative, "outside": outside}, index=series.index
         )
         padded = np.append(outside, False)  # -1 and the end: no control there
-        marked[known] |= padded[np.where(has_before, before, -1)] | padded[np.where(has_after, after, -1)]
-        bracketed[known] &= has_before & has_after
+        marked[cells] |= padded[np.where(has_before, before, -1)] | padded[np.where(has_after, after, -1)]
+        bracketed[cells] &= has_before & has_after
     return Drift(judged.astype({"brackets": bool, "outside": bool}), marked, bracketed)
 
 
-def marked(measurements: pd.DataFrame, controls: Iterable[Control]) -> pd.DataFrame:
+def marked(measurements: pd.DataFrame, controls: Iterable[Control], band: float = CONTROL_BAND) -> pd.DataFrame:
     """Return the measurements with the flag ``drift`` on the cells whose controls lie outside of the band."""
-    drift = drift_of(table_of(controls), measurements["started_at"])
+    drift = drift_of(table_of(controls), measurements, band)
     return flags.adding(measurements, flags.DRIFT, drift.marked)
 
 
-def _slope(series: str, controls: pd.DataFrame) -> Slope:
+def _moments(times: pd.Series[Any]) -> NDArray[np.datetime64]:
+    """Return moments (ISO 8601 or times) as NumPy's, in UTC; not a time where there is none."""
+    return pd.to_datetime(times.replace("", None), utc=True, format="ISO8601").dt.tz_localize(None).to_numpy()
+
+
+def _slope(controls: pd.DataFrame) -> Slope:
     """Return the trend of one series by Theil and Sen, which single outliers do not turn."""
     relative = controls["relative"].to_numpy(dtype=float)
     level = float(controls["kpps"].median())
@@ -139,7 +148,8 @@ def _slope(series: str, controls: pd.DataFrame) -> Slope:
         found = stats.theilslopes(relative, hours, alpha=CONFIDENCE)
         per_hour, interval = float(found.slope), Interval(float(found.low_slope), float(found.high_slope))
     return Slope(
-        series=series,
+        environment=str(controls["environment"].iloc[0]),
+        series=str(controls["series"].iloc[0]),
         controls=len(controls),
         level_kpps=level,
         scatter=float(stats.median_abs_deviation(relative, scale="normal")),

@@ -21,9 +21,9 @@ MEANINGS = {
     ),
     EMULATED: "The processor of the server was emulated in software. Compare such cells among each other only.",
     DRIFT: (
-        "A control next to the cell in time, before or after it, lies more than 10 % from the median of its kind (the "
-        "spread from which pyperf calls a measurement unstable): the instrument was not the same. Such cells are set "
-        "aside and measured again by `make again`."
+        "A control next to the cell in time, before or after it, lies further from the median of its kind than the "
+        "band allows (10 %, the spread from which pyperf calls a measurement unstable, unless the config says "
+        "otherwise): the instrument was not the same. `make again` sets such cells aside and measures them again."
     ),
 }
 """Flags that a row of the measurements can carry: those of its record, and what is known only beside other rows."""

@@ -40,6 +40,7 @@ SETTINGS: dict[Any, object] = {
     "lines.markersize": 6,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    "date.converter": "concise",
     "svg.hashsalt": "middlebench",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,

@@ -1,0 +1,76 @@
+"""What the report says of the controls can be read on its own, and names the command that helps."""
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from middlebench.analysis.control_views import AGAIN, controls_figure, describe, trends_table
+from middlebench.analysis.drift import drift_of, table_of
+from middlebench.analysis.measurements import from_records
+from sweeps import control, record
+
+CELLS = from_records([record(repetition=k) for k in (1, 2, 3)])  # 03:01, 03:02, 03:03
+
+
+def at(second):
+    return f"2026-01-02T03:{second // 60:02d}:{second % 60:02d}.000+00:00"
+
+
+def drift_with(*rates, kinds=("direct", "bridge")):
+    """Controls every minute, between which the three cells lie, the bridge's at these rates."""
+    controls = [
+        control(kind, received=rate if kind == "bridge" else 1000, started_at=at(30 + 60 * place))
+        for place, rate in enumerate(rates)
+        for kind in kinds
+    ]
+    return drift_of(table_of(controls), CELLS)
+
+
+def words(figure):
+    return " ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+
+
+def test_marked_cells_are_counted_and_the_command_that_measures_them_again_is_given():
+    text = describe(drift_with(1000, 1000, 1000, 500), 0.1)
+    assert "1 cells are marked `drift`" in text
+    assert AGAIN in text
+    assert "3 of 3 cells have controls of every kind both before and after" in text
+
+
+def test_steady_controls_are_said_to_mark_nothing():
+    text = describe(drift_with(1000, 1010, 1000, 990), 0.1)
+    assert "No cell is marked" in text
+    assert AGAIN not in text
+    assert "No kind of control has a trend" in text
+
+
+def test_trend_is_told_with_its_interval():
+    text = describe(drift_with(1000, 1010, 1020, 1030), 0.1)
+    assert "*bridge, 60 B* changes by +59" in text  # 10 of 1015 a minute
+    assert "95 % interval" in text
+
+
+def test_missing_cable_is_told():
+    assert "no cable" in describe(drift_with(1000, 1000, kinds=("bridge",)), 0.1)
+    assert "no cable" not in describe(drift_with(1000, 1000), 0.1)
+
+
+def test_sweep_without_controls_is_said_to_be_unknown():
+    nothing = drift_of(table_of([]), CELLS)
+    assert "not known" in describe(nothing, 0.1)
+    assert trends_table(nothing, "made").frame.empty
+    assert "no control" in words(controls_figure(nothing, CELLS, 0.1, "made"))
+
+
+def test_figure_names_the_series_the_band_and_marked_cells():
+    text = words(controls_figure(drift_with(1000, 1000, 1000, 500), CELLS, 0.1, "made", note="emulated"))
+    for word in ("direct, 60 B", "bridge, 60 B", "± 10%", "a cell beside drift", "[emulated]", "testbed made", "(UTC)"):
+        assert word in text
+    assert "beside drift" not in words(controls_figure(drift_with(1000, 1000, 1000, 1000), CELLS, 0.1, "made"))
+
+
+def test_table_has_a_row_for_each_series():
+    frame = trends_table(drift_with(1000, 1000, 1000, 500), "made").frame.set_index("control")
+    assert set(frame.index) == {"direct, 60 B", "bridge, 60 B"}
+    assert frame["kpps"]["bridge, 60 B"] == pytest.approx(2)
+    assert frame["outside"].to_dict() == {"direct, 60 B": 0, "bridge, 60 B": 1}
+    assert not pd.isna(frame["per_hour"]).any()

@@ -1,0 +1,93 @@
+"""A disturbance in the middle of a sweep is seen by the controls, and undone by one command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from helpers import eventually
+from middlebench import record
+from middlebench.analysis.flags import DRIFT, carrying
+from middlebench.analysis.measurements import read_measurements
+from middlebench.control_log import ControlLog
+from middlebench.sites.namespaces import partition
+from projects import MEASUREMENTS, Project, copy_of_the_project, live
+
+HOGS_A_PROCESSOR = 8
+"""They leave a ninth of each processor to the server: far outside of a band that bears a busy machine's noise."""
+HOG_SECONDS = 120
+BAND = 0.5
+
+
+@contextmanager
+def processor_hogs() -> Iterator[None]:
+    """Burn the middlebox server's processors, for two minutes at the most.
+
+    Each hog has a session of its own: the kernel may share processors out by session (sched(7), autogroup).
+    """
+    _, server_cpus = partition(sorted(os.sched_getaffinity(0)))
+    burn = ["timeout", str(HOG_SECONDS), "taskset", "--cpu-list"]
+    hogs = [
+        subprocess.Popen([*burn, str(cpu), "sh", "-c", "while :; do :; done"], start_new_session=True)
+        for cpu in server_cpus
+        for _ in range(HOGS_A_PROCESSOR)
+    ]
+    try:
+        yield
+    finally:
+        for hog in hogs:
+            hog.terminate()
+        for hog in hogs:
+            hog.wait()
+
+
+def started_at(project: Project, name: str) -> datetime:
+    return datetime.fromisoformat(record.read(record.Record, project.results / "cells" / name).started_at)
+
+
+def marked(project: Project) -> set[str]:
+    measurements = read_measurements(project.folder / MEASUREMENTS)
+    return {str(Path(path).relative_to("cells")) for path in measurements["record"][carrying(measurements, DRIFT)]}
+
+
+def test_processor_hog_marks_the_cells_it_touched_and_measured_again_they_are_clean(tmp_path):
+    with live(copy_of_the_project(tmp_path / "project")) as project:
+        project.configure(
+            chain_lengths=[1],
+            repetitions=6,
+            controls={"every": 2, "band": BAND},
+            efforts={"short": {"window_s": 0.4, "warm_up_s": 0.2, "sample_s": 0.4}},
+        )
+        with project.start(MEASUREMENTS) as sweep:
+            eventually(lambda: len(project.cells()) >= 5, "five of twelve cells are measured", 120)
+            with processor_hogs():
+                began = datetime.now(UTC)
+                eventually(lambda: len(project.cells()) >= 8, "three more cells are measured", HOG_SECONDS)
+                ended = datetime.now(UTC)
+            said, _ = sweep.communicate()
+        assert sweep.returncode == 0, said
+
+        before = project.cells()
+        in_time = sorted(before, key=lambda name: started_at(project, name))
+        touched = {name for name in in_time if began < started_at(project, name) < ended}
+        disturbed = marked(project)
+        assert touched
+        assert touched <= disturbed
+        assert not disturbed & set(in_time[:4])  # they lie between controls that were measured before the hogs came
+
+        project.middlebench("set-aside", "--flag", DRIFT)
+        assert project.cells().keys() == before.keys() - disturbed
+        aside = [path.read_bytes() for path in (project.results / "superseded").glob("**/rep*.json")]
+        assert sorted(aside) == sorted(before[name][0] for name in disturbed)
+
+        controls = len(ControlLog(project.results).controls())
+        project.run("--until", "aggregate", "--", "all")
+        after = project.cells()
+        assert after.keys() == before.keys()
+        assert {name for name in after if after[name] != before[name]} == disturbed
+        assert marked(project) == set()
+        assert len(ControlLog(project.results).controls()) > controls

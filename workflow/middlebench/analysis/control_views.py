@@ -1,0 +1,135 @@
+"""What the report shows of the controls: a picture over time, a table of trends, and a summary in words."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from middlebench.analysis import style
+from middlebench.analysis.drift import Drift
+from middlebench.analysis.tables import Table
+
+AGAIN = "make again"
+"""The command that sets marked cells aside and measures them again."""
+MARGIN = 0.05
+"""Of the y axis, beyond the band and all that is drawn."""
+TICK_HEIGHT = 0.03
+"""Of the axes; a tick stands for one cell."""
+PER_CENT = 100.0
+
+
+@style.styled
+def controls_figure(drift: Drift, measurements: pd.DataFrame, band: float, testbed: str, note: str = "") -> Figure:
+    """Return the controls over time with their band, and the moments of the cells below.
+
+    Args:
+        drift: the controls, judged, and which cells they mark.
+        measurements: these cells.
+        band: how far a control may lie from the median of its series, over that median.
+        testbed: where all was measured.
+        note: what the title must say besides, such as "emulated".
+    """
+    figure, (axes,) = style.new_figure()
+    shown = drift.controls.dropna(subset="relative")
+    for (_, series), look in zip(shown.groupby(["environment", "series"]), _looks(), strict=False):
+        axes.plot(series["time"], series["relative"], look.linestyle, color=look.color, alpha=0.4)
+        for brackets, alpha in ((True, 1.0), (False, 0.25)):
+            part = series[series["brackets"] == brackets]
+            label = str(series["series"].iloc[0]) if brackets else ""
+            axes.plot(part["time"], part["relative"], look.marker, color=look.color, alpha=alpha, label=label)
+        out = series[series["outside"]]
+        axes.plot(out["time"], out["relative"], "o", markersize=13, markerfacecolor="none", color=style.VERMILLION)
+    axes.axhspan(
+        1 - band, 1 + band, color=style.GREY, alpha=0.12, linewidth=0, label=f"band, ± {band:.0%} of the median"
+    )
+    moments = pd.to_datetime(measurements["started_at"].replace("", None), utc=True, format="ISO8601")
+    below_axes = mpl.transforms.blended_transform_factory(axes.transData, axes.transAxes)
+    for marked, color, what in ((False, style.GREY, "a cell"), (True, style.VERMILLION, "a cell beside drift")):
+        chosen = moments[(drift.marked == marked) & moments.notna()]
+        if len(chosen):
+            axes.vlines(chosen, 0, TICK_HEIGHT, color=color, linewidth=0.8, transform=below_axes, label=what)
+    low = min([1 - band, *shown["relative"]])
+    axes.set_ylim(max(0.0, low - MARGIN), max([1 + band, *shown["relative"]]) + MARGIN)
+    axes.set(xlabel="time (UTC)", ylabel="received rate over the median of its kind")
+    if shown.empty:
+        axes.text(0.5, 0.5, "no control beside these cells", transform=axes.transAxes, ha="center", color=style.GREY)
+    figure.legend(loc="outside lower left", ncols=3)
+    subtitle = f"testbed {testbed} · pale: beside no cell · circled: outside of the band"
+    style.set_title(axes, style.noted("Controls over time", note), subtitle)
+    return figure
+
+
+def trends_table(drift: Drift, testbed: str) -> Table:
+    """Return the level, scatter and trend of each series of controls as a table for readers."""
+    frame = pd.DataFrame(
+        [
+            {
+                "control": slope.series,
+                "controls": slope.controls,
+                "kpps": slope.level_kpps,
+                "scatter": slope.scatter * PER_CENT,
+                "per_hour": slope.per_hour * PER_CENT,
+                "low": slope.interval.low * PER_CENT if slope.interval else float("nan"),
+                "high": slope.interval.high * PER_CENT if slope.interval else float("nan"),
+                "outside": slope.outside,
+                "environment": slope.environment,
+            }
+            for slope in drift.slopes()
+        ],
+        columns=["control", "controls", "kpps", "scatter", "per_hour", "low", "high", "outside", "environment"],
+    )
+    headings = {
+        "control": "Control",
+        "controls": "Controls beside cells",
+        "kpps": "Median [kpkt/s]",
+        "scatter": "Scatter [%]",
+        "per_hour": "Trend [%/h]",
+        "low": "Low (95 %)",
+        "high": "High (95 %)",
+        "outside": "Outside of the band",
+        "environment": "Environment",
+    }
+    caption = (
+        f"Controls of testbed {testbed}: scatter is the robust standard deviation over the median (1.4826 times the "
+        "median distance from it); the trend is the median slope of all pairs, over the median (Theil and Sen)"
+    )
+    return Table(frame, headings, caption, widths={"control": 0.2, "environment": 0.12})
+
+
+def describe(drift: Drift, band: float) -> str:
+    """Return in a few sentences what the controls say of the cells, and what to do about it."""
+    if drift.controls.empty:
+        return "No control was measured: whether the instrument drifted is not known."
+    cells, bracketed, marked = len(drift.marked), int(drift.bracketed.sum()), int(drift.marked.sum())
+    sentences = [f"{bracketed} of {cells} cells have controls of every kind both before and after them."]
+    if "direct" not in set(drift.controls["kind"]):
+        sentences.append(
+            "The generator alone was not measured: this testbed has no cable from the test computer to itself."
+        )
+    trends = [
+        slope for slope in drift.slopes() if slope.interval and not slope.interval.low <= 0 <= slope.interval.high
+    ]
+    sentences += [
+        f"The control *{slope.series}* changes by {slope.per_hour:+.1%} an hour "
+        f"(95 % interval {slope.interval.low:+.1%} to {slope.interval.high:+.1%})."
+        for slope in trends
+        if slope.interval
+    ]
+    if not trends:
+        sentences.append("No kind of control has a trend that its 95 % interval tells from none.")
+    if marked:
+        sentences.append(
+            f"**{marked} cells are marked `drift`**: a control next to them is more than {band:.0%} from the median of "
+            f"its kind. `{AGAIN}` sets them aside and measures them again; nothing is deleted."
+        )
+    else:
+        sentences.append(
+            f"No cell is marked: no control beside one is more than {band:.0%} from the median of its kind."
+        )
+    return " ".join(sentences)
+
+
+def _looks() -> list[style.LineStyle]:
+    """Return a style for each series, again from the first when there are many."""
+    return [*style.MEASURED_STYLES, style.PUBLISHED_STYLE] * 16
