@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from helpers import descendants, eventually, kill
 from middlebench import record
+from middlebench.crate import demand_whole
 from middlebench.order import RunOrder
 from projects import CELLS, MEASUREMENTS, STUDY, TESTBED, Project, copy_of_the_project, live, planned
 
@@ -145,6 +146,12 @@ def test_finished_sweep_is_published_and_then_there_is_nothing_to_do(finished):
         page = (finished.folder / "results" / dataset / "report" / "index.html").read_text()
         assert page.lstrip().lower().startswith("<!doctype html>")
     assert "Nothing to be done" in finished.run("--dry-run", "--", "all")
+
+    demand_whole(finished.results)
+    finished.run("--report", "report.html")
+    report = (finished.folder / "report.html").read_text()
+    for name in ("fig5.svg", "table2.csv", "measurements.csv", "claims.csv"):
+        assert name in report
 
 
 @pytest.mark.parametrize(
