@@ -18,7 +18,8 @@ def chains(received):
 def test_published_answer_is_that_of_the_papers_tables():
     found = answer(load_published())
     assert found.sentences == (
-        "From 60 to 1500 B, what arrives is with one middlebox 114 to 602 Mb/s, with a chain of 20 0.5 to 13 Mb/s.",
+        "Of frames of 60 to 1500 B, 114 to 602 Mb/s arrive through one middlebox, "
+        "0.5 to 13 Mb/s arrive through a chain of 20.",
         "At 800 B, one middlebox passes on 509 Mb/s; up to n = 4 it is at most 10 % less; "
         "from n = 8 on it is less than half.",
     )

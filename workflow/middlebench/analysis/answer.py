@@ -63,8 +63,8 @@ def _range(received: Mapping[tuple[int, int], float]) -> str:
     parts = []
     for length in dict.fromkeys((min(lengths), max(lengths))):
         values = [value for (n, _), value in received.items() if n == length]
-        parts.append(f"with {_chain(length)} {min(values):.3g} to {max(values):.3g} Mb/s")
-    return f"From {min(sizes)} to {max(sizes)} B, what arrives is {', '.join(parts)}."
+        parts.append(f"{min(values):.3g} to {max(values):.3g} Mb/s arrive through {_chain(length)}")
+    return f"Of frames of {min(sizes)} to {max(sizes)} B, {', '.join(parts)}."
 
 
 def _falling(by_size: Mapping[int, dict[int, float]], size: int | None) -> list[str]:

@@ -101,12 +101,15 @@ def cells_table(measurements: pd.DataFrame, reference: pd.DataFrame) -> Table:
         "marks": "Marks",
     }
     frame = compare(measurements, reference)
+    explained = [
+        f"{mark} {meaning}" for mark, meaning in MARKS.items() if frame["marks"].str.contains(mark, regex=False).any()
+    ]
     own, others = own_name(measurements), own_name(reference)
     places = [(int(n), int(size)) for n, size in zip(frame["n"], frame["frame_bytes"], strict=True)]
     return Table(
         frame,
         headings,
-        f"Received throughput, {measured} beside {other}",
+        ". ".join([f"Received throughput, {measured} beside {other}", *explained]),
         addresses={
             "mbps": [cell_address(own, own, *place) for place in places],
             "reference_mbps": [cell_address(others, own, *place) for place in places],

@@ -32,7 +32,7 @@ def facts_of(environment: Environment) -> dict[str, Any]:
 
 def _told(computer: Computer | None) -> dict[str, Any]:
     values = computer.model_dump() if computer else {}
-    return {key.replace("_", " "): value for key, value in values.items() if value not in ("", {}, ())}
+    return {key: value for key, value in values.items() if value not in ("", {}, ())}
 
 
 def mixture(measurements: pd.DataFrame, environments: Mapping[str, Environment]) -> list[dict[str, Any]]:

@@ -254,7 +254,9 @@ def _flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str
 
 
 def _named(key: str) -> str:
-    """Return a key in words, its unit in brackets."""
+    """Return a key in words, its unit in brackets; what is no key of ours, such as a program's name, as it is."""
+    if not key.isidentifier():
+        return key
     *words, last = key.split("_")
     return f"{' '.join(words)} [{UNITS[last]}]" if words and last in UNITS else key.replace("_", " ")
 
