@@ -42,6 +42,7 @@ class PktGen:
         self.sending = self.options.f == "tx"
         self.size = int(self.options.l or 60)
         self.rate = int(self.options.R or 2000)
+        self.most = int(self.options.n or 0) or sys.maxsize
         self.interval = int(self.options.T) / 1000
         self.packets = self.bytes = self.reported = 0
         self.stopped = False
@@ -78,7 +79,7 @@ class PktGen:
         )
         frame = (header + b"\x45" + bytes(7) + b"\x40\x11").ljust(self.size, b"\0")
         begin = last = time.time()
-        while not self.stopped:
+        while not self.stopped and self.packets < self.most:
             now = time.time()
             if now - last >= self.interval:
                 self.line(now - last)
@@ -88,9 +89,10 @@ class PktGen:
             elif FAULT == "silent" or self.bytes >= (now - begin) * self.rate * self.size:
                 time.sleep(0.001)
             else:
-                for _ in range(BURST):
+                burst = min(BURST, self.most - self.packets)
+                for _ in range(burst):
                     self.socket.send(frame)
-                self.count(BURST * (1000 if FAULT == "claims" else 1), BURST * self.size)
+                self.count(burst * (1000 if FAULT == "claims" else 1), burst * self.size)
         self.seconds = time.time() - begin
         if FAULT == "thread":
             say("main_thread", "ouch, thread 0 exited with error")

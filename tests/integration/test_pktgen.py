@@ -46,6 +46,14 @@ def test_a_trial_is_counted_on_both_sides(testbed: Testbed, monkeypatch: pytest.
     assert "Received" in traffic.raw
 
 
+def test_given_number_of_frames_is_sent_and_counted_to_the_frame(testbed: Testbed) -> None:
+    converge(testbed, plan_for(testbed, 1))
+    traffic = pktgen(testbed).run(load(warm_up_s=0, window_s=2, sample_s=2, packets=203))
+    assert traffic.trial_sent_packets == traffic.offered_packets == 203
+    assert traffic.trial_received_packets == traffic.received_packets == 203
+    assert traffic.window_s >= 2
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

@@ -1,9 +1,10 @@
 """pkt-gen (netmap) makes and counts the frames, as in the paper.
 
 Two of it run on the test computer, the receiver from before the sender starts until after it has
-ended. It has no duration: SIGINT ends it. Each prints a line per interval; both sides' lines are cut
-to the common window, and its totals are those of the whole trial. While it runs the ports are in
-netmap mode: the kernel sees none of the frames, so probes are sent before.
+ended. It has no duration: SIGINT ends it, unless it was given a number of frames to send. Each prints a
+line per interval; both sides' lines are cut to the common window, and its totals are those of the whole
+trial. While it runs the ports are in netmap mode: the kernel sees none of the frames, so probes are
+sent before.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import secrets
+from collections.abc import Sequence
 from threading import Event
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,7 +24,7 @@ from middlebench.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, 
 from middlebench.generators import pkt_gen_agent, traffic_agent
 from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
 from middlebench.generators.pkt_gen_output import Moment, Report, complaint, cut, read_report
-from middlebench.generators.trafgen import PROBE_NONCE_BYTES, PROBE_SECONDS
+from middlebench.generators.trafgen import OVERTIME, PROBE_NONCE_BYTES, PROBE_SECONDS
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.sites.base import Ports
 from middlebench.usage import agent_text, parse_processors, processors_between, started_process
@@ -105,7 +107,8 @@ class PktGen:
                 "ready_s": ready_s,
                 "link_s": LINK_SECONDS,
                 "warm_up_s": load.warm_up_s,
-                "window_s": load.window_s,
+                "window_s": load.window_s * (1 if load.packets is None else OVERTIME),
+                "bounded": load.packets is not None,
                 "lines_s": 2.5 * interval_s,
                 "drain_s": drain_s,
             },
@@ -131,7 +134,7 @@ class PktGen:
         words = [self._options.program, "-i", f"netmap:{port}", "-f", role]
         words += ["-w", str(self._options.link_wait_s), "-T", str(interval_ms(load))]
         if role == "tx":
-            words += ["-l", str(load.frame_bytes), "-n", "0"]
+            words += ["-l", str(load.frame_bytes), "-n", str(load.packets or 0)]
             words += ["-s", SENDER_IP, "-d", RECEIVER_IP, "-S", SENDER_MAC, "-D", RECEIVER_MAC]
             if not load.saturating:
                 words += ["-R", str(round(load.packets_per_second))]
@@ -145,9 +148,8 @@ class PktGen:
                 f"see whether {self._tx_port} has a link in netmap mode, and raise `link_wait_s`",
                 said=answer["sender"],
             )
-        steps = round(load.window_s / load.sample_s)
         begin = float(answer["begin"])
-        moments = cut(sender, receiver, [begin + load.window_s * step / steps for step in range(steps + 1)])
+        moments = self._moments(load, sender, receiver, begin, float(answer["stopped"]))
         first, last = moments[0], moments[-1]
         self._check_line_rate(load, first, last)
         self._check_drained(receiver, float(answer["stopped"]), interval_ms(load) / 1000)
@@ -182,9 +184,17 @@ class PktGen:
             ),
         )
 
+    def _moments(self, load: Load, sender: Report, receiver: Report, begin: float, stopped: float) -> Sequence[Moment]:
+        """Return both sides' counts at the moments of the window: of a given number of frames, at both ends of it."""
+        if load.packets is not None:
+            end = max(stopped, begin + load.window_s)
+            return (Moment(begin, 0, 0), Moment(end, sender.packets, receiver.packets))
+        steps = round(load.window_s / load.sample_s)
+        return cut(sender, receiver, [begin + load.window_s * step / steps for step in range(steps + 1)])
+
     def _report(self, said: dict[str, Any]) -> Report:
         if said["status"] != 0:
-            raise self._error(f"it ended with status {said['status']} on SIGINT", said=said)
+            raise self._error(f"it ended with status {said['status']}", said=said)
         return read_report(said["stdout"], said["stderr"], said["started"])
 
     def _check_line_rate(self, load: Load, first: Moment, last: Moment) -> None:

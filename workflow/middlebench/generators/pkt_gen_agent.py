@@ -42,6 +42,7 @@ class Tool:
         except FileNotFoundError:
             fail("no program", argv[0])
         self.interrupted = False
+        self.may_end = False
 
     def said(self) -> dict[str, Any]:
         """Return what it has printed so far, and how it ended."""
@@ -88,8 +89,16 @@ def wait(seconds: float) -> None:
         if select.select([0], [], [], min(left, 0.1))[0] and not os.read(0, 1):
             sys.exit(1)
         for tool in tools:
-            if tool.process.poll() is not None and not tool.interrupted:
+            if tool.process.poll() is not None and not (tool.interrupted or tool.may_end):
                 fail("ended", tool.said())
+
+
+def await_end(tool: Tool, seconds: float) -> None:
+    """Wait until a pkt-gen has sent all that it was to send, and has ended; no longer than ``seconds``."""
+    tool.may_end = True
+    end = time.monotonic() + seconds
+    while tool.process.poll() is None and time.monotonic() < end:
+        wait(POLL_SECONDS)
 
 
 def await_links(ports: list[str], seconds: float) -> None:
@@ -124,8 +133,11 @@ def main(request: dict[str, Any]) -> None:
     await_links(request["ports"], request["link_s"])
     wait(request["warm_up_s"])
     begin, idle = time.time(), processors()
-    # A line tells of an interval behind it: the last ones of the window come after it.
-    wait(request["window_s"] + request["lines_s"])
+    if request["bounded"]:
+        await_end(sender, request["window_s"])
+    else:
+        # A line tells of an interval behind it: the last ones of the window come after it.
+        wait(request["window_s"] + request["lines_s"])
     used = processors()
     sender.interrupt()
     stopped = time.time()
