@@ -8,6 +8,7 @@ from middlebench import present
 from middlebench.control_log import CONTROL_BAND
 from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes.qemu import UNIKERNEL
+from middlebench.preflight import Preflight
 from middlebench.record import PROTOCOL
 from middlebench.run import RunLeases
 from snakemake.exceptions import WorkflowError
@@ -46,6 +47,8 @@ ENVIRONMENT = workflow.source_path("envs/environment.yaml")
 RESULTS = STUDY.results_folder
 LEASES = RunLeases(TESTBEDS, STUDY.when_busy)
 PRESENT = {}  # the environments of the testbeds, as they are now
+PREFLIGHT = Preflight(workflow, STUDY, PRESENT)
+logger.addFilter(PREFLIGHT)
 
 
 # The jobs' programs are those beside the Python that runs Snakemake, activated or not.
@@ -85,6 +88,7 @@ rule all:
 
 onstart:
     try:
+        PREFLIGHT.demand_choice()
         LEASES.take()
     except MiddlebenchError as problem:
         raise WorkflowError(str(problem)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -128,6 +129,16 @@ class Footprint:
         """End whatever a failed test left."""
         for pid in self.processes():
             kill(pid)
+
+
+def disguise(program: str, version: str, folder: Path) -> None:
+    """Write a program of this name that is the real one in all but the version that it says."""
+    folder.mkdir(exist_ok=True)
+    wrapper = folder / program
+    wrapper.write_text(
+        f'#!/bin/sh\n[ "$1" != --version ] || {{ echo "{version}"; exit 0; }}\nexec {shutil.which(program)} "$@"\n'
+    )
+    wrapper.chmod(0o755)
 
 
 def kill(pid: int) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-from helpers import compose
+from helpers import compose, disguise
 from middlebench import config, present, record
 from middlebench.environment import differences, keep
 from middlebench.testbed import environment_of, site_of
@@ -35,16 +34,6 @@ def project(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
-def disguise(program: str, version: str, folder: Path) -> None:
-    """Write a program of this name that is the real one in all but the version that it says."""
-    folder.mkdir(exist_ok=True)
-    wrapper = folder / program
-    wrapper.write_text(
-        f'#!/bin/sh\n[ "$1" != --version ] || {{ echo "{version}"; exit 0; }}\nexec {shutil.which(program)} "$@"\n'
-    )
-    wrapper.chmod(0o755)
-
-
 def test_looking_opens_nothing_and_writes_once(project, footprint):
     seen = present.look("tests", OPTIONS, project, pytest.fail)
     written = present.noted("tests").stat().st_mtime_ns
@@ -60,7 +49,7 @@ def test_tool_of_another_version_is_another_environment(project, monkeypatch):
         patch.setenv("PATH", str(project / "bin"), prepend=":")
         after = present.look("tests", OPTIONS, project, pytest.fail)
     (change,) = differences(before, after)
-    assert change.startswith("test computer: trafgen trafgen ")
+    assert change.startswith("test computer: trafgen ")
     assert change.endswith(" → trafgen 99")
     assert present.look("tests", OPTIONS, project, pytest.fail) == before
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
 import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from helpers import descendants, eventually, kill
+from helpers import descendants, disguise, eventually, kill
 from middlebench import record
 from middlebench.crate import demand_whole
 from middlebench.order import RunOrder
@@ -120,7 +123,7 @@ def test_command_in_the_table_measures_its_cell_again_and_no_other(finished):
         rows = list(csv.DictReader(file))
     said = finished.run("--dry-run", *shlex.split(rows[-1]["command"])[1:])
     assert {rule: count for rule, count in planned(said).items() if rule != "total"} == {"measure": 1}
-    assert f"results/{TESTBED}/{rows[-1]['record']}" in said
+    assert "(n = {n}, {frame_bytes} B, repetition {repetition})".format(**rows[-1]) in said
 
 
 def test_change_of_a_comment_measures_nothing_again(finished):
@@ -196,3 +199,61 @@ def test_typo_in_the_config_stops_the_run_before_anything_is_touched(fresh):
         assert word in said
     assert not fresh.results.exists()
     assert not fresh.runtime.exists()
+
+
+@pytest.fixture
+def elsewhere(finished, monkeypatch):
+    """A finished project, and a context in which its generator is of another version."""
+    disguise("trafgen", "trafgen 99", finished.folder / "bin")
+
+    @contextmanager
+    def context():
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", str(finished.folder / "bin"), prepend=os.pathsep)
+            yield finished
+
+    return context
+
+
+def test_cells_of_two_environments_are_not_mixed_unless_somebody_chose_to(elsewhere):
+    with elsewhere() as project:
+        before = project.cells()
+        project.configure(frame_sizes=[60, 100, 800])
+        assert planned(project.run("--dry-run", "--until", "measure", "--", "all"))["measure"] == 2
+        status, said = project.try_run(MEASUREMENTS)
+        assert status != 0
+        assert "4 finished cells would stand beside them" in said
+        assert "→ trafgen 99" in said
+        assert "other_environment=reuse" in said
+        assert project.cells() == before
+
+
+def test_reused_cells_stay_and_only_those_of_another_environment_are_remeasured(elsewhere):
+    with elsewhere() as project:
+        before = project.cells()
+        project.configure(other_environment="reuse")
+        project.run("--", f"results/{TESTBED}/cells/n1/size100/rep1.json")
+        after = project.cells()
+        assert {name: after[name] for name in before} == before
+        environments = {json.loads(content)["environment"] for content, _ in after.values()}
+        assert len(environments) == 2
+        assert {path.stem for path in (project.results / "environments").iterdir()} == environments
+    project.configure(other_environment="remeasure", frame_sizes=[60, 100, 800], chain_lengths=[1])
+    said = project.run("--dry-run", "--until", "measure", "--", "all")
+    assert planned(said)["measure"] == 1
+    assert "1  other environment: test computer: trafgen 99 → trafgen" in said
+
+
+def test_remeasured_cell_leaves_its_record_of_before_in_superseded(elsewhere):
+    name = "n1/size60/rep1.json"
+    with elsewhere() as project:
+        before, _ = project.cells()[name]
+        project.configure(other_environment="remeasure")
+        said = project.run("--dry-run", "--until", "measure", "--", "all")
+        assert planned(said)["measure"] == 4
+        assert "4  other environment: test computer: trafgen" in said
+        project.run("--", f"results/{TESTBED}/cells/{name}")
+        then, now = (json.loads(content) for content in (before, project.cells()[name][0]))
+        assert then["environment"] != now["environment"]
+        (kept,) = project.results.glob(f"superseded/{then['environment']}/cells/n1/size60/*.json")
+        assert kept.read_bytes() == before

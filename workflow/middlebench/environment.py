@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from middlebench.options import Options
 from middlebench.record import read, write
+from middlebench.words import changes
 
 FOLDER = "environments"
 ID_DIGITS = 12
@@ -100,34 +100,29 @@ def differences(before: Environment, after: Environment) -> list[str]:
     What one of the two does not know yet is no change. A change of both computers alike is told once.
     """
     then, now = before.model_dump(mode="json"), after.model_dump(mode="json")
-    computers = ("test_computer", "middlebox_server")
-    changes = {
-        name: list(_changes(then[name], now[name]))
-        for name in computers
-        if then[name] is not None and now[name] is not None
-    }
-    both = [text for text in changes.get(computers[0], []) if text in changes.get(computers[1], [])]
-    found = list(both)
-    for name, texts in changes.items():
-        found += [f"{name.replace('_', ' ')}: {text}" for text in texts if text not in both]
-    others = [key for key in then if key not in computers and then[key] is not None and now[key] is not None]
-    return [*found, *_changes({key: then[key] for key in others}, {key: now[key] for key in others})]
+    for unknown in [key for key in then if None in (then[key], now[key])]:
+        del then[unknown], now[unknown]
+    told: dict[str, list[str]] = {}
+    for name in ("test_computer", "middlebox_server"):
+        if name in then:
+            told[name] = _changes_of_computer(then.pop(name), now.pop(name))
+    both = [text for text in told.get("test_computer", []) if text in told.get("middlebox_server", [])]
+    each = [f"{name.replace('_', ' ')}: {text}" for name, texts in told.items() for text in texts if text not in both]
+    return [*both, *each, *changes(then, now)]
 
 
-def _changes(then: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    for key in dict.fromkeys((*then, *now)):
-        name = f"{path} {key}".strip().removeprefix("programs ").replace("_", " ")
-        before, after = then.get(key), now.get(key)
-        if isinstance(before, Mapping) or isinstance(after, Mapping):
-            yield from _changes(before or {}, after or {}, f"{path} {key}")
-        elif before != after and not (path.strip() == "images" and key == BUILT_HERE and None in (before, after)):
-            yield f"{name} {_shown(before)} → {_shown(after)}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value in (None, "") else str(value)
+def _changes_of_computer(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    if None in (then["images"].get(BUILT_HERE), now["images"].get(BUILT_HERE)):  # not built yet
+        then["images"].pop(BUILT_HERE, None)
+        now["images"].pop(BUILT_HERE, None)
+    programs = [
+        text.removeprefix(f"{name} ") if was.startswith(name) else text  # most say their name themselves
+        for name, was in then["programs"].items()
+        for text in changes({name: was}, {name: now["programs"].get(name)})
+    ]
+    new = {name: version for name, version in now["programs"].items() if name not in then["programs"]}
+    del then["programs"], now["programs"]
+    return [*changes(then, now), *programs, *changes({}, new)]
 
 
 def keep(environment: Environment, testbed_folder: Path) -> str:

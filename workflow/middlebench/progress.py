@@ -19,6 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from middlebench.words import duration
+
 CELL_RULE = "measure"
 STEPS_TOLD = 10
 """How many lines a run takes where nobody watches."""
@@ -41,6 +43,9 @@ CHATTER = (
     "Using shell",
     "Provided cores",
     "Rules claiming",
+    "Reasons:",
+    "Some jobs were triggered by provenance information",
+    "Rules with provenance triggered jobs",
 )
 """Starts of Snakemake's messages that tell a user of this workflow nothing."""
 
@@ -63,16 +68,6 @@ class Cells:
         if not self.done:
             return None
         return (time.monotonic() - self.started) / self.done * (self.total - self.done)
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people say it: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def describe_record(path: Path) -> str:
@@ -129,8 +124,14 @@ class LogHandler(LogHandlerBase):
         """Take one message of Snakemake's."""
         try:
             event = getattr(record, "event", None)
-            if self.common_settings.dryrun or self.common_settings.verbose or event not in SILENT_EVENTS:
+            if summary := getattr(record, "preflight", ""):
+                self._say(summary)
+            if self.common_settings.verbose or event not in SILENT_EVENTS:
                 self._pass_on(record)
+                return
+            if self.common_settings.dryrun:
+                if event == LogEvent.RUN_INFO and summary:
+                    self._pass_on(record)
                 return
             values = record.__dict__
             if event == LogEvent.RUN_INFO:

@@ -1,0 +1,157 @@
+"""Before a run: says what it does and why, and refuses to mix environments where nobody has chosen to.
+
+The reasons are Snakemake's own, as its plan holds them. The summary is made in the moment in which
+Snakemake tells of its plan (in dry runs too), and travels with that message to
+:mod:`middlebench.progress`, which shows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from middlebench.config import Study
+from middlebench.environment import Environment, recall
+from middlebench.errors import ConfigError, RecordError
+from middlebench.order import CellName
+from middlebench.runplan import CELL_RULE, Finished, Job, Past, RunPlan, TestbedPlan, plan_run
+from middlebench.words import duration, plural
+
+if TYPE_CHECKING:
+    from snakemake.jobs import Job as SnakemakeJob
+    from snakemake.workflow import Workflow
+
+
+class Preflight(logging.Filter):
+    """Puts the summary into the message by which Snakemake tells of its plan.
+
+    A filter, because a logger's filters are asked by the thread that logs: nothing of the plan runs yet.
+
+    Args:
+        workflow: Snakemake's workflow, of which the plan is not made yet.
+        study: what the run is about.
+        present: the environments of the testbeds as they are now; filled while the plan is made.
+    """
+
+    def __init__(self, workflow: Workflow, study: Study, present: Mapping[str, Environment | None]) -> None:
+        super().__init__()
+        self._workflow = workflow
+        self._study = study
+        self._present = present
+        self._told = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every message pass; the first that tells of the plan gets the attribute ``preflight``."""
+        if not self._told and (
+            getattr(record, "event", None) == LogEvent.RUN_INFO or record.msg == NOTHING_TO_BE_DONE_MSG
+        ):
+            self._told = True
+            try:
+                record.preflight = self.plan().text
+            except Exception as error:  # a summary must never end a run
+                record.preflight = f"no summary of this run can be given ({type(error).__name__}: {error})"
+        return True
+
+    def plan(self) -> RunPlan:
+        """Return what the run is about to do."""
+        jobs = [
+            _job(job, self._workflow)
+            for level in self._workflow.dag.toposorted()
+            for job in sorted(level, key=lambda job: job.rule.name)
+        ]
+        testbeds = {job.wildcards["testbed"] for job in jobs if job.rule == CELL_RULE}
+        finished = {name: read_finished(Path(self._study.results_folder, name)) for name in testbeds}
+        return plan_run(
+            jobs,
+            finished,
+            self._present,
+            self._study.settings.model_dump(mode="json"),
+            remeasures=self._study.other_environment == "remeasure",
+        )
+
+    def demand_choice(self) -> None:
+        """Refuse to measure beside finished cells of another environment, unless the config says what becomes of them.
+
+        Raises:
+            ConfigError: it does not; the message says what changed and how to choose.
+        """
+        if self._study.other_environment != "stop":
+            return
+        for plan in self.plan().testbeds:
+            if plan.mixes:
+                raise _undecided(plan, self._study)
+
+
+def _undecided(plan: TestbedPlan, study: Study) -> ConfigError:
+    changed = "; ".join(plan.kept_of_others)
+    others = sum(plan.kept_of_others.values())
+    again = others * plan.seconds / plan.cells
+    return ConfigError(
+        f"measuring {plural(plan.cells, 'cell')} on {plan.testbed}",
+        f"{plural(others, 'finished cell')} would stand beside them that another environment was measured in "
+        f"(since then: {changed})",
+        f"`--config other_environment=remeasure` measures those {others} again, in some {duration(again)}, and keeps "
+        f"their records in {study.results_folder}/{plan.testbed}/superseded; `other_environment=reuse` keeps them as "
+        "they are, and every figure says that environments are mixed; or set the environment back",
+    )
+
+
+def _job(job: SnakemakeJob, workflow: Workflow) -> Job:
+    """Return one of Snakemake's jobs as we need it."""
+    reason, runs = workflow.dag.reason(job), workflow.dag.needrun(job)
+    parameters = reason.params_changed
+    return Job(
+        rule=job.rule.name,
+        wildcards=dict(job.wildcards_dict),
+        outputs=tuple(map(str, job.output)),
+        runs=runs,
+        forced=bool(reason.forced),
+        params_before=tuple(parameters.only_old) if parameters else (),
+        params_now=tuple(parameters.only_new) if parameters else (),
+        renewed=tuple(sorted(map(str, reason.updated_input_run))),
+        newer=tuple(sorted(map(str, reason.updated_input))),
+        priority=job.priority if runs else 0,  # Snakemake orders nothing else
+        seconds=_seconds(job, workflow),
+    )
+
+
+def _seconds(job: SnakemakeJob, workflow: Workflow) -> float | None:
+    """Return how long a job took the last time, as Snakemake noted it."""
+    noted = workflow.persistence.metadata(job.output[0]) if job.output else None
+    if noted is None or not noted.starttime or not noted.endtime or noted.endtime <= noted.starttime:
+        return None
+    return float(noted.endtime - noted.starttime)
+
+
+def read_finished(results: Path) -> Finished:
+    """Return what is on disk of a testbed; what cannot be read is not finished."""
+    environments: dict[str, Environment | None] = {}
+    cells: dict[CellName, Past] = {}
+    for path in results.glob("cells/n*/size*/rep*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            values = json.loads(path.read_bytes())
+            cell, identity = values["cell"], values["environment"]
+            if identity not in environments:
+                environments[identity] = _recalled(identity, results)
+            name = CellName(cell["n"], cell["frame_bytes"], cell["repetition"])
+            cells[name] = Past(environments[identity], values["settings"])
+    deployment_s: dict[int, float] = {}
+    for path in results.glob("deployments/n*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            values = json.loads(path.read_bytes())
+            deployment_s[int(values["plan"]["length"])] = float(values["total_s"])
+    return Finished(cells, deployment_s)
+
+
+def _recalled(identity: str, results: Path) -> Environment | None:
+    try:
+        return recall(identity, results)
+    except RecordError:
+        return None

@@ -1,0 +1,334 @@
+"""What a run is about to do, and why: from the workflow's plan to a summary that fits on a screen.
+
+Pure: it is given the jobs of the plan and what is on disk already. See :mod:`middlebench.preflight`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from statistics import fmean, median
+from typing import Any
+
+from middlebench.environment import Environment, differences
+from middlebench.order import CellName
+from middlebench.words import changes, duration, plural
+
+CELL_RULE, DEPLOY_RULE = "measure", "deploy"
+NAMED_CELLS = 2
+"""As many cells are named one by one."""
+MOST_REASONS = 8
+"""Lines that reasons take for one testbed."""
+LONGEST_REASON = 300
+NEW = "not measured yet"
+UNKNOWN = "an environment of which nothing is known any more"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the workflow's plan."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    outputs: tuple[str, ...]
+    runs: bool
+    """Whether it is to run; what it makes is up to date otherwise."""
+    forced: bool = False
+    """Whether it was asked for whatever its state, or was interrupted."""
+    params_before: tuple[str, ...] = ()
+    """Parameters of the last time, as Python writes them, that are none now."""
+    params_now: tuple[str, ...] = ()
+    """Parameters of now that were none the last time."""
+    renewed: tuple[str, ...] = ()
+    """Inputs that another job is about to make anew."""
+    newer: tuple[str, ...] = ()
+    """Inputs that have changed since."""
+    priority: int = 0
+    seconds: float | None = None
+    """How long it took the last time; None where nobody knows."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the record of a finished cell says."""
+
+    environment: Environment | None
+    """None where it is not kept any more."""
+    settings: Mapping[str, Any]
+
+    @property
+    def traffic_s(self) -> float:
+        """Seconds of warm-up and window."""
+        return float(self.settings["warm_up_s"]) + float(self.settings["window_s"])
+
+
+@dataclass(frozen=True)
+class TestbedPlan:
+    """What a run does on one testbed."""
+
+    testbed: str
+    reasons: Mapping[str, Sequence[CellName]]
+    """Why cells are measured, and which for each reason."""
+    kept: int
+    """Finished cells of the present environment."""
+    kept_of_others: Counter[str]
+    """Finished cells of other environments that are not measured again, by what has changed since."""
+    chains: tuple[int, ...]
+    """Length of each chain to be deployed, in order."""
+    seconds: float
+    """How long all of it takes, as far as the past tells."""
+    certain: bool
+    """Whether the past tells it of everything."""
+
+    @property
+    def cells(self) -> int:
+        """How many cells are measured."""
+        return sum(map(len, self.reasons.values()))
+
+    @property
+    def mixes(self) -> bool:
+        """Whether cells of this environment would come beside finished ones of others."""
+        return bool(self.cells and self.kept_of_others)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run does."""
+
+    testbeds: tuple[TestbedPlan, ...]
+    other_jobs: Counter[str]
+    """Jobs that touch no testbed, by rule."""
+    other_seconds: float = 0.0
+    certain: bool = True
+
+    @property
+    def text(self) -> str:
+        """The plan for people, a screen at the most."""
+        lines = ["What this run does:"]
+        for plan in self.testbeds:
+            lines += _lines(plan)
+        if self.other_jobs:
+            jobs = ", ".join(f"{rule} × {count}" if count > 1 else rule for rule, count in self.other_jobs.items())
+            lines.append(f"  then: {jobs}")
+        seconds = sum(plan.seconds for plan in self.testbeds) + self.other_seconds
+        if any(plan.cells for plan in self.testbeds) or self.other_jobs:
+            certain = self.certain and all(plan.certain for plan in self.testbeds)
+            lines.append(f"  all in all {_about(seconds, certain)}")
+        else:
+            lines.append("  nothing")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What is on disk already of one testbed."""
+
+    cells: Mapping[CellName, Past] = field(default_factory=dict)
+    """What finished cells say."""
+    deployment_s: Mapping[int, float] = field(default_factory=dict)
+    """Seconds that a deployment took by its record, by chain length: where nobody knows how long its job took."""
+
+
+def plan_run(
+    jobs: Sequence[Job],
+    finished: Mapping[str, Finished],
+    present: Mapping[str, Environment | None],
+    settings: Mapping[str, Any],
+    *,
+    remeasures: bool,
+) -> RunPlan:
+    """Return what a run does.
+
+    Args:
+        jobs: all jobs of the workflow's plan, those too that need not run.
+        finished: what is on disk, by testbed.
+        present: the environment as it is now, by testbed; None where nothing is known.
+        settings: how cells are measured now.
+        remeasures: whether cells of other environments are measured again.
+    """
+    of_testbeds = [job for job in jobs if job.rule in (CELL_RULE, DEPLOY_RULE)]
+    names = dict.fromkeys(job.wildcards["testbed"] for job in of_testbeds)
+    producers = {path: job for job in jobs if job.runs for path in job.outputs}
+    testbeds = tuple(
+        _plan_testbed(
+            name,
+            [job for job in of_testbeds if job.wildcards["testbed"] == name],
+            finished.get(name, Finished()),
+            _Judge(present.get(name), remeasures, producers),
+            settings,
+        )
+        for name in names
+    )
+    others = [job for job in jobs if job.runs and job.rule not in (CELL_RULE, DEPLOY_RULE) and job.outputs]
+    known = [_seconds(job, jobs) for job in others]
+    return RunPlan(
+        testbeds=testbeds,
+        other_jobs=Counter(job.rule for job in others),
+        other_seconds=sum(each for each in known if each is not None),
+        certain=None not in known,
+    )
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Says why a cell is measured."""
+
+    present: Environment | None
+    remeasures: bool
+    producers: Mapping[str, Job]
+
+    def changed_since(self, past: Past) -> str:
+        """Return what has changed in the environment since; nothing when it is the same."""
+        if past.environment is None:
+            return UNKNOWN
+        return ", ".join(differences(past.environment, self.present)) if self.present else ""
+
+    def reason(self, job: Job, past: Past | None) -> str:
+        """Return why a cell is measured, in a few words."""
+        if past is None:
+            return NEW
+        if told := "; ".join(_changed_parameters(job.params_before, job.params_now)):
+            return told
+        changed = self.changed_since(past) if self.remeasures else ""
+        if changed:
+            return f"other environment: {changed}"
+        if job.renewed:
+            return f"{self._root(job.renewed)} is made anew"
+        if job.newer:
+            return f"{', '.join(job.newer)} changed since"
+        return "asked for, or interrupted" if job.forced else "what it is made from changed"
+
+    def _root(self, renewed: tuple[str, ...]) -> str:
+        """Return the file, furthest up, for which all behind it is made anew."""
+        path = min(renewed, key=len)
+        above = self.producers[path].renewed if path in self.producers else ()
+        return self._root(above) if above else path
+
+
+def _plan_testbed(
+    name: str, jobs: Sequence[Job], finished: Finished, judge: _Judge, settings: Mapping[str, Any]
+) -> TestbedPlan:
+    cells = [(job, _cell(job)) for job in jobs if job.rule == CELL_RULE]
+    pasts = {cell: finished.cells.get(cell) for _, cell in cells}
+    measured = sorted(((job, cell) for job, cell in cells if job.runs), key=lambda each: -each[0].priority)
+    kept = [past for job, cell in cells if not job.runs and (past := pasts[cell])]
+    since = [judge.changed_since(past) for past in kept]
+    chains = tuple(n for n, _ in groupby(cell[0] for _, cell in measured))
+    if not chains:
+        chains = tuple(int(job.wildcards["n"]) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
+    took = [(job.seconds, past) for job, cell in cells if job.seconds is not None and (past := pasts[cell])]
+    cell_s, certain = _seconds_a_cell(took, settings)
+    deployed = {int(job.wildcards["n"]): job.seconds for job in jobs if job.rule == DEPLOY_RULE and job.seconds}
+    deploy_s = [_deploy_seconds(n, {**finished.deployment_s, **deployed}) for n in chains]
+    reasons: dict[str, list[CellName]] = {}
+    for job, cell in measured:
+        reasons.setdefault(judge.reason(job, pasts[cell]), []).append(cell)
+    return TestbedPlan(
+        testbed=name,
+        reasons=reasons,
+        kept=since.count(""),
+        kept_of_others=Counter(text for text in since if text),
+        chains=chains,
+        seconds=cell_s * len(measured) + sum(each for each in deploy_s if each is not None),
+        certain=(certain or not measured) and None not in deploy_s,
+    )
+
+
+def _cell(job: Job) -> CellName:
+    return CellName(int(job.wildcards["n"]), int(job.wildcards["size"]), int(job.wildcards["rep"]))
+
+
+def _seconds_a_cell(took: Sequence[tuple[float, Past]], settings: Mapping[str, Any]) -> tuple[float, bool]:
+    """Return how long a cell takes, and whether that is known: as cells of these settings took, or by the overhead.
+
+    The median, so that a cell which had to deploy its chain, or waited for another run, does not count.
+    """
+    if alike := [seconds for seconds, past in took if past.settings == settings]:
+        return median(alike), True
+    traffic_s = Past(None, settings).traffic_s
+    if took:
+        return traffic_s + max(0.0, median(seconds - past.traffic_s for seconds, past in took)), True
+    return traffic_s, False
+
+
+def _deploy_seconds(n: int, known: Mapping[int, float]) -> float | None:
+    """Return how long a chain takes to deploy: as it did, or by the mean of a middlebox of other chains."""
+    if n in known:
+        return known[n]
+    a_middlebox = [seconds / length for length, seconds in known.items() if length]
+    return fmean(a_middlebox) * n if a_middlebox else None
+
+
+def _seconds(job: Job, jobs: Sequence[Job]) -> float | None:
+    """Return how long a job takes: as it did, or as the others of its rule did."""
+    if job.seconds is not None:
+        return job.seconds
+    alike = [each.seconds for each in jobs if each.rule == job.rule and each.seconds is not None]
+    return fmean(alike) if alike else None
+
+
+def _changed_parameters(before: Iterable[str], now: Iterable[str]) -> list[str]:
+    """Return what changed in parameters that are told apart by what they hold."""
+    then, since = (dict(map(_kind, values)) for values in (before, now))
+    told = []
+    for kind in dict.fromkeys((*then, *since)):
+        if found := ", ".join(changes(then.get(kind, {}), since.get(kind, {}))):
+            told.append(f"{kind} changed: {found}")
+    return told
+
+
+def _kind(written: str) -> tuple[str, Mapping[str, Any]]:
+    """Return what a parameter is, and its value as a mapping: a testbed's file, settings, or the protocol."""
+    try:
+        value = ast.literal_eval(written)
+    except (ValueError, SyntaxError):
+        value = written
+    try:
+        values = json.loads(value)
+    except (ValueError, TypeError):
+        values = None
+    if not isinstance(values, dict):
+        return "protocol", {"version": value}
+    return ("testbed's file" if "site" in values else "settings"), values
+
+
+def _lines(plan: TestbedPlan) -> list[str]:
+    kept = plan.kept + sum(plan.kept_of_others.values())
+    head = f"  {plan.testbed}: {plan.cells} of {plural(plan.cells + kept, 'cell')} to measure, {kept} kept"
+    lines = [head + (f"; {_about(plan.seconds, plan.certain)}" if plan.cells else "")]
+    lines += _counted({_named(reason, cells): len(cells) for reason, cells in plan.reasons.items()})
+    lines += _counted({f"kept of another environment: {text}": n for text, n in plan.kept_of_others.items()})
+    if plan.chains:
+        distinct = sorted(set(plan.chains))
+        times = "" if len(distinct) == len(plan.chains) else f", {len(plan.chains)} times in all"
+        lines.append(f"    chains to deploy: n = {', '.join(map(str, distinct))}{times}")
+    return lines
+
+
+def _named(reason: str, cells: Sequence[CellName]) -> str:
+    """Return a reason, and its cells where they are few."""
+    if len(cells) > NAMED_CELLS:
+        return reason
+    names = (f"n = {cell.n}, {cell.frame_bytes} B, repetition {cell.repetition}" for cell in cells)
+    return f"{reason} ({'; '.join(names)})"
+
+
+def _counted(reasons: Mapping[str, int]) -> list[str]:
+    ordered = sorted(reasons.items(), key=lambda each: -each[1])
+    lines = [f"    {count:>6}  {_cut(reason)}" for reason, count in ordered[:MOST_REASONS]]
+    if rest := ordered[MOST_REASONS:]:
+        lines.append(f"    {sum(count for _, count in rest):>6}  for {plural(len(rest), 'other reason')}")
+    return lines
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+
+
+def _about(seconds: float, certain: bool) -> str:
+    return f"{'about' if certain else 'at least'} {duration(seconds)}"
