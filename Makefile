@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all again test bench lab lab-down test-lab lint format docs lock setup down clean
+.PHONY: help all preflight again test bench lab lab-down test-lab lint format docs lock setup down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 all: setup ## install what is missing, measure the whole study, publish the report
 	$(BIN)/snakemake --cores 1 -- all
+
+preflight: $(INSTALLED) ## say what a run would measure, why, and how long it takes; measure nothing
+	$(BIN)/snakemake --cores 1 --dry-run -- all
 
 test: setup ## install what is missing, run every test
 	envs/install-packages tests
