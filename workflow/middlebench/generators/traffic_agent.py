@@ -144,6 +144,30 @@ def await_end(generator: "subprocess.Popen[bytes]", limit: float) -> None:
             sys.exit(1)
 
 
+def drain(
+    ports: "tuple[str, str]", before: Counters, quiet_s: float, missing_quiet_s: float, limit_s: float
+) -> "tuple[Counters, bool]":
+    """Wait until nothing moves any more; return the counters then, and whether that came within ``limit_s``.
+
+    That is when nothing has moved for ``quiet_s``; where frames are missing, which may only be late, for
+    ``missing_quiet_s``.
+    """
+    sender, receiver = ports
+    _, last = read_counters(ports)
+    moved = start = time.monotonic()
+    while time.monotonic() - start < limit_s:
+        if caller_is_gone(quiet_s):
+            sys.exit(1)
+        moment, now = read_counters(ports)
+        if now != last:
+            moved, last = moment, now
+            continue
+        missing = now[sender][3] - before[sender][3] - (now[receiver][1] - before[receiver][1])
+        if not missing or moment - moved >= missing_quiet_s:
+            return last, True
+    return last, False
+
+
 def load(request: Request) -> dict[str, object]:
     """Run the generator; read both ports before it, through the window, and after the drain."""
     ports = (request["tx_port"], request["rx_port"])
@@ -184,20 +208,14 @@ def load(request: Request) -> dict[str, object]:
         finally:
             said = stop(generator, log)
     traffic_s = time.monotonic() - start
-    end = time.monotonic() + request["drain_limit_s"]
-    last, drained = read_counters(ports), False
-    while not drained and time.monotonic() < end:
-        if caller_is_gone(request["drain_quiet_s"]):
-            sys.exit(1)
-        now = read_counters(ports)
-        drained, last = now[1] == last[1], now
+    last, drained = drain(ports, before, request["drain_quiet_s"], request["missing_quiet_s"], request["drain_limit_s"])
     return {
         "ended_early": ended_early,
         "status": generator.returncode,
         "drained": drained,
         "before": before,
         "samples": samples,
-        "after": last[1],
+        "after": last,
         "traffic_s": traffic_s,
         "processors": [spent[0], spent[-1]],
         "machine": machine(),

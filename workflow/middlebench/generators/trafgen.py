@@ -30,6 +30,9 @@ SILENCE_SECONDS = 0.01
 START_SECONDS = 10.0
 DRAIN_QUIET_SECONDS = 0.05
 """The chain is drained when no frame has arrived for this long."""
+SEARCH_QUIET_SECONDS = 0.5
+"""The same in a trial of a given number of frames, where some are missing: a late frame must not count as a lost one,
+where a single one decides."""
 DRAIN_SECONDS = 10.0
 OVERTIME = 1.01
 """A sender of a given number of frames gives up after this multiple of the time that they should take."""
@@ -80,6 +83,7 @@ class Trafgen:
                 "silence_s": SILENCE_SECONDS,
                 "start_limit_s": START_SECONDS,
                 "drain_quiet_s": DRAIN_QUIET_SECONDS,
+                "missing_quiet_s": DRAIN_QUIET_SECONDS if load.packets is None else SEARCH_QUIET_SECONDS,
                 "drain_limit_s": DRAIN_SECONDS,
             },
             Deadline(load.warm_up_s + load.window_s + START_SECONDS + DRAIN_SECONDS + 10),
