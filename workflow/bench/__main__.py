@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from chains import measure_chains
 from figure import Figure
@@ -23,8 +23,7 @@ from middlebench import config
 from middlebench.atomic import write_text
 from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes import qemu
-from middlebench.sites.namespaces import cpu_model
-from middlebench.testbed import alternatives, site_of
+from middlebench.testbed import alternatives, environment_of, site_of
 from scale import measure_scale
 from starting import measure_starting
 
@@ -51,6 +50,7 @@ def main() -> int:
         os.environ.setdefault(RUNTIME, runtime)  # a sweep that is under way keeps its testbed
         try:
             options = chosen(arguments.accelerator)
+            environment = environment_of(site_of("bench", options), options).model_dump(mode="json")
             for part in arguments.only or PARTS:
                 figures += PARTS[part](options, arguments.rounds, say)
         except MiddlebenchError as error:
@@ -58,7 +58,7 @@ def main() -> int:
             return error.exit_status
         finally:
             site_of("bench", config.load_testbed("local")).close()
-    write_text(arguments.output, report(figures) + "\n")
+    write_text(arguments.output, report(figures, environment) + "\n")
     print(table(figures))
     print(f"every value: {arguments.output}")
     return 0 if all(figure.reached for figure in figures) else 1
@@ -83,12 +83,12 @@ def table(figures: list[Figure]) -> str:
     )
 
 
-def report(figures: list[Figure]) -> str:
-    """Return the figures, every value and the machine as JSON."""
+def report(figures: list[Figure], environment: dict[str, Any]) -> str:
+    """Return the figures, every value and what they depend on as JSON."""
     return json.dumps(
         {
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": {"cpu": cpu_model(), "processors": os.cpu_count(), "kernel": platform.release()},
+            "environment": environment,
             "figures": [each.as_json() for each in figures],
         },
         indent=1,

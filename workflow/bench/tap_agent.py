@@ -1,6 +1,6 @@
 """Sends 60-byte frames into one port and counts what comes out of another; standard library only.
 
-python -c THIS IN OUT PACKETS_PER_SECOND WARM_UP_S WINDOW_S    prints packets and seconds of the window
+python -c THIS IN OUT PACKETS_PER_SECOND WARM_UP_S WINDOW_S    prints packets, seconds and frames tried in the window
 
 0 packets/s is as fast as one can. A pace is kept in bursts of a millisecond. Many frames go with one
 system call: a call a frame would make the sender the slowest of all.
@@ -25,8 +25,8 @@ class Vector(ctypes.Structure):
     _fields_ = [("base", ctypes.c_char_p), ("length", ctypes.c_size_t)]
 
 
-class Message(ctypes.Structure):
-    """``struct mmsghdr``, which is a ``struct msghdr`` and a length."""
+class Header(ctypes.Structure):
+    """``struct msghdr``."""
 
     _fields_ = [
         ("name", ctypes.c_void_p),
@@ -36,12 +36,18 @@ class Message(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
-        ("sent_length", ctypes.c_uint),
     ]
 
 
+class Message(ctypes.Structure):
+    """``struct mmsghdr``."""
+
+    _fields_ = [("header", Header), ("sent_length", ctypes.c_uint)]
+
+
 VECTOR = Vector(FRAME, len(FRAME))
-MESSAGES = (Message * FRAMES_A_CALL)(*[Message(vectors=ctypes.pointer(VECTOR), vector_count=1)] * FRAMES_A_CALL)
+HEADER = Header(vectors=ctypes.pointer(VECTOR), vector_count=1)
+MESSAGES = (Message * FRAMES_A_CALL)(*[Message(header=HEADER)] * FRAMES_A_CALL)
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -69,16 +75,16 @@ def main() -> None:
     sender.bind((entrance, 0))
     sender.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
     start = time.monotonic()
-    sent, first, begin = 0, 0, 0.0
+    tried, tried_before, first, begin = 0, 0, 0, 0.0
     while (now := time.monotonic()) < start + warm_up_s + window_s:
         if not begin and now >= start + warm_up_s:
-            begin, first = now, received(exit_)
-        due = FRAMES_A_CALL if not pace else int((now - start) * pace) - sent
+            begin, first, tried_before = now, received(exit_), tried
+        due = FRAMES_A_CALL if not pace else int((now - start) * pace) - tried
         send(sender, due)
-        sent += due
+        tried += due
         if pace:
             time.sleep(BURST_SECONDS)
-    print(received(exit_) - first, time.monotonic() - begin)
+    print(received(exit_) - first, time.monotonic() - begin, tried - tried_before)
 
 
 if __name__ == "__main__":
