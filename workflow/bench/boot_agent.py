@@ -2,7 +2,7 @@
 
 echo REQUEST | python -c THIS    prints {"version": [seconds, …], "empty": [seconds, …], "ready": [seconds, …]}
 
-Request: the commands, the file that the last one writes to, the word, and how often.
+Request: the commands, what is added to the last one's environment, the file that it writes to, the word, and how often.
 """
 
 import json
@@ -16,10 +16,11 @@ LOOK_SECONDS = 0.0003
 LIMIT_SECONDS = 30.0
 
 
-def spawn(argv: list[str], stdin: int) -> int:
+def spawn(argv: list[str], stdin: int, environment: dict[str, str]) -> int:
     """Start a command that says nothing to us."""
     silence = [(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0), (os.POSIX_SPAWN_DUP2, 1, 2)]
-    return os.posix_spawnp(argv[0], argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, stdin, 0), *silence])
+    file_actions = [(os.POSIX_SPAWN_DUP2, stdin, 0), *silence]
+    return os.posix_spawnp(argv[0], argv, {**os.environ, **environment}, file_actions=file_actions)
 
 
 def time_to_end(argv: list[str], typed: str = "") -> float:
@@ -28,17 +29,17 @@ def time_to_end(argv: list[str], typed: str = "") -> float:
     os.write(writer, typed.encode())
     os.close(writer)
     start = time.perf_counter()
-    os.waitpid(spawn(argv, reader), 0)
+    os.waitpid(spawn(argv, reader, {}), 0)
     seconds = time.perf_counter() - start
     os.close(reader)
     return seconds
 
 
-def time_to_word(argv: list[str], log: Path, word: str) -> float:
+def time_to_word(argv: list[str], environment: dict[str, str], log: Path, word: str) -> float:
     """Return seconds from start until the word stands in the log; the command is ended then."""
     log.unlink(missing_ok=True)
     start = time.perf_counter()
-    pid = spawn(argv, 0)
+    pid = spawn(argv, 0, environment)
     said = ""
     while word not in said and time.perf_counter() < start + LIMIT_SECONDS:
         time.sleep(LOOK_SECONDS)
@@ -53,11 +54,12 @@ def time_to_word(argv: list[str], log: Path, word: str) -> float:
 def main() -> None:
     """Time all in turn."""
     request: dict[str, Any] = json.loads(sys.stdin.read())
+    machine = request["machine"]
     found: dict[str, list[float]] = {"version": [], "empty": [], "ready": []}
     for _ in range(request["times"]):
         found["version"].append(time_to_end(request["version"]))
         found["empty"].append(time_to_end(request["empty"], "quit\n"))
-        found["ready"].append(time_to_word(request["machine"], Path(request["log"]), request["word"]))
+        found["ready"].append(time_to_word(machine, request["environment"], Path(request["log"]), request["word"]))
     print(json.dumps(found))
 
 

@@ -1,7 +1,7 @@
 /*
  * From the loader to C.
  *
- * The loader finds the note below, and jumps to the address in it: 32-bit
+ * The loader finds the note below, and firmware jumps to the address in it: 32-bit
  * protected mode, no paging, interrupts off, EBX = address of the start info.
  * C wants 64-bit mode, and 64-bit mode wants page tables.
  */

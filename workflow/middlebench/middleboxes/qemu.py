@@ -48,6 +48,13 @@ UNIKERNEL_READY = "ready "
 MACHINE = "microvm,acpi=off,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on,auto-kernel-cmdline=off"
 """The smallest machine that QEMU has, and of it only a serial port and virtio over MMIO."""
 
+NO_OFFLOAD = ",vnet_hdr=off"
+"""For our image's taps: it takes finished frames, so the host need not say before each what is left to be done."""
+
+ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""Added to QEMU's own: its heap in large pages, where the kernel has them for those who ask. A start touches some 800
+pages fewer, which is a fourteenth of its time; a machine has 2 MiB more."""
+
 CODE_BUFFER_MIB = 2
 """Room for translated code under emulation, for our image: QEMU's default of 1 GiB is backed by large pages, of which
 each machine would touch a second one."""
@@ -165,7 +172,8 @@ class QemuMiddleboxes:
             {"name": middlebox.name, "argv": command_line(self._options, kernel, middlebox)}
             for middlebox in plan.middleboxes
         ]
-        self._started = self._ask({"verb": "start", "machines": machines}, _deadline(plan))["started"]
+        request = {"verb": "start", "machines": machines, "environment": ENVIRONMENT}
+        self._started = self._ask(request, _deadline(plan))["started"]
 
     def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
         """Wait for every machine's word of readiness on its console."""
@@ -318,17 +326,18 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[s
         *("-kernel", str(kernel)),
     ]
     if image == "unikernel":
+        words += ["-bios", str(kernel)]  # it brings the few instructions that it needs; QEMU's own BIOS takes a ms more
         words += ["-M", MACHINE, "-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit"]
         words += ["-append", f"function={options.function}"]
         words += ["-accel", f"tcg,tb-size={CODE_BUFFER_MIB}" if options.accelerator == "tcg" else options.accelerator]
-        device = "virtio-net-device"
+        device, offload = "virtio-net-device", NO_OFFLOAD
     else:
         words += ["-M", image.machine, "-accel", options.accelerator, *image.arguments]
         words += ["-initrd", str(image.initrd.absolute())] if image.initrd else []
         words += ["-append", image.command_line.replace("{name}", middlebox.name)] if image.command_line else []
-        device = image.device
+        device, offload = image.device, ""
     for index, port in enumerate(middlebox.ports):
-        words += ["-netdev", f"tap,id=port{index},ifname={port},script=no,downscript=no"]
+        words += ["-netdev", f"tap,id=port{index},ifname={port},script=no,downscript=no{offload}"]
         words += ["-device", f"{device},netdev=port{index}"]
     return words
 

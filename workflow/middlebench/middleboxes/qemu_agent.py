@@ -75,7 +75,7 @@ def start(request: Request) -> Answer:
             pid = os.posix_spawnp(
                 machine["argv"][0],
                 machine["argv"],
-                os.environ,
+                {**os.environ, **request["environment"]},
                 setsid=True,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
