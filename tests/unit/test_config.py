@@ -80,7 +80,7 @@ def test_command_that_measures_again_says_how_a_search_went_on(folder):
     [
         ({"offered_load": "pdr(2)"}, "offered_load: it takes `maximum`, `ndr`, `pdr(RATIO)`"),
         ({"search": {"duration_sum": 5}}, "search.duration_sum: there is no such key"),
-        ({"search": {"duration_sum_s": 0.1}}, "search: duration_sum_s (0.1) must not be below final_trial_s (1)"),
+        ({"search": {"duration_sum_s": 0.1}}, "search.duration_sum_s (0.1) must not be below final_trial_s (1)"),
     ],
 )
 def test_mistake_about_a_search_is_named(folder, changes, words):
@@ -95,22 +95,22 @@ def test_mistake_about_a_search_is_named(folder, changes, words):
         ({"frame_size": [60]}, ["frame_size", "no such key", "frame_sizes", "did you mean frame_sizes?"]),
         ({"efforts__quick__windows": 1}, ["efforts.quick.windows", "no such key", "did you mean window_s?"]),
         ({"effort": None}, ["effort", "missing"]),
-        ({"frame_sizes": [800, 59]}, ["frame_sizes.1", "59", "greater than or equal to 60"]),
+        ({"frame_sizes": [800, 59]}, ["frame_sizes.1", "59", "60 or more"]),
         ({"frame_sizes": [60, 1515]}, ["frame_sizes", "1515", "60 to 1514", "near"]),
         ({"frame_sizes": [60, 800, 60]}, ["frame_sizes", "60 is repeated", "once"]),
         ({"frame_sizes": []}, ["frame_sizes", "[]", "at least 1"]),
-        ({"frame_sizes": [60.5]}, ["frame_sizes.0", "60.5", "integer"]),
-        ({"chain_lengths": [1, -1]}, ["chain_lengths.1", "-1", "greater than or equal to 0"]),
+        ({"frame_sizes": [60.5]}, ["frame_sizes.0", "60.5", "whole number"]),
+        ({"chain_lengths": [1, -1]}, ["chain_lengths.1", "-1", "0 or more"]),
         ({"chain_lengths": [3, 3]}, ["chain_lengths", "3 is repeated", "once"]),
         ({"chain_lengths": "many"}, ["chain_lengths", "many"]),
         ({"testbeds": ["near", "near"]}, ["testbeds", "near is repeated", "once"]),
         ({"testbeds": ["neer"]}, ["testbeds", "neer", "only far, near", "did you mean near?"]),
         ({"effort": "quik"}, ["effort", "quik", "only paper, quick"]),
-        ({"repetitions": 0}, ["repetitions", "0", "greater than or equal to 1"]),
+        ({"repetitions": 0}, ["repetitions", "0", "1 or more"]),
         ({"offered_load": 0}, ["offered_load", "0", "maximum"]),
         ({"offered_load": float("nan")}, ["offered_load", "nan"]),
         ({"when_busy": "push"}, ["when_busy", "push", "'wait' or 'leave'"]),
-        ({"efforts__quick__window_s": 0}, ["efforts.quick.window_s", "0", "greater than 0"]),
+        ({"efforts__quick__window_s": 0}, ["efforts.quick.window_s", "0", "above 0"]),
         ({"efforts__quick__sample_s": 0.3}, ["efforts.quick", "window_s (1)", "sample_s (0.3)", "whole number"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
@@ -137,7 +137,7 @@ def test_bad_study_is_refused_with_file_key_value_and_what_is_allowed(folder, ch
         ({"middlebox__colour": "red"}, ["middlebox", "colour", "no such key", "known here: driver"]),
         ({"generator": None}, ["generator", "missing"]),
         ({"site__link__mtu": 67}, ["site.link.mtu", "67", "68"]),
-        ({"site__link__rate_mbps": 0}, ["site.link.rate_mbps", "0", "greater than 0"]),
+        ({"site__link__rate_mbps": 0}, ["site.link.rate_mbps", "0", "above 0"]),
         ({"site__test_computer": {"cpus": [0]}}, ["site", "cpus", "both computers, or `auto` to both"]),
         ({"site__middlebox_server": {"cpus": [0]}}, ["site", "cpus", "both computers, or `auto` to both"]),
         ({"site__idle_s": 0}, ["site.idle_s", "0", "1"]),
@@ -216,3 +216,27 @@ def test_measuring_command_is_of_the_study_that_it_measures_again():
         "offered_load=5.0",
         "--",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"chain_lengths": 3}, ["chain_lengths: a list is wanted, such as [1, 2] (found: 3)"]),
+        ({"chain_lengths": ["a"]}, ["chain_lengths.0: a whole number is wanted (found: 'a')"]),
+        ({"chain_lengths": []}, ["chain_lengths: at least 1 is wanted, here are 0 (found: [])"]),
+        ({"efforts": 3}, ["efforts: keys and values are wanted (found: 3)"]),
+        ({"repetitions": 0}, ["repetitions: it must be 1 or more (found: 0)"]),
+        ({"controls": {"every": 0}}, ["controls.every: it must be 1 or more (found: 0)"]),
+        ({"when_busy": {"go": 1}}, ["when_busy: 'wait' or 'leave' is wanted (found: {'go': 1})"]),
+    ],
+)
+def test_mistakes_are_told_in_the_words_of_the_file_and_once(folder, changes, told):
+    with pytest.raises(ConfigError) as caught:
+        config.check_study(STUDY | changes, ORIGIN, folder)
+    assert caught.value.happened.split("\n  ") == told
+
+
+def test_function_that_our_image_does_not_have_is_refused_when_the_file_is_read():
+    virtual = composition(middlebox={"driver": "qemu", "function": "foward"})
+    with pytest.raises(ConfigError, match=r"no function 'foward', only forward \(did you mean forward\?\)"):
+        config.composed(virtual, ORIGIN)

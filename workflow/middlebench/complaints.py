@@ -14,7 +14,32 @@ Location = tuple[int | str, ...]
 
 def complaints(model: type[BaseModel], values: Mapping[str, Any], error: ValidationError) -> list[str]:
     """Return a line for each mistake that pydantic found in ``values``."""
-    return [_complaint(model, values, details) for details in error.errors()]
+    found = error.errors()
+    places = [details["loc"] for details in found]
+    told = [_complaint(model, values, details) for details in found if not _follows(details, places)]
+    return list(dict.fromkeys(told))
+
+
+WANTED = {
+    "tuple_type": "a list is wanted, such as [1, 2]",
+    "string_type": "a text is wanted",
+    "dict_type": "keys and values are wanted",
+    "model_type": "keys and values are wanted",
+    "model_attributes_type": "keys and values are wanted",
+    "path_type": "a file's path is wanted",
+    "bool_type": "`true` or `false` is wanted",
+    "bool_parsing": "`true` or `false` is wanted",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is wanted"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number is wanted"),
+    "literal_error": "{expected} is wanted",
+    "greater_than": "it must be above {gt:g}",
+    "greater_than_equal": "it must be {ge:g} or more",
+    "less_than": "it must be below {lt:g}",
+    "less_than_equal": "it must be {le:g} or less",
+    "too_short": "at least {min_length} is wanted, here are {actual_length}",
+    "string_too_short": "it must not be empty",
+}
+"""What pydantic's mistakes mean to the author of a file, by their type."""
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -23,9 +48,28 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def _follows(details: Mapping[str, Any], places: Sequence[Location]) -> bool:
+    """Whether a mistake is only the consequence of another one.
+
+    A list that has entries is too short only because they are wrong. A mapping where a union takes a word or a
+    mapping is no wrong word: what is wrong is inside of it.
+    """
+    value, place = details["input"], details["loc"]
+    if details["type"] == "too_short":
+        return len(value) > 0
+    if (
+        details["type"] != "literal_error"
+        or not isinstance(value, Mapping)
+        or not str(place[-1]).startswith("literal[")
+    ):
+        return False
+    return any(other != place and other[: len(place) - 1] == place[:-1] for other in places)
+
+
 def _complaint(model: type[BaseModel], values: Mapping[str, Any], details: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in _keys(values, details["loc"]))
-    message = str(details["msg"]).removeprefix("Value error, ")
+    words = WANTED.get(details["type"], str(details["msg"]).removeprefix("Value error, "))
+    message = words.format(**details.get("ctx", {})) if details["type"] in WANTED else words
     if details["type"] == "extra_forbidden":
         known = sorted(name for each in _models_at(model, details["loc"][:-1]) for name in each.model_fields)
         hint = suggestion(str(details["loc"][-1]), known)
@@ -34,6 +78,8 @@ def _complaint(model: type[BaseModel], values: Mapping[str, Any], details: Mappi
         return f"{where}: this key is missing"
     if not where:
         return message
+    if details["type"] == "value_error" and isinstance(details["input"], Mapping):
+        return f"{where}.{message}"  # it begins with the key within
     return f"{where}: {message} (found: {details['input']!r})"
 
 

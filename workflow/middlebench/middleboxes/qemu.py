@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from middlebench import LABEL
 from middlebench.chain import ChainPlan, Middlebox
+from middlebench.complaints import suggestion
 from middlebench.deadline import Deadline
 from middlebench.environment import BUILT_HERE
 from middlebench.errors import MiddleboxError
@@ -42,6 +43,9 @@ LEAVE_SECONDS = 24 * 3600.0
 
 UNIKERNEL = Path("build/unikernel/unikernel.elf")
 """Where the workflow builds our own image, relative to the project."""
+FUNCTIONS = Path(__file__).parents[2] / "unikernel" / "functions" / "table.c"
+FUNCTION = re.compile(r"&function_(\w+)")
+"""How our image's source lists its functions."""
 UNIKERNEL_READY = "ready "
 """Start of the line by which our image says that it forwards."""
 
@@ -127,6 +131,14 @@ class Options(MiddleboxOptions):
     programs: ClassVar = ("ip", QEMU)
     versions: ClassVar = ((QEMU, "--version"),)
     leaves_processes: ClassVar = True
+
+    @model_validator(mode="after")
+    def _function_is_there(self) -> Options:
+        known = FUNCTION.findall(FUNCTIONS.read_text()) if self.image == "unikernel" else [self.function]
+        if self.function not in known:
+            hint = suggestion(self.function, known)
+            raise ValueError(f"function: our image has no function {self.function!r}, only {', '.join(known)}{hint}")
+        return self
 
     def alternatives(self, host: Host) -> list[Options]:
         """Return what ``auto`` may stand for on this host."""
