@@ -19,8 +19,8 @@ def cell(n=1, size=800, rep=1, *, runs=True, **values):
     return Job(rule="measure", wildcards=where, outputs=(f"n{n}/size{size}/rep{rep}.json",), runs=runs, **values)
 
 
-def past(environment=ENVIRONMENT, **changed):
-    return Past(environment, SETTINGS | changed)
+def past(environment=ENVIRONMENT, seconds=None, **changed):
+    return Past(environment, SETTINGS | changed, seconds)
 
 
 def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, remeasures=False):
@@ -108,10 +108,10 @@ def test_chains_are_deployed_as_often_as_the_order_changes_them():
 
 
 def test_time_is_that_of_cells_that_were_measured_alike_or_else_their_overhead():
-    finished = {(1, 800, 1): past(), (2, 800, 1): past(window_s=5.0)}
-    alike, _ = planned([cell(1, seconds=3.5, runs=False), cell(2, seconds=99.0, runs=False), cell(3)], finished)
+    slower = past(window_s=5.0, seconds=6.5)
+    alike, _ = planned([cell(3)], {(1, 800, 1): past(seconds=3.5), (2, 800, 1): slower})
     assert alike.seconds == 3.5
-    others, text = planned([cell(2, seconds=6.5, runs=False), cell(3)], finished, deployment_s={3: 1.0})
+    others, text = planned([cell(3)], {(1, 800, 1): past(), (2, 800, 1): slower}, deployment_s={3: 1.0})
     assert others.seconds == pytest.approx(2.0 + 0.5 + 1.0)
     assert "about 4 s" in text
 

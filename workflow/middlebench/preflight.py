@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
+from snakemake.io import IOFile
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.config import Study
@@ -62,12 +63,13 @@ class Preflight(logging.Filter):
     def plan(self) -> RunPlan:
         """Return what the run is about to do."""
         jobs = [
-            _job(job, self._workflow)
+            _job(job, self._workflow, self._seconds(job.output[0]) if job.output else None)
             for level in self._workflow.dag.toposorted()
             for job in sorted(level, key=lambda job: job.rule.name)
         ]
         testbeds = {job.wildcards["testbed"] for job in jobs if job.rule == CELL_RULE}
-        finished = {name: read_finished(Path(self._study.results_folder, name)) for name in testbeds}
+        results = Path(self._study.results_folder)
+        finished = {name: read_finished(results / name, self._seconds) for name in testbeds}
         return plan_run(
             jobs,
             finished,
@@ -75,6 +77,13 @@ class Preflight(logging.Filter):
             self._study.settings.model_dump(mode="json"),
             remeasures=self._study.other_environment == "remeasure",
         )
+
+    def _seconds(self, output: str) -> float | None:
+        """Return how long the job that made a file took, as Snakemake noted it."""
+        noted = self._workflow.persistence.metadata(IOFile(output))
+        if noted is None or not noted.starttime or not noted.endtime or noted.endtime <= noted.starttime:
+            return None
+        return float(noted.endtime - noted.starttime)
 
     def demand_choice(self) -> None:
         """Refuse to measure beside finished cells of another environment, unless the config says what becomes of them.
@@ -103,7 +112,7 @@ def _undecided(plan: TestbedPlan, study: Study) -> ConfigError:
     )
 
 
-def _job(job: SnakemakeJob, workflow: Workflow) -> Job:
+def _job(job: SnakemakeJob, workflow: Workflow, seconds: float | None) -> Job:
     """Return one of Snakemake's jobs as we need it."""
     reason, runs = workflow.dag.reason(job), workflow.dag.needrun(job)
     parameters = reason.params_changed
@@ -118,20 +127,17 @@ def _job(job: SnakemakeJob, workflow: Workflow) -> Job:
         renewed=tuple(sorted(map(str, reason.updated_input_run))),
         newer=tuple(sorted(map(str, reason.updated_input))),
         priority=job.priority if runs else 0,  # Snakemake orders nothing else
-        seconds=_seconds(job, workflow),
+        seconds=seconds,
     )
 
 
-def _seconds(job: SnakemakeJob, workflow: Workflow) -> float | None:
-    """Return how long a job took the last time, as Snakemake noted it."""
-    noted = workflow.persistence.metadata(job.output[0]) if job.output else None
-    if noted is None or not noted.starttime or not noted.endtime or noted.endtime <= noted.starttime:
-        return None
-    return float(noted.endtime - noted.starttime)
+def read_finished(results: Path, seconds: Callable[[str], float | None] = lambda _: None) -> Finished:
+    """Return what is on disk of a testbed; what cannot be read is not finished.
 
-
-def read_finished(results: Path) -> Finished:
-    """Return what is on disk of a testbed; what cannot be read is not finished."""
+    Args:
+        results: the testbed's results folder.
+        seconds: returns how long the job that made a file took.
+    """
     environments: dict[str, Environment | None] = {}
     cells: dict[CellName, Past] = {}
     for path in results.glob("cells/n*/size*/rep*.json"):
@@ -141,12 +147,12 @@ def read_finished(results: Path) -> Finished:
             if identity not in environments:
                 environments[identity] = _recalled(identity, results)
             name = CellName(cell["n"], cell["frame_bytes"], cell["repetition"])
-            cells[name] = Past(environments[identity], values["settings"])
+            cells[name] = Past(environments[identity], values["settings"], seconds(str(path)))
     deployment_s: dict[int, float] = {}
     for path in results.glob("deployments/n*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             values = json.loads(path.read_bytes())
-            deployment_s[int(values["plan"]["length"])] = float(values["total_s"])
+            deployment_s[int(values["plan"]["length"])] = seconds(str(path)) or float(values["total_s"])
     return Finished(cells, deployment_s)
 
 

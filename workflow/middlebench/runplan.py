@@ -59,6 +59,8 @@ class Past:
     environment: Environment | None
     """None where it is not kept any more."""
     settings: Mapping[str, Any]
+    seconds: float | None = None
+    """How long its job took; None where nobody knows."""
 
     @property
     def traffic_s(self) -> float:
@@ -130,7 +132,7 @@ class Finished:
     cells: Mapping[CellName, Past] = field(default_factory=dict)
     """What finished cells say."""
     deployment_s: Mapping[int, float] = field(default_factory=dict)
-    """Seconds that a deployment took by its record, by chain length: where nobody knows how long its job took."""
+    """Seconds that a deployment took, by chain length."""
 
 
 def plan_run(
@@ -220,10 +222,8 @@ def _plan_testbed(
     chains = tuple(n for n, _ in groupby(cell[0] for _, cell in measured))
     if not chains:
         chains = tuple(int(job.wildcards["n"]) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
-    took = [(job.seconds, past) for job, cell in cells if job.seconds is not None and (past := pasts[cell])]
-    cell_s, certain = _seconds_a_cell(took, settings)
-    deployed = {int(job.wildcards["n"]): job.seconds for job in jobs if job.rule == DEPLOY_RULE and job.seconds}
-    deploy_s = [_deploy_seconds(n, {**finished.deployment_s, **deployed}) for n in chains]
+    cell_s, certain = _seconds_a_cell(finished.cells.values(), settings)
+    deploy_s = [_deploy_seconds(n, finished.deployment_s) for n in chains]
     reasons: dict[str, list[CellName]] = {}
     for job, cell in measured:
         reasons.setdefault(judge.reason(job, pasts[cell]), []).append(cell)
@@ -242,11 +242,12 @@ def _cell(job: Job) -> CellName:
     return CellName(int(job.wildcards["n"]), int(job.wildcards["size"]), int(job.wildcards["rep"]))
 
 
-def _seconds_a_cell(took: Sequence[tuple[float, Past]], settings: Mapping[str, Any]) -> tuple[float, bool]:
+def _seconds_a_cell(pasts: Iterable[Past], settings: Mapping[str, Any]) -> tuple[float, bool]:
     """Return how long a cell takes, and whether that is known: as cells of these settings took, or by the overhead.
 
     The median, so that a cell which had to deploy its chain, or waited for another run, does not count.
     """
+    took = [(past.seconds, past) for past in pasts if past.seconds is not None]
     if alike := [seconds for seconds, past in took if past.settings == settings]:
         return median(alike), True
     traffic_s = Past(None, settings).traffic_s
