@@ -68,6 +68,7 @@ include: "workflow/rules/image.smk"
 include: "workflow/rules/provision.smk"
 include: "workflow/rules/deploy.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/allocate.smk"
 include: "workflow/rules/close.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/plot.smk"
@@ -78,7 +79,9 @@ include: "workflow/rules/crate.smk"
 rule all:
     default_target: True
     input:
-        records(testbeds=STUDY.testbeds),
+        lambda wildcards: [
+            path for testbed in STUDY.testbeds for path in records(testbed)
+        ],
         expand(
             f"{RESULTS}/{{dataset}}/report/index.html",
             dataset=[*STUDY.testbeds, PUBLISHED],

@@ -107,6 +107,7 @@ def test_mistake_about_a_search_is_named(folder, changes, words):
         ({"testbeds": ["neer"]}, ["testbeds", "neer", "only far, near", "did you mean near?"]),
         ({"effort": "quik"}, ["effort", "quik", "only paper, quick"]),
         ({"repetitions": 0}, ["repetitions", "0", "1 or more"]),
+        ({"extra_repetitions": 5}, ["extra_repetitions", "5", "raise `repetitions` to 2 or more"]),
         ({"offered_load": 0}, ["offered_load", "0", "maximum"]),
         ({"offered_load": float("nan")}, ["offered_load", "nan"]),
         ({"when_busy": "push"}, ["when_busy", "push", "'wait' or 'leave'"]),

@@ -157,6 +157,30 @@ def test_finished_sweep_is_published_and_then_there_is_nothing_to_do(finished):
         assert name in report
 
 
+def test_extra_repetitions_are_measured_once_all_planned_ones_are_and_stay_where_they_are(fresh):
+    fresh.configure(chain_lengths=[1], repetitions=2, extra_repetitions=3)
+    fresh.run(MEASUREMENTS)
+    extra = [
+        f"n{n}/size{size}/rep{rep}.json"
+        for n, size, rep in json.loads((fresh.results / "extra.json").read_text())["cells"]
+    ]
+    planned_cells = {f"n1/size{size}/rep{rep}.json" for size in (60, 800) for rep in (1, 2)}
+    before = fresh.cells()
+    assert len(extra) == 3
+    assert before.keys() == planned_cells | set(extra)
+    assert len((fresh.folder / MEASUREMENTS).read_text().splitlines()) == 1 + 7
+    places = [record.read(record.Record, fresh.results / "cells" / name).place for name in extra]
+    assert min(place.block for place in places) == 3
+
+    assert "Nothing to be done" in fresh.run("--dry-run", MEASUREMENTS)
+
+    (fresh.results / "cells" / extra[0]).unlink()
+    assert planned(fresh.run("--dry-run", "--", "all"))["measure"] == 1
+    fresh.run(f"results/{TESTBED}/cells/{extra[0]}", MEASUREMENTS)
+    after = fresh.cells()
+    assert {name for name in before if after[name] != before[name]} == {extra[0]}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "jobs"),
     [

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from middlebench.control_log import CONTROL_BAND
 from middlebench.errors import MiddlebenchError
@@ -163,6 +163,29 @@ def _control(arguments: argparse.Namespace) -> None:
         record.write(measured, arguments.output)
 
 
+def _cells_of(grid: dict[str, Any], blocks: int = 0) -> list[tuple[int, int, int]]:
+    """Return the cells of a grid, with as many blocks more."""
+    repetitions = range(1, grid["repetitions"] + blocks + 1)
+    return list(itertools.product(grid["chain_lengths"], grid["frame_sizes"], repetitions))
+
+
+def _allocate(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+    from middlebench.analysis.allocation import extra_cells
+    from middlebench.analysis.measurements import from_records, record_path
+    from middlebench.atomic import write_text
+
+    grid = json.loads(arguments.grid)
+    planned = {record_path(*cell) for cell in _cells_of(grid)}
+    paths = [record_path(*cell) for cell in _cells_of(grid, arguments.budget)]
+    there = [path for path in paths if path in planned or (arguments.folder / path).exists()]
+    measurements = from_records(
+        (record.read(record.Record, arguments.folder / path) for path in there), arguments.folder
+    )
+    cells = extra_cells(measurements, grid["repetitions"], arguments.budget)
+    write_text(arguments.output, json.dumps({"cells": cells}) + "\n")
+
+
 def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench import record
     from middlebench.analysis.aggregate import write_summary
@@ -170,8 +193,8 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.measurements import from_records, record_path, write_measurements
     from middlebench.control_log import ControlLog
 
-    grid = json.loads(arguments.grid)
-    cells = itertools.product(grid["chain_lengths"], grid["frame_sizes"], range(1, grid["repetitions"] + 1))
+    cells = _cells_of(json.loads(arguments.grid))
+    cells += [cell for file in arguments.extra for cell in json.loads(file.read_text())["cells"]]
     paths = [arguments.folder / record_path(*cell) for cell in cells]
     read = (record.read(record.Record, path) for path in paths)
     measured = from_records(read, arguments.folder, arguments.command)
@@ -291,20 +314,25 @@ def _parser() -> argparse.ArgumentParser:
     _output(control, "where to name the records that were made")
     control.set_defaults(verb=_control)
 
+    allocate = verbs.add_parser("allocate", help="give extra repetitions to the cells that are known least")
+    allocate.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the testbed's results")
+    _grid(allocate)
+    allocate.add_argument("--budget", required=True, type=int, metavar="K", help="extra repetitions in all")
+    _output(allocate, "the list of extra cells to write")
+    allocate.set_defaults(verb=_allocate)
+
     aggregate = verbs.add_parser("aggregate", help="gather the records of a testbed in one table")
     aggregate.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the testbed's results")
-    aggregate.add_argument(
-        "--grid",
-        required=True,
-        metavar="JSON",
-        help='such as {"chain_lengths": [1, 2], "frame_sizes": [60], "repetitions": 1}',
-    )
+    _grid(aggregate)
     aggregate.add_argument(
         "--band",
         type=float,
         default=CONTROL_BAND,
         metavar="SHARE",
         help="how far a control may lie from the median of its kind, over that (default: %(default)s)",
+    )
+    aggregate.add_argument(
+        "--extra", nargs="*", type=Path, default=[], metavar="FILE", help="the extra repetitions that were given away"
     )
     aggregate.add_argument("--summary", type=Path, metavar="FILE", help="where to write the means over repetitions")
     aggregate.add_argument(
@@ -403,6 +431,15 @@ def _environment(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="what the run saw of the environment when it began (default: that it is the provision record's still)",
+    )
+
+
+def _grid(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--grid",
+        required=True,
+        metavar="JSON",
+        help='such as {"chain_lengths": [1, 2], "frame_sizes": [60], "repetitions": 1}',
     )
 
 

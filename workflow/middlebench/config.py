@@ -107,6 +107,9 @@ class Study(Options):
     """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
     repetitions: Annotated[int, Field(ge=1, le=1000)] = 1
     """How often each cell is measured. Each repetition is a block of its own random order."""
+    extra_repetitions: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """How many more cells are measured on each testbed once all have their repetitions: one by one where the 95 %
+    interval of the received throughput is the widest, over its mean. Needs `repetitions` of 2 or more."""
     seed: Annotated[int, Field(ge=0)] = 1
     """What the random order of the cells is drawn from. It is recorded with each cell; another one measures nothing
     anew."""
@@ -138,10 +141,21 @@ class Study(Options):
             raise ValueError(f"effort: there is no effort {self.effort!r}, only {', '.join(sorted(self.efforts))}")
         return self
 
+    @model_validator(mode="after")
+    def _spread_is_known(self) -> Study:
+        if self.extra_repetitions and self.repetitions < 2:
+            raise ValueError(
+                f"extra_repetitions: {self.extra_repetitions} cannot be given where they are needed most after "
+                f"{self.repetitions} repetition, which shows no spread; raise `repetitions` to 2 or more"
+            )
+        return self
+
     @property
     def order(self) -> RunOrder:
         """The order in which the cells of all testbeds are measured."""
-        return RunOrder(self.testbeds, self.chain_lengths, self.frame_sizes, self.repetitions, self.seed)
+        return RunOrder(
+            self.testbeds, self.chain_lengths, self.frame_sizes, self.repetitions + self.extra_repetitions, self.seed
+        )
 
     @property
     def measuring_command(self) -> str:

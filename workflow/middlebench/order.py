@@ -77,6 +77,11 @@ class RunOrder:
         last = self._cells_of_a_testbed - 1 if testbed in self.testbeds else None
         return self._priority(testbed, LONGEST_CHAIN, last) - 1
 
+    def allocation_priority(self, testbed: str, repetitions: int) -> int:
+        """Return a priority of the job that gives extra repetitions away: just after the last of the planned ones."""
+        last = self._cells_of_a_block * repetitions - 1 if testbed in self.testbeds else None
+        return self._priority(testbed, LONGEST_CHAIN, last) - 1
+
     @property
     def _cells_of_a_testbed(self) -> int:
         return self._cells_of_a_block * self.blocks

@@ -3,7 +3,8 @@
 
 rule aggregate:
     input:
-        records=lambda wildcards: records(testbeds=[wildcards.testbed]),
+        records=lambda wildcards: records(wildcards.testbed),
+        extra=lambda wildcards: extra_list(wildcards.testbed),
         control=closing_control,
     output:
         measurements=report(
@@ -33,5 +34,5 @@ rule aggregate:
         "Aggregating {wildcards.testbed}"
     shell:
         "middlebench aggregate --folder {params.folder:q}"
-        " --grid {params.grid:q} --band {params.band} --command {params.command:q} --output {output.measurements:q}"
+        " --grid {params.grid:q} --extra {input.extra:q} --band {params.band} --command {params.command:q} --output {output.measurements:q}"
         " --summary {output.summary:q} 2> {log:q}"

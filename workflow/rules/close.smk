@@ -5,7 +5,7 @@ rule close:
     input:
         provision=f"{RESULTS}/{{testbed}}/provision.json",
         environment=present_environment,
-        records=lambda wildcards: records(testbeds=[wildcards.testbed]),
+        records=lambda wildcards: records(wildcards.testbed),
     output:
         f"{RESULTS}/{{testbed}}/controls/closing.json",
     log:

@@ -7,14 +7,32 @@ UNIKERNEL_SOURCES = sorted(
 )
 
 
-def records(testbeds):
+def planned_records(testbed):
+    """Every repetition that every cell of a testbed gets."""
     return expand(
         f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.json",
-        testbed=testbeds,
+        testbed=testbed,
         n=STUDY.chain_lengths,
         size=STUDY.frame_sizes,
         rep=range(1, STUDY.repetitions + 1),
     )
+
+
+def extra_list(testbed):
+    """The file that says which cells get extra repetitions, if any do. It is made once all planned ones are there."""
+    if not STUDY.extra_repetitions:
+        return []
+    return [checkpoints.allocate.get(testbed=testbed).output[0]]
+
+
+def records(testbed):
+    """Every record of a testbed, those of extra repetitions included."""
+    extra = [
+        f"{RESULTS}/{testbed}/cells/n{n}/size{size}/rep{rep}.json"
+        for file in extra_list(testbed)
+        for n, size, rep in json.loads(Path(file).read_text())["cells"]
+    ]
+    return planned_records(testbed) + extra
 
 
 def closing_control(wildcards):

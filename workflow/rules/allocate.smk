@@ -1,0 +1,22 @@
+# Which cells get extra repetitions: known only when all planned ones are measured.
+
+
+checkpoint allocate:
+    input:
+        lambda wildcards: planned_records(wildcards.testbed),
+    output:
+        f"{RESULTS}/{{testbed}}/extra.json",
+    log:
+        f"{RESULTS}/{{testbed}}/logs/allocate.log",
+    priority: lambda wildcards: ORDER.allocation_priority(wildcards.testbed, STUDY.repetitions)
+    conda:
+        ENVIRONMENT
+    params:
+        grid=GRID,
+        budget=STUDY.extra_repetitions,
+        folder=lambda wildcards: f"{RESULTS}/{wildcards.testbed}",
+    message:
+        "Giving {params.budget} extra repetitions to the cells of {wildcards.testbed} that are known least"
+    shell:
+        "middlebench allocate --folder {params.folder:q} --grid {params.grid:q} --budget {params.budget}"
+        " --output {output:q} 2> {log:q}"
