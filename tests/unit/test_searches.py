@@ -5,6 +5,7 @@ import math
 import pytest
 from middlebench.analysis.measurements import from_records, read_measurements, write_measurements
 from middlebench.analysis.searches import note_of, table_of
+from middlebench.analysis.tables import table1, table2
 from middlebench.record import Record
 from sweeps import record, search
 
@@ -35,6 +36,12 @@ def test_bounds_stand_in_the_measurements_and_survive_the_csv(tmp_path):
 )
 def test_titles_name_the_goal(searches, note):
     assert note_of(measured(*searches)) == note
+
+
+@pytest.mark.parametrize("table", [table1, table2])
+def test_captions_of_the_papers_tables_name_the_goal(table):
+    assert ", PDR 0.5 %" in table(measured(search(goal="PDR 0.5 %"))).caption
+    assert "PDR" not in table(measured(None)).caption
 
 
 def test_table_says_honestly_where_a_bound_is_missing():

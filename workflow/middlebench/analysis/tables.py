@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from middlebench.analysis import searches
 from middlebench.analysis.aggregate import grid, named, summarise
 from middlebench.analysis.provenance import cell_address, cell_addresses, own_name
 from middlebench.atomic import write_text
@@ -73,7 +74,7 @@ def table1(measurements: pd.DataFrame) -> Table:
         "received_kpps": "Received packet rate [kpkt/s]",
         "received_mbps": "Received throughput [Mb/s]",
     }
-    caption = f"Performance of single virtual middlebox{_origin(summary)}"
+    caption = f"Performance of single virtual middlebox{_origin(summary)}{_goal(measurements)}"
     addresses = dict.fromkeys(list(headings)[1:], cell_addresses(single, own_name(summary)))
     return Table(frame.reset_index(drop=True), headings, caption, addresses=addresses)
 
@@ -86,7 +87,8 @@ def table2(measurements: pd.DataFrame) -> Table:
     frame = throughput.set_axis([f"n{n}" for n in lengths], axis="columns").reset_index()
     headings = {"frame_bytes": "Packet size [B]"} | {f"n{n}": f"n = {n}" for n in lengths}
     caption = (
-        f"Throughput of multiple virtual middleboxes [Mb/s]{_origin(summary)}; n: number of middleboxes in the chain"
+        f"Throughput of multiple virtual middleboxes [Mb/s]{_origin(summary)}{_goal(measurements)}; "
+        "n: number of middleboxes in the chain"
     )
     own = own_name(summary)
     addresses = {f"n{n}": [cell_address(own, own, n, int(size)) for size in throughput.index] for n in lengths}
@@ -172,6 +174,12 @@ def _html_cell(look: str, text: str, address: str) -> str:
         if address and text
         else f"<td{look}>{shown}</td>"
     )
+
+
+def _goal(measurements: pd.DataFrame) -> str:
+    """Return what the load was searched for, if it was."""
+    note = searches.note_of(measurements)
+    return f", {note}" if note else ""
 
 
 def _origin(summary: pd.DataFrame) -> str:
