@@ -50,6 +50,11 @@ CHATTER = (
 """Starts of Snakemake's messages that tell a user of this workflow nothing."""
 
 
+INTERRUPTED = "Terminating processes on user request"
+"""How Snakemake begins to end a run upon Ctrl-C."""
+LOG_HINT = "Complete log"
+
+
 @dataclass
 class Cells:
     """How far the sweep is, and how long it still takes."""
@@ -94,6 +99,7 @@ class LogHandler(LogHandlerBase):
         self._display: Progress | None = None
         self._task = TaskID(0)
         self._last = ""
+        self._interrupted = False
 
     @property
     def writes_to_stream(self) -> bool:
@@ -205,6 +211,11 @@ class LogHandler(LogHandlerBase):
 
     def _pass_on(self, record: LogRecord) -> None:
         text = (self.formatter or Formatter()).format(record)
+        if text.startswith(INTERRUPTED):
+            self._interrupted = True
+            text = "Interrupted: what runs is ended; finished cells are safe, run the same command again to go on"
+        elif self._interrupted and not self.common_settings.verbose and not text.startswith(LOG_HINT):
+            return  # each job that was ended, told as an error
         if text and text != "None" and not text.startswith(CHATTER):
             self._say(text)
 

@@ -153,7 +153,7 @@ def plan_run(
         remeasures: whether cells of other environments are measured again.
     """
     of_testbeds = [job for job in jobs if job.rule in (CELL_RULE, DEPLOY_RULE)]
-    names = dict.fromkeys(job.wildcards["testbed"] for job in of_testbeds)
+    names = dict.fromkeys(job.wildcards["testbed"] for job in sorted(of_testbeds, key=lambda job: -job.priority))
     producers = {path: job for job in jobs if job.runs for path in job.outputs}
     testbeds = tuple(
         _plan_testbed(
