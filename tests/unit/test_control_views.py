@@ -63,7 +63,15 @@ def test_sweep_without_controls_is_said_to_be_unknown():
 
 def test_figure_names_the_series_the_band_and_marked_cells():
     text = words(controls_figure(drift_with(1000, 1000, 1000, 500), CELLS, 0.1, "made", note="emulated"))
-    for word in ("direct, 60 B", "bridge, 60 B", "± 10%", "a cell beside drift", "[emulated]", "testbed made", "(UTC)"):
+    for word in (
+        "direct, 60 B",
+        "bridge, 60 B",
+        "± 10 %",
+        "a cell beside drift",
+        "[emulated]",
+        "testbed made",
+        "(UTC)",
+    ):
         assert word in text
     assert "beside drift" not in words(controls_figure(drift_with(1000, 1000, 1000, 1000), CELLS, 0.1, "made"))
 

@@ -41,7 +41,12 @@ def controls_figure(drift: Drift, measurements: pd.DataFrame, band: float, testb
         out = series[series["outside"]]
         axes.plot(out["time"], out["relative"], "o", markersize=13, markerfacecolor="none", color=style.VERMILLION)
     axes.axhspan(
-        1 - band, 1 + band, color=style.GREY, alpha=0.12, linewidth=0, label=f"band, ± {band:.0%} of the median"
+        1 - band,
+        1 + band,
+        color=style.GREY,
+        alpha=0.12,
+        linewidth=0,
+        label=f"band, ± {band * PER_CENT:g} % of the median",
     )
     moments = pd.to_datetime(measurements["started_at"].replace("", None), utc=True, format="ISO8601")
     below_axes = mpl.transforms.blended_transform_factory(axes.transData, axes.transAxes)
@@ -118,15 +123,14 @@ def describe(drift: Drift, band: float) -> str:
     ]
     if not trends:
         sentences.append("No kind of control has a trend that its 95 % interval tells from none.")
+    limit = f"more than {band * PER_CENT:g} % from the median of its kind"
     if marked:
         sentences.append(
-            f"**{marked} cells are marked `drift`**: a control next to them is more than {band:.0%} from the median of "
-            f"its kind. `{AGAIN}` sets them aside and measures them again; nothing is deleted."
+            f"**{marked} cells are marked `drift`**: a control next to them is {limit}. `{AGAIN}` sets them aside and "
+            "measures them again; nothing is deleted."
         )
     else:
-        sentences.append(
-            f"No cell is marked: no control beside one is more than {band:.0%} from the median of its kind."
-        )
+        sentences.append(f"No cell is marked: no control beside one is {limit}.")
     return " ".join(sentences)
 
 
