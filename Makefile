@@ -17,8 +17,8 @@ all: setup ## install what is missing, measure the whole study, publish the repo
 preflight: $(INSTALLED) ## say what a run would measure, why, and how long it takes; measure nothing
 	$(BIN)/snakemake --cores 1 --dry-run -- all
 
-test: setup ## install what is missing, run every test
-	envs/install-packages tests
+test: setup ## install what is missing, run the tests (of those on the emulated Xen host, the quick ones)
+	envs/install-packages lab tests
 	$(BIN)/pytest
 
 bench: setup ## measure the virtual machines against their targets (about 8 minutes)
@@ -37,7 +37,7 @@ lab: setup ## boot an emulated Xen host and sweep 1, 2 and 4 Linux domains on it
 lab-down: $(INSTALLED) ## stop the emulated Xen host
 	$(BIN)/middlebench down lab
 
-test-lab: setup ## run the tests that need the emulated Xen host
+test-lab: setup ## run every test on the emulated Xen host (half an hour)
 	envs/install-packages lab tests
 	MIDDLEBENCH_LAB=1 $(BIN)/pytest tests/lab
 

@@ -50,7 +50,7 @@ def what_is_there(server: Host) -> tuple[set[str], set[str]]:
     }
 
 
-@pytest.mark.parametrize("length", [1, 2])
+@pytest.mark.parametrize("length", [pytest.param(1, marks=pytest.mark.quick), 2])
 def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
     record, _ = measure(testbed, testbed.components(), cell(length), SHORT)
     assert record.counts.received_packets > 0.5 * record.counts.intended_packets
@@ -154,6 +154,7 @@ def test_a_missing_image_is_told_before_anything_is_made(testbed, server):
         server.run(["mv", "/usr/lib/mbench/away", "/usr/lib/mbench/linux"])
 
 
+@pytest.mark.quick
 def test_the_lab_says_of_itself_that_it_is_emulated(lab):
     environment = environment_of(Lab(lab.options.site, lab.name), lab.options)
     assert environment.emulated
