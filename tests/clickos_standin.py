@@ -10,6 +10,7 @@ happens. ``behaviour.json`` there says what goes wrong.
 import fcntl
 import json
 import os
+import signal
 import sys
 import time
 import uuid
@@ -119,6 +120,10 @@ def xl(server, verb, *rest):
     with (FOLDER / "calls.log").open("a") as log:
         log.write(f"xl {verb} {' '.join(rest)}\n")
     if verb == "list":
+        if (server.behaviour.get("list_crashes", 0)) > 0:
+            server.behaviour["list_crashes"] -= 1
+            (FOLDER / "behaviour.json").write_text(json.dumps(server.behaviour))
+            os.kill(os.getpid(), signal.SIGSEGV)
         server.list()
     elif verb == "create":
         server.create(rest[0])

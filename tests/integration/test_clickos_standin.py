@@ -212,3 +212,11 @@ def test_routers_count_the_frames_of_both_ports_and_the_second_read_is_believed(
     middleboxes = server.middleboxes()
     middleboxes.create(PLAN)
     assert middleboxes.counts(PLAN) == {"mbench-1": (1001, 1001)}
+
+
+def test_a_list_whose_program_crashed_is_asked_for_again(server):
+    server.behaves(list_crashes=2)
+    assert server.middleboxes().live() == {}
+    server.behaves(list_crashes=100)
+    with pytest.raises(MiddleboxError, match="listing domains"):
+        server.middleboxes().live()

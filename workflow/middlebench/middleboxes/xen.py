@@ -51,6 +51,9 @@ FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.1, 2.0
 """Pause between two looks at a domain: it doubles from the first to the last."""
 LOOKS_SHARE = 2
 """A pause is this many times as long as the look before it, at least: in a slow dom0 looking holds the guest up."""
+READ_TRIES = 3
+"""A command that only reads is run again where a signal ended it: in an emulated dom0 ``xl list`` was seen to
+crash at its exit (a general protection fault), and to work a moment later."""
 LEAVE_SECONDS = 24 * 3600.0
 CONSOLES = ("/var/log/xen/console/guest-{name}.log", "/var/log/xen/guest-{name}.log")
 """Where xenconsoled logs what a guest says, if it is told to (``--log=guest``)."""
@@ -316,9 +319,7 @@ class XenMiddleboxes:
             MiddleboxError: Xen does not answer, or not as we know it.
         """
         doing = f"looking at domain {name} on {self._host.name}"
-        result = self._host.run(
-            ["sh", "-c", LOOK, f"{LABEL}-look", name, "keys" if with_keys else "", *_consoles(name)], check=False
-        )
+        result = self._read("sh", "-c", LOOK, f"{LABEL}-look", name, "keys" if with_keys else "", *_consoles(name))
         if result.status != 0:
             raise self._explained(doing, result)
         listed, _, rest = result.stdout.partition(f"{SECTION}\n")
@@ -329,9 +330,16 @@ class XenMiddleboxes:
         except ValueError as error:
             raise MiddleboxError(doing, str(error), "is this a version of Xen that is not known here?") from error
 
+    def _read(self, *argv: str) -> CommandResult:
+        for _ in range(READ_TRIES):
+            result = self._host.run(argv, check=False)
+            if result.status >= 0:
+                break
+        return result
+
     def _list(self) -> list[Domain]:
         doing = f"listing domains on {self._host.name}"
-        result = self._host.run(["xl", "list", "-v"], check=False)
+        result = self._read("xl", "list", "-v")
         if result.status != 0:
             raise self._explained(doing, result)
         try:
