@@ -2,10 +2,12 @@
 
 Two veth links join the namespaces, a third pair each carries SSH to this machine. Each computer has a
 mount namespace with a /run of its own, the server an Open vSwitch there, which stands for the system's.
+All of it ends with this process, and nothing of it meets what another process of these tests has made.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import signal
@@ -17,10 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import eventually
 from middlebench import config
 from ssh_server import Home, Sshd, descendants
 
-NAMES = ("mbench-test-a", "mbench-test-b")
+NAMES = ("test", "server")
+ADDRESSES = ipaddress.ip_network("198.18.0.0/15")
+"""Set apart for benchmarks (RFC 2544)."""
 SWITCH_DAEMON = "ovs-vswitchd --detach --no-chdir --pidfile --log-file -vconsole:off"
 OPENVSWITCH = f"""
 export OVS_RUNDIR=/run/openvswitch OVS_LOGDIR=/run/openvswitch OVS_DBDIR=/run/openvswitch
@@ -72,7 +77,7 @@ class TwoComputers:
 
     def ssh(self, sshd: Sshd) -> list[str]:
         """Return the words that run a command on a computer without our own code."""
-        alias = "server" if sshd is self.server else "test"
+        alias = NAMES[sshd is self.server]
         known = f"UserKnownHostsFile={self.home.known_hosts}"
         return ["ssh", "-F", str(self.home.ssh / "config"), "-o", known, alias]
 
@@ -98,7 +103,7 @@ class TwoComputers:
         there = self.on(self.server, "ip -o link; ip netns list; ovs-vsctl show")
         found = [line for line in there.splitlines() if "mbench" in line]
         for sshd in (self.test_computer, self.server):
-            found += [name for name in self.on(sshd, "ls -A /run/mbench").split() if name != "lock"]
+            found += [name for name in self.on(sshd, "ls -A /run/mbench").split() if not name.endswith(".lock")]
         return "; ".join([*found, *(["a generator"] if self.generating() else [])])
 
 
@@ -114,38 +119,40 @@ def two_computers(folder: Path) -> Iterator[TwoComputers]:
         environment.delenv("SSH_AUTH_SOCK", raising=False)
         test_computer = _start_computer(stack, folder, home, 0, ":;")
         server = _start_computer(stack, folder, home, 1, OPENVSWITCH)
+        one, other = test_computer.process.pid, server.process.pid
         _ip(
-            *(
-                f"link add name eth{index} netns {NAMES[0]} type veth peer name eth{index} netns {NAMES[1]}"
-                for index in range(2)
-            )
+            *(f"link add name {port} netns {one} type veth peer name {port} netns {other}" for port in ("eth0", "eth1"))
         )
         yield TwoComputers(home=home, test_computer=test_computer, server=server, composition=COMPOSITION)
 
 
 def _start_computer(stack: ExitStack, folder: Path, home: Home, index: int, prepare: str) -> Sshd:
     """Start a computer: a network namespace, a way to it, and an sshd in it."""
-    name, outside = NAMES[index], f"mbt{index}-ssh"
-    here, there = (f"198.51.100.{8 * index + last}" for last in (1, 2))
-    subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
-    _ip(
-        f"netns add {name}",
-        f"link add name {outside} type veth peer name mgmt netns {name}",
-        f"address add {here}/30 dev {outside}",
-        f"link set dev {outside} up",
-    )
-    stack.callback(subprocess.run, ["ip", "netns", "del", name], check=True)
+    outside = f"mbt{os.getpid()}-{index}"
+    first = 8 * (os.getpid() % (ADDRESSES.num_addresses // 8)) + 4 * index
+    here, there = (ADDRESSES[first + last] for last in (1, 2))
+
+    def join(pid: int) -> None:
+        entered = Path(f"/proc/{pid}/ns/net")
+        eventually(lambda: entered.readlink() != Path("/proc/self/ns/net").readlink(), "it is in its namespace")
+        _ip(
+            f"link add name {outside} type veth peer name mgmt netns {pid}",
+            f"address add {here}/30 dev {outside}",
+            f"link set dev {outside} up",
+        )
+
     server = Sshd(
-        folder=folder / name,
+        folder=folder / NAMES[index],
         port=22,
-        address=there,
-        enter=["nsenter", f"--net=/run/netns/{name}", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
-        prepare=f"mount -t sysfs sysfs /sys && ip address add {there}/30 dev mgmt && "
-        f"ip link set dev mgmt up && ip link set dev lo up && {{ {prepare} }}",
+        address=str(there),
+        enter=["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
+        prepare="mount -t sysfs sysfs /sys && { until [ -e /sys/class/net/mgmt ]; do sleep 0.02; done; } && "
+        f"ip address add {there}/30 dev mgmt && ip link set dev mgmt up && ip link set dev lo up && {{ {prepare} }}",
+        furnish=join,
     )
     stack.callback(server.stop)
     server.start(home.public_key)
-    home.add(("test", "server")[index], server)
+    home.add(NAMES[index], server)
     return server
 
 

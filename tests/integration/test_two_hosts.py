@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import eventually, settings
@@ -129,18 +131,42 @@ def test_ports_are_prepared_and_put_back(computers: TwoComputers) -> None:
 
 @pytest.mark.usefixtures("taken_down")
 def test_another_user_is_told_who_measures(computers: TwoComputers) -> None:
+    with somebody_else(computers) as answer:
+        assert answer == {"locked": True}
+        with pytest.raises(LeaseError, match="alice@elsewhere holds it since noon for testbed x"):
+            site_of("two-hosts", computers.options).open()
+    site_of("two-hosts", computers.options).open()
+
+
+@pytest.mark.usefixtures("taken_down")
+def test_a_run_keeps_others_off_between_its_jobs(computers: TwoComputers) -> None:
+    with site_of("two-hosts", computers.options).held(0.0):
+        with somebody_else(computers) as answer:
+            assert "testbed two-hosts" in answer["held_by"]
+        with open_elsewhere(computers) as job:
+            assert job.communicate() == ("open\n", None)
+    with somebody_else(computers) as answer:
+        assert answer == {"locked": True}
+        with (
+            pytest.raises(LeaseError, match="alice@elsewhere"),
+            site_of("two-hosts", computers.options).held(0.0),
+        ):
+            pass
+
+
+@contextmanager
+def somebody_else(computers: TwoComputers) -> Iterator[dict[str, Any]]:
+    """Lock the server as a job of somebody else's would, from elsewhere; return what the agent answered."""
     holder = json.dumps({"user": "alice@elsewhere", "since": "noon", "purpose": "testbed x", "pid": 1, "command": "c"})
-    request = json.dumps({"verb": "hold", "folder": ssh.FOLDER, "holder": holder, "family": [], "wait_s": 0})
-    hold = shlex.join(["python3", "-c", ssh.AGENT.read_text(), request])
+    request = {"verb": "hold", "folder": ssh.FOLDER, "locks": [ssh.RUN_LOCK, ssh.TRIAL_LOCK], "wait_s": 3.0}
+    words = json.dumps(request | {"holder": holder, "family": []})
+    hold = shlex.join(["python3", "-c", ssh.AGENT.read_text(), words])
     with subprocess.Popen(
         [*computers.ssh(computers.server), hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
-        assert "locked" in other.stdout.readline()
-        with pytest.raises(LeaseError, match="alice@elsewhere holds it since noon for testbed x"):
-            site_of("two-hosts", computers.options).open()
+        yield json.loads(other.stdout.readline())
         other.communicate()
-    site_of("two-hosts", computers.options).open()
 
 
 OPEN = """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from middlebench import config
 from middlebench.lease import lease
+from middlebench.sites.base import Site
 from middlebench.testbed import site_of
 
 PATIENCE_SECONDS = 24 * 3600.0
@@ -29,17 +30,20 @@ class RunLeases:
         self._held = ExitStack()
 
     def take(self) -> None:
-        """Take every lease, each file once.
+        """Take every lease, each file once, and keep runs from other machines off the hosts.
 
         Raises:
+            HostError: a host cannot be reached.
             LeaseError: another run holds one.
         """
-        testbeds_of: dict[Path, list[str]] = {}
+        sites_of: dict[Path, dict[str, Site]] = {}
         for name, options in self._testbeds.items():
-            testbeds_of.setdefault(site_of(name, options).run_lease, []).append(name)
-        for file in sorted(testbeds_of):
-            purpose = f"a run on {', '.join(testbeds_of[file])}"
+            site = site_of(name, options)
+            sites_of.setdefault(site.run_lease, {})[name] = site
+        for file, sites in sorted(sites_of.items()):
+            purpose = f"a run on {', '.join(sites)}"
             self._held.enter_context(lease(file, purpose, wait_s=self._wait_s, tell=_tell))
+            self._held.enter_context(next(iter(sites.values())).held(self._wait_s))
 
 
 def _tell(message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Protocol
@@ -87,6 +88,14 @@ class Site(Protocol):
     @property
     def trial_lease(self) -> Path:
         """File of the lease that a single job holds, so that a job of a killed run can still end."""
+
+    def held(self, wait_s: float) -> AbstractContextManager[None]:
+        """Keep runs that know nothing of our leases, those of other machines, off the hosts meanwhile.
+
+        Raises:
+            HostError: a host cannot be reached.
+            LeaseError: somebody else still has one after ``wait_s``.
+        """
 
     def open(self) -> Hosts:
         """Bring hosts and links up where they are not, and return them. A second call changes nothing.

@@ -89,31 +89,38 @@ def noted(folder: str) -> dict[str, Settings]:
 
 
 def hold(request: dict[str, Any]) -> None:
-    """Lock this computer until standard input ends; say who has it where it is locked.
+    """Lock this computer until standard input ends; say who has it where it is locked."""
+    os.makedirs(request["folder"], exist_ok=True)
+    end = time.monotonic() + request["wait_s"]
+    for name in request["locks"]:
+        if other := lock(os.path.join(request["folder"], name), request["holder"], request["family"], end):
+            answer(held_by=other)
+            return
+    answer(locked=True)
+    while os.read(0, 4096):
+        pass
+
+
+def lock(path: str, holder: str, family: list[str], end: float) -> str:
+    """Take a lock, which ends with this process; return who has it if nobody gave it back before ``end``.
 
     A lock of the caller's family, the run of which it is a job, is as good as one of its own.
     """
-    os.makedirs(request["folder"], exist_ok=True)
-    handle = os.open(os.path.join(request["folder"], "lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    end = time.monotonic() + request["wait_s"]
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
-            holder = os.pread(handle, 4096, 0).decode(errors="replace")
-            if any(member in holder for member in request["family"]):
-                answer(held_by_family=True)
-                return
+            other = os.pread(handle, 4096, 0).decode(errors="replace")
+            if any(member in other for member in family):
+                return ""
             if time.monotonic() > end:
-                answer(held_by=holder)
-                return
+                return other or "{}"
             time.sleep(0.1)
     os.ftruncate(handle, 0)
-    os.pwrite(handle, request["holder"].encode(), 0)
-    answer(locked=True)
-    while os.read(0, 4096):
-        pass
+    os.pwrite(handle, holder.encode(), 0)
+    return ""
 
 
 def settings(port: str) -> Settings:

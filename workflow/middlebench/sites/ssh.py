@@ -44,6 +44,9 @@ FOLDER = f"/run/{LABEL}"
 """Our folder on both computers; a reboot empties it, and undoes all that it notes."""
 CARRIER_SECONDS = 15.0
 """How long a port may take until it has a link: autonegotiation takes some seconds."""
+RUN_LOCK, TRIAL_LOCK = "run.lock", "trial.lock"
+"""Files in our folder there: a run holds the first; a job holds both, unless its run has the first for it. So a job
+whose run was killed keeps others off until it ends."""
 LOCK_SECONDS = 3.0
 """How long we wait for a lock: a process of ours that has just ended gives it back within this time."""
 AGENT_SECONDS = 60.0
@@ -154,6 +157,21 @@ class SshSite:
         self._limits = limits
         return self._hosts(use)
 
+    @contextmanager
+    def held(self, wait_s: float) -> Iterator[None]:
+        """Keep other runs, of whoever and from wherever, off both computers for as long as the context lasts.
+
+        Raises:
+            HostError: a computer cannot be reached.
+            LeaseError: somebody else still has one after ``wait_s``.
+        """
+        use = self._connections()
+        try:
+            self._lock(use, (RUN_LOCK,), wait_s)
+            yield
+        finally:
+            use.end()
+
     def close(self) -> bool:
         """Take the chain down, put the ports back as they were, unlock and disconnect.
 
@@ -228,10 +246,7 @@ class SshSite:
         use = self._connections()
         _uses[self._pair] = use
         try:
-            use.test_computer.connect()
-            use.middlebox_server.connect()
-            for computer, _ in self._computers(use):
-                use.locks.enter_context(_locked(computer, self._tenant))
+            self._lock(use, (RUN_LOCK, TRIAL_LOCK), LOCK_SECONDS)
         except BaseException:
             self._release()
             raise
@@ -245,6 +260,13 @@ class SshSite:
             middlebox_server=SshHost(MIDDLEBOX_SERVER, server.host, server.cpus or ()),
             locks=ExitStack(),
         )
+
+    def _lock(self, use: _Use, locks: Sequence[str], wait_s: float) -> None:
+        """Connect to both computers, and only then lock them."""
+        use.test_computer.connect()
+        use.middlebox_server.connect()
+        for computer, _ in self._computers(use):
+            use.locks.enter_context(_locked(computer, self._tenant, locks, wait_s))
 
     def _release(self) -> None:
         use = _uses.pop(self._pair, None)
@@ -294,8 +316,8 @@ class SshSite:
 
 
 @contextmanager
-def _locked(computer: SshHost, tenant: str) -> Iterator[None]:
-    """Hold the computer's lock for as long as the context and the connection last.
+def _locked(computer: SshHost, tenant: str, locks: Sequence[str], wait_s: float) -> Iterator[None]:
+    """Hold the computer's locks for as long as the context and the connection last.
 
     A process that started us, such as the run of which we are a job, may hold it for us.
     """
@@ -308,8 +330,8 @@ def _locked(computer: SshHost, tenant: str) -> Iterator[None]:
         "process": _identity(os.getpid()),
     }
     family = [_identity(pid) for pid in ancestors(os.getpid())]
-    argv = _agent(computer, "hold", holder=json.dumps(holder), family=family, wait_s=LOCK_SECONDS)
-    with computer.attended(argv, deadline=Deadline(LOCK_SECONDS + 30), limit_s=LONGEST_RUN_SECONDS) as said:
+    argv = _agent(computer, "hold", locks=locks, holder=json.dumps(holder), family=family, wait_s=wait_s)
+    with computer.attended(argv, deadline=Deadline(wait_s + AGENT_SECONDS), limit_s=LONGEST_RUN_SECONDS) as said:
         answer = json.loads(said)
         if "held_by" in answer:
             try:
