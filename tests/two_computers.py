@@ -86,7 +86,7 @@ class TwoComputers:
         return subprocess.run([*self.ssh(sshd), script], capture_output=True, text=True, check=True).stdout
 
     def generating(self) -> bool:
-        """Whether a generator runs on the test computer."""
+        """Whether trafgen runs on the test computer, as it does under the maximum load."""
         return bool(descendants(self.test_computer.process.pid, "trafgen"))
 
     def cut(self, sshd: Sshd) -> None:

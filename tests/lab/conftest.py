@@ -19,6 +19,7 @@ from middlebench.sites.lab import Lab
 from middlebench.testbed import Testbed, stand_up
 
 LAB = "MIDDLEBENCH_LAB"
+SESSION_SECONDS = 3 * 3600.0
 TEST_SECONDS = 900.0
 """An emulated processor boots a domain in half a minute, on a busy machine in two."""
 
@@ -38,7 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """The testbed of ``config/testbeds/lab.yaml``, on a lab of the tests' own."""
-    options = config.composed(yaml.safe_load((PROJECT / "config/testbeds/lab.yaml").read_text()), "the tests")
+    composition = yaml.safe_load((PROJECT / "config/testbeds/lab.yaml").read_text())
+    composition["site"]["idle_s"] = SESSION_SECONDS  # no lease is held between tests
+    options = config.composed(composition, "the tests")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIDDLEBENCH_RUNTIME", str(tmp_path_factory.mktemp("runtime")))
         try:
