@@ -32,7 +32,7 @@ again: $(INSTALLED) ## set the cells beside drift aside, measure them again, pub
 lab: setup ## boot an emulated Xen host and sweep 1, 2 and 4 Linux domains on it (half an hour the first time)
 	envs/install-packages lab
 	$(BIN)/snakemake --cores 1 --config 'testbeds=[lab]' 'chain_lengths=[1,2,4]' 'frame_sizes=[60,800,1500]' \
-		controls=none -- all
+		effort=emulated controls=none -- all
 
 lab-down: $(INSTALLED) ## stop the emulated Xen host
 	$(BIN)/middlebench down lab
