@@ -109,6 +109,26 @@ def test_single_bridge_joins_the_uplinks(switch, hosts):
     assert switch.live().bridges == planned(plan)
 
 
+def shapers(server: Host, *ports: str) -> list[str]:
+    return [server.run(["tc", "qdisc", "show", "dev", port]).stdout for port in ports]
+
+
+def test_uplinks_keep_the_shaper_of_their_link(switch, plan, hosts, server):
+    before = shapers(server, *hosts.server_ports)
+    assert all("tbf" in each for each in before)
+    switch.create_bridges(plan)
+    switch.connect(plan)
+    assert shapers(server, *hosts.server_ports) == before
+    switch.tear_down()
+    assert shapers(server, *hosts.server_ports) == before
+    assert settings_of_ports(server) == ""
+
+
+def settings_of_ports(server: Host) -> str:
+    environment = f"OVS_RUNDIR={private_openvswitch.FOLDER}"
+    return server.run(["env", environment, "ovs-vsctl", "--bare", "--columns=_uuid", "list", "QoS"]).stdout.strip()
+
+
 def test_connecting_twice_changes_nothing(connected, plan):
     before = connected.live()
     connected.connect(plan)

@@ -98,13 +98,19 @@ class OpenVSwitch:
         )
 
     def connect(self, plan: ChainPlan) -> None:
-        """Put ports on bridges, and one flow in each direction between a bridge's two ports."""
+        """Put ports on bridges, and one flow in each direction between a bridge's two ports.
+
+        The uplinks keep the queueing discipline that they have, such as the shaper of the link: Open vSwitch would
+        take it off (ovs-vswitchd.conf.db(5), QoS type ``linux-noop``).
+        """
         kind = ("--", "set", "Interface", "{port}", f"type={self._port_type}") if self._port_type else ()
-        self.transaction(
+        ports = [
             ("--may-exist", "add-port", bridge.name, port, *(word.format(port=port) for word in kind))
             for bridge in plan.bridges
             for port in bridge.ports
-        )
+        ]
+        as_it_is = ("--id=@as-it-is", "create", "QoS", "type=linux-noop", f"external_ids:owner={LABEL}")
+        self.transaction([*ports, as_it_is, *(("set", "Port", uplink, "qos=@as-it-is") for uplink in plan.uplinks)])
         wanted = [[bridge.name, *bridge.ports] for bridge in plan.bridges]
         result = self._agent("steer", stdin=json.dumps(wanted))
         if result.status != 0:
@@ -132,10 +138,13 @@ class OpenVSwitch:
         return interface_counters(self._host)
 
     def tear_down(self) -> None:
-        """Remove all bridges that carry our owner mark."""
-        result = self.run("ovs-vsctl", "--bare", "--columns=name", "find", "Bridge", f"external_ids:owner={LABEL}")
-        if bridges := result.stdout.split():
-            self.transaction(("--if-exists", "del-br", bridge) for bridge in bridges)
+        """Remove all bridges, and what belongs to their ports, that carry our owner mark."""
+        ours = f"external_ids:owner={LABEL}"
+        # In this order, and not at once: the database keeps what a port refers to as long as the port is there.
+        for table, key, remove in (("Bridge", "name", ("del-br",)), ("QoS", "_uuid", ("destroy", "QoS"))):
+            found = self.run("ovs-vsctl", "--bare", f"--columns={key}", "find", table, ours).stdout.split()
+            if found:
+                self.transaction(("--if-exists", *remove, each) for each in found)
 
     def version(self) -> str:
         """Return the version of Open vSwitch that is installed."""
