@@ -197,7 +197,9 @@ def _packets(status: dict[str, Any]) -> list[list[int]]:
 
 class TestFailures:
     def test_unknown_function_is_named_with_the_known_ones(self, server, plan):
-        broken = machines(server, function="levitate")
+        """The config refuses such a name first; the image must not rely on that."""
+        options = qemu.Options.model_validate(EMULATED).model_copy(update={"function": "levitate"})
+        broken = qemu.QemuMiddleboxes(options, server, MTU)
         broken.create(plan)
         with pytest.raises(MiddleboxError, match=r"mbench-1.*unknown function 'levitate'; known: forward"):
             broken.wait_until_ready(plan)
