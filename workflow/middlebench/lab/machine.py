@@ -40,7 +40,8 @@ PROCESSOR = "max,-smap,-rdtscp,-xsave"
 """With ``smap`` an emulated dom0 dies at once; a second processor makes it slower, not faster.
 
 With ``xsave`` (and the AVX registers that come with it) and Xen's lazy switching of such registers, data was
-corrupted as soon as a domain ran beside dom0: copies that programs made, frames, SSH packets.
+corrupted as soon as a domain ran beside dom0: copies that programs made, frames, SSH packets. Without both it no
+longer was; which of the two it was is not known, since they were changed together.
 """
 MAC = "52:54:00:6d:62:{:02x}"
 
