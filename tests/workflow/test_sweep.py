@@ -126,6 +126,17 @@ def test_command_in_the_table_measures_its_cell_again_and_no_other(finished):
     assert "(n = {n}, {frame_bytes} B, repetition {repetition})".format(**rows[-1]) in said
 
 
+def test_record_of_other_settings_never_reaches_the_table(finished):
+    path = finished.results / "cells" / "n2" / "size800" / "rep1.json"
+    path.write_text(
+        path.read_text().replace('"window_s":0.2', '"window_s":0.3').replace('"window_s": 0.2', '"window_s": 0.3')
+    )
+    status, said = finished.try_run("--forcerun", "aggregate", "--allowed-rules", "aggregate", "--", MEASUREMENTS)
+    assert status != 0
+    assert "1 were measured with other settings than the config's" in said
+    assert "n2/size800/rep1.json" in said
+
+
 def test_change_of_a_comment_measures_nothing_again(finished):
     for name in (
         "Snakefile",

@@ -11,15 +11,15 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from middlebench.control_log import CONTROL_BAND
-from middlebench.errors import MiddlebenchError
+from middlebench.errors import MiddlebenchError, RecordError
 
 if TYPE_CHECKING:
-    from middlebench.record import Components, Provision
+    from middlebench.record import Components, Provision, Record, Settings
     from middlebench.testbed import Testbed
 
 NONE = "none"
@@ -196,12 +196,28 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     cells = _cells_of(json.loads(arguments.grid))
     cells += [cell for file in arguments.extra for cell in json.loads(file.read_text())["cells"]]
     paths = [arguments.folder / record_path(*cell) for cell in cells]
-    read = (record.read(record.Record, path) for path in paths)
+    read = [record.read(record.Record, path) for path in paths]
+    if arguments.settings:
+        wanted = record.Settings.model_validate(json.loads(arguments.settings))
+        _demand_settings(wanted, dict(zip(paths, read, strict=True)), arguments.command)
     measured = from_records(read, arguments.folder, arguments.command)
     measurements = marked(measured, ControlLog(arguments.folder).controls(), arguments.band)
     write_measurements(measurements, arguments.output)
     if arguments.summary:
         write_summary(measurements, arguments.summary)
+
+
+def _demand_settings(wanted: Settings, records: Mapping[Path, Record], command: str) -> None:
+    """Refuse records that were measured in another way.
+
+    Snakemake takes a record for a current one when measuring it again failed: it puts the old one back.
+    """
+    if others := [str(path) for path, found in records.items() if found.settings != wanted]:
+        raise RecordError(
+            f"gathering the records of {len(records)} cells",
+            f"{len(others)} were measured with other settings than the config's, the first one is {others[0]}",
+            f"measure them again: {command} {' '.join(others[:3])}" + (" …" if len(others) > 3 else ""),
+        )
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -334,6 +350,7 @@ def _parser() -> argparse.ArgumentParser:
     aggregate.add_argument(
         "--extra", nargs="*", type=Path, default=[], metavar="FILE", help="the extra repetitions that were given away"
     )
+    aggregate.add_argument("--settings", metavar="JSON", help="what every record must have been measured with")
     aggregate.add_argument("--summary", type=Path, metavar="FILE", help="where to write the means over repetitions")
     aggregate.add_argument(
         "--command", default="", metavar="TEXT", help="what measures a cell again, up to the path of its record"

@@ -30,9 +30,11 @@ rule aggregate:
         folder=lambda wildcards: f"{RESULTS}/{wildcards.testbed}",
         band=BAND,
         command=STUDY.measuring_command,
+        settings=STUDY.settings.model_dump_json(exclude_none=True),
     message:
         "Aggregating {wildcards.testbed}"
     shell:
         "middlebench aggregate --folder {params.folder:q}"
-        " --grid {params.grid:q} --extra {input.extra:q} --band {params.band} --command {params.command:q} --output {output.measurements:q}"
+        " --grid {params.grid:q} --extra {input.extra:q} --band {params.band} --command {params.command:q}"
+        " --settings {params.settings:q} --output {output.measurements:q}"
         " --summary {output.summary:q} 2> {log:q}"
