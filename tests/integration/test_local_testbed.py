@@ -20,9 +20,10 @@ from middlebench.convergence import PROBES, converge, deploy, plan_for, prove_pa
 from middlebench.errors import TrialError
 from middlebench.generators import trafgen
 from middlebench.provision import provision
+from middlebench.record import GENERATOR_LIMITED
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.testbed import site_of, stand_up
-from middlebench.trial import GENERATOR_LIMITED, measure
+from middlebench.trial import measure
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from middlebench.errors import TrialError
 from middlebench.offered_load import Goal, SearchParameters
-from middlebench.record import Search
-from middlebench.search import GENERATOR_LIMITED, NO_LOWER_BOUND, Passed, minimum_pps, search_throughput, summary
+from middlebench.record import GENERATOR_LIMITED, Search
+from middlebench.search import NO_LOWER_BOUND, Passed, minimum_pps, search_throughput, summary
 from MLRsearch import Config, SearchGoal
 
 LINE_RATE = 148_810.0

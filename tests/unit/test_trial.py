@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Traffic
-from middlebench.record import Settings
-from middlebench.trial import GENERATOR_LIMITED, counts_of, flags_of, load_of, problems_of
+from middlebench.record import GENERATOR_LIMITED, Settings
+from middlebench.trial import counts_of, flags_of, load_of, problems_of
 
 LINK_BPS = 1e9
 LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.5, window_s=2, sample_s=1)

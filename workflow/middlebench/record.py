@@ -19,6 +19,9 @@ PROTOCOL = "2"
 """Version of how a cell is measured. Raise it when a change makes older records incomparable: all cells are
 then measured anew, which no other change of code does."""
 
+GENERATOR_LIMITED = "generator-limited"
+"""Flag of a cell whose generator offered less than was intended."""
+
 Count = Annotated[int, Field(ge=0)]
 
 

@@ -17,9 +17,8 @@ from MLRsearch import AbstractMeasurer, Config, MeasurementResult, MultipleLossR
 
 from middlebench.errors import TrialError
 from middlebench.offered_load import Goal, SearchParameters
-from middlebench.record import Search, SearchTrial
+from middlebench.record import GENERATOR_LIMITED, Search, SearchTrial
 
-GENERATOR_LIMITED = "generator-limited"
 NO_LOWER_BOUND = "no-lower-bound"
 """Flag of a cell whose search found no load that meets the goal."""
 

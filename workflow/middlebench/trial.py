@@ -28,6 +28,7 @@ from middlebench.generators.base import Load, Probe, Traffic
 from middlebench.limits import OFFERED, limit_of
 from middlebench.offered_load import Goal, SearchParameters, goal_of
 from middlebench.record import (
+    GENERATOR_LIMITED,
     Attestation,
     Cell,
     Components,
@@ -47,7 +48,6 @@ LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie: the moments of reading and a shaper's burst blur it."""
 QUEUE_PACKETS = 256
 """Besides, what one queue (a ring of virtio or Xen) may have kept back before the window and hand over in it."""
-GENERATOR_LIMITED = "generator-limited"
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from middlebench.record import GENERATOR_LIMITED
+
 EMULATED = "emulated"
 DRIFT = "drift"
 
 MEANINGS = {
-    "generator-limited": (
+    GENERATOR_LIMITED: (
         "The generator offered less than 99 % of what was intended (line rate, unless the settings ask for less). "
         "The cell says what the chain passed on of that; it is not a loss of the chain. Of a throughput search it says "
         "that the upper bound is a load that could not be offered."
