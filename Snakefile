@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 from middlebench import config as study_config
-from middlebench import present
-from middlebench.control_log import CONTROL_BAND
+from middlebench.run import present
+from middlebench.controls.log import CONTROL_BAND
 from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes.qemu import UNIKERNEL
-from middlebench.preflight import Preflight
+from middlebench.run.preflight import Preflight
 from middlebench.record import PROTOCOL
-from middlebench.run import RunLeases
+from middlebench.run.leases import RunLeases
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import min_version, validate

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 from helpers import settings
-from middlebench.control_log import ControlLog
-from middlebench.controls import measure_controls, session_of
+from middlebench.controls.log import ControlLog
+from middlebench.controls.measuring import measure_controls, session_of
 from middlebench.convergence import read_live
 from middlebench.errors import GeneratorError
-from middlebench.lease import lease
+from middlebench.run.lease import lease
 
 
 def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_path):
@@ -48,9 +48,8 @@ def test_cut_cable_is_told_and_nothing_is_recorded(testbed, tmp_path):
 
 def test_session_of_a_job_is_the_run_that_holds_the_lease(runtime):
     path = runtime / "run.lease"
-    code = (
-        f"from pathlib import Path; from middlebench.controls import session_of; print(session_of(Path({str(path)!r})))"
-    )
+    code = "from pathlib import Path; from middlebench.controls.measuring import session_of; "
+    code += f"print(session_of(Path({str(path)!r})))"
 
     def session_of_a_job() -> str:
         return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()

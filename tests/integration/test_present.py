@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from helpers import compose, disguise
-from middlebench import config, present, record
+from middlebench import config, record
 from middlebench.environment import differences, keep
+from middlebench.run import present
 from middlebench.testbed import environment_of, site_of
 
 OPTIONS = compose()

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from middlebench import record
 from middlebench.chain import ChainPlan, Middlebox, plan_chain
 from middlebench.convergence import deploy, plan_for, read_live
-from middlebench.deadline import Deadline
 from middlebench.errors import MiddleboxError, TrialError
 from middlebench.hosts.base import Host
 from middlebench.middleboxes import qemu
 from middlebench.sites.base import Hosts
 from middlebench.switches.openvswitch import interface_counters
+from middlebench.system.deadline import Deadline
 from middlebench.testbed import site_of, stand_up
 from middlebench.trial import measure
 

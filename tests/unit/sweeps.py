@@ -8,9 +8,9 @@ from middlebench import frames
 from middlebench.analysis.aggregate import write_summary
 from middlebench.analysis.measurements import from_records, raw_output_path, record_path, write_measurements
 from middlebench.chain import plan_chain
-from middlebench.control_log import Control
+from middlebench.controls.log import Control
 from middlebench.environment import Computer, Environment, keep
-from middlebench.limits import limit_of
+from middlebench.evidence.limits import limit_of
 from middlebench.record import (
     Attestation,
     Cell,

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.accounting import account
+from middlebench.evidence.accounting import account
 from middlebench.record import Hop, MiddleboxCounts
 
 COUNTS = st.integers(min_value=0, max_value=10**9)

@@ -1,10 +1,10 @@
 """Cells that carry a flag are moved, whole, and no others; nothing is deleted."""
 
 import pytest
-from middlebench.again import set_flagged_aside
 from middlebench.analysis.flags import DRIFT
 from middlebench.errors import RecordError
 from middlebench.record import write
+from middlebench.run.again import set_flagged_aside
 from sweeps import record, write_results
 
 

@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from middlebench.control_log import ControlLog
+from middlebench.controls.log import ControlLog
 from middlebench.errors import RecordError
 from sweeps import control
 

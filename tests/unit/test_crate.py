@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from helpers import PROJECT
+from middlebench.analysis.crate import METADATA, demand_whole, pack, write_crate
 from middlebench.analysis.dataset import load_dataset
-from middlebench.crate import METADATA, demand_whole, pack, write_crate
 from middlebench.errors import RecordError
 from middlebench.published import DATA_FOLDER
 from sweeps import write_results

@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from middlebench.deadline import Deadline
+from middlebench.system.deadline import Deadline
 
 
 @pytest.mark.parametrize(("age_s", "left_s", "expired"), [(0, 10, False), (4, 6, False), (10, 0, True), (99, 0, True)])

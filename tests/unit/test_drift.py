@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.analysis.drift import FEWEST_FOR_SLOPE, drift_of, table_of
-from middlebench.control_log import CONTROL_BAND as BAND
+from middlebench.controls.log import CONTROL_BAND as BAND
 from sweeps import ENVIRONMENT, control
 
 START = datetime(2026, 1, 2, 3, tzinfo=UTC)

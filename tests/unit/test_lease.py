@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 import pytest
 from middlebench.errors import LeaseError
-from middlebench.lease import lease
+from middlebench.run.lease import lease
 
 HOLD = """
 import sys
 from pathlib import Path
-from middlebench.lease import lease
+from middlebench.run.lease import lease
 with lease(Path(sys.argv[1]), "a long sweep"):
     print("held", flush=True)
     sys.stdin.read()
@@ -21,7 +21,7 @@ with lease(Path(sys.argv[1]), "a long sweep"):
 TAKE = """
 import sys
 from pathlib import Path
-from middlebench.lease import lease
+from middlebench.run.lease import lease
 with lease(Path(sys.argv[1]), "one cell"):
     print("taken")
 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.limits import busy_ratio, limit_of
+from middlebench.evidence.limits import busy_ratio, limit_of
 from middlebench.record import Counts, Hop, MiddleboxCounts, ProcessorUsage, ProcessUsage, Usage
 
 LINE_RATE = 100_000

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from middlebench.processes import ProcessIdentity, ancestors
+from middlebench.system.processes import ProcessIdentity, ancestors
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_later_process_of_the_same_number_is_never_killed(sleeper, change):
 
 
 def test_ancestors_lead_from_the_parent_to_the_first_process():
-    script = "import os; from middlebench.processes import ancestors; print(*ancestors(os.getpid()))"
+    script = "import os; from middlebench.system.processes import ancestors; print(*ancestors(os.getpid()))"
     said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     found = [int(word) for word in said.split()]
     assert found == [os.getpid(), *ancestors(os.getpid())]

@@ -4,7 +4,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.progress import Cells, describe_record, duration
+from middlebench.run.progress import Cells, describe_record, duration
 
 RECORD = {
     "cell": {"testbed": "local", "n": 4, "frame_bytes": 800, "repetition": 1},

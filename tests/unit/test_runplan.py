@@ -5,8 +5,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.order import CellName
-from middlebench.runplan import MOST_REASONS, NEW, Finished, Job, Past, plan_run
+from middlebench.run.order import CellName
+from middlebench.run.plan import MOST_REASONS, NEW, Finished, Job, Past, plan_run
 from middlebench.words import changes, duration
 from sweeps import ENVIRONMENT, environment
 

@@ -1,6 +1,6 @@
 import pytest
 from middlebench.errors import HostError
-from middlebench.runtime import runtime_folder
+from middlebench.system.runtime import runtime_folder
 
 
 def test_named_folder_is_made_for_its_owner_alone(tmp_path, monkeypatch):

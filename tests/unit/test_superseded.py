@@ -2,7 +2,7 @@
 
 from middlebench import record
 from middlebench.analysis.measurements import record_path
-from middlebench.superseded import set_aside
+from middlebench.run.superseded import set_aside
 from sweeps import ENVIRONMENT
 from sweeps import record as measured
 

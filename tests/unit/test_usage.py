@@ -3,8 +3,14 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from middlebench.evidence.usage import (
+    ProcessTimes,
+    parse_process,
+    parse_processors,
+    process_between,
+    processors_between,
+)
 from middlebench.hosts.usage_agent import children_usage, process_usage, processors
-from middlebench.usage import ProcessTimes, parse_process, parse_processors, process_between, processors_between
 
 STAT = """\
 cpu  49247 54 39154 133383 550 0 9254 47 0 0

@@ -13,7 +13,7 @@ from helpers import eventually
 from middlebench import record
 from middlebench.analysis.flags import DRIFT, carrying
 from middlebench.analysis.measurements import read_measurements
-from middlebench.control_log import ControlLog
+from middlebench.controls.log import ControlLog
 from middlebench.sites.namespaces import partition
 from projects import MEASUREMENTS, Project, copy_of_the_project, live
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from helpers import descendants, disguise, eventually, kill
 from middlebench import record
-from middlebench.crate import demand_whole
-from middlebench.order import RunOrder
+from middlebench.analysis.crate import demand_whole
+from middlebench.run.order import RunOrder
 from projects import CELLS, MEASUREMENTS, STUDY, TESTBED, Project, copy_of_the_project, live, planned
 
 

@@ -20,9 +20,9 @@ from chains import measure_chains
 from figure import Figure
 from forwarding import measure_forwarding
 from middlebench import config
-from middlebench.atomic import write_text
 from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes import qemu
+from middlebench.system.atomic import write_text
 from middlebench.testbed import alternatives, environment_of, site_of
 from scale import measure_scale
 from starting import measure_starting

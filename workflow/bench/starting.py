@@ -10,8 +10,8 @@ import boot_agent
 from figure import Figure
 from middlebench import config
 from middlebench.chain import plan_chain
-from middlebench.deadline import Deadline
 from middlebench.middleboxes import qemu
+from middlebench.system.deadline import Deadline
 from middlebench.testbed import site_of
 
 TARGET = 1.5

@@ -15,15 +15,15 @@ from pydantic import AfterValidator, Field, ValidationError, create_model, model
 
 from middlebench import drivers
 from middlebench.complaints import complaints, suggestion
-from middlebench.control_log import CONTROL_BAND
+from middlebench.controls.log import CONTROL_BAND
 from middlebench.errors import ConfigError
 from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.offered_load import OfferedLoad, SearchParameters, goal_of
 from middlebench.options import Options
-from middlebench.order import LONGEST_CHAIN, RunOrder
 from middlebench.record import Settings
+from middlebench.run.order import LONGEST_CHAIN, RunOrder
 from middlebench.sites.base import SiteOptions
 from middlebench.switches.base import SwitchOptions
 

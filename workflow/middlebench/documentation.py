@@ -15,9 +15,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from middlebench import drivers
-from middlebench.atomic import write_text
 from middlebench.config import Study, Testbed
 from middlebench.options import Options
+from middlebench.system.atomic import write_text
 
 SCHEMA_FILE = Path("config/config.schema.json")
 TESTBED_SCHEMA_FILE = Path("config/testbed.schema.json")

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from middlebench.atomic import write_text
 from middlebench.errors import RecordError
 from middlebench.offered_load import OfferedLoad, SearchParameters
 from middlebench.options import Options
+from middlebench.system.atomic import write_text
 
 PROTOCOL = "2"
 """Version of how a cell is measured. Raise it when a change makes older records incomparable: all cells are
@@ -168,7 +168,7 @@ class Usage(Options):
 
 
 Cause = Literal["offered load", "generator", "link", "switch", "middlebox", "server CPU", "unknown"]
-"""What can limit a cell; see :mod:`middlebench.limits`."""
+"""What can limit a cell; see :mod:`middlebench.evidence.limits`."""
 
 
 class Limit(Options):

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from middlebench.accounting import account
-from middlebench.between import hops_between, middleboxes_between, usage_between
 from middlebench.chain import ChainPlan
 from middlebench.convergence import (
     LiveChain,
@@ -23,9 +21,11 @@ from middlebench.convergence import (
     read_before,
 )
 from middlebench.errors import MiddlebenchError, TrialError
+from middlebench.evidence.accounting import account
+from middlebench.evidence.between import hops_between, middleboxes_between, usage_between
+from middlebench.evidence.limits import OFFERED, limit_of
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Probe, Traffic
-from middlebench.limits import OFFERED, limit_of
 from middlebench.offered_load import Goal, SearchParameters, goal_of
 from middlebench.record import (
     GENERATOR_LIMITED,

@@ -1,5 +1,5 @@
-"""Snakemake finds its logger plugins by their package's name; the work is done in :mod:`middlebench.progress`."""
+"""Snakemake finds its logger plugins by their package's name; the work is done in :mod:`middlebench.run.progress`."""
 
-from middlebench.progress import LogHandler
+from middlebench.run.progress import LogHandler
 
 __all__ = ["LogHandler"]

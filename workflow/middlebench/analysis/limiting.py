@@ -11,14 +11,14 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from middlebench.accounting import FLOW_TABLE, IN, OUT, Loss, account
 from middlebench.analysis import style
 from middlebench.analysis.aggregate import PAPER_SIZE, grid, nearest_size
 from middlebench.analysis.figures import ink_on, link_cells, new_map, origin_of
 from middlebench.analysis.provenance import cell_address, own_name
 from middlebench.analysis.style import noted, styled
 from middlebench.analysis.tables import Table
-from middlebench.limits import busy_ratio
+from middlebench.evidence.accounting import FLOW_TABLE, IN, OUT, Loss, account
+from middlebench.evidence.limits import busy_ratio
 from middlebench.record import Cause, Record
 
 COLORS: Mapping[Cause, str] = {

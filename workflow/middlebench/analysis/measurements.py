@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 
 from middlebench import frames
-from middlebench.atomic import write_text
 from middlebench.errors import RecordError
-from middlebench.limits import busy_ratio
+from middlebench.evidence.limits import busy_ratio
 from middlebench.record import Cell, Record, Search
+from middlebench.system.atomic import write_text
 
 TEXT, COUNT, QUANTITY = "str", "Int64", "float64"
 """Kinds of column: text, an integer that may be missing, a number that may be missing."""

@@ -23,11 +23,11 @@ from middlebench.analysis.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.measurements import COLUMNS
 from middlebench.analysis.notebook_html import Section, section_of
 from middlebench.analysis.provenance import cell_anchor, deployment_anchor
-from middlebench.atomic import write_text
 from middlebench.errors import RecordError
 from middlebench.published import TESTBED as PUBLISHED
 from middlebench.published import load_published, load_table1, load_table2
 from middlebench.record import Deployment
+from middlebench.system.atomic import write_text
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 

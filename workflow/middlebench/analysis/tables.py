@@ -18,7 +18,7 @@ import pandas as pd
 from middlebench.analysis import searches
 from middlebench.analysis.aggregate import grid, named, summarise
 from middlebench.analysis.provenance import cell_address, cell_addresses, own_name
-from middlebench.atomic import write_text
+from middlebench.system.atomic import write_text
 
 DECIMALS = 2
 """Digits after the point, as in the paper."""

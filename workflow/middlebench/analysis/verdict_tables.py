@@ -14,7 +14,7 @@ from middlebench.analysis.findings import Verdict
 from middlebench.analysis.kinds import KINDS
 from middlebench.analysis.tables import Table, to_csv, to_latex, to_markdown
 from middlebench.analysis.verdicts import Judgement
-from middlebench.atomic import write_text
+from middlebench.system.atomic import write_text
 
 
 def claims_table(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> Table:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import paramiko
 
-from middlebench.deadline import Deadline
 from middlebench.errors import HostError
 from middlebench.hosts.known_hosts import HostKey, read_known_keys
 from middlebench.hosts.ssh_destination import Destination
+from middlebench.system.deadline import Deadline
 
 KEEPALIVE_SECONDS = 15
 RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")

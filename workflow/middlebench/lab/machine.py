@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from middlebench.deadline import Deadline
 from middlebench.errors import HostError, last_lines
 from middlebench.hosts.known_hosts import entry_name
 from middlebench.hosts.ssh_destination import Destination
 from middlebench.lab import tap_launcher
 from middlebench.lab.image import LabImage
-from middlebench.processes import ProcessIdentity
+from middlebench.system.deadline import Deadline
+from middlebench.system.processes import ProcessIdentity
 
 QEMU = "qemu-system-x86_64"
 LOOPBACK = "127.0.0.1"

@@ -17,12 +17,12 @@ from pydantic import Field
 
 from middlebench import LABEL
 from middlebench.chain import Middlebox
-from middlebench.deadline import Deadline
 from middlebench.errors import MiddleboxError
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.middleboxes.xen_domain import Sight
 from middlebench.middleboxes.xl import Domain
 from middlebench.options import Options as BaseOptions
+from middlebench.system.deadline import Deadline
 
 FOLDER = f"/run/{LABEL}-xen"
 ROUTER = 0

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from middlebench.deadline import Deadline
 from middlebench.errors import HostError
-from middlebench.processes import ProcessIdentity, boot_id
 from middlebench.sites import holder_process
+from middlebench.system.deadline import Deadline
+from middlebench.system.processes import ProcessIdentity, boot_id
 
 START_SECONDS = 10.0
 

@@ -23,13 +23,13 @@ from middlebench.lab import image as lab_image
 from middlebench.lab import machine as lab_machine
 from middlebench.lab.image import LabImage, Tell
 from middlebench.lab.machine import Machine
-from middlebench.processes import ProcessIdentity
-from middlebench.runtime import runtime_folder
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.holder import Holder, enter, enter_processes
 from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.ports import Shaper, prepare_ports
 from middlebench.sites.ssh import about, ask
+from middlebench.system.processes import ProcessIdentity
+from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "xen-lab"

@@ -24,18 +24,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from middlebench import LABEL
-from middlebench.deadline import Deadline
 from middlebench.environment import Computer, Environment
 from middlebench.errors import HostError, LeaseError
 from middlebench.hosts.base import Host
 from middlebench.hosts.interfaces import demand_free
 from middlebench.hosts.ssh import SshHost
-from middlebench.lease import describe
 from middlebench.options import Options as BaseOptions
-from middlebench.processes import ProcessIdentity, ancestors, boot_id
-from middlebench.runtime import runtime_folder
+from middlebench.run.lease import describe
 from middlebench.sites import computer_agent
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
+from middlebench.system.deadline import Deadline
+from middlebench.system.processes import ProcessIdentity, ancestors, boot_id
+from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "middlebox-server"

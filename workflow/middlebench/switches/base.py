@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from middlebench.chain import ChainPlan
+from middlebench.evidence.usage import ProcessorTimes, ProcessTimes
 from middlebench.hosts.base import Host
 from middlebench.options import Options
-from middlebench.usage import ProcessorTimes, ProcessTimes
 
 
 @dataclass(frozen=True)

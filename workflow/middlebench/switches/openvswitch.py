@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 from middlebench import LABEL
 from middlebench.chain import ChainPlan
-from middlebench.deadline import Deadline
 from middlebench.errors import SwitchError
+from middlebench.evidence.usage import agent_text, parse_process, parse_processors
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host, checked
 from middlebench.switches import openvswitch_agent
 from middlebench.switches.base import BridgeCounters, LiveBridge, LiveSwitch, PortCounters, SwitchReading
-from middlebench.usage import agent_text, parse_process, parse_processors
+from middlebench.system.deadline import Deadline
 
 OPENFLOW = "OpenFlow13"
 BRIDGE_SECONDS = 3.0

@@ -1,6 +1,6 @@
 """What a run is about to do, and why: from the workflow's plan to a summary that fits on a screen.
 
-Pure: it is given the jobs of the plan and what is on disk already. See :mod:`middlebench.preflight`.
+Pure: it is given the jobs of the plan and what is on disk already. See :mod:`middlebench.run.preflight`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from statistics import fmean, median
 from typing import Any
 
 from middlebench.environment import Environment, differences
-from middlebench.order import CellName
+from middlebench.run.order import CellName
 from middlebench.words import changes, duration, plural
 
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"

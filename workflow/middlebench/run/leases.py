@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from middlebench import config
-from middlebench.lease import lease
+from middlebench.run.lease import lease
 from middlebench.sites.base import Site
 from middlebench.testbed import site_of
 

@@ -20,17 +20,17 @@ from rocrate.model import ContextEntity, File
 from rocrate.rocrate import ROCrate
 
 from middlebench.analysis.dataset import Dataset
-from middlebench.atomic import write_bytes
 from middlebench.environment import Environment
 from middlebench.errors import RecordError
 from middlebench.published import FACTS
+from middlebench.system.atomic import write_bytes
 
 METADATA = "ro-crate-metadata.json"
 
 INPUTS = "inputs"
 """Folder, within the results of a testbed, of copies of what the sweep was made from."""
 
-CAPTIONS = Path(__file__).parents[1] / "report"
+CAPTIONS = Path(__file__).parents[2] / "report"
 
 SHA256 = "https://w3id.org/ro/terms/workflow-run#sha256"
 """What the context of RO-Crate 1.1 has no word for."""
@@ -300,7 +300,7 @@ def _caption(stem: str) -> str:
 
 def _commit() -> str:
     """Return the commit of the project's folder, with a mark if files differ from it; empty outside of a repository."""
-    project = Path(__file__).parents[2]
+    project = Path(__file__).parents[3]
     command = ["git", "-C", str(project), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -9,7 +9,7 @@ from middlebench.analysis.flags import carrying
 from middlebench.analysis.measurements import read_measurements
 from middlebench.errors import RecordError
 from middlebench.record import Record, read
-from middlebench.superseded import set_aside
+from middlebench.run.superseded import set_aside
 
 
 def set_flagged_aside(results: Path, flag: str, tell: Callable[[str], None] = lambda _: None) -> list[Path]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from middlebench.accounting import FLOW_TABLE, OUT, Account, Place, account
+from middlebench.evidence.accounting import FLOW_TABLE, OUT, Account, Place, account
 from middlebench.record import Cause, Counts, Hop, Limit, MiddleboxCounts, ProcessorUsage, ProcessUsage, Usage
 
 NEGLIGIBLE_LOSS = 0.01

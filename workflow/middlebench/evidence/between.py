@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 
 from middlebench.chain import Bridge, ChainPlan
 from middlebench.convergence import Reading
+from middlebench.evidence.usage import of_traffic, process_between, processors_between
 from middlebench.generators.base import Traffic
 from middlebench.middleboxes.base import MiddleboxReading
 from middlebench.record import Hop, MiddleboxCounts, Usage
 from middlebench.switches.base import BridgeCounters, SwitchReading
-from middlebench.usage import of_traffic, process_between, processors_between
 
 
 def hops_between(plan: ChainPlan, before: SwitchReading, after: SwitchReading) -> tuple[Hop, ...]:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from middlebench import config
-from middlebench.atomic import write_text
 from middlebench.environment import Environment, recall
 from middlebench.errors import MiddlebenchError, RecordError
 from middlebench.record import Provision, read
+from middlebench.system.atomic import write_text
 from middlebench.testbed import environment_of, site_of
 
 FOLDER = Path("build/environments")

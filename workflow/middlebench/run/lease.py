@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from middlebench.deadline import Deadline
 from middlebench.errors import LeaseError
-from middlebench.processes import ancestors
+from middlebench.system.deadline import Deadline
+from middlebench.system.processes import ancestors
 
 POLL_SECONDS = 0.2
 

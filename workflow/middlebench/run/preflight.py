@@ -2,7 +2,7 @@
 
 The reasons are Snakemake's own, as its plan holds them. The summary is made in the moment in which
 Snakemake tells of its plan (in dry runs too), and travels with that message to
-:mod:`middlebench.progress`, which shows it.
+:mod:`middlebench.run.progress`, which shows it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from middlebench.config import Study
 from middlebench.environment import Environment, recall
 from middlebench.errors import ConfigError, RecordError
-from middlebench.order import CellName
-from middlebench.runplan import CELL_RULE, Finished, Job, Past, RunPlan, TestbedPlan, plan_run
+from middlebench.run.order import CellName
+from middlebench.run.plan import CELL_RULE, Finished, Job, Past, RunPlan, TestbedPlan, plan_run
 from middlebench.words import duration, plural
 
 if TYPE_CHECKING:

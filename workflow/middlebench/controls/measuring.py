@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from middlebench.control_log import Control, ControlLog, ControlSet, Kind
+from middlebench.controls.log import Control, ControlLog, ControlSet, Kind
 from middlebench.convergence import PROBES, plan_for
 from middlebench.errors import TrialError
 from middlebench.generators.base import Generator
-from middlebench.lease import holder_of
-from middlebench.processes import ancestors
 from middlebench.record import Components, Counts, Settings
+from middlebench.run.lease import holder_of
+from middlebench.system.processes import ancestors
 from middlebench.testbed import Testbed
 from middlebench.trial import counts_of, load_of, prepare, problems_of, run_trial, void
 

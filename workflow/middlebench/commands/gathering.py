@@ -1,0 +1,107 @@
+"""Verbs from the records to one table: allocate and aggregate."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from middlebench.controls.log import CONTROL_BAND
+from middlebench.errors import RecordError
+
+if TYPE_CHECKING:
+    from middlebench.commands.arguments import Verbs
+    from middlebench.record import Record, Settings
+
+from middlebench.commands.arguments import add_grid, add_output
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the command line."""
+    allocate = verbs.add_parser("allocate", help="give extra repetitions to the cells that are known least")
+    allocate.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the testbed's results")
+    add_grid(allocate)
+    allocate.add_argument("--budget", required=True, type=int, metavar="K", help="extra repetitions in all")
+    add_output(allocate, "the list of extra cells to write")
+    allocate.set_defaults(verb=_allocate)
+
+    aggregate = verbs.add_parser("aggregate", help="gather the records of a testbed in one table")
+    aggregate.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the testbed's results")
+    add_grid(aggregate)
+    aggregate.add_argument(
+        "--band",
+        type=float,
+        default=CONTROL_BAND,
+        metavar="SHARE",
+        help="how far a control may lie from the median of its kind, over that (default: %(default)s)",
+    )
+    aggregate.add_argument(
+        "--extra", nargs="*", type=Path, default=[], metavar="FILE", help="the extra repetitions that were given away"
+    )
+    aggregate.add_argument("--settings", metavar="JSON", help="what every record must have been measured with")
+    aggregate.add_argument("--summary", type=Path, metavar="FILE", help="where to write the means over repetitions")
+    aggregate.add_argument(
+        "--command", default="", metavar="TEXT", help="what measures a cell again, up to the path of its record"
+    )
+    add_output(aggregate, "the table to write, as CSV")
+    aggregate.set_defaults(verb=_aggregate)
+
+
+def _cells_of(grid: dict[str, Any], blocks: int = 0) -> list[tuple[int, int, int]]:
+    """Return the cells of a grid, with as many blocks more."""
+    repetitions = range(1, grid["repetitions"] + blocks + 1)
+    return list(itertools.product(grid["chain_lengths"], grid["frame_sizes"], repetitions))
+
+
+def _allocate(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+    from middlebench.analysis.allocation import extra_cells
+    from middlebench.analysis.measurements import from_records, record_path
+    from middlebench.system.atomic import write_text
+
+    grid = json.loads(arguments.grid)
+    planned = {record_path(*cell) for cell in _cells_of(grid)}
+    paths = [record_path(*cell) for cell in _cells_of(grid, arguments.budget)]
+    there = [path for path in paths if path in planned or (arguments.folder / path).exists()]
+    measurements = from_records(
+        (record.read(record.Record, arguments.folder / path) for path in there), arguments.folder
+    )
+    cells = extra_cells(measurements, grid["repetitions"], arguments.budget)
+    write_text(arguments.output, json.dumps({"cells": cells}) + "\n")
+
+
+def _aggregate(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+    from middlebench.analysis.aggregate import write_summary
+    from middlebench.analysis.drift import marked
+    from middlebench.analysis.measurements import from_records, record_path, write_measurements
+    from middlebench.controls.log import ControlLog
+
+    cells = _cells_of(json.loads(arguments.grid))
+    cells += [cell for file in arguments.extra for cell in json.loads(file.read_text())["cells"]]
+    paths = [arguments.folder / record_path(*cell) for cell in cells]
+    read = [record.read(record.Record, path) for path in paths]
+    if arguments.settings:
+        wanted = record.Settings.model_validate(json.loads(arguments.settings))
+        _demand_settings(wanted, dict(zip(paths, read, strict=True)), arguments.command)
+    measured = from_records(read, arguments.folder, arguments.command)
+    measurements = marked(measured, ControlLog(arguments.folder).controls(), arguments.band)
+    write_measurements(measurements, arguments.output)
+    if arguments.summary:
+        write_summary(measurements, arguments.summary)
+
+
+def _demand_settings(wanted: Settings, records: Mapping[Path, Record], command: str) -> None:
+    """Refuse records that were measured in another way.
+
+    Snakemake takes a record for a current one when measuring it again failed: it puts the old one back.
+    """
+    if others := [str(path) for path, found in records.items() if found.settings != wanted]:
+        raise RecordError(
+            f"gathering the records of {len(records)} cells",
+            f"{len(others)} were measured with other settings than the config's, the first one is {others[0]}",
+            f"measure them again: {command} {' '.join(others[:3])}" + (" …" if len(others) > 3 else ""),
+        )

@@ -1,0 +1,192 @@
+"""Verbs that touch a testbed: provision, deploy, measure and control."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from middlebench.commands.arguments import (
+    NONE,
+    add_chain_length,
+    add_controls,
+    add_environment,
+    add_output,
+    add_provision_record,
+    add_settings,
+    add_testbed_folder,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from middlebench.commands.arguments import Verbs
+    from middlebench.record import Components, Provision, Settings
+    from middlebench.sites.base import Site
+    from middlebench.testbed import Testbed
+
+TRIAL_LEASE_SECONDS = 1500.0
+"""How long a job waits for a job of a killed run that still ends its trial, or its search of up to 20 minutes."""
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the command line."""
+    provision = verbs.add_parser("provision", help="look a testbed over and choose where its file says auto")
+    provision.add_argument("--testbed", required=True, metavar="NAME", help="name of a file in the testbed folder")
+    add_testbed_folder(provision)
+    add_output(provision, "the provision record to write")
+    provision.set_defaults(verb=_provision)
+
+    deploy = verbs.add_parser("deploy", help="build a chain from nothing and time it")
+    add_provision_record(deploy)
+    add_environment(deploy)
+    add_chain_length(deploy)
+    add_output(deploy, "the deployment record to write")
+    deploy.set_defaults(verb=_deploy)
+
+    measure = verbs.add_parser("measure", help="measure one cell, deploying its chain if another one is live")
+    add_provision_record(measure)
+    add_environment(measure)
+    add_chain_length(measure)
+    measure.add_argument("--frame-size", required=True, type=int, metavar="BYTES", help="frame size without FCS")
+    measure.add_argument("--repetition", type=int, default=1, metavar="K", help="number of the repetition (default: 1)")
+    add_settings(measure)
+    add_controls(measure, required=False)
+    measure.add_argument(
+        "--place",
+        default=NONE,
+        metavar="JSON",
+        help='in the order of the run, such as {"seed": 1, "block": 1, "position": 17}',
+    )
+    measure.add_argument("--raw-output", type=Path, metavar="FILE", help="where to keep what the generator printed")
+    add_output(measure, "the cell's record to write")
+    measure.set_defaults(verb=_measure)
+
+    control = verbs.add_parser("control", help="measure the instrument itself: no chain, and a bridge alone")
+    add_provision_record(control)
+    add_environment(control)
+    add_settings(control)
+    add_controls(control, required=True)
+    add_output(control, "where to name the records that were made")
+    control.set_defaults(verb=_control)
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """A testbed that this job has to itself."""
+
+    site: Site
+    testbed: Testbed
+    components: Components
+    folder: Path
+    """Of the testbed's results."""
+
+
+def _provision(arguments: argparse.Namespace) -> None:
+    from middlebench import config, record
+    from middlebench.environment import keep
+    from middlebench.provision import provision
+    from middlebench.run.lease import lease
+    from middlebench.testbed import site_of
+
+    options = config.load_testbed(arguments.testbed, arguments.testbed_folder)
+    site, purpose = site_of(arguments.testbed, options), f"provisioning {arguments.testbed}"
+    with lease(site.trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=tell):
+        found, environment = provision(arguments.testbed, options, tell)
+        keep(environment, arguments.output.parent)
+        record.write(found, arguments.output)
+
+
+def _deploy(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+    from middlebench.convergence import deploy, plan_for
+
+    with _standing(arguments, f"deploying chain({arguments.chain_length})") as stand:
+        record.write(deploy(stand.testbed, plan_for(stand.testbed, arguments.chain_length)), arguments.output)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+    from middlebench.run.superseded import set_aside
+    from middlebench.system.atomic import write_text
+    from middlebench.trial import measure
+
+    settings = record.Settings.model_validate(json.loads(arguments.settings))
+    with _standing(arguments, f"measuring n={arguments.chain_length}, {arguments.frame_size} B") as stand:
+        if arguments.controls != NONE:
+            _measure_controls(stand, arguments.controls, settings, only_if_due=True)
+        cell = record.Cell(
+            testbed=stand.testbed.name,
+            n=arguments.chain_length,
+            frame_bytes=arguments.frame_size,
+            repetition=arguments.repetition,
+        )
+        measured, raw = measure(stand.testbed, stand.components, cell, settings, tell)
+        if arguments.place != NONE:
+            measured = measured.model_copy(update={"place": record.Place.model_validate_json(arguments.place)})
+        set_aside(arguments.output, stand.folder)
+        if arguments.raw_output:
+            write_text(arguments.raw_output, raw)
+        record.write(measured, arguments.output)
+
+
+def _control(arguments: argparse.Namespace) -> None:
+    from middlebench import record
+
+    settings = record.Settings.model_validate_json(arguments.settings)
+    with _standing(arguments, "measuring controls") as stand:
+        _measure_controls(stand, arguments.controls, settings, arguments.output)
+
+
+def _measure_controls(
+    stand: _Stand, controls: str, settings: Settings, output: Path | None = None, *, only_if_due: bool = False
+) -> None:
+    from middlebench import config, record
+    from middlebench.controls.log import ControlLog
+    from middlebench.controls.measuring import measure_controls, session_of
+
+    wanted = config.Controls.model_validate_json(controls)
+    log, session = ControlLog(stand.folder), session_of(stand.site.run_lease)
+    if only_if_due and not log.due(session, wanted.every):
+        return
+    measured = measure_controls(stand.testbed, stand.components, wanted.frame_sizes, settings, log, session, tell)
+    if output:
+        record.write(measured, output)
+
+
+@contextmanager
+def _standing(arguments: argparse.Namespace, doing: str) -> Iterator[_Stand]:
+    """Take the lease of a provisioned testbed, and have it stand for as long as the block runs."""
+    from middlebench import record
+    from middlebench.provision import chosen_testbed
+    from middlebench.run.lease import lease
+    from middlebench.testbed import site_of, stand_up
+
+    found = record.read(record.Provision, arguments.provision)
+    options = chosen_testbed(found)
+    site = site_of(found.testbed, options)
+    with lease(site.trial_lease, f"{doing} on {found.testbed}", wait_s=TRIAL_LEASE_SECONDS, tell=tell):
+        testbed, components = _attributed(stand_up(found.testbed, options), found, arguments)
+        yield _Stand(site, testbed, components, arguments.provision.parent)
+
+
+def _attributed(testbed: Testbed, found: Provision, arguments: argparse.Namespace) -> tuple[Testbed, Components]:
+    """Return a testbed that knows its environment, and what takes part in it.
+
+    Both are known from the provision record unless the run has seen that the environment is another one by now.
+    """
+    from middlebench.environment import keep, recall
+    from middlebench.run.present import stands_in
+    from middlebench.testbed import environment_of, site_of
+
+    folder = arguments.provision.parent
+    if arguments.environment is None or stands_in(arguments.environment, recall(found.environment, folder)):
+        return dataclasses.replace(testbed, environment=found.environment), found.components
+    site = site_of(testbed.name, testbed.options)
+    site.open()
+    identity = keep(environment_of(site, testbed.options), folder)
+    return dataclasses.replace(testbed, environment=identity), testbed.components()

@@ -1,0 +1,57 @@
+"""Verbs that come after the table: report, crate and pack."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from middlebench.commands.arguments import add_output
+
+if TYPE_CHECKING:
+    from middlebench.commands.arguments import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the command line."""
+    report = verbs.add_parser("report", help="render executed notebooks as one self-contained page")
+    report.add_argument("--dataset", required=True, metavar="NAME", help="a testbed, or `published`")
+    report.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
+    report.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="executed notebooks, in order")
+    add_output(report, "the page to write")
+    report.set_defaults(verb=_report)
+
+    crate = verbs.add_parser("crate", help="describe the results of a testbed as an RO-Crate")
+    crate.add_argument("--testbed", required=True, metavar="NAME", help="the testbed")
+    crate.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
+    crate.add_argument("--study", required=True, metavar="JSON", help="the study as it ran")
+    crate.add_argument(
+        "inputs", nargs="*", type=Path, metavar="FILE", help="what the results were made from, to be copied to them"
+    )
+    crate.set_defaults(verb=_crate)
+
+    pack = verbs.add_parser("pack", help="write an RO-Crate as one file")
+    pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")
+    add_output(pack, "the zip file to write")
+    pack.set_defaults(verb=_pack)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.dataset import load_dataset
+    from middlebench.analysis.report import render_report
+
+    render_report(load_dataset(arguments.dataset, arguments.results), arguments.notebooks, arguments.output)
+
+
+def _crate(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.crate import write_crate
+    from middlebench.analysis.dataset import load_dataset
+
+    dataset = load_dataset(arguments.testbed, arguments.results)
+    write_crate(dataset, arguments.results / arguments.testbed, arguments.inputs, arguments.study)
+
+
+def _pack(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.crate import pack
+
+    pack(arguments.folder, arguments.output)

@@ -1,0 +1,1 @@
+"""The measurements of the instrument itself: no chain, and a bridge alone."""
