@@ -84,6 +84,7 @@ def record(
     received=20_000,
     flags=(),
     environment=ENVIRONMENT,
+    session="a run",
     search=None,
 ):
     """Return the record of one cell whose window of half a second counted as told."""
@@ -106,6 +107,7 @@ def record(
         settings=Settings(window_s=window_s, warm_up_s=0.1, sample_s=0.1, offered_load="maximum"),
         components=COMPONENTS,
         environment=environment.id,
+        session=session,
         link_bps=LINK_BPS,
         counts=counts,
         samples=(),
@@ -153,7 +155,7 @@ def control(
     testbed="made",
     received=100_000,
     started_at="2026-01-02T03:00:00.000+00:00",
-    session="",
+    session="a run",
     environment=ENVIRONMENT.id,
 ):
     """Return the record of one control whose window of half a second counted as told."""

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from middlebench.analysis.control_views import AGAIN, controls_figure, describe, trends_table
 from middlebench.analysis.drift import drift_of, table_of
+from middlebench.analysis.flags import ONE_SIDED
 from middlebench.analysis.measurements import from_records
 from sweeps import control, record
 
@@ -33,7 +34,17 @@ def test_marked_cells_are_counted_and_the_command_that_measures_them_again_is_gi
     text = describe(drift_with(1000, 1000, 1000, 500), 0.1)
     assert "1 cells are marked `drift`" in text
     assert AGAIN in text
-    assert "3 of 3 cells have controls of every kind both before and after" in text
+    assert "3 of 3 cells have controls of every kind, measured in the same run, both before and after" in text
+    assert ONE_SIDED not in text
+
+
+def test_cells_with_controls_on_one_side_or_none_are_counted():
+    text = describe(drift_with(1000, 1000, 1000), 0.1)
+    assert "2 of 3 cells have controls" in text
+    assert f"1 cell, flagged `{ONE_SIDED}`, has them only on one side" in text
+    cells = from_records([record(), record(repetition=2, session="another run")])
+    text = describe(drift_of(table_of([control(started_at=at(30)), control(started_at=at(90))]), cells), 0.1)
+    assert "1 cell was measured in a run of which no control is known" in text
 
 
 def test_steady_controls_are_said_to_mark_nothing():

@@ -4,9 +4,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.analysis.drift import FEWEST_FOR_SLOPE, drift_of, table_of
+from middlebench.analysis.drift import FEWEST_FOR_SLOPE, drift_of, marked, table_of
+from middlebench.analysis.flags import DRIFT, ONE_SIDED
+from middlebench.analysis.measurements import from_records
 from middlebench.controls.log import CONTROL_BAND as BAND
-from sweeps import ENVIRONMENT, control
+from sweeps import ENVIRONMENT, control, record
 
 START = datetime(2026, 1, 2, 3, tzinfo=UTC)
 
@@ -15,17 +17,21 @@ def at(minute):
     return (START + timedelta(minutes=minute)).isoformat(timespec="milliseconds")
 
 
-def controls_of(*values, kind="bridge", every=10):
+def controls_of(*values, kind="bridge", first=0, session="a run"):
     """Controls every ten minutes that received so many packets."""
-    return [control(kind, received=value, started_at=at(every * place)) for place, value in enumerate(values)]
+    moments = [at(first + 10 * place) for place in range(len(values))]
+    return [
+        control(kind, received=value, started_at=moment, session=session)
+        for value, moment in zip(values, moments, strict=True)
+    ]
 
 
 def judged(controls, *minutes):
     return drift_of(table_of(controls), cells_at(*(at(minute) for minute in minutes)))
 
 
-def cells_at(*moments, environment=ENVIRONMENT.id):
-    return pd.DataFrame({"started_at": moments, "environment": environment}, dtype=str)
+def cells_at(*moments, environment=ENVIRONMENT.id, session="a run"):
+    return pd.DataFrame({"started_at": moments, "environment": environment, "session": session}, dtype=str)
 
 
 def test_cells_on_both_sides_of_a_control_outside_of_the_band_are_marked_and_no_others():
@@ -47,11 +53,46 @@ def test_any_series_marks_by_its_own_level():
 def test_cell_without_a_control_before_or_after_it_is_said_not_to_be_bracketed():
     drift = judged(controls_of(1000, 1000), -5, 5, 15)
     assert list(drift.bracketed) == [False, True, False]
+    assert list(drift.one_sided) == [True, False, True]
+
+
+def test_cell_of_a_run_that_was_interrupted_has_controls_on_one_side_whatever_was_measured_later():
+    """The next run, days later, begins with controls of its own: they are not after this cell but elsewhere."""
+    days = 3 * 24 * 60
+    controls = controls_of(1000, 1000) + controls_of(100, 1000, first=days, session="another run")
+    drift = judged(controls, 5, 15)
+    assert list(drift.bracketed) == [True, False]
+    assert list(drift.one_sided) == [False, True]
+    assert not drift.marked.any()
+
+
+def test_cell_of_a_run_without_controls_is_not_judged_by_those_of_another_run():
+    drift = drift_of(table_of(controls_of(1000, 100)), cells_at(at(5), at(15), session="another run"))
+    assert not (drift.marked | drift.bracketed | drift.one_sided).any()
+    assert not drift.controls["brackets"].any()
+
+
+def test_series_that_a_run_does_not_have_is_not_missed():
+    """The frame sizes of controls may change from one run to the next."""
+    elsewhere = control("direct", 800, started_at=at(-100), session="another run")
+    assert judged([elsewhere, *controls_of(1000, 1000)], 5).bracketed.all()
+
+
+def test_cell_that_one_series_brackets_and_another_does_not_is_one_sided():
+    both = [*controls_of(1000, 1000), *controls_of(1000, kind="direct")]
+    assert list(judged(both, 5).one_sided) == [True]
+
+
+def test_flags_say_which_cells_drifted_and_which_have_controls_on_one_side():
+    cells = from_records([record(repetition=k) for k in (1, 2, 3)])  # minutes 1, 2, 3
+    controls = [control(received=received, started_at=at(minute)) for minute, received in ((0, 9), (1.5, 9), (2.5, 5))]
+    assert list(marked(cells, controls)["flags"]) == ["", DRIFT, f"{DRIFT};{ONE_SIDED}"]
 
 
 def test_without_controls_nothing_is_marked_and_nothing_bracketed():
     drift = judged([], 5)
     assert (list(drift.marked), list(drift.bracketed), drift.slopes()) == ([False], [False], [])
+    assert list(drift.one_sided) == [False]
 
 
 def test_cell_of_unknown_time_is_never_marked():

@@ -256,6 +256,8 @@ class Record(Options):
     components: Components
     environment: str
     """Id of the environment that it was measured in (:mod:`middlebench.environment`); empty outside of a sweep."""
+    session: str = ""
+    """The run that it was measured in, as that run's controls name it; empty where nobody told."""
     link_bps: float
     """Line rate of the links in bits/s."""
     counts: Counts

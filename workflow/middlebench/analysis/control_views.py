@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from middlebench.analysis import style
 from middlebench.analysis.drift import Drift
+from middlebench.analysis.flags import ONE_SIDED
 from middlebench.analysis.tables import Table
+from middlebench.words import plural
 
 AGAIN = "make again"
 """The command that sets marked cells aside and measures them again."""
@@ -106,8 +108,22 @@ def describe(drift: Drift, band: float) -> str:
     """Return in a few sentences what the controls say of the cells, and what to do about it."""
     if drift.controls.empty:
         return "No control was measured: whether the instrument drifted is not known."
-    cells, bracketed, marked = len(drift.marked), int(drift.bracketed.sum()), int(drift.marked.sum())
-    sentences = [f"{bracketed} of {cells} cells have controls of every kind both before and after them."]
+    cells, marked = len(drift.marked), int(drift.marked.sum())
+    bracketed, one_sided = int(drift.bracketed.sum()), int(drift.one_sided.sum())
+    sentences = [
+        f"{bracketed} of {cells} cells have controls of every kind, measured in the same run, both before and after "
+        "them."
+    ]
+    if one_sided:
+        sentences.append(
+            f"{plural(one_sided, 'cell')}, flagged `{ONE_SIDED}`, {'has' if one_sided == 1 else 'have'} them only on "
+            "one side, as in a run that was interrupted: drift on the other side would not have been seen."
+        )
+    if without := cells - bracketed - one_sided:
+        sentences.append(
+            f"{plural(without, 'cell')} {'was' if without == 1 else 'were'} measured in a run of which no control is "
+            "known: whether the instrument drifted meanwhile is not known either."
+        )
     if "direct" not in set(drift.controls["kind"]):
         sentences.append(
             "The generator alone was not measured: this testbed has no cable from the test computer to itself."

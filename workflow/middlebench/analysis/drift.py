@@ -66,8 +66,8 @@ def table_of(controls: Iterable[Control]) -> pd.DataFrame:
         }
         for control in controls
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table["time"] = pd.to_datetime(table["time"], utc=True, format="ISO8601")
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"environment": str, "series": str, "session": str})
+    table["time"] = _moments(table["time"])
     return table.sort_values(["time", "series"], kind="stable", ignore_index=True)
 
 
@@ -81,7 +81,9 @@ class Drift:
     marked: NDArray[np.bool_]
     """Of each cell, whether a control next to it, before or after, is outside of the band."""
     bracketed: NDArray[np.bool_]
-    """Of each cell, whether it has a control of every series both before and after it."""
+    """Of each cell, whether its run has a control of every series both before and after it."""
+    one_sided: NDArray[np.bool_]
+    """Of each cell, whether its run has controls, but of some series only before it or only after it."""
 
     def slopes(self) -> list[Slope]:
         """Return the trend of each series, over the controls that bracket cells."""
@@ -92,50 +94,76 @@ class Drift:
 def drift_of(controls: pd.DataFrame, measurements: pd.DataFrame, band: float = CONTROL_BAND) -> Drift:
     """Return what controls say of cells.
 
-    Controls next to no cell, such as those around cells that were measured again since, are left out
-    of every judgement. A cell is judged by the controls of its own environment.
+    A cell is judged by the controls of its own run and environment alone: what the instrument was in
+    another run, some other day, says nothing of it. Controls next to no cell, such as those around cells
+    that were measured again since, are left out of every judgement.
 
     Args:
         controls: as :func:`table_of` returns them.
-        measurements: the cells; those of unknown time are never marked.
+        measurements: the cells; those of unknown time or run have no controls.
         band: how far a control may lie from the median of its series, over that median.
     """
-    moments = _moments(measurements["started_at"])
-    environments = measurements["environment"].to_numpy()
-    marked = np.zeros(len(moments), dtype=bool)
-    bracketed = ~np.isnat(moments) & np.isin(environments, controls["environment"])
-    judged = controls.assign(brackets=False, relative=np.nan, outside=False)
-    for _, series in controls.groupby(["environment", "series"]):
-        cells = ~np.isnat(moments) & (environments == series["environment"].iloc[0])
-        times = _moments(series["time"])
-        after = np.searchsorted(times, moments[cells], side="right")
-        before = after - 1
-        has_before, has_after = before >= 0, after < len(times)
-        used = np.unique(np.concatenate([before[has_before], after[has_after]]))
-        rates = series["kpps"].to_numpy(dtype=float)
-        level = float(np.median(rates[used])) if len(used) else float("nan")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = rates / level
-        brackets = np.isin(np.arange(len(times)), used)
-        outside = brackets & ~(np.abs(relative - 1) <= band)
-        judged.loc[series.index, ["brackets", "relative", "outside"]] = pd.DataFrame(
-            {"brackets": brackets, "relative": relative, "outside": outside}, index=series.index
-        )
-        padded = np.append(outside, False)  # -1 and the end: no control there
-        marked[cells] |= padded[np.where(has_before, before, -1)] | padded[np.where(has_after, after, -1)]
-        bracketed[cells] &= has_before & has_after
-    return Drift(judged.astype({"brackets": bool, "outside": bool}), marked, bracketed)
+    neighbours = _neighbours(controls, measurements)
+    brackets = controls.index.isin(neighbours[["before", "after"]].stack())
+    of_series = controls[brackets].groupby(["environment", "series"])["kpps"].median().rename("level")
+    relative = controls["kpps"] / controls.join(of_series, on=["environment", "series"])["level"]
+    outside = brackets & ~((relative - 1).abs() <= band)
+    sides = neighbours[["before", "after"]]
+    of_cell = pd.DataFrame(
+        {
+            "cell": neighbours["cell"],
+            "marked": sides.isin(controls.index[outside]).any(axis="columns"),
+            "whole": sides.notna().all(axis="columns"),
+            "beside": sides.notna().any(axis="columns"),
+        }
+    ).groupby("cell")
+    judged = pd.DataFrame(
+        {"marked": of_cell["marked"].any(), "bracketed": of_cell["whole"].all(), "beside": of_cell["beside"].any()}
+    ).reindex(range(len(measurements)), fill_value=False)
+    return Drift(
+        controls.assign(brackets=brackets, relative=relative, outside=outside),
+        marked=judged["marked"].to_numpy(dtype=bool),
+        bracketed=judged["bracketed"].to_numpy(dtype=bool),
+        one_sided=(judged["beside"] & ~judged["bracketed"]).to_numpy(dtype=bool),
+    )
 
 
 def marked(measurements: pd.DataFrame, controls: Iterable[Control], band: float = CONTROL_BAND) -> pd.DataFrame:
-    """Return the measurements with the flag ``drift`` on the cells whose controls lie outside of the band."""
+    """Return the measurements with the flags of what controls say of them.
+
+    These are ``drift`` for cells whose controls lie outside of the band, and ``controls-on-one-side`` for
+    those that have none before or none after them.
+    """
     drift = drift_of(table_of(controls), measurements, band)
-    return flags.adding(measurements, flags.DRIFT, drift.marked)
+    return flags.adding(flags.adding(measurements, flags.DRIFT, drift.marked), flags.ONE_SIDED, drift.one_sided)
 
 
-def _moments(times: pd.Series[Any]) -> NDArray[np.datetime64]:
-    """Return moments (ISO 8601 or times) as NumPy's, in UTC; not a time where there is none."""
-    return pd.to_datetime(times.replace("", None), utc=True, format="ISO8601").dt.tz_localize(None).to_numpy()
+def _neighbours(controls: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
+    """Return the controls next to each cell in time, of its own run and environment.
+
+    Returns:
+        Columns cell (its row's number), before and after (the control's label in ``controls``, or missing); a row for
+        each cell and series that its run has.
+    """
+    cells = pd.DataFrame(
+        {
+            "cell": range(len(measurements)),
+            "environment": measurements["environment"],
+            "session": measurements["session"],
+            "time": _moments(measurements["started_at"]),
+        }
+    ).dropna(subset="time")
+    run, series = ["environment", "session"], ["environment", "session", "series"]
+    pairs = cells.merge(controls[series].drop_duplicates(), on=run).sort_values("time", kind="stable")
+    known = controls[[*series, "time"]].assign(control=controls.index)
+    before = pd.merge_asof(pairs, known, on="time", by=series, direction="backward")
+    after = pd.merge_asof(pairs, known, on="time", by=series, direction="forward", allow_exact_matches=False)
+    return before[["cell"]].assign(before=before["control"], after=after["control"])
+
+
+def _moments(times: pd.Series[str]) -> pd.Series[Any]:
+    """Return moments (ISO 8601) as such, in UTC; not a time where there is none."""
+    return pd.to_datetime(times.replace("", None), utc=True, format="ISO8601").astype("datetime64[us, UTC]")
 
 
 def _slope(controls: pd.DataFrame) -> Slope:

@@ -10,6 +10,7 @@ from middlebench.record import GENERATOR_LIMITED
 
 EMULATED = "emulated"
 DRIFT = "drift"
+ONE_SIDED = "controls-on-one-side"
 
 MEANINGS = {
     GENERATOR_LIMITED: (
@@ -26,6 +27,10 @@ MEANINGS = {
         "A control next to the cell in time, before or after it, lies further from the median of its kind than the "
         "band allows (10 %, the spread from which pyperf calls a measurement unstable, unless the config says "
         "otherwise): the instrument was not the same. `make again` sets such cells aside and measures them again."
+    ),
+    ONE_SIDED: (
+        "The run in which the cell was measured has controls only before it or only after it, as one has that was "
+        "interrupted: drift on the other side would not have been seen. Controls of other runs do not count."
     ),
 }
 """Flags that a row of the measurements can carry: those of its record, and what is known only beside other rows."""

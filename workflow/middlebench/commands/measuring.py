@@ -84,6 +84,8 @@ class _Stand:
     components: Components
     folder: Path
     """Of the testbed's results."""
+    session: str
+    """The run that this job belongs to."""
 
 
 def _provision(arguments: argparse.Namespace) -> None:
@@ -126,8 +128,8 @@ def _measure(arguments: argparse.Namespace) -> None:
             repetition=arguments.repetition,
         )
         measured, raw = measure(stand.testbed, stand.components, cell, settings, tell)
-        if arguments.place != NONE:
-            measured = measured.model_copy(update={"place": record.Place.model_validate_json(arguments.place)})
+        place = None if arguments.place == NONE else record.Place.model_validate_json(arguments.place)
+        measured = measured.model_copy(update={"place": place, "session": stand.session})
         set_aside(arguments.output, stand.folder)
         if arguments.raw_output:
             write_text(arguments.raw_output, raw)
@@ -147,13 +149,13 @@ def _measure_controls(
 ) -> None:
     from middlebench import config, record
     from middlebench.controls.log import ControlLog
-    from middlebench.controls.measuring import measure_controls, session_of
+    from middlebench.controls.measuring import measure_controls, whole_set
 
-    wanted = config.Controls.model_validate_json(controls)
-    log, session = ControlLog(stand.folder), session_of(stand.site.run_lease)
-    if only_if_due and not log.due(session, wanted.every):
+    wanted, log = config.Controls.model_validate_json(controls), ControlLog(stand.folder)
+    series = whole_set(stand.testbed, wanted.frame_sizes)
+    if only_if_due and not (series := log.due(stand.session, wanted.every, series)):
         return
-    measured = measure_controls(stand.testbed, stand.components, wanted.frame_sizes, settings, log, session, tell)
+    measured = measure_controls(stand.testbed, stand.components, series, settings, log, stand.session, tell)
     if output:
         record.write(measured, output)
 
@@ -162,6 +164,7 @@ def _measure_controls(
 def _standing(arguments: argparse.Namespace, doing: str) -> Iterator[_Stand]:
     """Take the lease of a provisioned testbed, and have it stand for as long as the block runs."""
     from middlebench import record
+    from middlebench.controls.measuring import session_of
     from middlebench.provision import chosen_testbed
     from middlebench.run.lease import lease
     from middlebench.testbed import site_of, stand_up
@@ -171,7 +174,8 @@ def _standing(arguments: argparse.Namespace, doing: str) -> Iterator[_Stand]:
     site = site_of(found.testbed, options)
     with lease(site.trial_lease, f"{doing} on {found.testbed}", wait_s=TRIAL_LEASE_SECONDS, tell=tell):
         testbed, components = _attributed(stand_up(found.testbed, options), found, arguments)
-        yield _Stand(site, testbed, components, arguments.provision.parent)
+        session = session_of(site.run_lease)
+        yield _Stand(site, testbed, components, arguments.provision.parent, session)
 
 
 def _attributed(testbed: Testbed, found: Provision, arguments: argparse.Namespace) -> tuple[Testbed, Components]:

@@ -8,9 +8,10 @@ that a run that was interrupted, resumed or asked for a single cell has them as 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -23,6 +24,14 @@ spread from which pyperf calls a measurement unstable. A band taken from the sca
 would widen with the very drift that it is to show."""
 
 Kind = Literal["direct", "bridge"]
+
+
+class Series(NamedTuple):
+    """What controls that may be compared have in common."""
+
+    kind: Kind
+    frame_bytes: int
+    """Frame size without FCS."""
 
 
 class Control(Options):
@@ -79,20 +88,30 @@ class ControlLog:
         write(control, self._folder / name)
         return name
 
-    def due(self, session: str, every: int) -> bool:
-        """Return whether controls must be measured before the next cell.
+    def due(self, session: str, every: int, wanted: Iterable[Series]) -> list[Series]:
+        """Return the series of which a control must be measured before the next cell.
 
-        They must at the start of a session, and when ``every`` cells were measured since the last ones.
+        One must at the start of a session, and when ``every`` cells were measured since the last control
+        of its own series: of a set that was broken off, what is missing is due at once.
+
+        Args:
+            session: the run that goes on.
+            every: how many cells are measured between controls.
+            wanted: the series of a whole set, in their order.
 
         Raises:
-            RecordError: the last control's record cannot be read.
+            RecordError: a control's record cannot be read.
         """
-        paths = self._paths()
-        if not paths or read(Control, paths[-1]).session != session:
-            return True
-        last = paths[-1].stat().st_mtime_ns
-        since = sum(path.stat().st_mtime_ns > last for path in self._cells.glob("n*/size*/rep*.json"))
-        return since >= every
+        written = [path.stat().st_mtime_ns for path in self._cells.glob("n*/size*/rep*.json")]
 
-    def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob("*Z-*.json"))
+        def is_due(series: Series) -> bool:
+            paths = self._paths(f"{series.kind}-{series.frame_bytes}B")
+            if not paths or read(Control, paths[-1]).session != session:
+                return True
+            last = paths[-1].stat().st_mtime_ns
+            return sum(moment > last for moment in written) >= every
+
+        return [series for series in wanted if is_due(series)]
+
+    def _paths(self, series: str = "*") -> list[Path]:
+        return sorted(self._folder.glob(f"*Z-{series}.json"))

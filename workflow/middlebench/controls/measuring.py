@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from middlebench.controls.log import Control, ControlLog, ControlSet, Kind
+from middlebench.controls.log import Control, ControlLog, ControlSet, Kind, Series
 from middlebench.convergence import PROBES, plan_for
 from middlebench.errors import TrialError
-from middlebench.generators.base import Generator
 from middlebench.record import Components, Counts, Settings
 from middlebench.run.lease import holder_of
 from middlebench.system.processes import ancestors
@@ -33,21 +32,27 @@ def session_of(run_lease: Path) -> str:
     return f"process {os.getpid()} since {datetime.now(UTC).isoformat(timespec='seconds')}"
 
 
+def whole_set(testbed: Testbed, frame_sizes: Sequence[int]) -> list[Series]:
+    """Return every kind of control that the testbed can have at each frame size (bytes without FCS), in their order."""
+    kinds: tuple[Kind, ...] = ("bridge",) if testbed.direct is None else ("direct", "bridge")
+    return [Series(kind, size) for kind in kinds for size in frame_sizes]
+
+
 def measure_controls(
     testbed: Testbed,
     components: Components,
-    frame_sizes: Sequence[int],
+    series: Sequence[Series],
     settings: Settings,
     log: ControlLog,
     session: str,
     tell: Callable[[str], None] = lambda _: None,
 ) -> ControlSet:
-    """Measure every kind of control that the testbed can have at each frame size, and keep them in the log.
+    """Measure controls, and keep each in the log as soon as it is measured.
 
     Args:
         testbed: the testbed; its live chain becomes the bridge alone.
         components: what takes part, in the drivers' own words.
-        frame_sizes: in bytes without FCS.
+        series: what to measure, of those that :func:`whole_set` returns.
         settings: how long a trial takes; its load is replaced by the maximum.
         log: where they are kept.
         session: the run that they belong to.
@@ -59,12 +64,15 @@ def measure_controls(
     """
     settings = settings.model_copy(update={"offered_load": "maximum", "search": None})
     names = []
-
-    def keep(kind: Kind, size: int, started_at: datetime, counts: Counts) -> None:
+    for each in series:
+        if each.kind == "direct":
+            started_at, counts = _direct(testbed, each.frame_bytes, settings)
+        else:
+            started_at, counts = _bridge(testbed, each.frame_bytes, settings, tell)
         control = Control(
             testbed=testbed.name,
-            kind=kind,
-            frame_bytes=size,
+            kind=each.kind,
+            frame_bytes=each.frame_bytes,
             session=session,
             started_at=started_at.isoformat(timespec="milliseconds"),
             settings=settings,
@@ -74,22 +82,27 @@ def measure_controls(
             counts=counts,
         )
         names.append(log.add(control))
-        tell(f"control: {kind}, {size} B: {counts.received_packets / counts.window_s / 1000:.1f} kpkt/s")
-
-    if testbed.direct is not None:
-        for size in frame_sizes:
-            keep("direct", size, datetime.now(UTC), _direct(testbed, testbed.direct, size, settings))
-    plan = plan_for(testbed, BRIDGE_ALONE)
-    for size in frame_sizes:
-        before, _ = prepare(testbed, plan, size, tell)
-        load = load_of(size, settings, testbed.options.site.link.rate_bps)
-        keep("bridge", size, datetime.now(UTC), run_trial(testbed, plan, load, before).counts)
+        rate_kpps = counts.received_packets / counts.window_s / 1000
+        tell(f"control: {each.kind}, {each.frame_bytes} B: {rate_kpps:.1f} kpkt/s")
     return ControlSet(controls=tuple(names))
 
 
-def _direct(testbed: Testbed, generator: Generator, frame_bytes: int, settings: Settings) -> Counts:
-    """Return what one trial counts over the cable from the generator to its own receiver."""
+def _bridge(
+    testbed: Testbed, frame_bytes: int, settings: Settings, tell: Callable[[str], None]
+) -> tuple[datetime, Counts]:
+    """Return when one trial through the bridge alone began, and what it counted."""
+    plan = plan_for(testbed, BRIDGE_ALONE)
+    before, _ = prepare(testbed, plan, frame_bytes, tell)
+    load = load_of(frame_bytes, settings, testbed.options.site.link.rate_bps)
+    return datetime.now(UTC), run_trial(testbed, plan, load, before).counts
+
+
+def _direct(testbed: Testbed, frame_bytes: int, settings: Settings) -> tuple[datetime, Counts]:
+    """Return when one trial over the cable from the generator to its own receiver began, and what it counted."""
     doing = f"measuring the generator's own limit with {frame_bytes} B on {testbed.name}"
+    generator = testbed.direct
+    if generator is None:
+        raise TrialError(doing, "no cable joins two ports of the test computer", "measure the bridge alone")
     probe = generator.probe(frame_bytes, PROBES)
     if probe.returned < probe.sent or probe.strange:
         raise TrialError(
@@ -99,7 +112,7 @@ def _direct(testbed: Testbed, generator: Generator, frame_bytes: int, settings: 
         )
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(frame_bytes, settings, link_bps)
-    traffic = generator.run(load)
+    started_at, traffic = datetime.now(UTC), generator.run(load)
     if problems := problems_of(load, link_bps, traffic):
         raise void(doing, problems)
-    return counts_of(load, traffic)
+    return started_at, counts_of(load, traffic)
