@@ -106,10 +106,16 @@ class Study(Options):
     frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
     """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
     repetitions: Annotated[int, Field(ge=1, le=1000)] = 1
-    """How often each cell is measured. Each repetition is a block of its own random order."""
+    """How often each cell is measured. Each repetition is a block of its own random order. A lower number deletes
+    nothing: finished repetitions above it stay on disk, out of the tables unless `extra_repetitions` takes them in, and
+    come back with a higher one."""
     extra_repetitions: Annotated[int, Field(ge=0, le=100_000)] = 0
     """How many more cells are measured on each testbed once all have their repetitions: one by one where the 95 %
-    interval of the received throughput is the widest, over its mean. Needs `repetitions` of 2 or more."""
+    interval of the received throughput is the widest, over its mean, as far as cells of one environment tell (of all
+    with `other_environment: reuse`). Needs `repetitions` of 2 or more. Finished repetitions above `repetitions` count
+    among these and stay; one that is missing before others of its cell is measured again before new ones are given.
+    The tables never hold more of them than this number: once it is lower they hold those that it would have bought, and
+    the others stay on disk until it is higher again. A higher `repetitions` takes those of its numbers for its own."""
     seed: Annotated[int, Field(ge=0)] = 1
     """What the random order of the cells is drawn from. It is recorded with each cell; another one measures nothing
     anew."""

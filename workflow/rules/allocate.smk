@@ -15,8 +15,10 @@ checkpoint allocate:
         grid=GRID,
         budget=STUDY.extra_repetitions,
         folder=lambda wildcards: f"{RESULTS}/{wildcards.testbed}",
+        settings=STUDY.settings.model_dump_json(exclude_none=True),
+        mix="--mix-environments" if STUDY.other_environment == "reuse" else "",
     message:
         "Giving {params.budget} extra repetitions to the cells of {wildcards.testbed} that are known least"
     shell:
         "middlebench allocate --folder {params.folder:q} --grid {params.grid:q} --budget {params.budget}"
-        " --output {output:q} 2> {log:q}"
+        " --settings {params.settings:q} {params.mix} --output {output:q} 2> {log:q}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
     from middlebench.record import Record, Settings
 
-from middlebench.commands.arguments import add_grid, add_output
+from middlebench.commands.arguments import add_grid, add_output, add_settings, tell
 
 
 def add(verbs: Verbs) -> None:
@@ -25,6 +25,10 @@ def add(verbs: Verbs) -> None:
     allocate.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the testbed's results")
     add_grid(allocate)
     allocate.add_argument("--budget", required=True, type=int, metavar="K", help="extra repetitions in all")
+    add_settings(allocate)
+    allocate.add_argument(
+        "--mix-environments", action="store_true", help="let cells of all environments say how much is known"
+    )
     add_output(allocate, "the list of extra cells to write")
     allocate.set_defaults(verb=_allocate)
 
@@ -58,18 +62,24 @@ def _cells_of(grid: dict[str, Any], blocks: int = 0) -> list[tuple[int, int, int
 
 def _allocate(arguments: argparse.Namespace) -> None:
     from middlebench import record
-    from middlebench.analysis.allocation import extra_cells
+    from middlebench.analysis.allocation import comparable, extra_cells
     from middlebench.analysis.measurements import from_records, record_path
     from middlebench.system.atomic import write_text
+    from middlebench.words import plural
 
-    grid = json.loads(arguments.grid)
-    planned = {record_path(*cell) for cell in _cells_of(grid)}
-    paths = [record_path(*cell) for cell in _cells_of(grid, arguments.budget)]
-    there = [path for path in paths if path in planned or (arguments.folder / path).exists()]
-    measurements = from_records(
-        (record.read(record.Record, arguments.folder / path) for path in there), arguments.folder
-    )
-    cells = extra_cells(measurements, grid["repetitions"], arguments.budget)
+    grid, wanted = json.loads(arguments.grid), record.Settings.model_validate_json(arguments.settings)
+    repetitions = grid["repetitions"]
+    planned = {arguments.folder / record_path(*cell) for cell in _cells_of(grid)}
+    beyond = {arguments.folder / record_path(*cell) for cell in _cells_of(grid, arguments.budget)}
+    there = planned | beyond.intersection(arguments.folder.glob("cells/n*/size*/rep*.json"))
+    found = [record.read(record.Record, path) for path in sorted(there)]
+    measurements = from_records([each for each in found if each.settings == wanted], arguments.folder)
+    if not arguments.mix_environments:
+        measurements = comparable(measurements, repetitions)
+    cells = extra_cells(measurements, repetitions, arguments.budget)
+    names = zip(measurements["n"], measurements["frame_bytes"], measurements["repetition"], strict=True)
+    if left_out := sum(k > repetitions and (n, size, k) not in cells for n, size, k in names):
+        tell(f"{plural(left_out, 'finished extra repetition')} more than asked for: out of the tables, kept on disk")
     write_text(arguments.output, json.dumps({"cells": cells}) + "\n")
 
 
