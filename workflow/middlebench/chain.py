@@ -15,16 +15,16 @@ INTERFACE_NAME_LIMIT = 15
 
 
 @dataclass(frozen=True)
-class Middlebox:
-    """One middlebox of a chain and its two ports on the server."""
+class Element:
+    """One element of a chain. Frames that enter at one of its two ports leave by the other."""
 
     index: int
-    """Place in the chain, from 1."""
+    """Place in the chain: of middleboxes from 1, of bridges from 0."""
     name: str
     ingress_port: str
-    """Port that faces the start of the chain (bridge ``index - 1``)."""
+    """Port on the server that faces the start of the chain."""
     egress_port: str
-    """Port that faces the end of the chain (bridge ``index``)."""
+    """Port on the server that faces the end of the chain."""
 
     @property
     def ports(self) -> tuple[str, str]:
@@ -32,20 +32,12 @@ class Middlebox:
         return self.ingress_port, self.egress_port
 
 
-@dataclass(frozen=True)
-class Bridge:
-    """One bridge of a chain. Frames that enter at one of its two ports leave by the other."""
+class Middlebox(Element):
+    """A middlebox, between the bridges ``index - 1`` and ``index``."""
 
-    index: int
-    """Place in the chain, from 0."""
-    name: str
-    ingress_port: str
-    egress_port: str
 
-    @property
-    def ports(self) -> tuple[str, str]:
-        """Both ports, the one nearer to the start of the chain first."""
-        return self.ingress_port, self.egress_port
+class Bridge(Element):
+    """A bridge, between the middleboxes ``index`` and ``index + 1``."""
 
 
 @dataclass(frozen=True)
