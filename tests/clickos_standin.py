@@ -99,7 +99,8 @@ class Server:
 
     def list(self):
         print(HEADING)
-        print(row("Domain-0", 0, "r-----"))
+        used_s = self.behaviour.get("used_s", {})
+        print(row("Domain-0", 0, "r-----", used_s.get("Domain-0", 0.5)))
         for number, domain in list(self.domains.items()):
             if domain["dying"]:
                 domain["dying"] -= 1
@@ -108,12 +109,12 @@ class Server:
                     continue
             name = "(null)" if domain["dying"] else domain["name"]
             state = "--p--d" if domain["dying"] else "---sc-" if domain["crashed"] else "r-----"
-            print(row(name, int(number), state))
+            print(row(name, int(number), state, used_s.get(name, 0.5)))
 
 
-def row(name, number, state):
+def row(name, number, state, used_s):
     """A domain as ``xl list -v`` prints it."""
-    return f"{name:<40} {number:5d} {100:5d} {1:5d}     {state}  {0.5:8.1f} {uuid.UUID(int=number)}  -  -"
+    return f"{name:<40} {number:5d} {100:5d} {1:5d}     {state}  {used_s:8.1f} {uuid.UUID(int=number)}  -  -"
 
 
 def xl(server, verb, *rest):
@@ -137,7 +138,7 @@ def xl(server, verb, *rest):
     elif verb == "dmesg":
         print("(XEN) d1v0 triple fault")
     elif verb == "info":
-        print("4.17.7")
+        print({"xen_version": "4.17.7", "nr_cpus": 8}[rest[0]])
 
 
 def cosmos(server, verb, asked, *rest):

@@ -18,6 +18,7 @@ import pytest
 from helpers import PROJECT
 from middlebench.chain import plan_chain
 from middlebench.errors import MiddleboxError
+from middlebench.evidence.usage import machine_between, process_between
 from middlebench.hosts.local import LocalHost
 from middlebench.middleboxes import clickos, xen
 from middlebench.middleboxes.clickos import ClickosOptions
@@ -212,6 +213,19 @@ def test_routers_count_the_frames_of_both_ports_and_the_second_read_is_believed(
     middleboxes = server.middleboxes()
     middleboxes.create(PLAN)
     assert middleboxes.counts(PLAN) == {"mbench-1": (1001, 1001)}
+
+
+def test_what_a_router_used_is_no_evidence_and_stands_beside_what_all_domains_used(server):
+    middleboxes = server.middleboxes()
+    middleboxes.create(PLAN)
+    server.behaves(used_s={"Domain-0": 10.5, "mbench-1": 40.0})
+    before = middleboxes.read()["mbench-1"].usage
+    server.behaves(used_s={"Domain-0": 11.0, "mbench-1": 42.0})
+    after = middleboxes.read()["mbench-1"].usage
+    used, machine = process_between("mbench-1", before, after), machine_between(before, after)
+    assert (used.cpu_s, used.polls) == (2.0, True)
+    assert (machine.processors, machine.busy_s) == (8, 2.5)
+    assert machine.elapsed_s > 0
 
 
 def test_a_list_whose_program_crashed_is_asked_for_again(server):

@@ -39,7 +39,7 @@ def test_losses_add_up_to_what_was_sent_and_not_received_for_any_counters(data):
     assert sum(loss.packets for loss in found.losses) == sent - received == found.lost
     gains = -sum(loss.packets for loss in found.contradictions)
     assert sum(max(loss.packets, 0) for loss in found.losses) == found.lost + gains
-    assert found.unaccounted >= gains >= 0
+    assert found.unaccounted == gains >= 0
 
 
 @given(st.data())
@@ -49,8 +49,7 @@ def test_every_place_of_the_chain_is_in_exactly_one_loss(data):
     found = account(10, 5, hops, middleboxes)
     sides = [
         (place.kind, place.index, side)
-        for loss in found.losses
-        for place in loss.places
+        for place in (loss.place for loss in found.losses)
         for side in place.sides or ("whole",)
     ]
     expected = [("link", 0, "whole")]
@@ -80,7 +79,7 @@ def test_every_place_of_the_chain_is_in_exactly_one_loss(data):
 )
 def test_place_of_a_loss_is_named_as_narrowly_as_the_counters_allow(sent, hops, middleboxes, received, place):
     found = account(sent, received, hops, middleboxes)
-    assert str(found.deadliest) == place
+    assert str(found.deadliest.place) == place
     assert found.deadliest.packets == 7
     assert found.unaccounted == 0
     assert f"{received:,} arrived; lost at {place}: 7" in str(found)
@@ -116,4 +115,3 @@ def test_counters_that_contradict_each_other_are_said_and_never_clamped():
     assert not found.credited
     assert found.unaccounted == 14
     assert "14 more behind bridge 0 (flow table) than before it" in str(found)
-    assert "unaccounted for: 14" in str(found)

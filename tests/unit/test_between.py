@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from middlebench.chain import plan_chain
 from middlebench.convergence import Reading
 from middlebench.evidence.between import hops_between, middleboxes_between, usage_between
-from middlebench.evidence.usage import ProcessorTimes
+from middlebench.evidence.usage import MachineTimes, ProcessorTimes, ProcessTimes
 from middlebench.generators.base import Traffic
 from middlebench.middleboxes.base import MiddleboxReading
 from middlebench.record import ProcessorUsage
@@ -139,3 +139,27 @@ def test_processors_of_a_shared_machine_are_those_of_the_window_and_others_those
     assert [each.cpu for each in usage.test_computer] == [0]
     (used,) = usage.middlebox_server
     assert (used.cpu, used.busy_s, used.idle_s) == (1, *busy_and_idle_s)
+
+
+def test_machine_below_the_domains_of_a_chain_is_told_with_them():
+    plan = plan_chain(2, ("eth0", "eth1"))
+    then, now = (
+        replace(
+            reading("another", busy_s),
+            middleboxes={
+                each.name: MiddleboxReading(
+                    each.name,
+                    ProcessTimes({"vcpu": busy_s}, None, polls=True, machine=MachineTimes(4, 9 * busy_s, busy_s)),
+                )
+                for each in plan.middleboxes
+            },
+        )
+        for busy_s in (3.0, 4.0)
+    )
+    usage = usage_between(plan, then, now, traffic("this one"))
+    assert [(each.name, each.cpu_s, each.polls) for each in usage.middleboxes] == [
+        ("mbench-1", 1.0, True),
+        ("mbench-2", 1.0, True),
+    ]
+    assert (usage.machine.processors, usage.machine.busy_s, usage.machine.elapsed_s) == (4, 9.0, 1.0)
+    assert usage_between(PLAN, then, now, traffic("this one")).machine is None, "a bridge alone has no domain"

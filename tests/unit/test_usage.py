@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.evidence.usage import (
+    MachineTimes,
     ProcessTimes,
+    machine_between,
     parse_process,
     parse_processors,
     process_between,
@@ -64,6 +66,30 @@ def test_process_that_is_missing_in_a_reading_used_nobody_knows_what(before, aft
 def test_context_switches_that_are_not_known_stay_unknown():
     times = ProcessTimes({"vcpu": 1.0}, context_switches=None)
     assert process_between("mbench-1", times, times).context_switches is None
+
+
+def test_process_that_polls_says_so_to_the_record():
+    assert parse_process(None, polls=True) is None
+    times = parse_process(process_usage(os.getpid()), polls=True)
+    assert process_between("switch", times, times).polls
+
+
+def domain(used_s: float, moment_s: float) -> ProcessTimes:
+    return ProcessTimes({"vcpu": 1.0}, None, machine=MachineTimes(8, used_s, moment_s))
+
+
+def test_what_a_machine_gave_to_all_its_domains_is_the_difference_of_two_readings():
+    found = machine_between(domain(100.0, 50.0), domain(107.5, 52.5))
+    assert (found.processors, found.busy_s, found.elapsed_s) == (8, 7.5, 2.5)
+
+
+def test_domain_of_others_that_ended_meanwhile_gives_no_time_back():
+    assert machine_between(domain(100.0, 50.0), domain(20.0, 52.0)).busy_s == 0
+
+
+@pytest.mark.parametrize("other", [None, ProcessTimes({"1": 1.0}, 0), domain(100.0, 50.0)])
+def test_there_is_no_machine_below_what_is_no_domain_nor_between_a_reading_and_itself(other):
+    assert machine_between(domain(100.0, 50.0), other) is None
 
 
 def test_a_process_of_this_machine_is_read_and_one_that_is_not_there_is_not():

@@ -153,6 +153,19 @@ class ProcessUsage(Options):
     """Processor seconds of the thread that used most."""
     context_switches: int | None
     """How often its threads gave up or lost the processor; None where that is not known."""
+    polls: bool = False
+    """Whether it takes a processor all the time, work or not, so that being busy says nothing of it."""
+
+
+class MachineUsage(Options):
+    """What a hypervisor gave to all of its domains, between the first and the last reading of the middleboxes."""
+
+    processors: Annotated[int, Field(ge=1)]
+    """How many the machine has."""
+    busy_s: Annotated[float, Field(ge=0)]
+    """Processor seconds of all domains; the server's own system (Xen's dom0) is one of them."""
+    elapsed_s: Annotated[float, Field(gt=0)]
+    """Seconds between the readings."""
 
 
 class Usage(Options):
@@ -162,9 +175,12 @@ class Usage(Options):
     """Seconds from the first frame to the last one. The readings lie somewhat further apart."""
     test_computer: tuple[ProcessorUsage, ...]
     middlebox_server: tuple[ProcessorUsage, ...]
+    """As the server's own system sees them."""
     generator: tuple[ProcessUsage, ...]
     switch: tuple[ProcessUsage, ...]
     middleboxes: tuple[ProcessUsage, ...]
+    machine: MachineUsage | None = None
+    """What is below that system, where middleboxes are domains beside it; its own processors are then virtual."""
 
 
 Cause = Literal["offered load", "generator", "link", "switch", "middlebox", "server CPU", "unknown"]
@@ -180,7 +196,7 @@ class Limit(Options):
     lost_packets: int
     """Of the whole trial."""
     unaccounted_packets: Count
-    """Of those: packets for which the counters name no place, or contradict each other."""
+    """By how many packets the counters along the chain contradict each other."""
     evidence: str
     """In words and figures."""
 

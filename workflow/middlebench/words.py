@@ -1,4 +1,4 @@
-"""How values are said to people: durations, and what changed between two of a kind."""
+"""How values are said to people: durations, shares, and what changed between two of a kind."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def percent(share: float) -> str:
+    """Return a share, 1 being all, in per cent: ``42 %``."""
+    return f"{share:.0%}".replace("%", " %")
 
 
 def plural(count: int, noun: str) -> str:

@@ -17,9 +17,10 @@ from middlebench.analysis.figures import ink_on, link_cells, new_map, origin_of
 from middlebench.analysis.provenance import cell_address, own_name
 from middlebench.analysis.style import noted, styled
 from middlebench.analysis.tables import Table
-from middlebench.evidence.accounting import FLOW_TABLE, IN, OUT, Loss, account
-from middlebench.evidence.limits import busy_ratio
+from middlebench.evidence.accounting import FLOW_TABLE, IN, OUT, Place, account
+from middlebench.evidence.processors import busy_ratio
 from middlebench.record import Cause, Record
+from middlebench.words import percent
 
 COLORS: Mapping[Cause, str] = {
     "offered load": "#e6e6e6",
@@ -33,7 +34,7 @@ COLORS: Mapping[Cause, str] = {
 """From Okabe and Ito's palette, as all of ours; each also stands in its cell as a word."""
 
 ARRIVED = "#e6e6e6"
-LINK_COLOR, IN_COLOR, FLOW_TABLE_COLOR, OUT_COLOR, MIDDLEBOX_COLOR, WIDE_COLOR = (
+LINK_COLOR, IN_COLOR, FLOW_TABLE_COLOR, OUT_COLOR, MIDDLEBOX_COLOR, UNTOLD_COLOR = (
     "#f0e442",
     style.BLUE,
     style.VERMILLION,
@@ -47,7 +48,7 @@ KEY = {
     FLOW_TABLE_COLOR: "bridge, flow table: dropped by a flow, or no flow took them",
     OUT_COLOR: "bridge, out: the next port did not take them",
     MIDDLEBOX_COLOR: "middlebox: taken and not given out",
-    WIDE_COLOR: "between counters that are missing",
+    UNTOLD_COLOR: "bridge, whose flow table is not counted",
     ARRIVED: "arrived",
 }
 """What each colour of a bar stands for."""
@@ -142,7 +143,7 @@ def loss_figure(records: Sequence[Record], measurements: pd.DataFrame, note: str
     axes.set(xlabel="chain length [middleboxes]", ylabel="share of the packets sent")
     axes.set_xlim(-0.6, max(len(lengths) - 0.4, 0.6))
     axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}".replace("%", " %"))
+    axes.yaxis.set_major_formatter(lambda value, _: percent(value))
     axes.grid(visible=False, axis="x")
     handles = [Patch(facecolor=color, edgecolor=style.GREY, label=text) for color, text in KEY.items() if color in met]
     figure.legend(handles=handles, loc="outside lower left", ncols=2)
@@ -204,19 +205,17 @@ def _added_up(records: Iterable[Record]) -> tuple[int, list[tuple[str, str, int]
         found = account(counts.trial_sent_packets, counts.trial_received_packets, record.hops, record.middleboxes)
         sent += found.sent
         for loss in found.losses:
-            colors.setdefault(str(loss), _color(loss))
-            lost[str(loss)] = lost.get(str(loss), 0) + max(loss.packets, 0)
+            name = str(loss.place)
+            colors.setdefault(name, _color(loss.place))
+            lost[name] = lost.get(name, 0) + max(loss.packets, 0)
     return sent, [(name, colors[name], packets) for name, packets in lost.items() if packets]
 
 
-def _color(loss: Loss) -> str:
+def _color(place: Place) -> str:
     """Return the colour of a place: of the bridges' sides each its own, else of the kind of element."""
-    place = loss.places[0]
-    if len(loss.places) > 1:
-        return WIDE_COLOR
     kinds = {"link": LINK_COLOR, "middlebox": MIDDLEBOX_COLOR}
     sides = {IN: IN_COLOR, FLOW_TABLE: FLOW_TABLE_COLOR, OUT: OUT_COLOR}
-    return kinds.get(place.kind) or (sides[place.sides[0]] if len(place.sides) == 1 else WIDE_COLOR)
+    return kinds.get(place.kind) or (sides[place.sides[0]] if len(place.sides) == 1 else UNTOLD_COLOR)
 
 
 def _short(place: str) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from middlebench import frames
 from middlebench.errors import RecordError
-from middlebench.evidence.limits import busy_ratio
+from middlebench.evidence.processors import busy_ratio
 from middlebench.record import Cell, Record, Search
 from middlebench.system.atomic import write_text
 
@@ -62,8 +62,10 @@ COLUMNS = (
     ),
     Column("limit", TEXT, "", "what limited the cell; its evidence is in the record"),
     Column("lost_at", TEXT, "", "where most of the lost frames died; empty where none was lost"),
-    Column("unaccounted_packets", COUNT, "frames", "lost frames for which the counters name no place"),
-    Column("server_busy_ratio", QUANTITY, "", "share of the window in which the server's processors were busy"),
+    Column("unaccounted_packets", COUNT, "frames", "by how many the chain's counters contradict each other"),
+    Column(
+        "server_busy_ratio", QUANTITY, "", "share of the window in which the server's (dom0's) processors were busy"
+    ),
     Column("test_computer_busy_ratio", QUANTITY, "", "the same of the test computer's processors"),
     Column("trial_sent_packets", COUNT, "frames", "frames sent in the whole trial, warm-up included"),
     Column("trial_received_packets", COUNT, "frames", "frames received in the whole trial, until the drain ended"),

@@ -6,9 +6,9 @@ Every packet that left the test computer passes the counters in this order::
           | middlebox 1: | in | taken | inside | given | out |
           |  bridge 1: entered ...  bridge n: ... left  | link 1 |  received
 
-What lies between two neighbouring counters is a *place*. The packets lost at all places add up to those
-sent and not received, whatever the counters say. A place that seems to give birth to packets shows that
-counters contradict each other, and is said.
+What lies between two neighbouring counters is a *place*, within one link, bridge or middlebox. The packets lost
+at all places add up to those sent and not received, whatever the counters say. A place that seems to give birth
+to packets shows that counters contradict each other, and is said.
 
 One contradiction has an explanation. Open vSwitch tells a flow's count some time in the half second after
 the frames; when the flow table changes in between, it credits them to the flow that would take them *now*.
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from middlebench.record import Hop, MiddleboxCounts
 
@@ -39,33 +38,21 @@ class Place:
     index: int
     """Which one, along the chain."""
     sides: tuple[str, ...] = ()
-    """Which of its sides; several where there are no counters between them; none for a link."""
-
-    @property
-    def element(self) -> str:
-        """The link, bridge or middlebox, as a reader calls it."""
-        return f"{self.kind} {self.index}"
+    """Which of its sides; several where no counter lies between them; none for a link."""
 
     def __str__(self) -> str:
         """Return the place as a reader calls it, such as ``bridge 2 (flow table)``."""
         whole = not self.sides or self.sides == SIDES[self.kind]
-        return self.element if whole else f"{self.element} ({' or '.join(self.sides)})"
+        return f"{self.kind} {self.index}" + ("" if whole else f" ({' or '.join(self.sides)})")
 
 
 @dataclass(frozen=True)
 class Loss:
     """What became of packets between two counters."""
 
-    places: tuple[Place, ...]
-    """Where that is; several where the counters between them are missing."""
+    place: Place
     packets: int
     """Counted before it and not behind it; negative where more were counted behind it."""
-
-    def __str__(self) -> str:
-        """Return the place, or both ends of where it must be."""
-        if len(self.places) == 1:
-            return str(self.places[0])
-        return f"between {self.places[0].element} and {self.places[-1].element}"
 
 
 @dataclass(frozen=True)
@@ -91,9 +78,8 @@ class Account:
 
     @property
     def unaccounted(self) -> int:
-        """Packets for which the counters name no single place, or name one too many."""
-        wide = sum(loss.packets for loss in self.losses if len(loss.places) > 1 and loss.packets > 0)
-        return wide - sum(loss.packets for loss in self.contradictions)
+        """By how many packets the counters contradict each other: so many of those lost have no place, or two."""
+        return -sum(loss.packets for loss in self.contradictions)
 
     @property
     def deadliest(self) -> Loss | None:
@@ -106,12 +92,11 @@ class Account:
         if not self.lost and not self.contradictions:
             return f"all {self.sent:,} packets arrived"
         parts = [
-            f"lost {'' if len(loss.places) > 1 else 'at '}{loss}: {loss.packets:,}"
+            f"lost at {loss.place}: {loss.packets:,}"
             for loss in sorted(self.losses, key=lambda loss: -loss.packets)
             if loss.packets > 0
         ]
-        parts += [f"{-loss.packets:,} more behind {loss} than before it" for loss in self.contradictions]
-        parts += [f"unaccounted for: {self.unaccounted:,}"] if self.unaccounted else []
+        parts += [f"{-loss.packets:,} more behind {loss.place} than before it" for loss in self.contradictions]
         parts += [
             f"{packets:,} more counted as dropped by the flow table of {bridge}, which had left it before"
             for bridge, packets in self.credited.items()
@@ -128,47 +113,42 @@ def account(sent: int, received: int, hops: Sequence[Hop], middleboxes: Sequence
         hops: the bridges' counts in the order of the chain.
         middleboxes: the middleboxes' own counts, one between each two bridges.
     """
-    losses, crossed, last = [], list[Place](), sent
+    losses, last = [], sent
     credited = {f"bridge {index}": packets for index, hop in enumerate(hops) if (packets := _credited(hop))}
     for place, behind in _counters(received, hops, middleboxes):
-        crossed.append(place)
-        if behind is not None:
-            losses.append(Loss(_merged(crossed), last - behind))
-            crossed, last = [], behind
+        losses.append(Loss(place, last - behind))
+        last = behind
     return Account(sent, received, tuple(losses), credited)
 
 
 def _counters(
     received: int, hops: Sequence[Hop], middleboxes: Sequence[MiddleboxCounts]
-) -> Iterator[tuple[Place, int | None]]:
-    """Yield each place along the chain with the counter behind it, None where there is none."""
+) -> Iterator[tuple[Place, int]]:
+    """Yield each place along the chain with the counter behind it."""
     for index, hop in enumerate(hops):
         if index == 0:
             yield Place("link", 0), hop.entered_packets
         else:
             own = middleboxes[index - 1]
-            counts = (own.taken_packets, own.given_packets, hop.entered_packets)
-            for side, count in zip(SIDES["middlebox"], counts, strict=True):
-                yield Place("middlebox", index, (side,)), count
+            yield from _within("middlebox", index, own.taken_packets, own.given_packets, hop.entered_packets)
         forwarded = None if hop.forwarded_packets is None else hop.forwarded_packets + _credited(hop)
-        counts = (hop.taken_packets, forwarded, hop.left_packets)
-        for side, count in zip(SIDES["bridge"], counts, strict=True):
-            yield Place("bridge", index, (side,)), count
+        yield from _within("bridge", index, hop.taken_packets, forwarded, hop.left_packets)
     yield Place("link", 1), received
+
+
+def _within(kind: str, index: int, *counters: int | None) -> Iterator[tuple[Place, int]]:
+    """Yield the places of one element with the counter behind each; without a counter sides become one place."""
+    sides: tuple[str, ...] = ()
+    for side, counter in zip(SIDES[kind], counters, strict=True):
+        sides += (side,)
+        if counter is not None:
+            yield Place(kind, index, sides), counter
+            sides = ()
 
 
 def _credited(hop: Hop) -> int:
     """Return how many packets a bridge's flows were credited with that had left by another one before."""
     if hop.taken_packets is None or hop.forwarded_packets is None:
         return 0
-    return (
-        hop.left_packets - hop.forwarded_packets if hop.forwarded_packets < hop.left_packets <= hop.taken_packets else 0
-    )
-
-
-def _merged(places: Sequence[Place]) -> tuple[Place, ...]:
-    """Return neighbouring places with the sides of one element put together."""
-    return tuple(
-        Place(kind, index, tuple(side for place in group for side in place.sides))
-        for (kind, index), group in groupby(places, key=lambda place: (place.kind, place.index))
-    )
+    left_before = hop.left_packets - hop.forwarded_packets
+    return left_before if left_before > 0 and hop.left_packets <= hop.taken_packets else 0

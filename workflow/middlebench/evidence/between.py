@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from middlebench.chain import Bridge, ChainPlan
 from middlebench.convergence import Reading
-from middlebench.evidence.usage import of_traffic, process_between, processors_between
+from middlebench.evidence.usage import machine_between, of_traffic, process_between, processors_between
 from middlebench.generators.base import Traffic
 from middlebench.middleboxes.base import MiddleboxReading
 from middlebench.record import Hop, MiddleboxCounts, Usage
@@ -75,11 +75,13 @@ def usage_between(
     else:
         server = tuple(of_traffic(each, traffic.traffic_s) for each in server)
     switch = process_between("switch", before.switch.daemon, after.switch.daemon)
-    middleboxes = (
-        process_between(name, before.middleboxes[name].usage, after.middleboxes[name].usage)
-        for name in (each.name for each in plan.middleboxes)
-        if name in before.middleboxes and name in after.middleboxes
-    )
+    readings = [
+        (each.name, before.middleboxes[each.name].usage, after.middleboxes[each.name].usage)
+        for each in plan.middleboxes
+        if each.name in before.middleboxes and each.name in after.middleboxes
+    ]
+    middleboxes = (process_between(*each) for each in readings)
+    machines = (machine_between(then, now) for _, then, now in readings)
     return Usage(
         traffic_s=round(traffic.traffic_s, 6),
         test_computer=tuple(each for each in traffic.processors if not test_cpus or each.cpu in test_cpus),
@@ -87,6 +89,7 @@ def usage_between(
         generator=(traffic.usage,) if traffic.usage else (),
         switch=(switch,) if switch else (),
         middleboxes=tuple(each for each in middleboxes if each),
+        machine=next(filter(None, machines), None),
     )
 
 

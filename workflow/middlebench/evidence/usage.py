@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from middlebench.hosts import usage_agent
-from middlebench.record import ProcessorUsage, ProcessUsage
+from middlebench.record import MachineUsage, ProcessorUsage, ProcessUsage
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,18 @@ class ProcessorTimes:
 
 
 @dataclass(frozen=True)
+class MachineTimes:
+    """What a hypervisor has given to its domains since the machine started."""
+
+    processors: int
+    """How many the machine has."""
+    used_s: float
+    """Processor seconds of all domains that there are now, the server's own system (Xen's dom0) among them."""
+    moment_s: float
+    """When that was read, in seconds on a clock that only ever grows."""
+
+
+@dataclass(frozen=True)
 class ProcessTimes:
     """What one process has used since it started."""
 
@@ -37,6 +49,10 @@ class ProcessTimes:
     """Processor seconds of each of its threads, by thread id."""
     context_switches: int | None
     """How often its threads gave up or lost the processor; None where that is not known."""
+    polls: bool = False
+    """Whether it takes a processor all the time, work or not."""
+    machine: MachineTimes | None = None
+    """Whose processors it runs on, where a hypervisor gives it time beside the server's own system."""
 
 
 def agent_text(agent: ModuleType) -> str:
@@ -74,9 +90,14 @@ def parse_processors(
     return {cpu: times for cpu, times in found.items() if not cpus or cpu in cpus}
 
 
-def parse_process(answer: Mapping[str, Any] | None) -> ProcessTimes | None:
-    """Return what ``usage_agent.process_usage`` has answered; None where there was no such process."""
-    return None if answer is None else ProcessTimes(dict(answer["threads_s"]), int(answer["switches"]))
+def parse_process(answer: Mapping[str, Any] | None, *, polls: bool = False) -> ProcessTimes | None:
+    """Return what ``usage_agent.process_usage`` has answered; None where there was no such process.
+
+    Args:
+        answer: what it answered.
+        polls: whether the process takes a processor all the time, work or not.
+    """
+    return None if answer is None else ProcessTimes(dict(answer["threads_s"]), int(answer["switches"]), polls)
 
 
 def processors_between(
@@ -118,6 +139,19 @@ def process_between(name: str, before: ProcessTimes | None, after: ProcessTimes 
         cpu_s=round(sum(used), 6),
         busiest_thread_s=round(max(used, default=0.0), 6),
         context_switches=None if None in switches else int(switches[0] or 0) - int(switches[1] or 0),
+        polls=after.polls,
+    )
+
+
+def machine_between(before: ProcessTimes | None, after: ProcessTimes | None) -> MachineUsage | None:
+    """Return what a hypervisor gave to all domains between two readings of one; None where there is none."""
+    then, now = (times.machine if times else None for times in (before, after))
+    if then is None or now is None or now.moment_s <= then.moment_s:
+        return None
+    return MachineUsage(
+        processors=now.processors,
+        busy_s=round(max(0.0, now.used_s - then.used_s), 6),
+        elapsed_s=round(now.moment_s - then.moment_s, 6),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -81,6 +81,9 @@ class ClickosOptions(BaseOptions):
 
 class ClickosImage:
     """The ClickOS middlebox; see :class:`middlebench.middleboxes.xen_images.Image`."""
+
+    polls: ClassVar = True
+    """``FromDevice`` reschedules itself whether or not it has met a frame."""
 
     def __init__(self, options: ClickosOptions) -> None:
         self._options = options

@@ -112,6 +112,8 @@ class KernelOptions(BaseOptions):
     """QEMU's network device."""
     arguments: tuple[str, ...] = ()
     """Further words for QEMU's command line, such as `[-cpu, max]`."""
+    polls: bool = False
+    """Whether it polls its devices, and so takes a whole processor, work or not."""
 
 
 class Options(MiddleboxOptions):
@@ -210,9 +212,10 @@ class QemuMiddleboxes:
 
     def read(self) -> dict[str, MiddleboxReading]:
         """Return each machine's identity, its process's use of the processors, and our unikernel's own counters."""
-        own = self._options.image == "unikernel"
-        answer = self._ask({"verb": "read_all", "counts": own, "limit_s": STATUS_SECONDS})["read"]
-        return {name: machine_reading(said) for name, said in answer.items()}
+        image = self._options.image
+        request = {"verb": "read_all", "counts": image == "unikernel", "limit_s": STATUS_SECONDS}
+        polls = image != "unikernel" and image.polls
+        return {name: machine_reading(said, polls=polls) for name, said in self._ask(request)["read"].items()}
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:
@@ -354,12 +357,12 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[s
     return words
 
 
-def machine_reading(said: Mapping[str, Any]) -> MiddleboxReading:
+def machine_reading(said: Mapping[str, Any], *, polls: bool) -> MiddleboxReading:
     """Return what the agent read of one machine; port 0 of our unikernel is its ingress, port 1 its egress."""
     ports = said["counted"]["ports"] if said["counted"] else None
     return MiddleboxReading(
         identity=said["identity"],
-        usage=parse_process(said["usage"]),
+        usage=parse_process(said["usage"], polls=polls),
         taken_packets=ports[0]["rx"] if ports else None,
         given_packets=ports[1]["tx"] if ports else None,
     )

@@ -22,7 +22,7 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.chain import ChainPlan, Middlebox
 from middlebench.errors import HostError, MiddleboxError, last_lines
-from middlebench.evidence.usage import ProcessTimes
+from middlebench.evidence.usage import MachineTimes, ProcessTimes
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.middleboxes import xen_watch_agent
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
@@ -104,6 +104,9 @@ exit $status
 Answers the list, the keys, and the console where there is one.
 """
 
+READ = "cat /proc/uptime && xl info nr_cpus && exec xl list -v"
+"""Answers the time, how many processors the machine has, and the list."""
+
 DESTROY = """
 for domain; do
     xl destroy "$domain" || echo "failed: $domain"
@@ -177,17 +180,28 @@ class XenMiddleboxes:
         """Return each domain's identity, its processor seconds as ``xl list`` has them, and a Click router's count.
 
         ClickOS counts what it takes in but not what it gives out, other guests count nothing for us; Xen does not
-        tell how often a domain lost its processor.
+        tell how often a domain lost its processor. Dom0 is a domain like them: the machine's processors serve all.
         """
+        doing = f"reading what domains on {self._host.name} used"
+        result = self._read("sh", "-c", READ, f"{LABEL}-read")
+        if result.status != 0:
+            raise self._explained(doing, result)
+        try:
+            uptime, processors, listed = result.stdout.split("\n", 2)
+            domains = parse_list(listed)
+            used_s = sum(domain.cpu_s for domain in domains)
+            machine = MachineTimes(int(processors), used_s, moment_s=float(uptime.split()[0]))
+        except ValueError as error:
+            raise _not_understood(doing, error) from error
         readings = {}
-        for domain in self._ours():
-            if domain.ended:
+        for domain in domains:
+            if domain.ended or not domain.name.startswith(PREFIX):
                 continue
             taken = None
             if isinstance(self._image, ClickosImage) and self._image.starter == "cosmos":
                 with contextlib.suppress(MiddleboxError):  # it does not say: so be it
                     taken = self._image.counts(self._host, domain)[0]
-            usage = ProcessTimes({"vcpu": domain.cpu_s}, context_switches=None)
+            usage = ProcessTimes({"vcpu": domain.cpu_s}, None, self._image.polls, machine)
             readings[domain.name] = MiddleboxReading(f"domain {domain.id}, {domain.uuid}", usage, taken)
         return readings
 
@@ -328,7 +342,7 @@ class XenMiddleboxes:
             domain = next((each for each in parse_list(listed) if each.name == name), None)
             return Sight(domain=domain, keys=parse_keys(keys), console=console if has_console else None)
         except ValueError as error:
-            raise MiddleboxError(doing, str(error), "is this a version of Xen that is not known here?") from error
+            raise _not_understood(doing, error) from error
 
     def _read(self, *argv: str) -> CommandResult:
         for _ in range(READ_TRIES):
@@ -345,7 +359,7 @@ class XenMiddleboxes:
         try:
             return parse_list(result.stdout)
         except ValueError as error:
-            raise MiddleboxError(doing, str(error), "is this a version of Xen that is not known here?") from error
+            raise _not_understood(doing, error) from error
 
     def _ours(self) -> list[Domain]:
         return [domain for domain in self._list() if domain.name.startswith(PREFIX)]
@@ -390,6 +404,10 @@ class XenMiddleboxes:
             said = last_lines(sight.console or "", CONSOLE_LINES)
             happened += f"\n  end of its console:\n{said}" if said else "\n  its console is empty"
         return MiddleboxError(doing, happened, advice)
+
+
+def _not_understood(doing: str, error: ValueError) -> MiddleboxError:
+    return MiddleboxError(doing, str(error), "is this a version of Xen that is not known here?")
 
 
 def _consoles(name: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
@@ -17,6 +17,9 @@ LINUX_FOLDER = "/usr/lib/mbench/linux"
 
 class Image(Protocol):
     """A kind of guest."""
+
+    polls: ClassVar[bool]
+    """Whether it polls its interfaces, and so takes a whole processor, work or not."""
 
     @property
     def watches_keys(self) -> bool:
@@ -69,6 +72,7 @@ class LinuxOptions(BaseOptions):
 class LinuxImage:
     """The Linux middlebox; see :class:`Image`. It forwards as soon as it has booted."""
 
+    polls: ClassVar = False
     FAILED = "middlebox: failed: "
     PANIC = "Kernel panic"
 

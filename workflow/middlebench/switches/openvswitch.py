@@ -40,6 +40,8 @@ Settle = Literal["revalidator/purge", "revalidator/wait"]
 """How a flow's count becomes exact: `purge` has the daemon take down what its datapath has cached, with the counts, at
 once (5 ms; the next frame of each bridge has its flow looked up again); `wait` waits for the next time that the daemon
 does its rounds (up to 0.5 s), and touches nothing."""
+POLLED_TYPES = ("afxdp",)
+"""Types of ports whose frames a thread of the daemon's waits for by polling (a PMD thread)."""
 HIDDEN_TABLE = "table_id=254"
 """The daemon's internal table, which every bridge has."""
 
@@ -130,7 +132,7 @@ class OpenVSwitch:
             bridges={bridge["name"]: bridge_counters(bridge) for bridge in answer["bridges"]},
             processors=(begin, end),
             machine=answer["machine"],
-            daemon=parse_process(answer["usage"]),
+            daemon=parse_process(answer["usage"], polls=self._port_type in POLLED_TYPES),
         )
 
     def counters(self) -> dict[str, PortCounters]:
