@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("claims", "figures", "tables", "comparison", "controls", "deployment", "limits")
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig5", "heatmap", "throughput_by_size")
-TABLES = ("table1", "table2")
+TABLES = ("table1", "table1_intervals", "table2", "table2_intervals")
 COMPARISONS = ("comparison_published", "comparison_published_by_length", "comparison_published_by_size")
 PROMISED = {
     "claims": {f"tables/claims.{suffix}" for suffix in ("csv", "md", "tex")},

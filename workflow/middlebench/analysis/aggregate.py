@@ -64,7 +64,7 @@ UNSTABLE_MARK, DRIFT_MARK = "?", "~"
 """Stand after the value of a cell that is unstable, and of one beside which the instrument drifted."""
 MARKS = {
     UNSTABLE_MARK: "unstable: standard deviation of 10 % of the mean or more, or a value 50 % or more from it (pyperf)",
-    DRIFT_MARK: "drift: a control next to it in time is out of the band around the median of its kind",
+    DRIFT_MARK: "drift: a control next to a repetition in time is out of the band around the median of its kind",
 }
 
 PAPER_SIZE = 800
@@ -110,6 +110,12 @@ def doubts(summary: pd.DataFrame) -> pd.Series[str]:
 def named(values: pd.Series[str]) -> str:
     """Return the distinct names among values, joined (" / ") when there are several."""
     return " / ".join(sorted(set(values)))
+
+
+def repetitions_of(summary: pd.DataFrame) -> str:
+    """Return how often each cell of a summary was measured, or from how often to how often; empty without cells."""
+    counts = sorted({int(count) for count in summary["repetitions"]})
+    return " to ".join(str(count) for count in dict.fromkeys((*counts[:1], *counts[-1:])))
 
 
 def nearest_size(summary: pd.DataFrame, wanted: int = PAPER_SIZE) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from middlebench.analysis.aggregate import summarise
+from middlebench.analysis.intervals import with_margin
 from middlebench.analysis.provenance import cell_anchor, deployment_anchor, pair_anchor
 from middlebench.record import Deployment
 
@@ -118,7 +119,8 @@ def _anchor(mean: dict[Any, Any]) -> str:
 
 
 def _with_margin(mean: dict[Any, Any], name: str) -> str:
-    """Return a mean, and half the width of its interval where it is known, to the same decimal."""
-    decimals = 1 if mean[name] >= DECIMAL_FROM else 2
-    margin = mean[f"{name}_high"] - mean[name]
-    return f"{mean[name]:.{decimals}f}" + (f" ± {margin:.{decimals}f}" if pd.notna(margin) else "")
+    """Return a mean, and half the width of its interval where it is known."""
+    half = mean[f"{name}_high"] - mean[name]
+    return (
+        with_margin(mean[name], half) if pd.notna(half) else f"{mean[name]:.{1 if mean[name] >= DECIMAL_FROM else 2}f}"
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, log10
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ EXTREME_LIMIT = 0.50
 
 STABLE, UNSTABLE, UNKNOWN = "stable", "unstable", ""
 """What is said of a cell; nothing of one that was measured once."""
+
+
+MOST_DECIMALS = 4
+"""Digits after the point that a reader is shown at most."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,15 @@ def interval_of(values: Sequence[float]) -> Interval | None:
         return None
     mean, half = float(known.mean()), float(half_width(known.std(ddof=1), len(known)))
     return Interval(mean - half, mean + half)
+
+
+def with_margin(mean: float, half: float) -> str:
+    """Return a mean and half the width of its interval for a reader.
+
+    That in two significant digits, and the mean to the same decimal: further digits would say nothing.
+    """
+    decimals = min(max(1 - floor(log10(half)), 0), MOST_DECIMALS) if half > 0 else 1
+    return f"{mean:.{decimals}f} ± {half:.{decimals}f}"
 
 
 def stability(mean: ArrayLike, deviation: ArrayLike, lowest: ArrayLike, highest: ArrayLike) -> NDArray[Any]:

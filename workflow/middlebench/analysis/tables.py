@@ -2,6 +2,7 @@
 
 The CSV has the column names of the transcribed tables in ``data/paper``, so that measured and
 published tables can be compared by any tool; the other forms have headings for readers.
+What every table of the report is made of, :class:`Table`, and its forms are here as well.
 """
 
 from __future__ import annotations
@@ -9,19 +10,35 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from middlebench.analysis import searches
-from middlebench.analysis.aggregate import grid, named, summarise
+from middlebench.analysis.aggregate import grid, named, repetitions_of, summarise
+from middlebench.analysis.intervals import with_margin
 from middlebench.analysis.provenance import cell_address, cell_addresses, own_name
+from middlebench.published import TESTBED as PUBLISHED
 from middlebench.system.atomic import write_text
 
 DECIMALS = 2
 """Digits after the point, as in the paper."""
+
+SINGLE = {
+    "generated_kpps": ("offered_kpps", "Generated packet rate [kpkt/s]"),
+    "generated_mbps": ("offered_mbps", "Generated throughput [Mb/s]"),
+    "generated_raw_mbps": ("offered_raw_mbps", "Generated raw throughput [Mb/s]"),
+    "received_kpps": ("received_kpps", "Received packet rate [kpkt/s]"),
+    "received_mbps": ("received_mbps", "Received throughput [Mb/s]"),
+}
+"""The columns of Table I: what each is called in the measurements, and by the paper."""
+
+SIZE_HEADING = "Packet size [B]"
+
+PAGE_REM = 60
+"""Width of a printed line in the report's own unit, of which a column of text takes its share."""
 
 LATEX_SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"})
 
@@ -33,7 +50,7 @@ class Table:
     frame: pd.DataFrame
     """The values, under machine-readable column names."""
     headings: Mapping[str, str]
-    """What a reader sees above each column."""
+    """What a reader sees above each column; those without one are in the CSV only."""
     caption: str
     """One sentence: what is shown, of which testbed."""
     widths: Mapping[str, float] = field(default_factory=dict)
@@ -42,41 +59,51 @@ class Table:
     """Columns whose values lead to where they come from in the report: one address a row, empty for none."""
     anchors: Sequence[str] = ()
     """Names under which the report's links find the rows."""
+    decimals: Mapping[str, int] = field(default_factory=dict)
+    """Digits after the point of the columns for which those of the paper are not right."""
+    margins: Mapping[str, str] = field(default_factory=dict)
+    """Columns of means, and the column of half the width of each one's interval, which readers see behind it.
 
-    def cells(self) -> list[list[str]]:
-        """Return every value as text: integers plain, other numbers rounded, missing ones empty."""
-        return [[_text(value) for value in row] for row in self.frame.itertuples(index=False)]
+    Where that is missing they see the value alone, in the digits of the paper.
+    """
+
+    @property
+    def shown(self) -> list[str]:
+        """The columns that a reader sees, in order."""
+        return [name for name in self.frame.columns if name in self.headings]
 
     def titles(self) -> list[str]:
         """Return the headings in the order of the columns."""
-        return [self.headings[name] for name in self.frame.columns]
+        return [self.headings[name] for name in self.shown]
+
+    def cells(self) -> list[list[str]]:
+        """Return every value of the CSV as text: integers plain, other numbers rounded, missing ones empty."""
+        return _rows(self._column(name) for name in self.frame.columns)
+
+    def rows(self) -> list[list[str]]:
+        """Return what a reader sees as text: as in the CSV, and each mean with its interval."""
+        return _rows(self._with_margin(name) if name in self.margins else self._column(name) for name in self.shown)
+
+    def _column(self, name: str) -> list[str]:
+        return [_text(value, self.decimals.get(name, DECIMALS)) for value in self.frame[name].tolist()]
+
+    def _with_margin(self, name: str) -> list[str]:
+        pairs = zip(self.frame[name].tolist(), self.frame[self.margins[name]].tolist(), strict=True)
+        return [with_margin(mean, half) if pd.notna(half) else _text(mean, DECIMALS) for mean, half in pairs]
 
 
 def table1(measurements: pd.DataFrame) -> Table:
     """Return the paper's Table I: rates and throughputs with one middlebox, by frame size."""
     summary = summarise(measurements)
     single = summary[summary["n"] == 1]
-    frame = pd.DataFrame(
-        {
-            "frame_bytes": single["frame_bytes"],
-            "generated_kpps": single["offered_kpps"],
-            "generated_mbps": single["offered_mbps"],
-            "generated_raw_mbps": single["offered_raw_mbps"],
-            "received_kpps": single["received_kpps"],
-            "received_mbps": single["received_mbps"],
-        }
+    columns = {name: single[source] for name, (source, _) in SINGLE.items()}
+    headings = {"frame_bytes": SIZE_HEADING} | {name: heading for name, (_, heading) in SINGLE.items()}
+    return Table(
+        pd.DataFrame({"frame_bytes": single["frame_bytes"], **columns}).reset_index(drop=True),
+        headings,
+        f"Performance of single virtual middlebox{origin_of(measurements)}{_mean(summary)}",
+        addresses=dict.fromkeys(SINGLE, cell_addresses(single, own_name(summary))),
     )
-    headings = {
-        "frame_bytes": "Packet size [B]",
-        "generated_kpps": "Generated packet rate [kpkt/s]",
-        "generated_mbps": "Generated throughput [Mb/s]",
-        "generated_raw_mbps": "Generated raw throughput [Mb/s]",
-        "received_kpps": "Received packet rate [kpkt/s]",
-        "received_mbps": "Received throughput [Mb/s]",
-    }
-    caption = f"Performance of single virtual middlebox{_origin(summary)}{_goal(measurements)}"
-    addresses = dict.fromkeys(list(headings)[1:], cell_addresses(single, own_name(summary)))
-    return Table(frame.reset_index(drop=True), headings, caption, addresses=addresses)
 
 
 def table2(measurements: pd.DataFrame) -> Table:
@@ -85,9 +112,9 @@ def table2(measurements: pd.DataFrame) -> Table:
     throughput = grid(summary, "received_mbps")
     lengths = [int(n) for n in throughput.columns]
     frame = throughput.set_axis([f"n{n}" for n in lengths], axis="columns").reset_index()
-    headings = {"frame_bytes": "Packet size [B]"} | {f"n{n}": f"n = {n}" for n in lengths}
+    headings = {"frame_bytes": SIZE_HEADING} | {f"n{n}": f"n = {n}" for n in lengths}
     caption = (
-        f"Throughput of multiple virtual middleboxes [Mb/s]{_origin(summary)}{_goal(measurements)}; "
+        f"Throughput of multiple virtual middleboxes [Mb/s]{origin_of(measurements)}{_mean(summary)}; "
         "n: number of middleboxes in the chain"
     )
     own = own_name(summary)
@@ -115,19 +142,17 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """Return the table as a Markdown pipe table, its caption above."""
-    rule = [":---" if name in table.widths else "---:" for name in table.frame.columns]
-    cells = [[cell.replace("|", r"\|") for cell in row] for row in table.cells()]
+    rule = [":---" if name in table.widths else "---:" for name in table.shown]
+    cells = [[cell.replace("|", r"\|") for cell in row] for row in table.rows()]
     body = "".join(f"| {' | '.join(row)} |\n" for row in [table.titles(), rule, *cells])
     return f"**{table.caption}**\n\n{body}"
 
 
 def to_latex(table: Table) -> str:
     """Return the table as a LaTeX ``table`` that needs no package."""
-    head, *body = [
-        " & ".join(cell.translate(LATEX_SPECIAL) for cell in row) for row in [table.titles(), *table.cells()]
-    ]
+    head, *body = [" & ".join(cell.translate(LATEX_SPECIAL) for cell in row) for row in [table.titles(), *table.rows()]]
     columns = "".join(
-        rf"p{{{table.widths[name]:g}\linewidth}}" if name in table.widths else "r" for name in table.frame.columns
+        rf"p{{{table.widths[name]:g}\linewidth}}" if name in table.widths else "r" for name in table.shown
     )
     lines = [
         r"\begin{table}",
@@ -147,20 +172,30 @@ def to_latex(table: Table) -> str:
 
 def to_html(table: Table) -> str:
     """Return the table as HTML, its caption inside."""
-    looks = [' class="words"' if name in table.widths else "" for name in table.frame.columns]
+    looks = [' class="words"' if name in table.widths else "" for name in table.shown]
+    rooms = [
+        f' style="min-width: {table.widths[name] * PAGE_REM:g}rem"' if name in table.widths else ""
+        for name in table.shown
+    ]
     head = "".join(
-        f'<th scope="col"{look}>{html.escape(title)}</th>' for look, title in zip(looks, table.titles(), strict=True)
+        f'<th scope="col"{look}{room}>{_html_text(title)}</th>'
+        for look, room, title in zip(looks, rooms, table.titles(), strict=True)
     )
     nowhere = [""] * len(table.frame)
-    addresses = [table.addresses.get(name, nowhere) for name in table.frame.columns]
-    rows = zip(table.anchors or nowhere, table.cells(), zip(*addresses, strict=True), strict=True)
+    addresses = [table.addresses.get(name, nowhere) for name in table.shown]
+    rows = zip(table.anchors or nowhere, table.rows(), zip(*addresses, strict=True), strict=True)
     body = "".join(
         f"<tr{_named(anchor)}>{''.join(map(_html_cell, looks, cells, leads))}</tr>\n" for anchor, cells, leads in rows
     )
     return (
-        f'<table class="numbers">\n<caption>{html.escape(table.caption)}</caption>\n'
+        f'<table class="numbers">\n<caption>{_html_text(table.caption)}</caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
     )
+
+
+def to_folded_html(table: Table, summary: str) -> str:
+    """Return the table as HTML that opens with a click on a summary."""
+    return f'<details><summary>{html.escape(summary)}</summary><div class="scroll">{to_html(table)}</div></details>'
 
 
 def _named(anchor: str) -> str:
@@ -168,7 +203,7 @@ def _named(anchor: str) -> str:
 
 
 def _html_cell(look: str, text: str, address: str) -> str:
-    shown = html.escape(text)
+    shown = _html_text(text)
     return (
         f'<td{look}><a href="{html.escape(address)}">{shown}</a></td>'
         if address and text
@@ -176,24 +211,34 @@ def _html_cell(look: str, text: str, address: str) -> str:
     )
 
 
-def _goal(measurements: pd.DataFrame) -> str:
-    """Return what the load was searched for, if it was."""
-    note = searches.note_of(measurements)
-    return f", {note}" if note else ""
+def _html_text(text: str) -> str:
+    """Return text for HTML; no line ends between a number and what belongs to it."""
+    return html.escape(text).replace(" %", "&nbsp;%").replace(" ± ", "&nbsp;±&nbsp;")
 
 
-def _origin(summary: pd.DataFrame) -> str:
-    """Return what the values are of: testbed, middlebox, and how many repetitions were averaged."""
-    if summary.empty:
+def origin_of(measurements: pd.DataFrame) -> str:
+    """Return what the values of a table are of, for its caption: testbed, middlebox, and what load was searched for."""
+    if measurements.empty:
         return ", no cell measured"
-    repetitions = int(summary["repetitions"].max())
-    mean = f", mean of {repetitions} repetitions" if repetitions > 1 else ""
-    return f", testbed {named(summary['testbed'])} ({named(summary['middlebox'])}){mean}"
+    testbed, middlebox = named(measurements["testbed"]), named(measurements["middlebox"])
+    place = "as published" if testbed == PUBLISHED else f"testbed {testbed}"
+    goal = searches.note_of(measurements)
+    return f", {place} ({middlebox}){f', {goal}' if goal else ''}"
 
 
-def _text(value: object) -> str:
+def _mean(summary: pd.DataFrame) -> str:
+    """Return over how many repetitions values are means, if they are."""
+    several = (summary["repetitions"] > 1).any()
+    return f", mean of {repetitions_of(summary)} repetitions" if several else ""
+
+
+def _rows(columns: Iterable[list[str]]) -> list[list[str]]:
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _text(value: object, decimals: int) -> str:
     if isinstance(value, str):
         return value
     if pd.isna(value):  # type: ignore[call-overload]
         return ""
-    return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
+    return f"{value:.{decimals}f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,93 @@
+"""The paper's two tables once more, each value with its 95 % interval and the number of its repetitions."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from middlebench.analysis.aggregate import grid, repetitions_of, summarise
+from middlebench.analysis.intervals import half_width
+from middlebench.analysis.provenance import cell_address, cell_addresses, own_name
+from middlebench.analysis.tables import SINGLE, SIZE_HEADING, Table, origin_of
+from middlebench.published import TESTBED as PUBLISHED
+
+DECIMALS = 4
+"""Digits after the point in the CSV, which is read by programs."""
+
+HALF = "half the width of its 95 % interval (Student's t)"
+
+
+def table1_intervals(measurements: pd.DataFrame) -> Table:
+    """Return Table I with intervals: rates and throughputs with one middlebox, by frame size."""
+    single = measurements[measurements["n"] == 1]
+    cells = single.groupby("frame_bytes")
+    columns: dict[str, pd.Series] = {"repetitions": cells.size()}
+    margins = {}
+    for name, (source, _) in SINGLE.items():
+        quantity, unit = name.rsplit("_", 1)
+        margins[name] = f"{quantity}_half_width_{unit}"
+        values = cells[source]
+        columns[name] = values.mean()
+        columns[margins[name]] = pd.Series(half_width(values.std(), values.count()), columns[name].index)
+    headings = {
+        "frame_bytes": SIZE_HEADING,
+        "repetitions": "Repetitions",
+        **{name: heading for name, (_, heading) in SINGLE.items()},
+    }
+    caption = f"Performance of single virtual middlebox{origin_of(measurements)}: {intervals_of(single)}"
+    summary = summarise(single)
+    addresses = dict.fromkeys(SINGLE, cell_addresses(summary, own_name(summary)))
+    return _table(pd.DataFrame(columns).reset_index(), headings, caption, addresses, margins)
+
+
+def table2_intervals(measurements: pd.DataFrame) -> Table:
+    """Return Table II with intervals: received throughput by frame size and chain length.
+
+    How often each cell was measured is in the CSV, and in the caption.
+    """
+    summary = summarise(measurements)
+    summary["half_width"] = summary["received_mbps_high"] - summary["received_mbps"]
+    means, halves, counts = (grid(summary, name) for name in ("received_mbps", "half_width", "repetitions"))
+    counts = counts.astype("Int64")  # whole even where a cell is missing
+    lengths = [int(n) for n in means.columns]
+    columns: dict[str, pd.Series] = {}
+    for n in lengths:
+        columns |= {f"n{n}_mbps": means[n], f"n{n}_half_width_mbps": halves[n], f"n{n}_repetitions": counts[n]}
+    frame = pd.DataFrame(columns, index=means.index).reset_index()
+    headings = {"frame_bytes": SIZE_HEADING} | {f"n{n}_mbps": f"n = {n}" for n in lengths}
+    caption = (
+        f"Throughput of multiple virtual middleboxes [Mb/s]{origin_of(measurements)}: {intervals_of(measurements)}; "
+        "n: number of middleboxes in the chain"
+    )
+    own = own_name(summary)
+    addresses = {f"n{n}_mbps": [cell_address(own, own, n, int(size)) for size in means.index] for n in lengths}
+    return _table(frame, headings, caption, addresses, {f"n{n}_mbps": f"n{n}_half_width_mbps" for n in lengths})
+
+
+def intervals_of(measurements: pd.DataFrame) -> str:
+    """Return in words what intervals these cells have, and of how many repetitions; or that they have none."""
+    summary = summarise(measurements)
+    if summary.empty:
+        return "no interval, for there is no such cell"
+    if set(summary["testbed"]) == {PUBLISHED}:
+        return "no interval, for the paper gives one value of each cell"
+    counts = set(summary["repetitions"])
+    if counts == {1}:
+        return "no interval, for each cell was measured once"
+    once = "; a value without one was measured once" if 1 in counts else ""
+    return f"mean ± {HALF}, {repetitions_of(summary)} repetitions of each cell{once}"
+
+
+def any_known(measurements: pd.DataFrame) -> bool:
+    """Return whether the interval of any cell is known."""
+    return bool((summarise(measurements)["repetitions"] > 1).any())
+
+
+def _table(
+    frame: pd.DataFrame,
+    headings: dict[str, str],
+    caption: str,
+    addresses: dict[str, list[str]],
+    margins: dict[str, str],
+) -> Table:
+    rounded = dict.fromkeys([*margins, *margins.values()], DECIMALS)
+    return Table(frame, headings, caption, addresses=addresses, decimals=rounded, margins=margins)
