@@ -4,6 +4,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from middlebench.run.plan import Ahead
 from middlebench.run.progress import Cells, describe_record, duration
 
 RECORD = {
@@ -34,16 +35,36 @@ def test_duration_never_has_sixty_of_a_unit(seconds):
 
 
 def test_time_left_is_unknown_before_the_first_cell():
-    assert Cells(total=10).left_s is None
+    assert Cells(Ahead(10)).left_s is None
 
 
 @pytest.mark.parametrize(("done", "left_s"), [(1, 90), (5, 10), (10, 0)])
 def test_time_left_follows_the_pace_so_far(monkeypatch, done, left_s):
-    cells = Cells(total=10, started=1000.0)
-    for _ in range(done):
-        cells.finish_one()
+    cells = Cells(Ahead(10), done, started=1000.0)
     monkeypatch.setattr(time, "monotonic", lambda: 1010.0)
     assert cells.left_s == left_s
+
+
+@given(
+    cells=st.integers(1, 200),
+    done=st.data(),
+    sets=st.integers(1, 9),
+    closing=st.integers(0, 2),
+    weight=st.floats(0, 20),
+)
+def test_time_left_counts_the_controls_that_are_to_come(cells, done, sets, closing, weight):
+    """At a second a cell: one set before the first cell, the others spread evenly, the closing ones at the end."""
+    cells_done = done.draw(st.integers(1, cells))
+    sets_done = 1 + (sets - 1) * cells_done / cells
+    passed = cells_done + weight * sets_done
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: 1000.0 + passed)
+        left_s = Cells(Ahead(cells, sets, closing, weight), cells_done, started=1000.0).left_s
+    assert passed + left_s == pytest.approx(cells + weight * (sets + closing))
+
+
+def test_time_left_is_never_negative_when_more_cells_come_than_the_plan_knew():
+    assert Cells(Ahead(2), done=3).left_s == 0
 
 
 def test_finished_cell_is_described_by_its_rates(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.run.order import CellName
-from middlebench.run.plan import MOST_REASONS, NEW, Finished, Job, Past, plan_run
+from middlebench.run.plan import MOST_REASONS, NEW, Ahead, Finished, Job, Past, PastControls, Wanted, plan_run
 from middlebench.words import changes, duration
 from sweeps import ENVIRONMENT, environment
 
@@ -23,11 +23,19 @@ def past(environment=ENVIRONMENT, seconds=None, **changed):
     return Past(environment, SETTINGS | changed, seconds)
 
 
-def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, remeasures=False):
+def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, controls=None, **wanted):
     """Return the plan of one testbed of which these cells are finished, and the whole."""
-    finished = Finished({CellName(*name): value for name, value in dict(cells).items()}, deployment_s or {})
-    plan = plan_run(jobs, {"made": finished}, {"made": present}, SETTINGS, remeasures=remeasures)
+    named = {CellName(*name): value for name, value in dict(cells).items()}
+    finished = Finished(named, deployment_s or {}, controls)
+    plan = plan_run(jobs, {"made": finished}, {"made": present}, Wanted(SETTINGS, **wanted))
     return plan.testbeds[0], plan.text
+
+
+def job(rule, *, runs=True):
+    return Job(rule=rule, wildcards={"testbed": "made"}, outputs=(f"{rule}.made",), runs=runs)
+
+
+TABLE = job("aggregate")
 
 
 def params(*values):
@@ -91,6 +99,106 @@ def test_cells_of_another_environment_are_kept_by_themselves_or_measured_again()
     )
     assert again.reasons.keys() == {"other environment: middlebox server: kernel 6.2 → 6.1"}
     assert not again.mixes
+
+
+TWICE = [cell(rep=1, runs=False), cell(rep=2, runs=False)]
+
+
+def elsewhere(*repetitions, **changed):
+    return {(1, 800, k): past(NEWER, **changed) for k in repetitions}
+
+
+def test_extra_repetitions_that_are_yet_to_be_given_away_would_mix_environments():
+    give = [*TWICE, job("allocate"), TABLE]
+    to_come, text = planned(give, elsewhere(1, 2), repetitions=2, extra_repetitions=3)
+    assert (to_come.cells, to_come.extra, to_come.mixes) == (0, 3, True)
+    assert "3  more at the most: extra repetitions" in text
+    there, text = planned(give, elsewhere(1, 2, 3, 4, 5), repetitions=2, extra_repetitions=3)
+    assert (there.extra, there.mixes) == (0, False)
+    assert "more at the most" not in text
+    given, _ = planned([*TWICE, job("allocate", runs=False), TABLE], elsewhere(1, 2), extra_repetitions=3)
+    assert not given.mixes
+
+
+def test_extra_repetitions_of_another_environment_or_other_settings_come_again():
+    give = [*TWICE, job("allocate"), TABLE]
+    asked = {"repetitions": 2, "extra_repetitions": 3}
+    finished = {(1, 800, 1): past(), (1, 800, 2): past(), **elsewhere(3, 4)}
+    assert planned(give, finished, **asked)[0].extra == 1
+    assert planned(give, finished, **asked)[0].mixes
+    assert planned(give, finished, **asked, remeasures=True)[0].extra == 3
+    assert planned(give, elsewhere(1, 2) | elsewhere(3, 4, window_s=5.0), **asked)[0].extra == 3
+
+
+def test_cell_that_is_asked_for_by_name_would_stand_beside_all_that_is_there():
+    finished = elsewhere(1, 2)
+    by_name, text = planned([cell(rep=3)], finished)
+    assert by_name.mixes
+    assert by_name.kept_of_others.total() == 2
+    assert "1 of 3 cells to measure, 2 kept" in text
+    assert not planned([cell(rep=3)], elsewhere(1, 2, window_s=5.0))[0].mixes, "no table holds both"
+    assert not planned([cell(rep=1), cell(rep=2)], finished)[0].mixes, "nothing of the other environment is left"
+
+
+def test_finished_cells_that_the_config_does_not_ask_for_are_in_no_table_and_told():
+    plan, text = planned([cell(rep=3), TABLE], elsewhere(1, 2))
+    assert (plan.mixes, plan.kept, plan.left_out) == (False, 0, 2)
+    assert "2  finished that the config does not ask for" in text
+
+
+def test_controls_are_counted_with_the_time_they_take():
+    every = [cell(n, priority=-n) for n in range(1, 6)]
+    wanted = {"controls_every": 2, "control_sizes": 3}
+    known = {
+        "controls": PastControls(kinds=2, traffic_s=8.0, seconds=10.0),
+        "deployment_s": dict.fromkeys(range(9), 0.0),
+    }
+    finished = {(9, 800, 1): past(seconds=3.0)}
+    plan, text = planned([*every, job("close")], finished, **known, **wanted)
+    assert plan.control_sets == 3 + 1
+    assert plan.control_set_s == 2 * 3 * 2.0 + 2.0
+    assert plan.seconds == 5 * 3.0 + 4 * 14.0
+    assert "controls: 4 sets, 56 s of the time" in text
+    assert "all in all about 1 min 11 s" in text
+    assert planned(every, finished, **known, **wanted)[0].control_sets == 3
+    assert planned([cell(runs=False), job("close")], finished, **known, **wanted)[0].control_sets == 1
+    assert planned(every, finished, **known)[0].control_sets == 0
+
+
+@given(cells=st.integers(1, 60), every=st.integers(1, 60))
+def test_there_is_a_set_of_controls_before_the_first_cell_and_after_every_so_many(cells, every):
+    plan, _ = planned([cell(n) for n in range(cells)], controls_every=every)
+    due, since = 0, every
+    for _ in range(cells):
+        due, since = (due + 1, 0) if since >= every else (due, since)
+        since += 1
+    assert plan.control_sets == due
+
+
+def test_first_run_is_said_to_take_its_traffic_at_least():
+    plan, text = planned([cell(1), cell(2), job("close")], controls_every=48)
+    assert plan.seconds == 2 * 2.0 + 2 * 2.0, "cells, and a bridge alone before and after them"
+    assert "2 of 2 cells to measure, 0 kept; at least 8 s" in text
+    assert "all in all at least 8 s; not all of it was ever timed here" in text
+
+
+def test_overhead_of_a_throughput_search_is_no_overhead_of_anything_else():
+    searched = {(1, 800, 1): past(seconds=60.0, search={"precision": 0.1})}
+    plan, text = planned([cell(2)], searched, deployment_s={2: 1.0})
+    assert plan.cell_s == 2.0
+    assert "at least 3 s" in text
+    finished = Finished({CellName(1, 800, 1): past(seconds=3.0)}, {2: 1.0})
+    searching = Wanted(SETTINGS | {"search": {"precision": 0.1}})
+    assert "at least 4 s" in plan_run([cell(2)], {"made": finished}, {"made": ENVIRONMENT}, searching).text
+
+
+def test_those_who_show_the_time_left_are_told_of_cells_and_controls():
+    jobs = [*(cell(n) for n in range(3)), job("close"), job("allocate"), TABLE]
+    wanted = Wanted(SETTINGS, extra_repetitions=2, controls_every=4)
+    assert plan_run(jobs, {}, {}, wanted).ahead == Ahead(
+        cells=5, control_sets=2, closing_sets=1, set_in_cells=pytest.approx(1.0)
+    )
+    assert plan_run([cell(runs=False)], {}, {}, wanted).ahead == Ahead(cells=0)
 
 
 def test_nothing_is_said_of_an_environment_that_nobody_can_see():

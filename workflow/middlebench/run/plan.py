@@ -19,6 +19,7 @@ from middlebench.run.order import CellName
 from middlebench.words import changes, duration, plural
 
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"
+ALLOCATE_RULE, CLOSE_RULE, TABLE_RULE = "allocate", "close", "aggregate"
 NAMED_CELLS = 2
 """As many cells are named one by one."""
 MOST_REASONS = 8
@@ -69,18 +70,70 @@ class Past:
 
 
 @dataclass(frozen=True)
+class PastControls:
+    """What the last whole set of controls says."""
+
+    kinds: int
+    """Kinds of control that the testbed has."""
+    traffic_s: float
+    """Seconds of warm-up and window of all its trials."""
+    seconds: float | None = None
+    """How long it took; None where nobody knows."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the config asks for, as far as a plan depends on it."""
+
+    settings: Mapping[str, Any]
+    """How cells are measured now."""
+    repetitions: int = 1
+    """How often each cell is measured."""
+    extra_repetitions: int = 0
+    """How many more are given to the cells of a testbed that are known least."""
+    controls_every: int | None = None
+    """How many cells are measured between controls; None without controls."""
+    control_sizes: int = 1
+    """How many frame sizes the controls have."""
+    remeasures: bool = False
+    """Whether cells of other environments are measured again."""
+
+    @property
+    def traffic_s(self) -> float:
+        """Seconds of warm-up and window of one trial."""
+        return Past(None, self.settings).traffic_s
+
+    @property
+    def searches(self) -> bool:
+        """Whether a cell is a throughput search, of many trials."""
+        return self.settings.get("search") is not None
+
+
+@dataclass(frozen=True)
 class TestbedPlan:
     """What a run does on one testbed."""
 
     testbed: str
     reasons: Mapping[str, Sequence[CellName]]
     """Why cells are measured, and which for each reason."""
+    extra: int
+    """Extra repetitions at the most that are measured besides: to which cells they go is not known yet."""
     kept: int
     """Finished cells of the present environment."""
     kept_of_others: Counter[str]
     """Finished cells of other environments that are not measured again, by what has changed since."""
+    left_out: int
+    """Finished cells that the config does not ask for: they are on disk, and in no table."""
     chains: tuple[int, ...]
     """Length of each chain to be deployed, in order."""
+    control_sets: int
+    """Sets of controls that are measured, the closing one among them."""
+    closes: bool
+    """Whether there is a closing one."""
+    cell_s: float
+    """How long a cell takes, as far as the past tells."""
+    control_set_s: float
+    """How long a set of controls takes, as far as the past tells."""
     seconds: float
     """How long all of it takes, as far as the past tells."""
     certain: bool
@@ -88,13 +141,32 @@ class TestbedPlan:
 
     @property
     def cells(self) -> int:
-        """How many cells are measured."""
+        """How many cells are measured that are known by now."""
         return sum(map(len, self.reasons.values()))
+
+    @property
+    def to_come(self) -> int:
+        """How many cells are measured at the most, extra repetitions included."""
+        return self.cells + self.extra
 
     @property
     def mixes(self) -> bool:
         """Whether cells of this environment would come beside finished ones of others."""
-        return bool(self.cells and self.kept_of_others)
+        return bool(self.to_come and self.kept_of_others)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What a run measures, in numbers."""
+
+    cells: int
+    """Cells at the most."""
+    control_sets: int = 0
+    """Sets of controls before and between them."""
+    closing_sets: int = 0
+    """Sets of controls after the last cell of a testbed."""
+    set_in_cells: float = 0.0
+    """How many cells take as long as one set of controls."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +180,16 @@ class RunPlan:
     certain: bool = True
 
     @property
+    def ahead(self) -> Ahead:
+        """What the run measures, for those who show how far it is."""
+        cells = sum(plan.to_come for plan in self.testbeds)
+        sets = sum(plan.control_sets for plan in self.testbeds)
+        cell_s = sum(plan.to_come * plan.cell_s for plan in self.testbeds) / max(1, cells)
+        set_s = sum(plan.control_sets * plan.control_set_s for plan in self.testbeds) / max(1, sets)
+        closing = sum(plan.closes for plan in self.testbeds)
+        return Ahead(cells, sets - closing, closing, set_s / cell_s if cell_s else 0.0)
+
+    @property
     def text(self) -> str:
         """The plan for people, a screen at the most."""
         lines = ["What this run does:"]
@@ -117,9 +199,10 @@ class RunPlan:
             jobs = ", ".join(f"{rule} × {count}" if count > 1 else rule for rule, count in self.other_jobs.items())
             lines.append(f"  then: {jobs}")
         seconds = sum(plan.seconds for plan in self.testbeds) + self.other_seconds
-        if any(plan.cells for plan in self.testbeds) or self.other_jobs:
+        if any(plan.cells or plan.control_sets for plan in self.testbeds) or self.other_jobs:
             certain = self.certain and all(plan.certain for plan in self.testbeds)
-            lines.append(f"  all in all {_about(seconds, certain)}")
+            untimed = "" if certain else "; not all of it was ever timed here"
+            lines.append(f"  all in all {_about(seconds, certain)}{untimed}")
         else:
             lines.append("  nothing")
         return "\n".join(lines)
@@ -133,15 +216,12 @@ class Finished:
     """What finished cells say."""
     deployment_s: Mapping[int, float] = field(default_factory=dict)
     """Seconds that a deployment took, by chain length."""
+    controls: PastControls | None = None
+    """The last set of controls that ended a run; None where there is none."""
 
 
 def plan_run(
-    jobs: Sequence[Job],
-    finished: Mapping[str, Finished],
-    present: Mapping[str, Environment | None],
-    settings: Mapping[str, Any],
-    *,
-    remeasures: bool,
+    jobs: Sequence[Job], finished: Mapping[str, Finished], present: Mapping[str, Environment | None], wanted: Wanted
 ) -> RunPlan:
     """Return what a run does.
 
@@ -149,8 +229,7 @@ def plan_run(
         jobs: all jobs of the workflow's plan, those too that need not run.
         finished: what is on disk, by testbed.
         present: the environment as it is now, by testbed; None where nothing is known.
-        settings: how cells are measured now.
-        remeasures: whether cells of other environments are measured again.
+        wanted: what the config asks for.
     """
     of_testbeds = [job for job in jobs if job.rule in (CELL_RULE, DEPLOY_RULE)]
     names = dict.fromkeys(job.wildcards["testbed"] for job in sorted(of_testbeds, key=lambda job: -job.priority))
@@ -158,14 +237,15 @@ def plan_run(
     testbeds = tuple(
         _plan_testbed(
             name,
-            [job for job in of_testbeds if job.wildcards["testbed"] == name],
+            [job for job in jobs if job.wildcards.get("testbed") == name],
             finished.get(name, Finished()),
-            _Judge(present.get(name), remeasures, producers),
-            settings,
+            _Judge(present.get(name), wanted.remeasures, producers),
+            wanted,
         )
         for name in names
     )
-    others = [job for job in jobs if job.runs and job.rule not in (CELL_RULE, DEPLOY_RULE) and job.outputs]
+    of_plans = (CELL_RULE, DEPLOY_RULE, CLOSE_RULE)
+    others = [job for job in jobs if job.runs and job.rule not in of_plans and job.outputs]
     known = [_seconds(job, jobs) for job in others]
     return RunPlan(
         testbeds=testbeds,
@@ -211,49 +291,91 @@ class _Judge:
         return self._root(above) if above else path
 
 
-def _plan_testbed(
-    name: str, jobs: Sequence[Job], finished: Finished, judge: _Judge, settings: Mapping[str, Any]
-) -> TestbedPlan:
-    cells = [(job, _cell(job)) for job in jobs if job.rule == CELL_RULE]
-    pasts = {cell: finished.cells.get(cell) for _, cell in cells}
-    measured = sorted(((job, cell) for job, cell in cells if job.runs), key=lambda each: -each[0].priority)
-    kept = [past for job, cell in cells if not job.runs and (past := pasts[cell])]
-    since = [judge.changed_since(past) for past in kept]
-    chains = tuple(n for n, _ in groupby(cell[0] for _, cell in measured))
+def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: _Judge, wanted: Wanted) -> TestbedPlan:
+    cells = {_cell(job): job for job in jobs if job.rule == CELL_RULE}
+    measured = sorted((cell for cell, job in cells.items() if job.runs), key=lambda cell: -cells[cell].priority)
+    running = {job.rule for job in jobs if job.runs}
+    allocates, tables = ALLOCATE_RULE in running, any(job.rule == TABLE_RULE for job in jobs)
+    beside = _beside(cells, finished, wanted, allocates=allocates, tables=tables)
+    kept = beside.keys() - set(measured)
+    since = [judge.changed_since(past) for cell, past in beside.items() if cell in kept]
+    extra_there = [past for cell, past in beside.items() if cell.repetition > wanted.repetitions and cell not in cells]
+    extra_kept = sum(not (wanted.remeasures and judge.changed_since(past)) for past in extra_there)
+    extra = max(0, wanted.extra_repetitions - extra_kept) if allocates else 0
+    chains = tuple(n for n, _ in groupby(cell.n for cell in measured))
     if not chains:
         chains = tuple(int(job.wildcards["n"]) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
-    cell_s, certain = _seconds_a_cell(finished.cells.values(), settings)
+    to_come = len(measured) + extra
+    closes = wanted.controls_every is not None and CLOSE_RULE in running
+    sets = (-(-to_come // wanted.controls_every) if wanted.controls_every else 0) + closes  # one before the first cell
+    cell_s, cell_certain = _seconds_a_cell(finished.cells.values(), wanted)
+    set_s, set_certain = _seconds_a_control_set(finished.controls, wanted)
     deploy_s = [_deploy_seconds(n, finished.deployment_s) for n in chains]
     reasons: dict[str, list[CellName]] = {}
-    for job, cell in measured:
-        reasons.setdefault(judge.reason(job, pasts[cell]), []).append(cell)
+    for cell in measured:
+        reasons.setdefault(judge.reason(cells[cell], finished.cells.get(cell)), []).append(cell)
     return TestbedPlan(
         testbed=name,
         reasons=reasons,
+        extra=extra,
         kept=since.count(""),
         kept_of_others=Counter(text for text in since if text),
+        left_out=len(finished.cells.keys() - beside.keys() - cells.keys()) if tables else 0,
         chains=chains,
-        seconds=cell_s * len(measured) + sum(each for each in deploy_s if each is not None),
-        certain=(certain or not measured) and None not in deploy_s,
+        control_sets=sets,
+        closes=closes,
+        cell_s=cell_s,
+        control_set_s=set_s,
+        seconds=cell_s * to_come + set_s * sets + sum(each for each in deploy_s if each is not None),
+        certain=(cell_certain or not to_come) and (set_certain or not sets) and None not in deploy_s,
     )
+
+
+def _beside(
+    cells: Iterable[CellName], finished: Finished, wanted: Wanted, *, allocates: bool, tables: bool
+) -> dict[CellName, Past]:
+    """Return the finished cells that stand in one table with those of the plan.
+
+    The plan has no others, unless extra repetitions are yet to be given away: those that are there may be
+    taken in. A plan that makes no table was asked for cells by name: all that is there of the present settings
+    stands beside them.
+    """
+    asked, points = set(cells), {(cell.n, cell.frame_bytes) for cell in cells}
+
+    def stands(cell: CellName, past: Past) -> bool:
+        if cell in asked:
+            return True
+        taken_in = allocates and cell.repetition > wanted.repetitions and (cell.n, cell.frame_bytes) in points
+        return (taken_in or not tables) and past.settings == wanted.settings
+
+    return {cell: past for cell, past in finished.cells.items() if stands(cell, past)}
 
 
 def _cell(job: Job) -> CellName:
     return CellName(int(job.wildcards["n"]), int(job.wildcards["size"]), int(job.wildcards["rep"]))
 
 
-def _seconds_a_cell(pasts: Iterable[Past], settings: Mapping[str, Any]) -> tuple[float, bool]:
+def _seconds_a_cell(pasts: Iterable[Past], wanted: Wanted) -> tuple[float, bool]:
     """Return how long a cell takes, and whether that is known: as cells of these settings took, or by the overhead.
 
-    The median, so that a cell which had to deploy its chain, or waited for another run, does not count.
+    The median, so that a cell which had to deploy its chain, or waited for another run, does not count. The
+    overhead of a throughput search, which is nearly all of it, tells nothing of other settings.
     """
     took = [(past.seconds, past) for past in pasts if past.seconds is not None]
-    if alike := [seconds for seconds, past in took if past.settings == settings]:
+    if alike := [seconds for seconds, past in took if past.settings == wanted.settings]:
         return median(alike), True
-    traffic_s = Past(None, settings).traffic_s
-    if took:
-        return traffic_s + max(0.0, median(seconds - past.traffic_s for seconds, past in took)), True
-    return traffic_s, False
+    overheads = [seconds - past.traffic_s for seconds, past in took if past.settings.get("search") is None]
+    if overheads:
+        return wanted.traffic_s + max(0.0, median(overheads)), not wanted.searches
+    return wanted.traffic_s, False
+
+
+def _seconds_a_control_set(past: PastControls | None, wanted: Wanted) -> tuple[float, bool]:
+    """Return how long a set of controls takes, and whether that is known: by the overhead of the last one."""
+    traffic_s = (past.kinds if past else 1) * wanted.control_sizes * wanted.traffic_s
+    if past is None or past.seconds is None:
+        return traffic_s, False
+    return traffic_s + max(0.0, past.seconds - past.traffic_s), True
 
 
 def _deploy_seconds(n: int, known: Mapping[int, float]) -> float | None:
@@ -300,9 +422,18 @@ def _kind(written: str) -> tuple[str, Mapping[str, Any]]:
 def _lines(plan: TestbedPlan) -> list[str]:
     kept = plan.kept + sum(plan.kept_of_others.values())
     head = f"  {plan.testbed}: {plan.cells} of {plural(plan.cells + kept, 'cell')} to measure, {kept} kept"
-    lines = [head + (f"; {_about(plan.seconds, plan.certain)}" if plan.cells else "")]
+    lines = [head + (f"; {_about(plan.seconds, plan.certain)}" if plan.to_come else "")]
     lines += _counted({_named(reason, cells): len(cells) for reason, cells in plan.reasons.items()})
+    if plan.extra:
+        lines.append(f"    {plan.extra:>6}  more at the most: extra repetitions where the mean is known least")
     lines += _counted({f"kept of another environment: {text}": n for text, n in plan.kept_of_others.items()})
+    if plan.left_out:
+        lines.append(f"    {plan.left_out:>6}  finished that the config does not ask for: on disk, and in no table")
+    if plan.control_sets:
+        lines.append(
+            f"    controls: {plural(plan.control_sets, 'set')}, "
+            f"{duration(plan.control_sets * plan.control_set_s)} of the time"
+        )
     if plan.chains:
         distinct = sorted(set(plan.chains))
         times = "" if len(distinct) == len(plan.chains) else f", {len(plan.chains)} times in all"

@@ -19,10 +19,12 @@ from snakemake.io import IOFile
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.config import Study
+from middlebench.controls.log import Control, ControlSet
 from middlebench.environment import Environment, recall
 from middlebench.errors import ConfigError, RecordError
+from middlebench.record import read
 from middlebench.run.order import CellName
-from middlebench.run.plan import CELL_RULE, Finished, Job, Past, RunPlan, TestbedPlan, plan_run
+from middlebench.run.plan import CELL_RULE, Finished, Job, Past, PastControls, RunPlan, TestbedPlan, Wanted, plan_run
 from middlebench.words import duration, plural
 
 if TYPE_CHECKING:
@@ -49,13 +51,14 @@ class Preflight(logging.Filter):
         self._told = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every message pass; the first that tells of the plan gets the attribute ``preflight``."""
+        """Let every message pass; the first that tells of the plan gets the attributes ``preflight`` and ``ahead``."""
         if not self._told and (
             getattr(record, "event", None) == LogEvent.RUN_INFO or record.msg == NOTHING_TO_BE_DONE_MSG
         ):
             self._told = True
             try:
-                record.preflight = self.plan().text
+                plan = self.plan()
+                record.preflight, record.ahead = plan.text, plan.ahead
             except Exception as error:  # a summary must never end a run
                 record.preflight = f"no summary of this run can be given ({type(error).__name__}: {error})"
         return True
@@ -70,13 +73,7 @@ class Preflight(logging.Filter):
         testbeds = {job.wildcards["testbed"] for job in jobs if job.rule == CELL_RULE}
         results = Path(self._study.results_folder)
         finished = {name: read_finished(results / name, self._seconds) for name in testbeds}
-        return plan_run(
-            jobs,
-            finished,
-            self._present,
-            self._study.settings.model_dump(mode="json"),
-            remeasures=self._study.other_environment == "remeasure",
-        )
+        return plan_run(jobs, finished, self._present, wanted_of(self._study))
 
     def _seconds(self, output: str) -> float | None:
         """Return how long the job that made a file took, as Snakemake noted it."""
@@ -95,20 +92,36 @@ class Preflight(logging.Filter):
             return
         for plan in self.plan().testbeds:
             if plan.mixes:
-                raise _undecided(plan, self._study)
+                raise undecided(plan, self._study)
 
 
-def _undecided(plan: TestbedPlan, study: Study) -> ConfigError:
+def wanted_of(study: Study) -> Wanted:
+    """Return what a study asks for, as far as a plan depends on it."""
+    controls = None if study.controls == "none" else study.controls
+    return Wanted(
+        settings=study.settings.model_dump(mode="json"),
+        repetitions=study.repetitions,
+        extra_repetitions=study.extra_repetitions,
+        controls_every=controls.every if controls else None,
+        control_sizes=len(controls.frame_sizes) if controls else 0,
+        remeasures=study.other_environment == "remeasure",
+    )
+
+
+def undecided(plan: TestbedPlan, study: Study) -> ConfigError:
+    """Return the error that says why a testbed's cells would be mixed, and what there is to choose from."""
     changed = "; ".join(plan.kept_of_others)
     others = sum(plan.kept_of_others.values())
-    again = others * plan.seconds / plan.cells
+    cells = plural(plan.cells, "cell") if plan.cells else f"up to {plural(plan.extra, 'extra repetition')}"
     return ConfigError(
-        f"measuring {plural(plan.cells, 'cell')} on {plan.testbed}",
+        f"measuring {cells} on {plan.testbed}",
         f"{plural(others, 'finished cell')} would stand beside them that another environment was measured in "
         f"(since then: {changed})",
-        f"`--config other_environment=remeasure` measures those {others} again, in some {duration(again)}, and keeps "
-        f"their records in {study.results_folder}/{plan.testbed}/superseded; `other_environment=reuse` keeps them as "
-        "they are, and every figure says that environments are mixed; or set the environment back",
+        "`other_environment` decides. `stop`, as now: set the environment back, and run again. "
+        "`--config other_environment=remeasure`: such cells are measured again wherever they are asked for, and their "
+        f"records kept in {study.results_folder}/{plan.testbed}/superseded (all {others} take some "
+        f"{duration(others * plan.cell_s)}). `--config other_environment=reuse`: they stay as they are, and every "
+        "figure says that environments are mixed",
     )
 
 
@@ -153,7 +166,21 @@ def read_finished(results: Path, seconds: Callable[[str], float | None] = lambda
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             values = json.loads(path.read_bytes())
             deployment_s[int(values["plan"]["length"])] = seconds(str(path)) or float(values["total_s"])
-    return Finished(cells, deployment_s)
+    return Finished(cells, deployment_s, _past_controls(results / "controls", seconds))
+
+
+def _past_controls(folder: Path, seconds: Callable[[str], float | None]) -> PastControls | None:
+    """Return what is on disk of the controls that ended the last run; None where it cannot be read."""
+    closing = folder / "closing.json"
+    try:
+        controls = [read(Control, folder / name) for name in read(ControlSet, closing).controls]
+    except RecordError:
+        return None
+    return PastControls(
+        kinds=len({control.kind for control in controls}),
+        traffic_s=sum(control.settings.warm_up_s + control.settings.window_s for control in controls),
+        seconds=seconds(str(closing)),
+    )
 
 
 def _recalled(identity: str, results: Path) -> Environment | None:

@@ -19,9 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from middlebench.run.plan import CELL_RULE, Ahead
 from middlebench.words import duration
 
-CELL_RULE = "measure"
 STEPS_TOLD = 10
 """How many lines a run takes where nobody watches."""
 SILENT_EVENTS = {
@@ -59,9 +59,14 @@ LOG_HINT = "Complete log"
 class Cells:
     """How far the sweep is, and how long it still takes."""
 
-    total: int = 0
+    ahead: Ahead
     done: int = 0
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        """Cells that the run measures at the most."""
+        return self.ahead.cells
 
     def finish_one(self) -> None:
         """Count a cell that is done."""
@@ -69,10 +74,18 @@ class Cells:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left at the mean pace so far, deployments included; None before the first cell."""
+        """Seconds left at the mean pace so far, deployments and controls included; None before the first cell.
+
+        The first set of controls comes before the first cell, the others are taken to be spread evenly; those
+        that close a testbed come after the last.
+        """
         if not self.done:
             return None
-        return (time.monotonic() - self.started) / self.done * (self.total - self.done)
+        sets, cells_left = self.ahead.control_sets, max(0, self.total - self.done)
+        sets_left = max(0, sets - 1) * cells_left / max(1, self.total)
+        work_done = self.done + (sets - sets_left) * self.ahead.set_in_cells
+        work_left = cells_left + (sets_left + self.ahead.closing_sets) * self.ahead.set_in_cells
+        return (time.monotonic() - self.started) / work_done * work_left
 
 
 def describe_record(path: Path) -> str:
@@ -94,7 +107,7 @@ class LogHandler(LogHandlerBase):
         """Set the display up; it appears with the first cell."""
         self._console = Console(stderr=True, highlight=False)
         self._jobs: dict[int, dict[str, Any]] = {}
-        self._cells = Cells()
+        self._cells = Cells(Ahead(cells=0))
         self._steps_told = 0
         self._display: Progress | None = None
         self._task = TaskID(0)
@@ -141,7 +154,8 @@ class LogHandler(LogHandlerBase):
                 return
             values = record.__dict__
             if event == LogEvent.RUN_INFO:
-                self._cells = Cells(total=int((values.get("stats") or {}).get(CELL_RULE, 0)))
+                cells = int((values.get("stats") or {}).get(CELL_RULE, 0))
+                self._cells = Cells(values.get("ahead", Ahead(cells)))
             elif event == LogEvent.JOB_INFO:
                 self._begin(values)
             elif event == LogEvent.JOB_FINISHED:
@@ -178,7 +192,7 @@ class LogHandler(LogHandlerBase):
         if self._console.is_terminal:
             self._show("")
         elif self._cells.done * STEPS_TOLD // max(1, self._cells.total) > self._steps_told:
-            self._steps_told = self._cells.done * STEPS_TOLD // self._cells.total
+            self._steps_told = self._cells.done * STEPS_TOLD // max(1, self._cells.total)
             self._say(
                 "; ".join(filter(None, (f"{self._cells.done} of {self._cells.total} cells", self._last, self._left())))
             )

@@ -1,0 +1,83 @@
+"""What a run is told before it begins, from what is on disk and from the config."""
+
+import pytest
+from middlebench.config import Study
+from middlebench.controls.log import ControlLog, ControlSet
+from middlebench.record import write
+from middlebench.run.order import CellName
+from middlebench.run.plan import Finished, Job, Past, PastControls, Wanted, plan_run
+from middlebench.run.preflight import read_finished, undecided, wanted_of
+from sweeps import ENVIRONMENT, control, environment, record, write_results
+
+STUDY = Study(
+    testbeds=("made",),
+    chain_lengths=(1,),
+    frame_sizes=(800,),
+    repetitions=2,
+    extra_repetitions=5,
+    effort="quick",
+    efforts={"quick": {"window_s": 1, "warm_up_s": 1}},
+)
+
+
+def refusal(*, asked_for=(), extra=0):
+    """What is said when cells are to be measured beside two that another environment was measured in."""
+    there = {CellName(1, 800, k): Past(environment(kernel="6.2"), wanted_of(STUDY).settings, 3.0) for k in (1, 2)}
+    jobs = [
+        Job("measure", {"testbed": "made", "n": str(n), "size": str(size), "rep": str(k)}, ("a record",), runs=runs)
+        for (n, size, k), runs in {**dict.fromkeys(there, False), **dict.fromkeys(asked_for, True)}.items()
+    ]
+    jobs += [Job("allocate", {"testbed": "made"}, ("extra.json",), runs=True)] * bool(extra)
+    wanted = Wanted(wanted_of(STUDY).settings, repetitions=2, extra_repetitions=extra)
+    (plan,) = plan_run(jobs, {"made": Finished(there)}, {"made": ENVIRONMENT}, wanted).testbeds
+    assert plan.mixes
+    return str(undecided(plan, STUDY))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"asked_for": [(1, 800, 3)]}, "measuring 1 cell on made"),
+        ({"extra": 5}, "measuring up to 5 extra repetitions on made"),
+    ],
+)
+def test_refusal_says_what_changed_and_the_three_choices(said, told):
+    text = refusal(**said)
+    assert told in text
+    assert "2 finished cells would stand beside them" in text
+    assert "middlebox server: kernel 6.2 → 6.1" in text
+    for choice in ("`stop`", "other_environment=remeasure`", "other_environment=reuse`"):
+        assert choice in text
+    assert "all 2 take some 6 s" in text
+
+
+def test_config_says_what_a_plan_depends_on():
+    assert wanted_of(STUDY) == Wanted(
+        settings=STUDY.settings.model_dump(mode="json"),
+        repetitions=2,
+        extra_repetitions=5,
+        controls_every=48,
+        control_sizes=1,
+        remeasures=False,
+    )
+    changed = STUDY.model_copy(update={"controls": "none", "other_environment": "remeasure"})
+    assert wanted_of(changed).controls_every is None
+    assert wanted_of(changed).remeasures
+
+
+def test_cells_deployments_and_the_last_whole_set_of_controls_are_found_on_disk(tmp_path):
+    write_results(tmp_path, cells=[record(repetition=k) for k in (1, 2)])
+    results = tmp_path / "made"
+    assert read_finished(results).controls is None
+    log = ControlLog(results)
+    names = tuple(log.add(control(kind)) for kind in ("direct", "bridge"))
+    write(ControlSet(controls=names), results / "controls" / "closing.json")
+    found = read_finished(results, lambda path: 7.0 if path.endswith("closing.json") else None)
+    assert found.cells.keys() == {(1, 800, 1), (1, 800, 2)}
+    assert found.deployment_s == {1: 0.75}
+    assert found.controls == PastControls(kinds=2, traffic_s=pytest.approx(2 * 0.6), seconds=7.0)
+
+
+def test_set_of_controls_that_cannot_be_read_is_not_known(tmp_path):
+    write(ControlSet(controls=("gone.json",)), tmp_path / "controls" / "closing.json")
+    assert read_finished(tmp_path).controls is None
