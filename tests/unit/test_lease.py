@@ -14,7 +14,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from middlebench.run.lease import lease
-with lease(Path(sys.argv[1]), "a long sweep"):
+with lease(Path(sys.argv[1]), "a long sweep", takes_s=float(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -28,10 +28,10 @@ with lease(Path(sys.argv[1]), "one cell"):
 
 
 @contextmanager
-def another_holder(path) -> Iterator[subprocess.Popen[str]]:
+def another_holder(path, takes_s: float = 0) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the lease until its standard input ends."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(path), str(takes_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout.readline() == "held\n"
         yield process
@@ -79,6 +79,23 @@ def test_waiting_ends_with_an_error_when_the_holder_stays(tmp_path):
         lease(path, "a second run", wait_s=0.01),
     ):
         pytest.fail("two had the lease")
+
+
+def test_holder_is_waited_for_as_long_as_it_said_that_it_may_take(tmp_path):
+    path = tmp_path / "lease"
+    with another_holder(path, takes_s=3600) as holder:
+
+        def tell(_: str) -> None:
+            holder.stdin.close()  # which ends the holder, when a wait of a nanosecond is long over
+
+        with lease(path, "a second run", wait_s=1e-9, tell=tell):
+            assert holder.wait() == 0
+
+
+def test_run_that_does_not_wait_leaves_at_once_however_long_the_holder_may_take(tmp_path):
+    path = tmp_path / "lease"
+    with another_holder(path, takes_s=3600), pytest.raises(LeaseError, match="a long sweep"):
+        demand_free(path)
 
 
 def test_lease_is_free_when_its_holder_ended(tmp_path):

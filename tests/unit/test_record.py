@@ -163,3 +163,10 @@ def test_counts_are_whole_numbers_from_zero(key, value):
     record.Counts.model_validate(counts)
     with pytest.raises(ValidationError, match=key):
         record.Counts.model_validate(counts | {key: value})
+
+
+def test_longest_time_of_a_cells_traffic_follows_from_its_settings():
+    plain = record.Settings(window_s=60, warm_up_s=5, sample_s=1, offered_load="maximum")
+    assert plain.longest_s == 65
+    parameters = record.SearchParameters(longest_s=7200, final_trial_s=60, duration_sum_s=60)
+    assert plain.model_copy(update={"offered_load": "ndr", "search": parameters}).longest_s == 7325

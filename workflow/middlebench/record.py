@@ -59,6 +59,15 @@ class Settings(Options):
     search: SearchParameters | None = None
     """How the search goes on; None without one."""
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds that the traffic of a cell may take at the most.
+
+        A search goes on to the end of the trial in which its time is over.
+        """
+        search_s = self.search.longest_s + self.search.final_trial_s if self.search else 0.0
+        return search_s + self.warm_up_s + self.window_s
+
 
 class Components(Options):
     """What took part, in the drivers' own words."""

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from middlebench.sites.base import Site
     from middlebench.testbed import Testbed
 
-TRIAL_LEASE_SECONDS = 1500.0
-"""How long a job waits for a job of a killed run that still ends its trial, or its search of up to 20 minutes."""
+JOB_SECONDS = 1500.0
+"""What a job may take beside its traffic: deploying a long chain most of all. A job of a killed run still ends its
+trial or its search, and so the next run's first job waits for it: this long, and as much longer as it may take."""
 
 
 def add(verbs: Verbs) -> None:
@@ -97,7 +98,7 @@ def _provision(arguments: argparse.Namespace) -> None:
 
     options = config.load_testbed(arguments.testbed, arguments.testbed_folder)
     site, purpose = site_of(arguments.testbed, options), f"provisioning {arguments.testbed}"
-    with lease(site.trial_lease, purpose, wait_s=TRIAL_LEASE_SECONDS, tell=tell):
+    with lease(site.trial_lease, purpose, wait_s=JOB_SECONDS, takes_s=JOB_SECONDS, tell=tell):
         found, environment = provision(arguments.testbed, options, tell)
         keep(environment, arguments.output.parent)
         record.write(found, arguments.output)
@@ -118,7 +119,8 @@ def _measure(arguments: argparse.Namespace) -> None:
     from middlebench.trial import measure
 
     settings = record.Settings.model_validate(json.loads(arguments.settings))
-    with _standing(arguments, f"measuring n={arguments.chain_length}, {arguments.frame_size} B") as stand:
+    traffic_s = settings.longest_s + _longest_controls_s(arguments.controls, settings)
+    with _standing(arguments, f"measuring n={arguments.chain_length}, {arguments.frame_size} B", traffic_s) as stand:
         if arguments.controls != NONE:
             _measure_controls(stand, arguments.controls, settings, only_if_due=True)
         cell = record.Cell(
@@ -140,8 +142,19 @@ def _control(arguments: argparse.Namespace) -> None:
     from middlebench import record
 
     settings = record.Settings.model_validate_json(arguments.settings)
-    with _standing(arguments, "measuring controls") as stand:
+    with _standing(arguments, "measuring controls", _longest_controls_s(arguments.controls, settings)) as stand:
         _measure_controls(stand, arguments.controls, settings, arguments.output)
+
+
+def _longest_controls_s(controls: str, settings: Settings) -> float:
+    """Return the most seconds that the traffic of controls takes."""
+    from middlebench import config
+    from middlebench.controls.log import KINDS
+
+    if controls == NONE:
+        return 0.0
+    sizes = config.Controls.model_validate_json(controls).frame_sizes
+    return len(sizes) * len(KINDS) * (settings.warm_up_s + settings.window_s)
 
 
 def _measure_controls(
@@ -161,8 +174,14 @@ def _measure_controls(
 
 
 @contextmanager
-def _standing(arguments: argparse.Namespace, doing: str) -> Iterator[_Stand]:
-    """Take the lease of a provisioned testbed, and have it stand for as long as the block runs."""
+def _standing(arguments: argparse.Namespace, doing: str, traffic_s: float = 0.0) -> Iterator[_Stand]:
+    """Take the lease of a provisioned testbed, and have it stand for as long as the block runs.
+
+    Args:
+        arguments: of the command line.
+        doing: what for, in words.
+        traffic_s: the most seconds that traffic takes in it.
+    """
     from middlebench import record
     from middlebench.controls.measuring import session_of
     from middlebench.provision import chosen_testbed
@@ -172,7 +191,8 @@ def _standing(arguments: argparse.Namespace, doing: str) -> Iterator[_Stand]:
     found = record.read(record.Provision, arguments.provision)
     options = chosen_testbed(found)
     site = site_of(found.testbed, options)
-    with lease(site.trial_lease, f"{doing} on {found.testbed}", wait_s=TRIAL_LEASE_SECONDS, tell=tell):
+    purpose, takes_s = f"{doing} on {found.testbed}", JOB_SECONDS + traffic_s
+    with lease(site.trial_lease, purpose, wait_s=JOB_SECONDS, takes_s=takes_s, tell=tell):
         testbed, components = _attributed(stand_up(found.testbed, options), found, arguments)
         session = session_of(site.run_lease)
         yield _Stand(site, testbed, components, arguments.provision.parent, session)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ spread from which pyperf calls a measurement unstable. A band taken from the sca
 would widen with the very drift that it is to show."""
 
 Kind = Literal["direct", "bridge"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Series(NamedTuple):

@@ -26,7 +26,12 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def lease(
-    path: Path, purpose: str, *, wait_s: float = 0.0, tell: Callable[[str], None] = lambda _: None
+    path: Path,
+    purpose: str,
+    *,
+    wait_s: float = 0.0,
+    takes_s: float = 0.0,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[None]:
     """Hold the lease in the file ``path``.
 
@@ -35,7 +40,8 @@ def lease(
     Args:
         path: the lease's file; it stays when the lease ends.
         purpose: what the lease is for, shown to whoever asks in the meantime.
-        wait_s: how long to wait for it; 0 to leave at once.
+        wait_s: how long to wait for it, or longer where its holder said that it may take longer; 0 to leave at once.
+        takes_s: how long we may take at the most, for whoever waits for us; 0 where nobody can say.
         tell: called once with a sentence that names the holder, when there is waiting to do.
 
     Raises:
@@ -49,7 +55,7 @@ def lease(
             if holder.get("pid") in ancestors(os.getpid()):
                 yield
                 return
-            if deadline.expired:
+            if deadline.expired and not (wait_s and _may_take_longer(holder)):
                 raise LeaseError(
                     f"taking the testbed for {purpose}",
                     describe(holder),
@@ -61,7 +67,7 @@ def lease(
             time.sleep(POLL_SECONDS)
         stream.seek(0)
         stream.truncate()
-        json.dump(_myself(purpose), stream)
+        json.dump(_myself(purpose, takes_s), stream)
         stream.flush()
         yield
 
@@ -93,11 +99,21 @@ def holder_of(path: Path) -> dict[str, object]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _myself(purpose: str) -> dict[str, object]:
+def _may_take_longer(holder: dict[str, object]) -> bool:
+    """Whether the time is not over yet that the holder has asked for; one that says nothing has none."""
+    try:
+        since, takes_s = datetime.fromisoformat(str(holder["since"])), float(str(holder["takes_s"]))
+    except (KeyError, ValueError):
+        return False
+    return (datetime.now(UTC) - since).total_seconds() < takes_s
+
+
+def _myself(purpose: str, takes_s: float) -> dict[str, object]:
     return {
         "pid": os.getpid(),
         "user": getpass.getuser(),
         "purpose": purpose,
         "command": shlex.join(sys.argv)[:200],
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "takes_s": takes_s,
     }
