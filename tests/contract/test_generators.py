@@ -97,6 +97,7 @@ def test_paced_load_is_counted_to_the_packet(generator, test_computer, frame_byt
     assert traffic.trial_sent_packets == traffic.trial_received_packets == after[0] - before[0] > 0
     assert after[1] - before[1] == traffic.trial_received_packets * frame_bytes
     assert traffic.stray_packets == 0
+    assert traffic.sender == trafgen.PACED_SENDER_NAME
 
 
 def test_window_is_a_part_of_the_trial(generator):
@@ -173,6 +174,7 @@ def test_bounded_load_that_cannot_be_sent_in_its_time_stays_unsent(generator):
 def test_saturating_load_is_never_above_line_rate(generator, rate_mbps, frame_bytes):
     load = saturating(frame_bytes, rate_mbps)
     traffic = generator.run(load)
+    assert not traffic.sender
     assert 0 < traffic.offered_packets <= load.packets_per_second * traffic.window_s * (1 + LINE_RATE_TOLERANCE)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.evidence.limits import limit_of
+from middlebench.evidence.limits import NEGLIGIBLE_LOSS, limit_of
 from middlebench.record import Counts, Hop, MiddleboxCounts, ProcessorUsage, ProcessUsage, Usage
 
 LINE_RATE = 100_000
@@ -62,7 +62,7 @@ class Chain:
     link_1: int = 0
     sent: int = SENT
 
-    def limit(self, used: Usage | None = None, **changes: int):
+    def limit(self, used: Usage | None = None, negligible: float = NEGLIGIBLE_LOSS, **changes: int):
         steps = [self.link_0, self.bridge_0_in, self.flow_table, self.bridge_0_out, self.middlebox, self.bridge_1_in]
         passed = [self.sent]
         for step in steps:
@@ -92,7 +92,7 @@ class Chain:
         ]
         own = [MiddleboxCounts(name="mbench-1", taken_packets=None, given_packets=None)]
         total = counts(received=left_1 - self.link_1, offered=self.sent, **changes)
-        return limit_of(total, LINE_RATE, hops, own, used or usage())
+        return limit_of(total, LINE_RATE, hops, own, used or usage(), negligible)
 
 
 @pytest.mark.parametrize(
@@ -196,3 +196,18 @@ def test_every_cell_has_a_verdict_with_evidence(lost, busy):
     assert len(rest) >= 3, "so do where packets died and who was how busy"
     assert found.lost_packets == sum(lost) - lost[4]
     assert (found.place == "") == (found.lost_packets == 0)
+
+
+@pytest.mark.parametrize(
+    ("chain", "negligible", "cause"),
+    [
+        (Chain(bridge_0_in=10), 0.0, "switch"),
+        (Chain(bridge_0_in=10), 0.005, "link"),
+        (Chain(bridge_0_in=600), 0.005, "switch"),
+        (Chain(sent=SENT - 1), 0.0, "generator"),
+        (Chain(sent=SENT - 1), 0.005, "link"),
+        (Chain(sent=SENT), 0.0, "link"),
+    ],
+)
+def test_how_much_is_negligible_says_the_goal_of_a_search(chain, negligible, cause):
+    assert chain.limit(negligible=negligible).cause == cause

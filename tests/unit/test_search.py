@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from middlebench.errors import TrialError
 from middlebench.offered_load import Goal, SearchParameters
-from middlebench.record import GENERATOR_LIMITED, Search
-from middlebench.search import NO_LOWER_BOUND, Passed, minimum_pps, search_throughput, summary
-from MLRsearch import Config, SearchGoal
+from middlebench.record import GENERATOR_LIMITED, Search, SearchTrial
+from middlebench.search import NO_LOWER_BOUND, Passed, limiting_trial, minimum_pps, search_throughput, summary
+from MLRsearch import Config, MultipleLossRatioSearch, SearchGoal
 
 LINE_RATE = 148_810.0
 NDR = Goal(0.0)
@@ -152,6 +152,67 @@ def test_search_that_takes_too_long_says_what_to_change():
     with pytest.raises(TrialError, match="has not ended") as caught:
         searched(limited(50_000), parameters=PARAMETERS.model_copy(update={"longest_s": 1e-6}))
     assert "search.longest_s" in str(caught.value)
+
+
+def test_search_that_the_library_gives_up_is_an_error_that_says_what_to_do(monkeypatch):
+    def give_up(*_: object) -> None:
+        raise RuntimeError("Internal error: no clo nor chi.")
+
+    monkeypatch.setattr(MultipleLossRatioSearch, "main_loop", give_up)
+    with pytest.raises(TrialError, match=r"searching for the NDR: the library MLRsearch .* no clo nor chi") as caught:
+        searched(limited(50_000))
+    assert "what to try: " in str(caught.value)
+
+
+@pytest.mark.parametrize("line_rate", [500, 8_202, 9_001])
+def test_line_rate_may_be_below_the_smallest_load_of_the_library(line_rate):
+    found = search_throughput(NDR, PARAMETERS, line_rate, limited(line_rate / 2))
+    assert found.lower_bound_pps <= line_rate / 2 + 1 <= found.upper_bound_pps + 2
+    assert found.maximum_pps == line_rate
+
+
+def tried(load_pps: float, lost: int, *, unsent: int = 0, warm_up: bool = False) -> SearchTrial:
+    """A trial of a second that lost so many of its frames."""
+    packets = round(load_pps)
+    return SearchTrial(
+        intended_pps=load_pps,
+        duration_s=1,
+        sending_s=1,
+        intended_packets=packets,
+        offered_packets=packets - unsent,
+        forwarded_packets=packets - unsent - lost,
+        lost_packets=lost,
+        warm_up=warm_up,
+    )
+
+
+@pytest.mark.parametrize(
+    ("trials", "loss_ratio", "number"),
+    [
+        ([tried(1000, 900), tried(100, 0), tried(200, 1)], 0, 3),
+        ([tried(200, 9, warm_up=True), tried(200, 0), tried(200, 5), tried(200, 2), tried(200, 3)], 0, 5),
+        ([tried(200, 5), tried(200, 1)], 0, 1),
+        ([tried(200, 1), tried(200, 3), tried(100, 90)], 0.01, 2),
+        ([tried(200, 0, unsent=4)], 0.01, 1),
+    ],
+    ids=["the bound and no other load", "the median of those that miss the goal", "of two the larger", "PDR", "unsent"],
+)
+def test_what_limits_is_judged_by_a_trial_that_misses_the_goal_at_the_upper_bound(trials, loss_ratio, number):
+    assert limiting_trial(200, trials, loss_ratio) == number
+
+
+def test_nothing_limits_above_a_line_rate_that_meets_the_goal():
+    assert searched(limited(LINE_RATE * 2)).limiting_trial is None
+
+
+@given(capacity=st.floats(min_value=1_000, max_value=LINE_RATE * 0.99), loss_ratio=st.sampled_from([0.0, 0.005]))
+def test_trial_that_shows_the_limit_is_at_the_upper_bound_and_misses_the_goal(capacity, loss_ratio):
+    found = searched(limited(capacity), Goal(loss_ratio), PARAMETERS.model_copy(update={"relative_width": 0.02}))
+    if found.upper_bound_pps is None:
+        return
+    trial = found.trials[found.limiting_trial - 1]
+    assert trial.intended_pps == found.upper_bound_pps
+    assert trial.lost_packets > loss_ratio * trial.intended_packets
 
 
 @given(

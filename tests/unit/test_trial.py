@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Traffic
-from middlebench.record import GENERATOR_LIMITED, Settings
-from middlebench.trial import counts_of, flags_of, load_of, problems_of
+from middlebench.record import GENERATOR_LIMITED, Components, Settings
+from middlebench.trial import components_of, counts_of, flags_of, load_of, problems_of
 
 LINK_BPS = 1e9
 LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.5, window_s=2, sample_s=1)
@@ -51,6 +51,20 @@ def test_intended_packets_are_those_of_the_time_that_really_passed(rate, window_
     counts = counts_of(replace(LOAD, packets_per_second=rate), replace(TRAFFIC, window_s=window_s))
     assert counts.intended_packets == round(rate * window_s)
     assert (counts.offered_packets, counts.received_packets) == (2000, 1990)
+
+
+def test_every_frame_of_a_bounded_load_counts():
+    load = replace(LOAD, packets=3000, warm_up_s=0)
+    counts = counts_of(load, TRAFFIC)
+    assert (counts.intended_packets, counts.offered_packets, counts.received_packets) == (3000, 2600, 2590)
+    assert (counts.offered_bytes, counts.received_bytes) == (2600 * 800, 2590 * 800)
+
+
+def test_record_names_what_sent_the_frames():
+    testbed = Components(switch="a switch", middlebox="a middlebox", generator="trafgen 1")
+    assert components_of(testbed, TRAFFIC) == testbed
+    paced = components_of(testbed, replace(TRAFFIC, sender="another sender"))
+    assert paced == Components(switch="a switch", middlebox="a middlebox", generator="another sender")
 
 
 @pytest.mark.parametrize(

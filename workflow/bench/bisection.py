@@ -23,8 +23,9 @@ from middlebench.offered_load import Goal, SearchParameters, goal_of
 from middlebench.provision import chosen_testbed
 from middlebench.run.lease import lease
 from middlebench.search import Passed, search_throughput, summary
+from middlebench.search_trials import SearchTrials
 from middlebench.testbed import Testbed, site_of, stand_up
-from middlebench.trial import prepare, run_trial
+from middlebench.trial import prepare
 
 Trial = Callable[[float, float, int], Passed]
 
@@ -46,7 +47,7 @@ def main() -> None:
     parameters = SearchParameters(relative_width=asked.width, duration_sum_s=asked.trials)
     with lease(site_of(found.testbed, options).trial_lease, "bisection", wait_s=600, tell=tell):
         testbed = stand_up(found.testbed, options, found.environment)
-        trial, line_rate = on_chain(testbed, asked.chain_length, asked.frame_size)
+        trial, line_rate = on_chain(testbed, asked.chain_length, asked.frame_size, goal)
         for turn in range(1, asked.turns + 1):
             lower, upper, count = bisect(trial, line_rate, goal, asked.trials, asked.width)
             print(f"turn {turn}: bisection: {goal.name}: {lower:.0f} to {upper:.0f} packets/s ({count} trials)")
@@ -58,28 +59,13 @@ def tell(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def on_chain(testbed: Testbed, length: int, frame_bytes: int) -> tuple[Trial, float]:
+def on_chain(testbed: Testbed, length: int, frame_bytes: int, goal: Goal) -> tuple[Trial, float]:
     """Return what runs a trial on the chain of this length, and the line rate in packets/s."""
     plan = plan_for(testbed, length)
-    reading, _ = prepare(testbed, plan, frame_bytes, tell)
-
-    def trial(seconds: float, packets_per_second: float, packets: int) -> Passed:
-        nonlocal reading
-        load = Load(
-            frame_bytes,
-            packets_per_second,
-            saturating=False,
-            warm_up_s=0,
-            window_s=seconds,
-            sample_s=seconds,
-            packets=packets,
-        )
-        outcome = run_trial(testbed, plan, load, reading)
-        reading = outcome.after
-        traffic = outcome.traffic
-        return Passed(traffic.trial_sent_packets, traffic.trial_received_packets, traffic.window_s)
-
-    return trial, line_rate_pps(testbed.options.site.link.rate_bps, frame_bytes)
+    before, _ = prepare(testbed, plan, frame_bytes, tell)
+    line_rate = line_rate_pps(testbed.options.site.link.rate_bps, frame_bytes)
+    maximum = Load(frame_bytes, line_rate, saturating=True, warm_up_s=0, window_s=1, sample_s=1)
+    return SearchTrials(testbed, plan, maximum, goal, before).run, line_rate
 
 
 def bisect(trial: Trial, line_rate: float, goal: Goal, trials: int, width: float) -> tuple[float, float, int]:

@@ -197,7 +197,10 @@ Cause = Literal["offered load", "generator", "link", "switch", "middlebox", "ser
 
 
 class Limit(Options):
-    """What limited the cell: the verdict and what it rests on."""
+    """What limited the cell: the verdict and what it rests on.
+
+    Where the load was searched for, all of it is of the search's ``limiting_trial``, just above the throughput.
+    """
 
     cause: Cause
     place: str
@@ -253,6 +256,9 @@ class Search(Options):
     without one."""
     flags: tuple[str, ...]
     """What a reader must know before using the bounds."""
+    limiting_trial: Annotated[int, Field(ge=1)] | None = None
+    """Number, from 1, of the trial at the upper bound by which it was judged what limits the cell; None where the line
+    rate meets the goal."""
     seconds: float
     """How long the search took."""
     trials: tuple[SearchTrial, ...]

@@ -56,7 +56,7 @@ def search_throughput(
         tell: called with a sentence about each trial, and one about the result.
 
     Raises:
-        TrialError: the search did not end in its time.
+        TrialError: the search did not end in its time, or the library gave it up.
     """
     search_goal = SearchGoal(
         loss_ratio=goal.loss_ratio,
@@ -71,8 +71,9 @@ def search_throughput(
     )
     config = Config()
     config.goals = (search_goal,)
-    config.max_load = line_rate_pps
+    # In this order: the library's own smallest load, 9001 packets/s, may be above the line rate.
     config.min_load = minimum_pps(parameters, line_rate_pps)
+    config.max_load = line_rate_pps
     config.search_duration_max = parameters.longest_s
     config.warmup_duration = parameters.warm_up_s
     measurer = _Measurer(run, warm_ups=1 if parameters.warm_up_s else 0, tell=tell)
@@ -81,13 +82,7 @@ def search_throughput(
     try:
         result = library.search(measurer, debug=lambda _: None)[search_goal]
     except RuntimeError as error:
-        if time.monotonic() - begin < parameters.longest_s:
-            raise
-        raise TrialError(
-            f"searching for the {goal.name}",
-            f"after {parameters.longest_s:g} s and {len(measurer.trials)} trials it has not ended",
-            "raise `search.longest_s` or `search.relative_width`, or lower `search.duration_sum_s`",
-        ) from error
+        raise _given_up(goal, parameters, time.monotonic() - begin, measurer.trials, error) from error
     lower, upper = result.relevant_lower_bound, result.relevant_upper_bound
     lower_pps, upper_pps = float(lower) if lower else None, float(upper) if upper else None
     found = Search(
@@ -100,6 +95,7 @@ def search_throughput(
         upper_bound_pps=upper_pps,
         conditional_throughput_pps=float(result.conditional_throughput or 0.0),
         flags=flags_of_search(lower_pps, upper_pps, measurer.trials, goal.loss_ratio),
+        limiting_trial=limiting_trial(upper_pps, measurer.trials, goal.loss_ratio),
         seconds=round(time.monotonic() - begin, 3),
         trials=tuple(measurer.trials),
     )
@@ -132,15 +128,52 @@ def flags_of_search(
     """
     if lower_pps is None:
         return (NO_LOWER_BOUND,)
-    at_upper = [each for each in trials if each.intended_pps == upper_pps and not each.warm_up]
-    allowed = {each: loss_ratio * max(each.intended_packets, each.offered_packets) for each in at_upper}
-    missed = [
-        each
-        for each in at_upper
-        if each.lost_packets + abs(each.intended_packets - each.offered_packets) > allowed[each]
-    ]
-    unsent = [each for each in missed if each.lost_packets <= allowed[each]]
+    missed = _missing_the_goal(upper_pps, trials, loss_ratio)
+    unsent = [each for each in missed if each.lost_packets <= _allowed(each, loss_ratio)]
     return (GENERATOR_LIMITED,) if len(unsent) * 2 > len(missed) else ()
+
+
+def limiting_trial(upper_pps: float | None, trials: Sequence[SearchTrial], loss_ratio: float) -> int | None:
+    """Return the number, from 1, of the trial that shows what limits the chain just above its throughput.
+
+    Of the trials that miss the goal at the upper bound it is the one in whose loss the median lies (the larger of the
+    two in the middle); None where there is no upper bound.
+    """
+    missed = sorted(_missing_the_goal(upper_pps, trials, loss_ratio), key=_missing)
+    return trials.index(missed[len(missed) // 2]) + 1 if missed else None
+
+
+def _missing_the_goal(load_pps: float | None, trials: Sequence[SearchTrial], loss_ratio: float) -> list[SearchTrial]:
+    """Return the trials at one load of which more frames are missing, lost or never sent, than the goal allows."""
+    at_load = (each for each in trials if each.intended_pps == load_pps and not each.warm_up)
+    return [each for each in at_load if _missing(each) > _allowed(each, loss_ratio)]
+
+
+def _missing(trial: SearchTrial) -> int:
+    return trial.lost_packets + abs(trial.intended_packets - trial.offered_packets)
+
+
+def _allowed(trial: SearchTrial, loss_ratio: float) -> float:
+    """Return how many frames may be missing, as the library counts them (MeasurementResult.loss_ratio)."""
+    return loss_ratio * max(trial.intended_packets, trial.offered_packets)
+
+
+def _given_up(
+    goal: Goal, parameters: SearchParameters, seconds: float, trials: Sequence[SearchTrial], error: RuntimeError
+) -> TrialError:
+    """Return the error of a search that the library ended without a result."""
+    doing = f"searching for the {goal.name}"
+    if seconds >= parameters.longest_s:
+        return TrialError(
+            doing,
+            f"after {parameters.longest_s:g} s and {len(trials)} trials it has not ended",
+            "raise `search.longest_s` or `search.relative_width`, or lower `search.duration_sum_s`",
+        )
+    return TrialError(
+        doing,
+        f"the library MLRsearch {version('MLRsearch')} gave up after {len(trials)} trials: {error}",
+        "run the same command again; if it stays, take the defaults of `search` back, which are the library's own",
+    )
 
 
 class _Measurer(AbstractMeasurer):  # type: ignore[misc]  # the library has no types

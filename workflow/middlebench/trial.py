@@ -1,12 +1,13 @@
 """One cell: converge, prove the path, run the traffic, and check that nothing changed meanwhile.
 
-:func:`run_trial` is one run of traffic and may be called many times on a chain; :func:`measure` is a cell.
+:func:`run_trial` is one run of traffic and may be called many times on a chain; :func:`measure` is a cell. The load of
+a cell may have to be searched for first (:mod:`middlebench.search_trials`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from middlebench.chain import ChainPlan
@@ -23,10 +24,10 @@ from middlebench.convergence import (
 from middlebench.errors import MiddlebenchError, TrialError
 from middlebench.evidence.accounting import account
 from middlebench.evidence.between import hops_between, middleboxes_between, usage_between
-from middlebench.evidence.limits import OFFERED, limit_of
+from middlebench.evidence.limits import NEGLIGIBLE_LOSS, OFFERED, limit_of
 from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load, Probe, Traffic
-from middlebench.offered_load import Goal, SearchParameters, goal_of
+from middlebench.offered_load import SearchParameters, goal_of
 from middlebench.record import (
     GENERATOR_LIMITED,
     Attestation,
@@ -82,17 +83,19 @@ def measure(
     before, probe = prepare(testbed, plan, cell.frame_bytes, tell)
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(cell.frame_bytes, settings, link_bps)
-    found, raw = None, ""
+    found = None
     if goal := goal_of(settings.offered_load):
-        found, raw, before = search(testbed, plan, load, goal, settings.search or SearchParameters(), before, tell)
-        load = replace(load, packets_per_second=found.lower_bound_pps or found.minimum_pps, saturating=False)
+        from middlebench.search_trials import search  # the library's start is not for every cell to pay
+
+        found = search(testbed, plan, load, goal, settings.search or SearchParameters(), before, tell)
+        load, before = found.load, found.after
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     outcome = run_trial(testbed, plan, load, before)
     record = Record(
         cell=cell,
         started_at=started_at,
         settings=settings,
-        components=components,
+        components=components_of(components, outcome.traffic),
         environment=testbed.environment,
         link_bps=link_bps,
         counts=outcome.counts,
@@ -104,63 +107,11 @@ def measure(
         hops=outcome.hops,
         middleboxes=outcome.middleboxes,
         usage=outcome.usage,
-        limit=outcome.limit,
-        flags=flags_of(outcome.counts, found),
-        search=found,
+        limit=(found and found.limit) or outcome.limit,
+        flags=flags_of(outcome.counts, found.search if found else None),
+        search=found.search if found else None,
     )
-    return record, raw + outcome.traffic.raw
-
-
-def search(
-    testbed: Testbed,
-    plan: ChainPlan,
-    maximum: Load,
-    goal: Goal,
-    parameters: SearchParameters,
-    before: Reading,
-    tell: Callable[[str], None] = lambda _: None,
-) -> tuple[Search, str, Reading]:
-    """Search for the throughput of the live chain.
-
-    Args:
-        testbed: the testbed, with the chain on it.
-        plan: the chain's plan.
-        maximum: the largest load to try, and the frames.
-        goal: what to search for.
-        parameters: how the search goes on.
-        before: the chain and its counters as they are now; any change of the chain voids a trial, and the search.
-        tell: called with a sentence about each trial.
-
-    Returns:
-        What was found, what the generator's tools said, and the chain and its counters behind the last trial.
-
-    Raises:
-        TrialError: a trial must not be believed, or the search did not end in its time.
-        MiddlebenchError: there was no traffic, or no counters.
-    """
-    from middlebench.search import Passed, search_throughput  # the library's start is not for every cell to pay
-
-    said: list[str] = []
-    reading = before
-
-    def run(seconds: float, packets_per_second: float, packets: int) -> Passed:
-        nonlocal reading
-        load = replace(
-            maximum,
-            packets_per_second=packets_per_second,
-            saturating=False,
-            warm_up_s=0,
-            window_s=seconds,
-            sample_s=seconds,
-            packets=packets,
-        )
-        outcome = run_trial(testbed, plan, load, reading)
-        reading, traffic = outcome.after, outcome.traffic
-        said.append(f"== trial {len(said) + 1} of the search\n{traffic.raw}\n")
-        return Passed(traffic.trial_sent_packets, traffic.trial_received_packets, traffic.window_s)
-
-    found = search_throughput(goal, parameters, maximum.packets_per_second, run, tell)
-    return found, "".join(said) + "== trial at the lower bound\n", reading
+    return record, (found.raw if found else "") + outcome.traffic.raw
 
 
 def prepare(
@@ -186,7 +137,9 @@ def prepare(
     return reading.with_passed(plan, probe.returned), probe
 
 
-def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: Reading) -> Outcome:
+def run_trial(
+    testbed: Testbed, plan: ChainPlan, load: Load, before: Reading, *, negligible: float = NEGLIGIBLE_LOSS
+) -> Outcome:
     """Run traffic once over the live chain, under watch, and see that nothing else changed meanwhile.
 
     Args:
@@ -195,6 +148,7 @@ def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: Reading) ->
         load: what to send.
         before: the chain and its counters as they are now: what :func:`prepare` returned, or ``after`` of the
             outcome of the trial before this one. Any change of the chain since then voids the trial.
+        negligible: share of the frames that a chain may lose which keeps up.
 
     Raises:
         TrialError: the trial ran but must not be believed; the message says where its packets died.
@@ -228,7 +182,7 @@ def run_trial(testbed: Testbed, plan: ChainPlan, load: Load, before: Reading) ->
         hops=hops,
         middleboxes=middleboxes,
         usage=usage,
-        limit=limit_of(counts, line_rate_packets, hops, middleboxes, usage),
+        limit=limit_of(counts, line_rate_packets, hops, middleboxes, usage, negligible),
         after=after,
     )
 
@@ -249,7 +203,18 @@ def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
 
 
 def counts_of(load: Load, traffic: Traffic) -> Counts:
-    """Return the trial's counts as they are recorded."""
+    """Return the trial's counts as they are recorded. Of a load of so many frames every one counts."""
+    if load.packets is not None:
+        return Counts(
+            window_s=round(traffic.window_s, 6),
+            intended_packets=load.packets,
+            offered_packets=traffic.trial_sent_packets,
+            received_packets=traffic.trial_received_packets,
+            offered_bytes=traffic.trial_sent_packets * load.frame_bytes,
+            received_bytes=traffic.trial_received_packets * load.frame_bytes,
+            trial_sent_packets=traffic.trial_sent_packets,
+            trial_received_packets=traffic.trial_received_packets,
+        )
     return Counts(
         window_s=round(traffic.window_s, 6),
         intended_packets=round(load.packets_per_second * traffic.window_s),
@@ -260,6 +225,11 @@ def counts_of(load: Load, traffic: Traffic) -> Counts:
         trial_sent_packets=traffic.trial_sent_packets,
         trial_received_packets=traffic.trial_received_packets,
     )
+
+
+def components_of(testbed: Components, traffic: Traffic) -> Components:
+    """Return what took part in a trial: what the testbed has, but for what sent the frames where another one did."""
+    return testbed.model_copy(update={"generator": traffic.sender}) if traffic.sender else testbed
 
 
 def flags_of(counts: Counts, found: Search | None = None) -> tuple[str, ...]:

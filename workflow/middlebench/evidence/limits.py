@@ -39,7 +39,12 @@ MOST = 0.5
 
 
 def limit_of(
-    counts: Counts, line_rate_packets: float, hops: Sequence[Hop], middleboxes: Sequence[MiddleboxCounts], usage: Usage
+    counts: Counts,
+    line_rate_packets: float,
+    hops: Sequence[Hop],
+    middleboxes: Sequence[MiddleboxCounts],
+    usage: Usage,
+    negligible: float = NEGLIGIBLE_LOSS,
 ) -> Limit:
     """Return what limited a cell.
 
@@ -49,9 +54,11 @@ def limit_of(
         hops: what each bridge counted.
         middleboxes: what each middlebox counted itself.
         usage: who used how much of the processors.
+        negligible: share of the packets that may be lost by a chain that kept up, and stay unsent by a generator that
+            did. In a throughput search its goal says that.
     """
     found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes)
-    cause, why = _verdict(counts, line_rate_packets, found, hops, usage)
+    cause, why = _verdict(counts, line_rate_packets, found, hops, usage, negligible)
     place = str(found.deadliest.place) if found.deadliest else ""
     return Limit(
         cause=cause,
@@ -63,13 +70,13 @@ def limit_of(
 
 
 def _verdict(
-    counts: Counts, line_rate_packets: float, found: Account, hops: Sequence[Hop], usage: Usage
+    counts: Counts, line_rate_packets: float, found: Account, hops: Sequence[Hop], usage: Usage, negligible: float
 ) -> tuple[Cause, str]:
     """Return the cause and the rule that found it, in words."""
-    if found.unaccounted > DOUBT * max(found.lost, NEGLIGIBLE_LOSS * found.sent):
+    if found.unaccounted > DOUBT * max(found.lost, negligible * found.sent):
         return "unknown", f"the counters contradict each other by {found.unaccounted:,} packets"
-    if found.lost < NEGLIGIBLE_LOSS * found.sent or not found.lost:
-        return _fed(counts, line_rate_packets)
+    if found.lost < negligible * found.sent or not found.lost:
+        return _fed(counts, line_rate_packets, negligible)
     return _by_rule(found) or limited_by_processors(usage) or _by_place(found, hops, usage)
 
 
@@ -100,11 +107,10 @@ def _by_place(found: Account, hops: Sequence[Hop], usage: Usage) -> tuple[Cause,
     return cause, f"{share} while {time_left(usage)}, {packets:,} packets at {element}"
 
 
-def _fed(counts: Counts, line_rate_packets: float) -> tuple[Cause, str]:
+def _fed(counts: Counts, line_rate_packets: float, negligible: float) -> tuple[Cause, str]:
     """Return what fed a chain that kept up."""
-    share = counts.offered_packets / counts.intended_packets if counts.intended_packets else 1.0
-    if share < OFFERED:
-        return "generator", f"it offered {percent(share)} of what was asked for"
+    if counts.offered_packets < (1 - negligible) * counts.intended_packets:
+        return "generator", f"it offered {counts.offered_packets:,} of {counts.intended_packets:,} packets asked for"
     if counts.intended_packets < OFFERED * line_rate_packets:
         asked = counts.intended_packets / line_rate_packets
         return "offered load", f"no more than {percent(asked)} of the line rate was asked for, and all of it was sent"

@@ -72,6 +72,8 @@ class Traffic:
     samples: tuple[Sample, ...]
     raw: str
     """What the tools said, as they said it."""
+    sender: str = ""
+    """What sent the frames where it was not what the generator says of itself; else empty."""
 
 
 @dataclass(frozen=True)

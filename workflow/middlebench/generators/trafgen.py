@@ -25,6 +25,8 @@ from middlebench.system.deadline import Deadline
 
 AGENT = agent_text(traffic_agent)
 PACED_SENDER = Path(paced_sender.__file__)
+PACED_SENDER_NAME = "paced sender of middlebench"
+"""What a record says of it."""
 SILENCE_SECONDS = 0.01
 """The ports must be silent this long before a trial: nothing but our frames is counted."""
 START_SECONDS = 10.0
@@ -98,7 +100,7 @@ class Trafgen:
         return self._traffic(load, answer)
 
     def describe(self) -> str:
-        """Return the version of trafgen that is installed."""
+        """Return the version of trafgen that is installed; of a trial that it did not send, the traffic says that."""
         first = self._host.run(["trafgen", "--version"], check=False).stdout.partition(",")[0].strip()
         if not first.startswith("trafgen "):
             raise self._error("`trafgen --version` did not say its version", "run `make setup`")
@@ -158,6 +160,7 @@ class Trafgen:
                 for (moment, _), tx_now, rx_now in zip(answer["samples"], sent, received, strict=True)
             ),
             raw=answer["said"],
+            sender="" if load.saturating else PACED_SENDER_NAME,
         )
 
     def _ask(self, request: dict[str, Any], deadline: Deadline, cancel: Event | None = None) -> dict[str, Any]:

@@ -1,0 +1,142 @@
+"""The trials of a throughput search, on a live chain.
+
+What is searched for, and how, is the affair of :mod:`middlebench.search`, which knows of no host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from middlebench.chain import ChainPlan
+from middlebench.convergence import PROBES, Reading, read_after
+from middlebench.generators.base import Load
+from middlebench.offered_load import Goal, SearchParameters
+from middlebench.record import Limit, Search
+from middlebench.search import Passed, search_throughput
+from middlebench.testbed import Testbed
+from middlebench.trial import Outcome, run_trial, void
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search has found of a live chain, and how things stand behind it."""
+
+    search: Search
+    load: Load
+    """The lower bound, or the smallest load where none meets the goal."""
+    limit: Limit | None
+    """What limited the chain just above it; None where the line rate meets the goal."""
+    raw: str
+    """What the generator's tools said."""
+    after: Reading
+    """The chain and its counters, ready for the next trial."""
+
+
+def search(
+    testbed: Testbed,
+    plan: ChainPlan,
+    maximum: Load,
+    goal: Goal,
+    parameters: SearchParameters,
+    before: Reading,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Searched:
+    """Search for the throughput of the live chain.
+
+    Args:
+        testbed: the testbed, with the chain on it.
+        plan: the chain's plan.
+        maximum: the largest load to try, and the frames.
+        goal: what to search for.
+        parameters: how the search goes on.
+        before: the chain and its counters as they are now; any change of the chain voids a trial, and the search.
+        tell: called with a sentence about each trial.
+
+    Raises:
+        TrialError: a trial must not be believed, or the search did not end in its time.
+        MiddlebenchError: there was no traffic, or no counters.
+    """
+    trials = SearchTrials(testbed, plan, maximum, goal, before)
+    found = search_throughput(goal, parameters, maximum.packets_per_second, trials.run, tell)
+    return Searched(
+        search=found,
+        load=replace(maximum, packets_per_second=found.lower_bound_pps or found.minimum_pps, saturating=False),
+        limit=trials.limit_at(found.limiting_trial) if found.limiting_trial else None,
+        raw=trials.said + "== trial at the lower bound\n",
+        after=trials.warmed_up(),
+    )
+
+
+class SearchTrials:
+    """The trials of a search on a live chain, one behind the other: a given number of frames each, and all count.
+
+    Args:
+        testbed: the testbed, with the chain on it.
+        plan: the chain's plan.
+        maximum: the frames, and the largest load.
+        goal: how much may be lost.
+        before: the chain and its counters as they are now.
+    """
+
+    def __init__(self, testbed: Testbed, plan: ChainPlan, maximum: Load, goal: Goal, before: Reading) -> None:
+        self._testbed = testbed
+        self._plan = plan
+        self._maximum = maximum
+        self._goal = goal
+        self._reading = before
+        self._outcomes: list[Outcome] = []
+
+    def run(self, seconds: float, packets_per_second: float, packets: int) -> Passed:
+        """Run a trial on the warm chain; see :data:`middlebench.search.Run`.
+
+        Raises:
+            TrialError: it must not be believed.
+            MiddlebenchError: there was no traffic, or no counters.
+        """
+        load = replace(
+            self._maximum,
+            packets_per_second=packets_per_second,
+            saturating=False,
+            warm_up_s=0,
+            window_s=seconds,
+            sample_s=seconds,
+            packets=packets,
+        )
+        outcome = run_trial(self._testbed, self._plan, load, self.warmed_up(), negligible=self._goal.loss_ratio)
+        self._outcomes.append(outcome)
+        self._reading = outcome.after
+        counts = outcome.counts
+        return Passed(counts.offered_packets, counts.received_packets, counts.window_s)
+
+    def warmed_up(self) -> Reading:
+        """Send some probes through the chain, and return what its counters are behind them.
+
+        What reading the counters took down is looked up anew for them, and not for the first frames of the trial. To a
+        tester in hardware they are learning frames (RFC 2544, section 23). Some may be lost: how much a chain loses,
+        the trial shows.
+
+        Raises:
+            TrialError: the chain has changed.
+        """
+        probe = self._testbed.generator.probe(self._maximum.frame_bytes, PROBES)
+        if probe.returned == probe.sent and not probe.strange:
+            return self._reading.with_passed(self._plan, probe.returned)
+        now = read_after(self._testbed)
+        if changes := now.live.changes_since(self._reading.live):
+            raise void(f"warming up chain({self._plan.length}) on {self._testbed.name}", changes)
+        return now
+
+    def limit_at(self, number: int) -> Limit:
+        """Return what limited the trial of this number, from 1."""
+        outcome = self._outcomes[number - 1]
+        at = f"at {outcome.load.packets_per_second:,.0f} packets/s (trial {number} of the search)"
+        return outcome.limit.model_copy(update={"evidence": f"{at}: {outcome.limit.evidence}"})
+
+    @property
+    def said(self) -> str:
+        """What the generator's tools said, trial by trial."""
+        return "".join(
+            f"== trial {number} of the search\n{outcome.traffic.raw}\n"
+            for number, outcome in enumerate(self._outcomes, start=1)
+        )
