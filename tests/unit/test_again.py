@@ -1,8 +1,11 @@
 """Cells that carry a flag are moved, whole, and no others; nothing is deleted."""
 
 import pytest
+import yaml
+from helpers import composition
+from middlebench import cli
 from middlebench.analysis.flags import DRIFT
-from middlebench.errors import RecordError
+from middlebench.errors import ConfigError, RecordError
 from middlebench.record import write
 from middlebench.run.again import set_flagged_aside
 from sweeps import record, write_results
@@ -50,3 +53,53 @@ def test_record_that_cannot_be_read_is_named_and_nothing_of_it_moves(results):
     with pytest.raises(RecordError, match=r"rep1\.json"):
         set_flagged_aside(results, DRIFT)
     assert (results / "cells/n1/size800/rep1.generator.txt").exists()
+
+
+def test_flag_that_does_not_exist_is_an_error_that_names_those_that_do(results):
+    before = files(results)
+    with pytest.raises(ConfigError, match=r"generator-limited, .*did you mean drift\?"):
+        set_flagged_aside(results, "drfit")
+    assert files(results) == before
+
+
+@pytest.fixture
+def project(tmp_path, runtime, monkeypatch):
+    """A project whose config names another results folder than the usual one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config/testbeds").mkdir(parents=True)
+    (tmp_path / "config/testbeds/made.yaml").write_text(yaml.safe_dump(composition()))
+    study = {
+        "testbeds": ["made"],
+        "chain_lengths": [1],
+        "frame_sizes": [800],
+        "effort": "short",
+        "efforts": {"short": {"window_s": 1, "warm_up_s": 1}},
+        "results_folder": "elsewhere",
+    }
+    (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(study))
+    return tmp_path
+
+
+def test_verb_looks_in_the_results_folder_of_the_config(project):
+    write_results(project / "elsewhere", cells=[record(flags=(DRIFT,))])
+    assert cli.main(["set-aside"]) == 0
+    assert list(project.glob("elsewhere/made/superseded/*/cells/n1/size800/rep1.*.json"))
+    assert not list(project.glob("elsewhere/made/cells/n1/size800/*"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "in elsewhere: there are none"),
+        (["--results", "results-paper"], "in results-paper: there are none"),
+    ],
+)
+def test_verb_without_any_cell_says_where_it_looked(project, capsys, argv, words):
+    assert cli.main(["set-aside", *argv]) == RecordError.exit_status
+    assert words in capsys.readouterr().err
+
+
+def test_mistyped_flag_fails_the_verb(project, capsys):
+    write_results(project / "elsewhere", cells=[record(flags=(DRIFT,))])
+    assert cli.main(["set-aside", "--flag", "drfit"]) == ConfigError.exit_status
+    assert "did you mean drift?" in capsys.readouterr().err

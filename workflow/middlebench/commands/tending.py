@@ -12,6 +12,8 @@ from middlebench.errors import MiddlebenchError
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
 
+STUDY_FILE = Path("config/config.yaml")
+
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
@@ -23,7 +25,7 @@ def add(verbs: Verbs) -> None:
     aside = verbs.add_parser("set-aside", help="move cells that carry a flag, so that the next run measures them again")
     aside.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that have cells)")
     aside.add_argument("--flag", default="drift", metavar="FLAG", help="(default: drift)")
-    aside.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
+    aside.add_argument("--results", type=Path, metavar="FOLDER", help="(default: the config's `results_folder`)")
     add_testbed_folder(aside)
     aside.set_defaults(verb=_set_aside)
 
@@ -58,16 +60,25 @@ def _down(arguments: argparse.Namespace) -> None:
 
 def _set_aside(arguments: argparse.Namespace) -> None:
     from middlebench import config
-    from middlebench.run.again import set_flagged_aside
+    from middlebench.run.again import set_flagged_aside, testbeds_with_cells
     from middlebench.run.lease import lease
     from middlebench.testbed import site_of
 
-    names = arguments.testbeds or sorted(path.parent.name for path in arguments.results.glob("*/cells"))
-    for name in names:
-        site = site_of(name, config.load_testbed(name, arguments.testbed_folder))
+    folder = arguments.testbed_folder
+    results = arguments.results or _results_folder(folder)
+    for name in arguments.testbeds or testbeds_with_cells(results):
+        site = site_of(name, config.load_testbed(name, folder))
         with lease(site.run_lease, f"setting cells of {name} aside"):
-            moved = set_flagged_aside(arguments.results / name, arguments.flag, tell)
+            moved = set_flagged_aside(results / name, arguments.flag, tell)
         tell(f"{name}: {len(moved)} cells set aside; `snakemake --cores 1 -- all` measures them again")
+
+
+def _results_folder(testbed_folder: Path) -> Path:
+    """Return the folder of all results that the config names."""
+    from middlebench import config
+
+    study, _ = config.check_study(config.read_yaml(STUDY_FILE), str(STUDY_FILE), testbed_folder)
+    return Path(study.results_folder)
 
 
 def _schema(arguments: argparse.Namespace) -> None:

@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench.analysis.flags import carrying
+from middlebench.analysis.flags import MEANINGS, carrying
 from middlebench.analysis.measurements import read_measurements
-from middlebench.errors import RecordError
+from middlebench.complaints import suggestion
+from middlebench.errors import ConfigError, RecordError
 from middlebench.record import Record, read
 from middlebench.run.superseded import set_aside
+
+
+def testbeds_with_cells(results_folder: Path) -> list[str]:
+    """Return the names of the testbeds that have cells in a results folder.
+
+    Raises:
+        RecordError: there are none.
+    """
+    if names := sorted(path.parent.name for path in results_folder.glob("*/cells")):
+        return names
+    raise RecordError(
+        f"looking for the cells of every testbed in {results_folder}",
+        "there are none",
+        "`snakemake --cores 1 -- all` measures them; `--results FOLDER` names another folder",
+    )
 
 
 def set_flagged_aside(results: Path, flag: str, tell: Callable[[str], None] = lambda _: None) -> list[Path]:
@@ -24,9 +40,15 @@ def set_flagged_aside(results: Path, flag: str, tell: Callable[[str], None] = la
         tell: called with a sentence about each cell that stays although it carries the flag.
 
     Raises:
-        RecordError: there is no table, or a record cannot be read.
-        OSError: a file cannot be moved.
+        ConfigError: there is no such flag.
+        RecordError: there is no table, a record cannot be read, or a file cannot be moved.
     """
+    if flag not in MEANINGS:
+        raise ConfigError(
+            f"looking for cells of {results} that carry the flag {flag}",
+            "there is no such flag",
+            f"name one of {', '.join(MEANINGS)}{suggestion(flag, MEANINGS)}",
+        )
     measurements = read_measurements(results / "measurements.csv")
     moved = []
     for row in measurements[carrying(measurements, flag)].itertuples():
