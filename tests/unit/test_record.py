@@ -144,8 +144,14 @@ def test_file_that_is_not_such_a_record_is_named_with_what_is_wrong(tmp_path, te
     assert "remove it to have it made anew" in str(caught.value)
 
 
-def test_missing_record_is_named(tmp_path):
-    with pytest.raises(RecordError, match=r"provision\.json: there is no such file"):
+def test_missing_record_is_named_with_what_makes_it(tmp_path):
+    with pytest.raises(RecordError, match=r"provision\.json: there is no such file\n.*snakemake"):
+        record.read(record.Provision, tmp_path / "provision.json")
+
+
+def test_record_that_is_no_file_is_named_with_what_to_look_at(tmp_path):
+    (tmp_path / "provision.json").mkdir()
+    with pytest.raises(RecordError, match=r"provision\.json: Is a directory\n.*see that it is a file"):
         record.read(record.Provision, tmp_path / "provision.json")
 
 

@@ -26,3 +26,11 @@ def test_folder_behind_a_symbolic_link_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("MIDDLEBENCH_RUNTIME", str(tmp_path / "runtime"))
     with pytest.raises(HostError, match="not a folder of yours"):
         runtime_folder()
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    (tmp_path / "runtime").write_text("in the way")
+    for folder in (tmp_path / "runtime", tmp_path / "runtime" / "below"):
+        monkeypatch.setenv("MIDDLEBENCH_RUNTIME", str(folder))
+        with pytest.raises(HostError, match=f"making the runtime folder {folder}"):
+            runtime_folder()

@@ -346,12 +346,18 @@ def read(model: type[_Model], path: Path) -> _Model:
     """Return the record in ``path``.
 
     Raises:
-        RecordError: the file is not there, or is not such a record.
+        RecordError: the file is not there, cannot be read, or is not such a record.
     """
     try:
         return model.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise RecordError(f"reading {path}", "there is no such file") from error
+        raise RecordError(
+            f"reading {path}", "there is no such file", "`snakemake --cores 1 -- all` makes what is missing"
+        ) from error
+    except OSError as error:
+        raise RecordError(
+            f"reading {path}", str(error.strerror), "see that it is a file, and that you may read it"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"

@@ -22,7 +22,7 @@ from middlebench.config import Study
 from middlebench.controls.log import Control, ControlSet
 from middlebench.environment import Environment, recall
 from middlebench.errors import ConfigError, RecordError
-from middlebench.record import read
+from middlebench.record import Settings, read
 from middlebench.run.order import CellName
 from middlebench.run.plan import CELL_RULE, Finished, Job, Past, PastControls, RunPlan, TestbedPlan, Wanted, plan_run
 from middlebench.words import duration, plural
@@ -160,7 +160,8 @@ def read_finished(results: Path, seconds: Callable[[str], float | None] = lambda
             if identity not in environments:
                 environments[identity] = _recalled(identity, results)
             name = CellName(cell["n"], cell["frame_bytes"], cell["repetition"])
-            cells[name] = Past(environments[identity], values["settings"], seconds(str(path)))
+            settings = Settings.model_validate(values["settings"]).model_dump(mode="json")
+            cells[name] = Past(environments[identity], settings, seconds(str(path)))
     deployment_s: dict[int, float] = {}
     for path in results.glob("deployments/n*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

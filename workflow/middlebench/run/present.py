@@ -52,7 +52,7 @@ def look(name: str, options: config.Testbed, results: Path, tell: Callable[[str]
         )
         now = _last_time(file, results)
     text = NOBODY_KNOWS if now is None else now.model_dump_json(indent=1) + "\n"
-    if not file.exists() or file.read_text() != text:
+    if not file.exists() or file.read_bytes() != text.encode():
         write_text(file, text)
     return now
 

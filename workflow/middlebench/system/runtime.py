@@ -16,11 +16,18 @@ def runtime_folder() -> Path:
     so they must share the lease too. ``MIDDLEBENCH_RUNTIME`` names another one (tests do).
 
     Raises:
-        HostError: somebody else owns the folder, or others may write to it.
+        HostError: the folder cannot be made, somebody else owns it, or others may write to it.
     """
     folder = Path(os.environ.get("MIDDLEBENCH_RUNTIME") or f"/tmp/middlebench-{os.getuid()}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.stat(follow_symlinks=False)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat(follow_symlinks=False)
+    except OSError as error:
+        raise HostError(
+            f"making the runtime folder {folder}",
+            str(error.strerror),
+            "see that it can be made, or name another folder in the environment variable MIDDLEBENCH_RUNTIME",
+        ) from error
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise HostError(
             f"opening the runtime folder {folder}",

@@ -1,0 +1,57 @@
+"""What is on disk of a sweep is told before a run, whatever state it is in."""
+
+import json
+
+import pytest
+from middlebench.analysis.measurements import record_path
+from middlebench.run.order import CellName
+from middlebench.run.plan import Past
+from middlebench.run.preflight import read_finished
+from sweeps import ENVIRONMENT, record, write_results
+
+SECONDS = 4.0
+CELLS = {CellName(1, 800, k) for k in (1, 2)}
+
+
+@pytest.fixture
+def results(tmp_path):
+    write_results(tmp_path, cells=[record(repetition=k) for k in (1, 2)])
+    return tmp_path / "made"
+
+
+def finished(results):
+    return read_finished(results, lambda _: SECONDS)
+
+
+def test_finished_cells_are_told_with_their_environment_and_settings(results):
+    found = finished(results)
+    assert found.cells.keys() == CELLS
+    assert set(found.deployment_s) == {1}
+    settings = record().settings.model_dump(mode="json")
+    assert found.cells[CellName(1, 800, 1)] == Past(ENVIRONMENT, settings, SECONDS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '"text"',
+        record().model_dump_json()[:-9],
+        "\udcff",
+        json.dumps(record().model_dump(mode="json") | {"settings": []}),
+        json.dumps(record().model_dump(mode="json") | {"settings": {"window_s": 1}}),
+        json.dumps(record().model_dump(mode="json") | {"environment": []}),
+        json.dumps(record().model_dump(mode="json") | {"cell": "n1"}),
+    ],
+)
+def test_record_that_cannot_be_read_is_not_a_finished_cell_and_hides_no_other(results, text):
+    (results / record_path(1, 800, 1)).write_text(text, errors="surrogateescape")
+    found = finished(results)
+    assert found.cells.keys() == CELLS - {CellName(1, 800, 1)}
+    assert all(past.traffic_s for past in found.cells.values())
+
+
+def test_environment_that_is_not_kept_any_more_hides_no_cell(results):
+    (results / f"environments/{ENVIRONMENT.id}.json").write_text("{")
+    assert {past.environment for past in finished(results).cells.values()} == {None}
