@@ -11,11 +11,12 @@ from middlebench.middleboxes.qemu import UNIKERNEL
 from middlebench.run.preflight import Preflight
 from middlebench.record import PROTOCOL
 from middlebench.run.leases import RunLeases
+from middlebench.run.superseded import set_aside_what_is_made_anew
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import min_version, validate
 
-min_version("9.0")
+min_version("9.27")
 
 
 report: "workflow/report/workflow.rst"
@@ -90,11 +91,16 @@ rule all:
 
 
 onstart:
+    set_aside_what_is_made_anew(workflow.persistence, Path(RESULTS))
     try:
         PREFLIGHT.demand_choice()
         LEASES.take()
     except MiddlebenchError as problem:
         raise WorkflowError(str(problem)) from None
+    except OSError as problem:
+        raise WorkflowError(
+            f"beginning the run: {problem}\n  what to try: the same command again, once that is mended"
+        ) from None
 
 
 onsuccess:

@@ -141,6 +141,14 @@ def disguise(program: str, version: str, folder: Path) -> None:
     wrapper.chmod(0o755)
 
 
+def cripple(program: str, folder: Path) -> None:
+    """Write a program of this name that says the real one's version, and fails at everything else."""
+    folder.mkdir(exist_ok=True)
+    wrapper = folder / program
+    wrapper.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {shutil.which(program)} "$@"\nexit 1\n')
+    wrapper.chmod(0o755)
+
+
 def kill(pid: int) -> None:
     """Send SIGKILL to a process that may have ended."""
     try:

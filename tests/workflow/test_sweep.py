@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from helpers import descendants, disguise, eventually, kill
+from helpers import cripple, descendants, disguise, eventually, kill
 from middlebench import record
 from middlebench.analysis.crate import demand_whole
 from middlebench.run.order import RunOrder
@@ -295,3 +295,71 @@ def test_remeasured_cell_leaves_its_record_of_before_in_superseded(elsewhere):
         assert then["environment"] != now["environment"]
         (kept,) = project.results.glob(f"superseded/{then['environment']}/cells/n1/size60/*.json")
         assert kept.read_bytes() == before
+
+
+def other_protocol(project: Project) -> None:
+    with (project.folder / "workflow/middlebench/record.py").open("a") as file:
+        file.write('\nPROTOCOL = "next"\n')
+
+
+def nothing(_: Project) -> None:
+    """Change nothing: the cell is measured again because that was asked for."""
+
+
+AGAIN = "n1/size60/rep1.json"
+
+
+def kept(project: Project, name: str = AGAIN) -> list[bytes]:
+    """Return the records of a cell that others took the place of."""
+    folder, _, stem = f"cells/{name}".removesuffix(".json").rpartition("/")
+    return [path.read_bytes() for path in project.results.glob(f"superseded/*/{folder}/{stem}.*.json")]
+
+
+@pytest.mark.parametrize(
+    ("change", "argv"),
+    [(other_protocol, ()), (nothing, ("--force",))],
+    ids=["another protocol", "asked for"],
+)
+def test_cell_that_could_not_be_measured_again_is_no_finished_cell(finished, monkeypatch, change, argv):
+    target = f"results/{TESTBED}/cells/{AGAIN}"
+    before, _ = finished.cells()[AGAIN]
+    change(finished)
+    cripple("trafgen", finished.folder / "bin")
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(finished.folder / "bin"), prepend=os.pathsep)
+        status, said = finished.try_run(*argv, "--", target)
+    finished.down()
+    assert status != 0
+    assert "Error in rule measure" in said
+    assert kept(finished) == [before]
+
+    assert planned(finished.run("--dry-run", "--", target))["measure"] == 1
+    finished.run("--", target)
+    assert finished.cells()[AGAIN][0] != before
+    assert kept(finished) == [before]
+
+
+def test_cell_of_a_run_that_was_killed_while_it_measured_again_is_no_finished_cell(finished):
+    target = f"results/{TESTBED}/cells/{AGAIN}"
+    before, _ = finished.cells()[AGAIN]
+    finished.configure(efforts={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_s": 60}})
+    with finished.start("--", target) as run:
+        eventually(
+            lambda: kept(finished) == [before] and finished.footprint.named("trafgen"),
+            "the old record is safe while the cell is being measured again",
+        )
+        for pid in descendants(run.pid):
+            kill(pid)
+        run.communicate()
+    assert kept(finished) == [before]
+    finished.configure()
+    assert planned(finished.run("--dry-run", "--", target))["measure"] == 1
+
+
+def test_deployment_and_provision_made_anew_leave_their_records_of_before(finished):
+    names = ("deployments/n1.json", "provision.json")
+    before = {(finished.results / name).read_bytes() for name in names}
+    targets = [f"results/{TESTBED}/{name}" for name in names]
+    finished.run("--forcerun", "provision", "deploy", "--", *targets)
+    assert before.isdisjoint((finished.results / name).read_bytes() for name in names)
+    assert {path.read_bytes() for path in finished.results.glob("superseded/**/*.json")} == before

@@ -7,7 +7,7 @@ rule close:
         environment=present_environment,
         records=lambda wildcards: records(wildcards.testbed),
     output:
-        f"{RESULTS}/{{testbed}}/controls/closing.json",
+        update(f"{RESULTS}/{{testbed}}/controls/closing.json"),
     log:
         f"{RESULTS}/{{testbed}}/logs/close.log",
     priority: lambda wildcards: ORDER.closing_priority(wildcards.testbed)

@@ -6,7 +6,7 @@ rule deploy:
         provision=f"{RESULTS}/{{testbed}}/provision.json",
         environment=present_environment,
     output:
-        f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json",
+        update(f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json"),
     log:
         f"{RESULTS}/{{testbed}}/logs/deploy-n{{n}}.log",
     priority: lambda wildcards: ORDER.chain_priority(wildcards.testbed, int(wildcards.n))

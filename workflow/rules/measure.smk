@@ -7,7 +7,7 @@ rule measure:
         environment=present_environment,
         deployment=f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json",
     output:
-        # Not removed before the job: it moves what it takes the place of aside, once it has measured.
+        # `update`, as every record: one that is there is moved aside before the job, and never put back; see `onstart`.
         record=update(
             f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.json"
         ),

@@ -6,7 +6,7 @@ rule provision:
         images,
         environment=present_environment,
     output:
-        f"{RESULTS}/{{testbed}}/provision.json",
+        update(f"{RESULTS}/{{testbed}}/provision.json"),
     log:
         f"{RESULTS}/{{testbed}}/logs/provision.log",
     priority: lambda wildcards: ORDER.provision_priority(wildcards.testbed)

@@ -107,7 +107,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
 def _demand_settings(wanted: Settings, records: Mapping[Path, Record], command: str) -> None:
     """Refuse records that were measured in another way.
 
-    Snakemake takes a record for a current one when measuring it again failed: it puts the old one back.
+    Snakemake takes a record for a current one when somebody copied it there, or its notes were removed.
     """
     if others := [str(path) for path, found in records.items() if found.settings != wanted]:
         raise RecordError(

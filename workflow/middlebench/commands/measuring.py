@@ -22,6 +22,7 @@ from middlebench.commands.arguments import (
     add_testbed_folder,
     tell,
 )
+from middlebench.run.superseded import set_aside
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -101,6 +102,7 @@ def _provision(arguments: argparse.Namespace) -> None:
     with lease(site.trial_lease, purpose, wait_s=JOB_SECONDS, takes_s=JOB_SECONDS, tell=tell):
         found, environment = provision(arguments.testbed, options, tell)
         keep(environment, arguments.output.parent)
+        set_aside(arguments.output, arguments.output.parent)
         record.write(found, arguments.output)
 
 
@@ -109,12 +111,13 @@ def _deploy(arguments: argparse.Namespace) -> None:
     from middlebench.convergence import deploy, plan_for
 
     with _standing(arguments, f"deploying chain({arguments.chain_length})") as stand:
-        record.write(deploy(stand.testbed, plan_for(stand.testbed, arguments.chain_length)), arguments.output)
+        deployed = deploy(stand.testbed, plan_for(stand.testbed, arguments.chain_length))
+        set_aside(arguments.output, stand.folder)
+        record.write(deployed, arguments.output)
 
 
 def _measure(arguments: argparse.Namespace) -> None:
     from middlebench import record
-    from middlebench.run.superseded import set_aside
     from middlebench.system.atomic import write_text
     from middlebench.trial import measure
 
@@ -170,6 +173,7 @@ def _measure_controls(
         return
     measured = measure_controls(stand.testbed, stand.components, series, settings, log, stand.session, tell)
     if output:
+        set_aside(output, stand.folder)
         record.write(measured, output)
 
 
