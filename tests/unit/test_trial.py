@@ -3,12 +3,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.frames import line_rate_pps
+from middlebench.frames import line_rate_pps, wire_bits
 from middlebench.generators.base import Load, Traffic
 from middlebench.record import GENERATOR_LIMITED, Components, Settings
+from middlebench.sites.base import LinkOptions
 from middlebench.trial import components_of, counts_of, flags_of, load_of, problems_of
 
 LINK_BPS = 1e9
+LINK = LinkOptions(rate_mbps=1000)
 LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.5, window_s=2, sample_s=1)
 TRAFFIC = Traffic(
     window_s=2.0,
@@ -75,7 +77,7 @@ def test_offer_below_what_was_intended_is_the_limit_of_the_generator(offered, fl
 
 
 def test_good_trial_is_believed():
-    assert problems_of(LOAD, LINK_BPS, TRAFFIC) == []
+    assert problems_of(LOAD, LINK, TRAFFIC) == []
 
 
 LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
@@ -91,9 +93,29 @@ LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
     ],
 )
 def test_trial_that_cannot_be_is_void(changes, words):
-    (problem,) = problems_of(LOAD, LINK_BPS, replace(TRAFFIC, **changes))
+    (problem,) = problems_of(LOAD, LINK, replace(TRAFFIC, **changes))
     assert words in problem
 
 
 def test_trial_at_line_rate_is_believed():
-    assert problems_of(LOAD, LINK_BPS, replace(TRAFFIC, offered_packets=round(LINE_RATE))) == []
+    assert problems_of(LOAD, LINK, replace(TRAFFIC, offered_packets=round(LINE_RATE))) == []
+
+
+@given(
+    rate_mbps=st.floats(min_value=1, max_value=1e4),
+    frame_bytes=st.integers(min_value=60, max_value=1514),
+    window_s=st.floats(min_value=0.1, max_value=60),
+)
+def test_trial_above_line_rate_by_more_than_a_burst_is_void(rate_mbps, frame_bytes, window_s):
+    link = LinkOptions(rate_mbps=rate_mbps)
+    load = replace(LOAD, frame_bytes=frame_bytes)
+    at_line_rate = line_rate_pps(link.rate_bps, frame_bytes) * window_s
+    burst = link.burst_bytes * 8 / wire_bits(frame_bytes)
+    for packets, void in ((at_line_rate * 1.01 + burst - 1, False), (at_line_rate * 1.01 + burst + 1, True)):
+        traffic = replace(TRAFFIC, window_s=window_s, offered_packets=int(packets), received_packets=0)
+        assert bool(problems_of(load, link, traffic)) == void
+
+
+def test_burst_at_a_gigabit_is_the_smallest_that_keeps_a_token_bucket_exact_and_two_frames_where_links_are_slow():
+    assert LinkOptions(rate_mbps=1000).burst_bytes == 32 * 1024
+    assert LinkOptions(rate_mbps=2).burst_bytes == 2 * 1538

@@ -25,7 +25,7 @@ from middlebench.errors import MiddlebenchError, TrialError
 from middlebench.evidence.accounting import account
 from middlebench.evidence.between import hops_between, middleboxes_between, usage_between
 from middlebench.evidence.limits import NEGLIGIBLE_LOSS, OFFERED, limit_of
-from middlebench.frames import line_rate_pps
+from middlebench.frames import line_rate_pps, wire_bits
 from middlebench.generators.base import Load, Probe, Traffic
 from middlebench.offered_load import SearchParameters, goal_of
 from middlebench.record import (
@@ -43,12 +43,11 @@ from middlebench.record import (
     Settings,
     Usage,
 )
+from middlebench.sites.base import LinkOptions
 from middlebench.testbed import Testbed
 
 LINE_RATE_TOLERANCE = 0.01
-"""How far above line rate a count may lie: the moments of reading and a shaper's burst blur it."""
-QUEUE_PACKETS = 256
-"""Besides, what one queue (a ring of virtio or Xen) may have kept back before the window and hand over in it."""
+"""How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def run_trial(
                 raise void(doing, [watch.problem]) from error
             raise
     after = read_after(testbed)
-    problems = after.live.changes_since(before.live) + problems_of(load, link_bps, traffic)
+    problems = after.live.changes_since(before.live) + problems_of(load, testbed.options.site.link, traffic)
     if missing := {*before.missing(plan), *after.missing(plan)}:
         raise void(doing, [*problems, f"nothing is counted at {', '.join(sorted(missing))} any more"])
     counts = counts_of(load, traffic)
@@ -244,12 +243,12 @@ def attest(live: LiveChain, probe: Probe) -> Attestation:
     return Attestation(fingerprint=live.fingerprint, probes_sent=probe.sent, probes_returned=probe.returned)
 
 
-def problems_of(load: Load, link_bps: float, traffic: Traffic) -> list[str]:
+def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
     """Return, a sentence each, why what was counted cannot be believed; none when it can.
 
     Args:
         load: what was asked for.
-        link_bps: line rate of the links in bits/s.
+        link: the links; what left a queue by one of them came at the line rate, too.
         traffic: what was counted.
     """
     problems = []
@@ -257,7 +256,8 @@ def problems_of(load: Load, link_bps: float, traffic: Traffic) -> list[str]:
         problems.append("frames that are not ours crossed the measured ports")
     if traffic.trial_received_packets > traffic.trial_sent_packets:
         problems.append(f"{traffic.trial_received_packets} frames arrived of {traffic.trial_sent_packets} sent")
-    most = line_rate_pps(link_bps, load.frame_bytes) * traffic.window_s * (1 + LINE_RATE_TOLERANCE) + QUEUE_PACKETS
+    most = line_rate_pps(link.rate_bps, load.frame_bytes) * traffic.window_s * (1 + LINE_RATE_TOLERANCE)
+    most += link.burst_bytes * 8 / wire_bits(load.frame_bytes)
     for side, packets in (("offered", traffic.offered_packets), ("received", traffic.received_packets)):
         if packets > most:
             problems.append(f"{packets} packets {side} in {traffic.window_s:.3f} s is above line rate ({most:.0f})")

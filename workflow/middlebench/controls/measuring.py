@@ -113,6 +113,6 @@ def _direct(testbed: Testbed, frame_bytes: int, settings: Settings) -> tuple[dat
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(frame_bytes, settings, link_bps)
     started_at, traffic = datetime.now(UTC), generator.run(load)
-    if problems := problems_of(load, link_bps, traffic):
+    if problems := problems_of(load, testbed.options.site.link, traffic):
         raise void(doing, problems)
     return started_at, counts_of(load, traffic)

@@ -11,10 +11,17 @@ from typing import Annotated, ClassVar, Protocol
 from pydantic import Field
 
 from middlebench.environment import Environment
+from middlebench.frames import ETHERNET_HEADER_BYTES, WIRE_OVERHEAD_BYTES
 from middlebench.hosts.base import Host
 from middlebench.options import Options
 
 Ports = tuple[str, str]
+
+MTU_OVERHEAD_BYTES = ETHERNET_HEADER_BYTES + WIRE_OVERHEAD_BYTES
+"""What the largest IP packet takes on the wire beyond its own bytes."""
+BURST_SECONDS = 32 * 1024 * 8 / 1e9
+BACKLOG_SECONDS = 0.008
+LEAST_BACKLOG_BYTES = 64 * 1024
 
 
 class LinkOptions(Options):
@@ -29,6 +36,20 @@ class LinkOptions(Options):
     def rate_bps(self) -> float:
         """Line rate in bits/s."""
         return self.rate_mbps * 1e6
+
+    @property
+    def burst_bytes(self) -> int:
+        """Bytes on the wire that may pass at once where a token bucket holds a port to the line rate.
+
+        At 1 Gb/s the smallest burst that keeps it exact at the kernel's timer resolution (tried), and as long a
+        time at other rates; two frames at the least.
+        """
+        return round(max(BURST_SECONDS * self.rate_bps / 8, 2 * (self.mtu + MTU_OVERHEAD_BYTES)))
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes that may wait for their turn there."""
+        return round(max(BACKLOG_SECONDS * self.rate_bps / 8, LEAST_BACKLOG_BYTES))
 
 
 @dataclass(frozen=True)

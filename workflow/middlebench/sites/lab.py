@@ -26,7 +26,7 @@ from middlebench.lab.machine import Machine
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.holder import Holder, enter, enter_processes
 from middlebench.sites.namespaces import partition, this_machine
-from middlebench.sites.ports import Shaper, prepare_ports
+from middlebench.sites.ports import prepare_ports, shape_ports
 from middlebench.sites.ssh import about, ask
 from middlebench.system.processes import ProcessIdentity
 from middlebench.system.runtime import runtime_folder
@@ -39,8 +39,6 @@ PATIENCE = 6.0
 commands ran into them. How long it takes us to give up is all that this decides."""
 LARGEST_MTU = 1500
 """The virtual interfaces of Xen's domains carry no more unless told to."""
-SHAPER = Shaper(burst_bytes=2 * 1600, backlog_bytes=64 * 1024)
-"""At the lab's few Mb/s the usual burst would last a quarter of a second and overrun Xen's rings of 256 frames."""
 
 
 class Options(SiteOptions):
@@ -168,7 +166,8 @@ class Lab:
         )
         lab_machine.wait_until_ready(machine)
         hosts = self._hosts(pid, image, machine)
-        limits = prepare_ports(hosts.test_computer, PORTS, self._options.link, SHAPER)
+        limits = prepare_ports(hosts.test_computer, PORTS, self._options.link)
+        limits += shape_ports(hosts.middlebox_server, PORTS, self._options.link)
         state = {**asdict(machine), "console": str(machine.console), "known_hosts": str(machine.known_hosts)}
         self._holder.note(furnished=True, image=str(image.folder), machine=state, limits=limits)
         return hosts
