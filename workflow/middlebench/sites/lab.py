@@ -23,7 +23,7 @@ from middlebench.lab import image as lab_image
 from middlebench.lab import machine as lab_machine
 from middlebench.lab.image import LabImage, Tell
 from middlebench.lab.machine import Machine
-from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
+from middlebench.sites.base import MTU_OVERHEAD_BYTES, Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.holder import Holder, enter, enter_processes
 from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.ports import prepare_ports, shape_ports
@@ -41,13 +41,38 @@ LARGEST_MTU = 1500
 """The virtual interfaces of Xen's domains carry no more unless told to."""
 
 
+LATE_SECONDS = 0.064
+"""How late an emulated computer's timers may come; its shaper must not lose the time that it slept."""
+RING_FRAMES = 256
+"""As many frames as a network card's ring holds may wait for the link back."""
+
+
+class EmulatedLink(LinkOptions):
+    """A link as the emulated computer holds it to the line rate."""
+
+    @property
+    def burst_bytes(self) -> int:
+        """Bytes on the wire that may pass at once."""
+        return round(max(super().burst_bytes, LATE_SECONDS * self.rate_bps / 8))
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes that may wait for their turn."""
+        return max(super().backlog_bytes, RING_FRAMES * (self.mtu + MTU_OVERHEAD_BYTES))
+
+    @property
+    def outward(self) -> LinkOptions:
+        """The link as this machine holds it to the line rate: a longer burst would overrun Xen's rings."""
+        return LinkOptions(**self.model_dump())
+
+
 class Options(SiteOptions):
     """An emulated Xen host and a namespace."""
 
     driver: Literal["lab"]
     """The middlebox server is a real Xen host that QEMU emulates, built from Debian's packages; the test
     computer is a network namespace of this machine. Slow; every figure of it is marked as emulated."""
-    link: LinkOptions = LinkOptions(rate_mbps=1)
+    link: EmulatedLink = EmulatedLink(rate_mbps=1)
     """The two links between them; an emulated processor forwards a few hundred frames a second, so they are slow."""
     idle_s: Annotated[float, Field(ge=1)] = 900
     """Seconds without a run after which the lab ends itself."""
@@ -166,7 +191,7 @@ class Lab:
         )
         lab_machine.wait_until_ready(machine)
         hosts = self._hosts(pid, image, machine)
-        limits = prepare_ports(hosts.test_computer, PORTS, self._options.link)
+        limits = prepare_ports(hosts.test_computer, PORTS, self._options.link.outward)
         limits += shape_ports(hosts.middlebox_server, PORTS, self._options.link)
         state = {**asdict(machine), "console": str(machine.console), "known_hosts": str(machine.known_hosts)}
         self._holder.note(furnished=True, image=str(image.folder), machine=state, limits=limits)
