@@ -87,16 +87,18 @@ def test_verb_looks_in_the_results_folder_of_the_config(project):
     assert not list(project.glob("elsewhere/made/cells/n1/size800/*"))
 
 
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        ([], "in elsewhere: there are none"),
-        (["--results", "results-paper"], "in results-paper: there are none"),
-    ],
-)
-def test_verb_without_any_cell_says_where_it_looked(project, capsys, argv, words):
+@pytest.mark.parametrize(("argv", "folder"), [([], "elsewhere"), (["--results", "results-paper"], "results-paper")])
+def test_verb_without_any_table_says_where_it_looked(project, capsys, argv, folder):
+    (project / folder / "made/cells").mkdir(parents=True)
     assert cli.main(["set-aside", *argv]) == RecordError.exit_status
-    assert words in capsys.readouterr().err
+    assert f"in {folder}: none has a table" in capsys.readouterr().err
+
+
+def test_testbed_without_a_table_yet_keeps_no_other_from_being_looked_at(project):
+    (project / "elsewhere/interrupted/cells").mkdir(parents=True)
+    write_results(project / "elsewhere", cells=[record(flags=(DRIFT,))])
+    assert cli.main(["set-aside"]) == 0
+    assert list(project.glob("elsewhere/made/superseded/*/cells/n1/size800/rep1.*.json"))
 
 
 def test_mistyped_flag_fails_the_verb(project, capsys):

@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
     down.set_defaults(verb=_down)
 
     aside = verbs.add_parser("set-aside", help="move cells that carry a flag, so that the next run measures them again")
-    aside.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that have cells)")
+    aside.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that have a table)")
     aside.add_argument("--flag", default="drift", metavar="FLAG", help="(default: drift)")
     aside.add_argument("--results", type=Path, metavar="FOLDER", help="(default: the config's `results_folder`)")
     add_testbed_folder(aside)
@@ -60,13 +60,13 @@ def _down(arguments: argparse.Namespace) -> None:
 
 def _set_aside(arguments: argparse.Namespace) -> None:
     from middlebench import config
-    from middlebench.run.again import set_flagged_aside, testbeds_with_cells
+    from middlebench.run.again import set_flagged_aside, testbeds_measured
     from middlebench.run.lease import lease
     from middlebench.testbed import site_of
 
     folder = arguments.testbed_folder
     results = arguments.results or _results_folder(folder)
-    for name in arguments.testbeds or testbeds_with_cells(results):
+    for name in arguments.testbeds or testbeds_measured(results):
         site = site_of(name, config.load_testbed(name, folder))
         with lease(site.run_lease, f"setting cells of {name} aside"):
             moved = set_flagged_aside(results / name, arguments.flag, tell)

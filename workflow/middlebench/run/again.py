@@ -12,19 +12,21 @@ from middlebench.errors import ConfigError, RecordError
 from middlebench.record import Record, read
 from middlebench.run.superseded import set_aside
 
+TABLE = "measurements.csv"
 
-def testbeds_with_cells(results_folder: Path) -> list[str]:
-    """Return the names of the testbeds that have cells in a results folder.
+
+def testbeds_measured(results_folder: Path) -> list[str]:
+    """Return the names of the testbeds of which a results folder has a table of measurements.
 
     Raises:
         RecordError: there are none.
     """
-    if names := sorted(path.parent.name for path in results_folder.glob("*/cells")):
+    if names := sorted(path.parent.name for path in results_folder.glob(f"*/{TABLE}")):
         return names
     raise RecordError(
-        f"looking for the cells of every testbed in {results_folder}",
-        "there are none",
-        "`snakemake --cores 1 -- all` measures them; `--results FOLDER` names another folder",
+        f"looking for the measurements of testbeds in {results_folder}",
+        f"none has a table ({TABLE}) there",
+        "`snakemake --cores 1 -- all` makes it; `--results FOLDER` names another folder",
     )
 
 
@@ -49,7 +51,7 @@ def set_flagged_aside(results: Path, flag: str, tell: Callable[[str], None] = la
             "there is no such flag",
             f"name one of {', '.join(MEANINGS)}{suggestion(flag, MEANINGS)}",
         )
-    measurements = read_measurements(results / "measurements.csv")
+    measurements = read_measurements(results / TABLE)
     moved = []
     for row in measurements[carrying(measurements, flag)].itertuples():
         path = results / str(row.record)
