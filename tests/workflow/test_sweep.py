@@ -48,6 +48,7 @@ def test_sweep_leaves_an_attested_record_of_every_cell_and_a_row_for_each(swept)
         measured = record.read(record.Record, swept.results / "cells" / name)
         assert name == f"n{measured.cell.n}/size{measured.cell.frame_bytes}/rep{measured.cell.repetition}.json"
         assert measured.cell.testbed == TESTBED
+        assert measured.protocol == record.PROTOCOL
         assert measured.counts.received_packets > 0
         assert measured.attestation.probes_returned == measured.attestation.probes_sent > 0
         assert len(measured.attestation.fingerprint) == 64

@@ -283,6 +283,8 @@ class Record(Options):
     """In the order of the run; None for a cell that was measured outside of it."""
     started_at: str
     """UTC, ISO 8601."""
+    protocol: str = ""
+    """The :data:`PROTOCOL` by which it was measured; empty in records that were made before it was noted."""
     settings: Settings
     components: Components
     environment: str

@@ -30,6 +30,7 @@ from middlebench.generators.base import Load, Probe, Traffic
 from middlebench.offered_load import SearchParameters, goal_of
 from middlebench.record import (
     GENERATOR_LIMITED,
+    PROTOCOL,
     Attestation,
     Cell,
     Components,
@@ -93,6 +94,7 @@ def measure(
     record = Record(
         cell=cell,
         started_at=started_at,
+        protocol=PROTOCOL,
         settings=settings,
         components=components_of(components, outcome.traffic),
         environment=testbed.environment,

@@ -45,7 +45,9 @@ def add(verbs: Verbs) -> None:
     aggregate.add_argument(
         "--extra", nargs="*", type=Path, default=[], metavar="FILE", help="the extra repetitions that were given away"
     )
-    aggregate.add_argument("--settings", metavar="JSON", help="what every record must have been measured with")
+    aggregate.add_argument(
+        "--settings", metavar="JSON", help="what every record must have been measured with, by the protocol of now"
+    )
     aggregate.add_argument("--summary", type=Path, metavar="FILE", help="where to write the means over repetitions")
     aggregate.add_argument(
         "--command", default="", metavar="TEXT", help="what measures a cell again, up to the path of its record"
@@ -96,7 +98,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     read = [record.read(record.Record, path) for path in paths]
     if arguments.settings:
         wanted = record.Settings.model_validate(json.loads(arguments.settings))
-        _demand_settings(wanted, dict(zip(paths, read, strict=True)), arguments.command)
+        _demand_current(wanted, dict(zip(paths, read, strict=True)), arguments.command)
     measured = from_records(read, arguments.folder, arguments.command)
     measurements = marked(measured, ControlLog(arguments.folder).controls(), arguments.band)
     write_measurements(measurements, arguments.output)
@@ -104,14 +106,21 @@ def _aggregate(arguments: argparse.Namespace) -> None:
         write_summary(measurements, arguments.summary)
 
 
-def _demand_settings(wanted: Settings, records: Mapping[Path, Record], command: str) -> None:
+def _demand_current(wanted: Settings, records: Mapping[Path, Record], command: str) -> None:
     """Refuse records that were measured in another way.
 
     Snakemake takes a record for a current one when somebody copied it there, or its notes were removed.
     """
-    if others := [str(path) for path, found in records.items() if found.settings != wanted]:
+    from middlebench.record import PROTOCOL
+
+    protocols = ("", PROTOCOL)  # nobody knows by which one the oldest records were made
+    others = [
+        str(path) for path, found in records.items() if found.settings != wanted or found.protocol not in protocols
+    ]
+    if others:
         raise RecordError(
             f"gathering the records of {len(records)} cells",
-            f"{len(others)} were measured with other settings than the config's, the first one is {others[0]}",
+            f"{len(others)} were measured with other settings than the config's, or by another protocol than "
+            f"{PROTOCOL}; the first one is {others[0]}",
             f"measure them again: {command} {' '.join(others[:3])}" + (" …" if len(others) > 3 else ""),
         )
