@@ -124,6 +124,7 @@ def test_only_repetitions_with_every_cell_are_judged_by_themselves():
         ({"cpus": (1, 2, 3)}, Verdict.SAME_SHAPE),
         ({"cpus": (3,)}, Verdict.NOT_TESTABLE),
         ({"cpus": (2, 3), "hypervisor": "xen"}, Verdict.NOT_TESTABLE),
+        ({"cpus": (0,), "hypervisor": "xen", "hypervisor_cores": 2}, Verdict.REPRODUCED),
     ],
 )
 def test_cores_are_those_of_the_testbeds_server(tmp_path, claims, server, verdict):

@@ -39,6 +39,8 @@ class Computer(Options):
     """Memory in MiB, in steps of 256: from one boot to the next the kernel keeps some more or less for itself."""
     hypervisor: str
     """The hypervisor that this is a domain of (`xen`); empty otherwise."""
+    hypervisor_cores: int | None = None
+    """Cores that the hypervisor deals out, where it tells; this domain may have fewer."""
     system: str
     """Name and version of the distribution."""
     kernel: str
@@ -55,8 +57,8 @@ class Computer(Options):
 
     @property
     def cores(self) -> int | None:
-        """How many processors it has for our programs; None under a hypervisor, where guests run on others."""
-        return None if self.hypervisor else len(self.cpus) or None
+        """How many it has for the chain: processors, or all of a hypervisor's cores; None where it does not tell."""
+        return self.hypervisor_cores if self.hypervisor else len(self.cpus) or None
 
 
 class Environment(Options):

@@ -339,7 +339,7 @@ def _within(values: Sequence[float], level: float, tolerance: float) -> bool:
 
 
 def _too_few(curve: Curve, needed: int = FEWEST_POINTS) -> Finding:
-    return untestable(f"at {curve.where()} it needs {needed} {curve.cells} or more and has {len(curve.points)}")
+    return untestable(f"at {curve.where()} it needs {needed} or more {curve.cells} and has {len(curve.points)}")
 
 
 def _range(curve: Curve) -> str:

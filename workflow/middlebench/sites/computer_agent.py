@@ -268,6 +268,7 @@ def describe(
     release: dict[str, str] = dict(line.split("=", 1) for line in read("/etc/os-release").splitlines() if "=" in line)
     processors = os.cpu_count() or 1
     governors = {read(f"/sys/devices/system/cpu/cpu{number}/cpufreq/scaling_governor") for number in range(processors)}
+    hypervisor = read("/sys/hypervisor/type")
     return {
         "cpu": cpuinfo.get("model name", platform.machine()),
         "microcode": cpuinfo.get("microcode", ""),
@@ -275,7 +276,8 @@ def describe(
         "cpus": cpus or sorted(os.sched_getaffinity(0)),
         "processors": processors,
         "memory_mib": round(int(read("/proc/meminfo").split()[1]) / 1024 / MEMORY_STEP_MIB) * MEMORY_STEP_MIB,
-        "hypervisor": read("/sys/hypervisor/type"),
+        "hypervisor": hypervisor,
+        "hypervisor_cores": xen_cores() if hypervisor == "xen" else None,
         "system": release.get("PRETTY_NAME", "").strip('"'),
         "kernel": platform.release(),
         "boot_options": [word for word in read("/proc/cmdline").split() if word.startswith(BOOT_OPTIONS)],
@@ -311,6 +313,15 @@ def module_version(name: str) -> str:
     """Return a kernel module's version, loaded or not; nothing where it has none of its own."""
     status, said = run("modinfo", "--field", "version", name)
     return read(f"/sys/module/{name}/version") or (said if status == 0 else "")
+
+
+def xen_cores() -> int | None:
+    """Return how many cores Xen deals out; None where this domain may not ask."""
+    status, said = run("xl", "info")
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in said.splitlines())}
+    if status != 0 or not {"nr_cpus", "threads_per_core"} <= facts.keys():
+        return None
+    return int(facts["nr_cpus"]) // int(facts["threads_per_core"])
 
 
 def digest(path: str) -> str:
