@@ -1,16 +1,72 @@
-"""The verb that makes one table of many records takes exactly those that are asked for, and none of another way."""
+"""What the verbs between records and tables read, and what they leave out."""
 
 import json
 
 import pytest
-from middlebench import cli
 from middlebench.analysis.measurements import read_measurements, record_path
+from middlebench.cli import main
 from middlebench.errors import RecordError
 from middlebench.record import PROTOCOL, write
-from sweeps import record, write_results
+from sweeps import ENVIRONMENT, environment, record, write_results
 
-GRID = json.dumps({"chain_lengths": [1], "frame_sizes": [800], "repetitions": 1})
-SETTINGS = record().settings.model_dump_json(exclude_none=True)
+SETTINGS = record().settings
+GRID = json.dumps({"chain_lengths": [1, 2], "frame_sizes": [800], "repetitions": 2})
+
+
+@pytest.fixture
+def allocated(tmp_path):
+    """Returns the extra cells that the verb gives away beside these records and two repetitions of n = 1 and 2."""
+
+    def allocated(*extra, budget=1, options=()):
+        known = [record(n, repetition=k, received=10_000 + n * k) for n in (1, 2) for k in (1, 2)]
+        write_results(tmp_path, cells=[*known, *extra])
+        output = tmp_path / "extra.json"
+        arguments = ["--folder", str(tmp_path / "made"), "--grid", GRID, "--budget", str(budget)]
+        arguments += ["--settings", SETTINGS.model_dump_json(exclude_none=True), "--output", str(output), *options]
+        assert main(["allocate", *arguments]) == 0
+        return [tuple(cell) for cell in json.loads(output.read_text())["cells"]]
+
+    return allocated
+
+
+def test_extra_repetition_goes_to_the_cell_that_is_known_least(allocated):
+    assert allocated() == [(2, 800, 3)]
+
+
+def test_extra_repetition_that_is_there_stays(allocated):
+    assert allocated(record(1, repetition=3)) == [(1, 800, 3)]
+
+
+def test_records_of_other_settings_neither_count_nor_tell(allocated):
+    older = record(1, repetition=3, received=40_000)
+    longer = older.model_copy(update={"settings": SETTINGS.model_copy(update={"window_s": 60.0})})
+    assert allocated(longer) == [(2, 800, 3)]
+
+
+def test_records_of_another_environment_tell_only_where_environments_are_mixed(allocated):
+    elsewhere = record(1, repetition=3, received=40_000, environment=environment(kernel="6.2"))
+    assert elsewhere.environment != ENVIRONMENT.id
+    assert allocated(elsewhere) == [(2, 800, 3)]
+    assert allocated(elsewhere, budget=2, options=["--mix-environments"]) == [(1, 800, 3), (1, 800, 4)]
+
+
+def test_finished_extra_repetitions_beyond_the_budget_are_told_and_stay_on_disk(allocated, tmp_path, capsys):
+    assert allocated(record(1, repetition=3), record(2, repetition=3)) == [(2, 800, 3)]
+    assert "1 finished extra repetition more than asked for" in capsys.readouterr().err
+    assert (tmp_path / "made/cells/n1/size800/rep3.json").exists()
+
+
+def test_record_that_cannot_be_read_is_named_and_nothing_is_given_away(allocated, tmp_path, capsys):
+    allocated()
+    write(SETTINGS, tmp_path / "made/cells/n1/size800/rep3.json")
+    arguments = ["--folder", str(tmp_path / "made"), "--grid", GRID, "--budget", "1"]
+    settings = SETTINGS.model_dump_json()
+    assert main(["allocate", *arguments, "--settings", settings, "--output", str(tmp_path / "new.json")]) != 0
+    assert "rep3.json" in capsys.readouterr().err
+    assert not (tmp_path / "new.json").exists()
+
+
+ONE_CELL = json.dumps({"chain_lengths": [1], "frame_sizes": [800], "repetitions": 1})
 
 
 @pytest.fixture
@@ -20,33 +76,33 @@ def results(tmp_path):
     return tmp_path / "made"
 
 
-def aggregate(results, *argv):
+def aggregated(results, *options):
     """Run the verb as its rule does; return its status and the repetitions in the table."""
     table = results / "again.csv"
-    arguments = ["--folder", results, "--grid", GRID, *argv, "--command", "snakemake --", "--output", table]
-    status = cli.main(["aggregate", *map(str, arguments)])
+    arguments = ["--folder", results, "--grid", ONE_CELL, *options, "--command", "snakemake --", "--output", table]
+    status = main(["aggregate", *map(str, arguments)])
     return status, list(read_measurements(table)["repetition"]) if table.exists() else None
 
 
-def test_no_list_of_extra_repetitions_and_one_are_both_taken(results):
-    assert aggregate(results, "--extra", "--band", "0.1") == (0, [1])
+def test_table_has_the_planned_cells_and_those_of_a_list_of_extra_ones_where_there_is_one(results):
+    assert aggregated(results, "--extra", "--band", "0.1") == (0, [1])
     (results / "extra.json").write_text(json.dumps({"cells": [[1, 800, 3]]}))
-    assert aggregate(results, "--extra", results / "extra.json", "--band", "0.1") == (0, [1, 3])
+    assert aggregated(results, "--extra", results / "extra.json", "--band", "0.1") == (0, [1, 3])
 
 
 @pytest.mark.parametrize("protocol", ["", PROTOCOL])
 def test_record_of_these_settings_and_this_protocol_is_taken(results, protocol):
     write(record().model_copy(update={"protocol": protocol}), results / record_path(1, 800, 1))
-    assert aggregate(results, "--settings", SETTINGS) == (0, [1])
+    assert aggregated(results, "--settings", SETTINGS.model_dump_json()) == (0, [1])
 
 
 @pytest.mark.parametrize(
     "changed",
-    [{"protocol": f"{PROTOCOL}.1"}, {"settings": record().settings.model_copy(update={"window_s": 0.25})}],
+    [{"protocol": f"{PROTOCOL}.1"}, {"settings": SETTINGS.model_copy(update={"window_s": 0.25})}],
     ids=["another protocol", "other settings"],
 )
-def test_record_of_another_way_of_measuring_makes_no_table(results, capsys, changed):
+def test_record_that_was_measured_in_another_way_makes_no_table(results, capsys, changed):
     path = results / record_path(1, 800, 1)
     write(record().model_copy(update=changed), path)
-    assert aggregate(results, "--settings", SETTINGS) == (RecordError.exit_status, None)
+    assert aggregated(results, "--settings", SETTINGS.model_dump_json()) == (RecordError.exit_status, None)
     assert f"measure them again: snakemake -- {path}" in capsys.readouterr().err
