@@ -299,9 +299,7 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: _Ju
     beside = _beside(cells, finished, wanted, allocates=allocates, tables=tables)
     kept = beside.keys() - set(measured)
     since = [judge.changed_since(past) for cell, past in beside.items() if cell in kept]
-    extra_there = [past for cell, past in beside.items() if cell.repetition > wanted.repetitions and cell not in cells]
-    extra_kept = sum(not (wanted.remeasures and judge.changed_since(past)) for past in extra_there)
-    extra = max(0, wanted.extra_repetitions - extra_kept) if allocates else 0
+    extra = _extra_to_come(beside, judge, wanted) if allocates else 0
     chains = tuple(n for n, _ in groupby(cell.n for cell in measured))
     if not chains:
         chains = tuple(int(job.wildcards["n"]) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
@@ -349,6 +347,13 @@ def _beside(
         return (taken_in or not tables) and past.settings == wanted.settings
 
     return {cell: past for cell, past in finished.cells.items() if stands(cell, past)}
+
+
+def _extra_to_come(beside: Mapping[CellName, Past], judge: _Judge, wanted: Wanted) -> int:
+    """Return how many extra repetitions are measured at the most once they are given away: those that are not there."""
+    there = [past for cell, past in beside.items() if cell.repetition > wanted.repetitions]
+    kept = sum(not (wanted.remeasures and judge.changed_since(past)) for past in there)
+    return max(0, wanted.extra_repetitions - kept)
 
 
 def _cell(job: Job) -> CellName:
