@@ -37,10 +37,13 @@ def test_extra_repetition_that_is_there_stays(allocated):
     assert allocated(record(1, repetition=3)) == [(1, 800, 3)]
 
 
-def test_records_of_other_settings_neither_count_nor_tell(allocated):
-    older = record(1, repetition=3, received=40_000)
-    longer = older.model_copy(update={"settings": SETTINGS.model_copy(update={"window_s": 60.0})})
-    assert allocated(longer) == [(2, 800, 3)]
+@pytest.mark.parametrize(
+    "changed",
+    [{"protocol": f"{PROTOCOL}.1"}, {"settings": SETTINGS.model_copy(update={"window_s": 60.0})}],
+    ids=["another protocol", "other settings"],
+)
+def test_records_that_were_measured_in_another_way_neither_count_nor_tell(allocated, changed):
+    assert allocated(record(1, repetition=3, received=40_000).model_copy(update=changed)) == [(2, 800, 3)]
 
 
 def test_records_of_another_environment_tell_only_where_environments_are_mixed(allocated):

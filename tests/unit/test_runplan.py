@@ -130,6 +130,13 @@ def test_extra_repetitions_of_another_environment_or_other_settings_come_again()
     assert planned(give, elsewhere(1, 2) | elsewhere(3, 4, window_s=5.0), **asked)[0].extra == 3
 
 
+def test_extra_repetition_that_the_plan_has_from_the_last_time_is_counted_once():
+    give = [*TWICE, cell(rep=3), job("allocate"), TABLE]
+    finished = {(1, 800, k): past() for k in (1, 2, 4)}
+    plan, _ = planned(give, finished, repetitions=2, extra_repetitions=3)
+    assert (plan.cells, plan.extra) == (1, 1)
+
+
 def test_cell_that_is_asked_for_by_name_would_stand_beside_all_that_is_there():
     finished = elsewhere(1, 2)
     by_name, text = planned([cell(rep=3)], finished)

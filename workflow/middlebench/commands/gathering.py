@@ -75,7 +75,7 @@ def _allocate(arguments: argparse.Namespace) -> None:
     beyond = {arguments.folder / record_path(*cell) for cell in _cells_of(grid, arguments.budget)}
     there = planned | beyond.intersection(arguments.folder.glob("cells/n*/size*/rep*.json"))
     found = [record.read(record.Record, path) for path in sorted(there)]
-    measurements = from_records([each for each in found if each.settings == wanted], arguments.folder)
+    measurements = from_records([each for each in found if _is_current(each, wanted)], arguments.folder)
     if not arguments.mix_environments:
         measurements = comparable(measurements, repetitions)
     cells = extra_cells(measurements, repetitions, arguments.budget)
@@ -106,6 +106,13 @@ def _aggregate(arguments: argparse.Namespace) -> None:
         write_summary(measurements, arguments.summary)
 
 
+def _is_current(found: Record, wanted: Settings) -> bool:
+    """Return whether a record was measured with these settings, by the protocol of now."""
+    from middlebench.record import PROTOCOL
+
+    return found.settings == wanted and found.protocol in ("", PROTOCOL)  # nobody knows that of the oldest records
+
+
 def _demand_current(wanted: Settings, records: Mapping[Path, Record], command: str) -> None:
     """Refuse records that were measured in another way.
 
@@ -113,11 +120,7 @@ def _demand_current(wanted: Settings, records: Mapping[Path, Record], command: s
     """
     from middlebench.record import PROTOCOL
 
-    protocols = ("", PROTOCOL)  # nobody knows by which one the oldest records were made
-    others = [
-        str(path) for path, found in records.items() if found.settings != wanted or found.protocol not in protocols
-    ]
-    if others:
+    if others := [str(path) for path, found in records.items() if not _is_current(found, wanted)]:
         raise RecordError(
             f"gathering the records of {len(records)} cells",
             f"{len(others)} were measured with other settings than the config's, or by another protocol than "

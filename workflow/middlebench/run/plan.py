@@ -299,7 +299,7 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: _Ju
     beside = _beside(cells, finished, wanted, allocates=allocates, tables=tables)
     kept = beside.keys() - set(measured)
     since = [judge.changed_since(past) for cell, past in beside.items() if cell in kept]
-    extra = _extra_to_come(beside, judge, wanted) if allocates else 0
+    extra = _extra_to_come(cells, beside, judge, wanted) if allocates else 0
     chains = tuple(n for n, _ in groupby(cell.n for cell in measured))
     if not chains:
         chains = tuple(int(job.wildcards["n"]) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
@@ -349,11 +349,14 @@ def _beside(
     return {cell: past for cell, past in finished.cells.items() if stands(cell, past)}
 
 
-def _extra_to_come(beside: Mapping[CellName, Past], judge: _Judge, wanted: Wanted) -> int:
-    """Return how many extra repetitions are measured at the most once they are given away: those that are not there."""
-    there = [past for cell, past in beside.items() if cell.repetition > wanted.repetitions]
-    kept = sum(not (wanted.remeasures and judge.changed_since(past)) for past in there)
-    return max(0, wanted.extra_repetitions - kept)
+def _extra_to_come(cells: Iterable[CellName], beside: Mapping[CellName, Past], judge: _Judge, wanted: Wanted) -> int:
+    """Return how many extra repetitions are measured at the most once they are given away.
+
+    Those that are there are not, nor those that the plan has already from the last time.
+    """
+    kept = {cell for cell, past in beside.items() if not (wanted.remeasures and judge.changed_since(past))}
+    known = [cell for cell in kept.union(cells) if cell.repetition > wanted.repetitions]
+    return max(0, wanted.extra_repetitions - len(known))
 
 
 def _cell(job: Job) -> CellName:
