@@ -112,6 +112,24 @@ def test_no_line_leaves_its_panel_whichever_dataset_is_larger():
             assert max(each.get_ydata().max() for each in axes.lines) <= axes.get_ylim()[1]
 
 
+def test_panels_share_both_axes_so_that_lines_can_be_compared():
+    left, right = figures.throughput_by_size(sweep(sizes=(60, 800)), load_published()).axes
+    assert left.get_xlim() == right.get_xlim()
+    assert left.get_xlim()[0] == 0
+    assert left.get_ylim() == right.get_ylim()
+
+
+def test_subtitle_says_from_how_many_to_how_many_repetitions_a_mean_is_of():
+    uneven = from_records([record(n=1), record(n=2), record(n=2, repetition=2), record(n=2, repetition=3)])
+    assert "mean of 1 to 3 repetitions" in words(figures.fig5(uneven)).replace("\n", " ")
+
+
+def test_published_values_are_not_called_a_testbed():
+    text = words(figures.fig3(load_published()))
+    assert "as published" in text
+    assert "testbed published" not in text
+
+
 def test_heat_map_marks_unstable_cells_and_says_what_the_mark_means():
     assert "363?" in words(
         figures.heat_map(repeated().assign(received_mbps=lambda cells: cells["received_mbps"] * 1.25))

@@ -20,6 +20,9 @@ CLICKOS_MEMORY_MB = 5.0
 
 KIB_PER_MB = 1e6 / 1024
 
+ONCE = "one deployment of each chain, hence no error bars"
+"""A workflow deploys a chain more often, between its cells, but keeps the record of one deployment."""
+
 
 def table_of(deployments: Sequence[Deployment]) -> pd.DataFrame:
     """Return one row a chain, by length.
@@ -55,11 +58,17 @@ def deployment_table(deployments: Sequence[Deployment], testbed: str) -> Table:
         "resident_mb": "Resident memory of all [MB]",
     }
     caption = (
-        f"Deployment of each chain on testbed {testbed}, from nothing to the first probe through every hop. "
+        f"One deployment of each chain on testbed {testbed}, from nothing to the first probe through every hop. "
         f"ClickOS' authors give {CLICKOS_BOOT_S * 1000:.0f} ms and {CLICKOS_MEMORY_MB:g} MB a virtual machine"
     )
-    addresses = {"n": [deployment_address(n) for n in frame["n"]]}
-    return Table(frame.rename(columns={"boot_s": "boot_ms"}), headings, caption, addresses=addresses)
+    frame = frame.rename(columns={"boot_s": "boot_ms"})
+    return Table(
+        frame,
+        {name: heading for name, heading in headings.items() if frame[name].notna().any()},
+        caption,
+        addresses={"n": [deployment_address(n) for n in frame["n"]]},
+        decimals={"boot_ms": 0, "private_mb": 1, "resident_mb": 1},
+    )
 
 
 @style.styled
@@ -72,27 +81,32 @@ def deployment_figure(deployments: Sequence[Deployment], testbed: str, note: str
         note: what the title must say besides, such as "emulated".
     """
     frame = table_of(deployments)
-    width = style.FIGURE_WIDTH / 2 + 1.5
-    figure = Figure(figsize=(2 * width, 4.8), layout="constrained")
-    seconds, memory = figure.subplots(1, 2)
+    memory_known = bool(frame[["private_mb", "resident_mb"]].notna().any(axis=None))
+    width = style.FIGURE_WIDTH / 2 + 1.5 if memory_known else style.FIGURE_WIDTH
+    figure = Figure(figsize=(2 * width if memory_known else width, 5.4), layout="constrained")
+    seconds, *others = figure.subplots(1, 1 + memory_known, squeeze=False)[0]
+    titles = ["Time to deploy a chain"]
     _line(seconds, frame, "total_s", style.MEASURED_STYLES[0], "whole chain, to the first probe")
     _line(seconds, frame, "boot_s", style.MEASURED_STYLES[1], "boot of one, median")
     clickos = {"color": style.PUBLISHED_STYLE.color, "linestyle": "--"}
     seconds.axhline(CLICKOS_BOOT_S, label=f"boot of one ClickOS, {CLICKOS_BOOT_S * 1000:.0f} ms", **clickos)
-    _line(memory, frame, "private_mb", style.MEASURED_STYLES[0], "private memory, whole chain")
-    _line(memory, frame, "resident_mb", style.MEASURED_STYLES[1], "resident memory, whole chain")
-    memory.plot(frame["n"], frame["n"] * CLICKOS_MEMORY_MB, label=f"ClickOS, {CLICKOS_MEMORY_MB:g} MB each", **clickos)
     seconds.set_ylabel("time [s]")
-    memory.set_ylabel("memory [MB]")
-    for axes in (seconds, memory):
+    for memory in others:
+        titles.append("Memory of a chain's middleboxes")
+        _line(memory, frame, "private_mb", style.MEASURED_STYLES[0], "private memory, whole chain")
+        _line(memory, frame, "resident_mb", style.MEASURED_STYLES[1], "resident memory, whole chain")
+        each = f"ClickOS, {CLICKOS_MEMORY_MB:g} MB each"
+        memory.plot(frame["n"], frame["n"] * CLICKOS_MEMORY_MB, label=each, **clickos)
+        memory.set_ylabel("memory [MB]")
+    for axes in (seconds, *others):
         axes.set_xlabel("chain length [middleboxes]")
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         style.set_length_ticks(axes, list(frame["n"]))
-        axes.legend()
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.13))
     middlebox = deployments[0].components.middlebox if deployments else "no chain was deployed"
-    titles = [style.noted("Time to deploy a chain", note), style.noted("Memory of a chain's middleboxes", note)]
-    style.set_titles([seconds, memory], titles, [f"testbed {testbed} · {middlebox}"] * 2, width - 1)
+    subtitles = [f"testbed {testbed} · {middlebox} · {ONCE}"] * len(titles)
+    style.set_titles([seconds, *others], [style.noted(title, note) for title in titles], subtitles, width - 1)
     return figure
 
 

@@ -20,7 +20,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from middlebench import frames
 from middlebench.analysis import style
-from middlebench.analysis.aggregate import MARKS, PAPER_SIZE, doubts, grid, named, nearest_size, summarise
+from middlebench.analysis.aggregate import (
+    MARKS,
+    PAPER_SIZE,
+    doubts,
+    grid,
+    named,
+    nearest_size,
+    repetitions_of,
+    summarise,
+)
 from middlebench.analysis.comparison import compare
 from middlebench.analysis.flags import EMULATED
 from middlebench.analysis.provenance import cell_address, cell_addresses, own_name, pair_address
@@ -136,6 +145,9 @@ def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: 
             _draw_line(axes, part, "frame_bytes", "received_mbps", looks[int(str(n))], own=own_name(summaries[0]))
         axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
     panels[0].set_ylim(bottom=0)  # once all is drawn: it also fixes the top, which the panels share
+    right = max(axes.get_xlim()[1] for axes in panels)
+    for axes in panels:
+        axes.set_xlim(0, right)
     titles = [f"Received throughput by frame size: {named(summary['testbed']) or 'no cell'}" for summary in summaries]
     titles[0] = noted(titles[0], note)
     origins = [_line_origin(each) for each in (measurements, *beside)]
@@ -358,14 +370,13 @@ def origin_of(measurements: pd.DataFrame) -> str:
         return "no cell measured"
     window_s = measurements["window_s"].median()
     parts = [
-        f"testbed {named(measurements['testbed'])}",
+        "as published" if _is_published(measurements) else f"testbed {named(measurements['testbed'])}",
         named(measurements["middlebox"]),
         named(measurements["switch"]),
         f"{window_s:.3g} s windows",
     ]
-    repetitions = measurements["repetition"].nunique()
-    if repetitions > 1:
-        parts.append(f"mean of {repetitions} repetitions")
+    if (measurements["repetition"] > 1).any():
+        parts.append(f"mean of {repetitions_of(summarise(measurements))} repetitions")
     return " · ".join(parts)
 
 

@@ -39,6 +39,7 @@ SETTINGS: dict[Any, object] = {
     "lines.linewidth": 1.8,
     "lines.markersize": 6,
     "legend.frameon": False,
+    "legend.handlelength": 2.8,
     "figure.constrained_layout.use": True,
     "date.converter": "concise",
     "svg.hashsalt": "middlebench",
