@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.analysis.answer import answer
+from middlebench.analysis.flags import DRIFT, adding
 from middlebench.analysis.measurements import from_records
 from middlebench.published import load_published
 from sweeps import record
@@ -22,10 +23,25 @@ def test_published_answer_is_that_of_the_papers_tables():
         "0.5 to 13 Mb/s arrive through a chain of 20.",
         "At 800 B, one middlebox passes on 509 Mb/s; up to n = 4 it is at most 10 % less; "
         "from n = 8 on it is less than half.",
+        "The paper gives one value of each, and nothing of their spread.",
     )
     assert found.steps_mbps == (10, 20, 50, 100, 200, 500)
     assert found.lengths[found.sizes.index(800)] == (15, 10, 10, 10, 8, 4)
     assert found.lengths[found.sizes.index(60)] == (10, 7, 4, 1, None, None)
+
+
+def test_answer_says_how_sure_it_is():
+    once, several = (
+        from_records(record(repetition=k, received=20_000 + 100 * k) for k in range(1, times + 1)) for times in (1, 3)
+    )
+    assert answer(once).sentences[-1] == "Each was measured once, so that nothing is known of the spread."
+    assert "none is unstable" in answer(several).sentences[-1]
+    assert "mean" in answer(several).sentences[-1]
+    wild = from_records(record(n=n, repetition=k, received=9_000 * k) for n in (1, 2) for k in (1, 2, 3))
+    assert "At 800 B, one middlebox passes on 230 ± 286 Mb/s" in answer(wild).sentences[1]
+    assert "2 are unstable." in answer(wild).sentences[-1]
+    drifted = adding(wild, DRIFT, (wild["n"] == 1).to_numpy())
+    assert answer(drifted).sentences[-1].endswith("2 are unstable, and 1 has a repetition beside drift.")
 
 
 def test_chain_beyond_one_that_falls_short_does_not_count():

@@ -1,12 +1,23 @@
 """The file of claims is checked, and the paper's tables say of each claim what they say."""
 
+import dataclasses
+import html
+
 import pytest
 import yaml
 from middlebench.analysis.claims import Claims, load_claims
 from middlebench.analysis.dataset import load_dataset
 from middlebench.analysis.findings import Verdict
 from middlebench.analysis.measurements import from_records
-from middlebench.analysis.verdict_tables import bars_table, claims_table, describe, exceptions, to_html, write_claims
+from middlebench.analysis.verdict_tables import (
+    bars_table,
+    claims_table,
+    describe,
+    exceptions,
+    shown,
+    to_html,
+    write_claims,
+)
 from middlebench.analysis.verdicts import complete_repetitions, judge
 from middlebench.errors import RecordError
 from middlebench.published import DATA_FOLDER
@@ -163,6 +174,30 @@ def test_tables_hold_every_claim_in_every_form(tmp_path, claims, paper):
     assert page.count('class="verdict') == 2 * len(claims)
 
 
+def test_details_of_a_claim_open_with_a_click_and_none_is_lost(tmp_path, claims, paper):
+    page = html.unescape(to_html(paper, paper, "published")).replace("\N{NO-BREAK SPACE}", " ")
+    assert page.count("<details><summary>") == len(claims)
+    for judgement in paper:
+        for text in (judgement.claim.place, judgement.claim.reading, judgement.finding.evidence):
+            assert text in page
+
+
+@pytest.mark.parametrize(
+    ("figure", "unit", "words"),
+    [(133.41, "kpkt/s", "mean 133 kpkt/s"), (0.98765, "Mb/s", "mean 0.988 Mb/s"), (12345.6, "Mb/s", "mean 12300 Mb/s")],
+)
+def test_figure_of_a_claim_has_three_digits(paper, figure, unit, words):
+    level = next(each for each in paper if each.claim.test.kind == "level")
+    finding = dataclasses.replace(level.finding, figure=figure, unit=unit)
+    assert shown(dataclasses.replace(level, finding=finding)) == words
+
+
+def test_place_that_is_a_claims_figure_is_not_rounded(paper):
+    onset = next(each for each in paper if each.claim.test.kind == "onset")
+    finding = dataclasses.replace(onset.finding, figure=1514.0, unit="B")
+    assert shown(dataclasses.replace(onset, finding=finding)) == "from 1514 B on"
+
+
 def test_papers_own_page_has_one_verdict_a_claim(claims, paper):
     page = to_html(paper, paper, "published")
     assert page.count('class="verdict') == len(claims)
@@ -171,7 +206,7 @@ def test_papers_own_page_has_one_verdict_a_claim(claims, paper):
 
 def test_words_count_the_verdicts_and_list_what_is_not_borne_out(paper):
     assert describe(paper, "published") == (
-        "Of the paper's 15 claims, put to published: 10 reproduced, 4 same shape only, 1 not reproduced."
+        "Of the paper's 15 claims, put to its own tables: 10 reproduced, 4 same shape only, 1 not reproduced."
     )
     assert exceptions(paper).count("\n- ") == 4
     assert "+8.0 % from 60 B to 100 B" in exceptions(paper)

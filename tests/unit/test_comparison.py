@@ -33,6 +33,15 @@ def test_ratio_has_an_interval_as_far_as_the_spread_of_its_parts_is_known():
     assert compare(spread, spread)["ratio_high"].item() == pytest.approx(1 + half_width * 2**0.5)
 
 
+def test_readers_see_no_column_in_which_nothing_stands():
+    once = cells_table(sweep(), load_published())
+    assert "High (95 %)" not in once.titles()
+    assert "Marks" not in once.titles()
+    assert {"ratio_high", "marks"} < set(once.frame.columns)
+    several = from_records(record(repetition=k, received=count) for k, count in ((1, 20_000), (2, 21_000)))
+    assert "High (95 %)" in cells_table(several, load_published()).titles()
+
+
 def test_marks_of_either_dataset_are_those_of_the_comparison():
     steady, unstable = (
         sweep(sizes=(60,), lengths=(1,)),
@@ -70,9 +79,9 @@ def test_paper_beside_itself_is_the_same_everywhere():
 
 def test_description_has_the_figures_of_the_comparison():
     text = describe(sweep(lengths=(1, 2), sizes=(800,)), load_published())
-    assert "2 cells are in both datasets" in text
+    assert "share 2 combinations of chain length and frame size" in text
     assert "made" in text
-    assert "published" in text
+    assert "that of the paper" in text
 
 
 def test_description_says_when_nothing_can_be_compared():

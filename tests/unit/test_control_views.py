@@ -32,7 +32,7 @@ def words(figure):
 
 def test_marked_cells_are_counted_and_the_command_that_measures_them_again_is_given():
     text = describe(drift_with(1000, 1000, 1000, 500), 0.1)
-    assert "1 cells are marked `drift`" in text
+    assert "1 cell is marked `drift`" in text
     assert AGAIN in text
     assert "3 of 3 cells have controls of every kind, measured in the same run, both before and after" in text
     assert ONE_SIDED not in text

@@ -126,7 +126,7 @@ def test_subtitle_says_from_how_many_to_how_many_repetitions_a_mean_is_of():
 
 def test_published_values_are_not_called_a_testbed():
     text = words(figures.fig3(load_published()))
-    assert "as published" in text
+    assert "published · ClickOS" in text
     assert "testbed published" not in text
 
 

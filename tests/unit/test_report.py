@@ -15,13 +15,14 @@ from middlebench.analysis.deployments import deployment_figure, deployment_table
 from middlebench.analysis.flags import explain
 from middlebench.analysis.measurements import from_records
 from middlebench.analysis.notebook_html import section_of
-from middlebench.analysis.report import render_report
+from middlebench.analysis.report import at_a_glance, grid_of, render_report
 from middlebench.analysis.style import save_figure
 from middlebench.analysis.tables import table1, table2, to_html
 from middlebench.errors import RecordError
 from middlebench.published import load_published
+from middlebench.record import Provision, read, write
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from sweeps import ENVIRONMENT, environment, record, search, write_results
+from sweeps import ENVIRONMENT, environment, record, records, search, write_results
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><dc:title>A &amp; B</dc:title></svg>'
 
@@ -182,9 +183,59 @@ def test_report_says_what_was_run_and_on_what(render):
 
 def test_report_counts_unstable_cells_and_explains_loss_and_summary(render):
     page = render()
-    assert re.search(r"unstable cells</dt><dd>0 of 9<", page)
+    assert re.search(r"unstable</dt><dd>0 of 9 combinations of chain length and frame size<", page)
     assert "How many were lost" in page
     assert "received_mbps_low" in page
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([record()], "1"),
+        (records(), "9 = 3 lengths × 3 sizes"),
+        (records(lengths=(1,), repetitions=3), "9 = 1 length × 3 sizes × 3 repetitions"),
+        (records()[:4], "4 of 4 combinations of chain length and frame size"),
+    ],
+)
+def test_report_says_how_many_cells_there_are_and_of_what(cells, words):
+    assert at_a_glance(from_records(cells))["cells"] == words
+
+
+def test_report_counts_the_cells_beside_drift():
+    cells = from_records([record(repetition=1), record(repetition=2, flags=("drift",))])
+    assert at_a_glance(cells)["beside drift"] == "1 of 2 cells"
+    assert "beside drift" not in at_a_glance(from_records([record()]))
+
+
+def test_column_in_which_no_row_has_anything_is_left_out():
+    grid = grid_of([{"alternative": "a", "failure": "", "search": None}, {"alternative": "b", "failure": ""}])
+    assert grid.columns == ("alternative",)
+    assert grid.rows == (("a",), ("b",))
+
+
+def test_alternatives_say_at_which_frame_size_they_received_what(results):
+    provision = read(Provision, results / "made/provision.json")
+    tried = {"alternative": "x", "received_pps": {"60": 700, "1514": 800}, "failure": "", "chosen": True}
+    write(provision.model_copy(update={"choices": (tried,)}), results / "made/provision.json")
+    out = results / "made/report/index.html"
+    render_report(load_dataset("made", results), [], out)
+    page = out.read_text()
+    assert 'received at 1514 B [pkt/s]</th><th scope="col">chosen<' in page
+    assert "failure</th>" not in page
+
+
+def test_marked_up_words_of_flags_and_columns_are_code_and_no_backtick_is_left(tmp_path):
+    write_results(tmp_path, cells=[record(flags=("drift",))])
+    render_report(load_dataset("made", tmp_path), [], tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert "<code>make again</code> sets such cells aside" in page
+    assert "`" not in page
+
+
+def test_counts_of_one_are_singular(tmp_path):
+    write_results(tmp_path, cells=[record()])
+    render_report(load_dataset("made", tmp_path), [], tmp_path / "index.html")
+    assert "1 frame size, 1 cell<" in (tmp_path / "index.html").read_text()
 
 
 def test_report_has_a_way_to_each_section(render):
@@ -207,7 +258,10 @@ def test_emulated_testbed_is_named_so_in_the_heading(results, tmp_path):
 
 def test_report_of_the_published_data_needs_no_sweep(tmp_path):
     render_report(load_dataset("published"), [], tmp_path / "index.html")
-    assert "i7 920" in (tmp_path / "index.html").read_text()
+    page = (tmp_path / "index.html").read_text()
+    assert "i7 920" in page
+    assert "<h1>Chains of middleboxes, as published" in page
+    assert "testbed published" not in page
 
 
 def test_figure_is_a_part_of_the_page_with_its_title_for_those_who_cannot_see_it(tmp_path):
@@ -219,6 +273,21 @@ def test_long_table_is_folded(tmp_path):
     rows = "<tr><td>1</td></tr>\n" * 100
     html = section_of(notebook(tmp_path / "n.ipynb", display(text__html=f"<table>{rows}</table>"))).html
     assert "<summary>100 rows</summary>" in html
+
+
+def test_heading_under_which_nothing_is_shown_is_left_out(tmp_path):
+    cells = [
+        new_markdown_cell("# Title"),
+        new_markdown_cell("## Shown"),
+        new_code_cell("1", outputs=[display(text__html="<b>one</b>")]),
+        new_markdown_cell("## Empty\n\nWhat is not there."),
+        new_code_cell("None"),
+        new_markdown_cell("## Words\n\nOnly words."),
+    ]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "n.ipynb")
+    page = section_of(tmp_path / "n.ipynb").html
+    assert re.findall(r"<h3[^>]*>(\w+)", page) == ["Shown", "Words"]
+    assert "What is not there" not in page
 
 
 def test_code_is_there_but_hidden(tmp_path):
@@ -240,6 +309,9 @@ def test_comparisons_with_several_references_are_told_apart(tmp_path):
     content.metadata["papermill"] = {"parameters": {"dataset": "made", "reference": "other"}}
     nbformat.write(content, path)
     assert section_of(path).title == "Comparison with other"
+    content.metadata["papermill"]["parameters"]["reference"] = "published"
+    nbformat.write(content, path)
+    assert section_of(path).title == "Comparison with the paper"
 
 
 def test_notebook_that_stopped_at_an_error_is_refused(tmp_path):

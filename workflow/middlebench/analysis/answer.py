@@ -8,7 +8,9 @@ from itertools import takewhile
 
 import pandas as pd
 
-from middlebench.analysis.aggregate import PAPER_SIZE, nearest_size, summarise
+from middlebench.analysis.aggregate import PAPER_SIZE, nearest_size, repetitions_of, summarise
+from middlebench.analysis.intervals import UNSTABLE, with_margin
+from middlebench.published import TESTBED as PUBLISHED
 
 STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Throughputs in Mb/s that a reader may need."""
@@ -45,7 +47,11 @@ def answer(measurements: pd.DataFrame) -> Answer | None:
     reached = [step for step in STEPS_MBPS if step <= max(received.values())][-MOST_STEPS:]
     by_size = {size: _by_length(received, size) for size in sizes}
     return Answer(
-        sentences=(_range(received), *_falling(by_size, nearest_size(summary, PAPER_SIZE))),
+        sentences=(
+            _range(received),
+            *_falling(by_size, nearest_size(summary, PAPER_SIZE), summary),
+            _certainty(summary),
+        ),
         sizes=tuple(sizes),
         steps_mbps=tuple(reached),
         lengths=tuple(tuple(_longest(by_size[size], step) for step in reached) for size in sizes),
@@ -67,7 +73,7 @@ def _range(received: Mapping[tuple[int, int], float]) -> str:
     return f"Of frames of {min(sizes)} to {max(sizes)} B, {', '.join(parts)}."
 
 
-def _falling(by_size: Mapping[int, dict[int, float]], size: int | None) -> list[str]:
+def _falling(by_size: Mapping[int, dict[int, float]], size: int | None, summary: pd.DataFrame) -> list[str]:
     """Return how the throughput falls with the length of the chain at one frame size."""
     line = by_size[size] if size is not None else {}
     if len(line) < 2:
@@ -75,10 +81,29 @@ def _falling(by_size: Mapping[int, dict[int, float]], size: int | None) -> list[
     first, level = next(iter(line.items()))
     flat = _longest(line, (1 - SAME) * level)
     halved = [n for n, value in line.items() if value < level / 2]
-    text = f"At {size} B, {_chain(first)} passes on {level:.3g} Mb/s"
+    cell = summary[(summary["n"] == first) & (summary["frame_bytes"] == size)].iloc[0]
+    half = cell["received_mbps_high"] - level
+    shown = with_margin(level, half) if pd.notna(half) else f"{level:.3g}"
+    text = f"At {size} B, {_chain(first)} passes on {shown} Mb/s"
     same = f"; up to n = {flat} it is at most 10 % less" if flat != first else ""
-    half = f"; from n = {halved[0]} on it is less than half" if halved else "; no chain here passes on less than half"
-    return [f"{text}{same}{half}."]
+    fewer = f"; from n = {halved[0]} on it is less than half" if halved else "; no chain here passes on less than half"
+    return [f"{text}{same}{fewer}."]
+
+
+def _certainty(summary: pd.DataFrame) -> str:
+    """Return how sure the means are, in a sentence."""
+    if set(summary["testbed"]) == {PUBLISHED}:
+        return "The paper gives one value of each, and nothing of their spread."
+    if (summary["repetitions"] == 1).all():
+        return "Each was measured once, so that nothing is known of the spread."
+    unstable, drifted = int((summary["stability"] == UNSTABLE).sum()), int((summary["drifted"] > 0).sum())
+    text = (
+        f"These are means over {repetitions_of(summary)} repetitions (±: half the 95 % interval); of {len(summary)} "
+        f"combinations of length and size, {unstable or 'none'} {'is' if unstable < 2 else 'are'} unstable"
+    )
+    return text + (
+        f", and {drifted} {'has' if drifted == 1 else 'have'} a repetition beside drift." if drifted else "."
+    )
 
 
 def _longest(by_length: Mapping[int, float], least: float) -> int | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from middlebench.analysis.aggregate import MARKS, doubts, named, summarise
 from middlebench.analysis.provenance import cell_address, own_name, pair_anchor
 from middlebench.analysis.tables import Table
+from middlebench.published import TESTBED as PUBLISHED
+from middlebench.words import plural
 
 HEADINGS = {
     "n": "Chain length",
@@ -108,7 +112,7 @@ def cells_table(measurements: pd.DataFrame, reference: pd.DataFrame) -> Table:
     places = [(int(n), int(size)) for n, size in zip(frame["n"], frame["frame_bytes"], strict=True)]
     return Table(
         frame,
-        headings,
+        {name: heading for name, heading in headings.items() if _says_something(frame[name])},
         ". ".join([f"Received throughput, {measured} beside {other}", *explained]),
         addresses={
             "mbps": [cell_address(own, own, *place) for place in places],
@@ -116,6 +120,11 @@ def cells_table(measurements: pd.DataFrame, reference: pd.DataFrame) -> Table:
         },
         anchors=[pair_anchor(others, *place) for place in places],
     )
+
+
+def _says_something(values: pd.Series[Any]) -> bool:
+    """Return whether a column has a value for a reader; an empty table keeps all of its columns."""
+    return values.empty or bool((values.notna() & (values != "")).any())
 
 
 def ratios_table(measurements: pd.DataFrame, reference: pd.DataFrame, key: str) -> Table:
@@ -129,7 +138,7 @@ def ratios_table(measurements: pd.DataFrame, reference: pd.DataFrame, key: str) 
 def describe(measurements: pd.DataFrame, reference: pd.DataFrame) -> str:
     """Return a paragraph that says in numbers how two datasets relate; it judges nothing."""
     comparison = compare(measurements, reference)
-    measured, other = named(measurements["testbed"]), named(reference["testbed"])
+    measured, other = (_called(each) for each in (measurements, reference))
     comparison = comparison.dropna(subset="ratio")
     ratios = comparison["ratio"]
     if ratios.empty:
@@ -138,9 +147,10 @@ def describe(measurements: pd.DataFrame, reference: pd.DataFrame) -> str:
     by_length = summarise_by(comparison, "n")
     first, last = by_length.iloc[0], by_length.iloc[-1]
     text = (
-        f"{len(ratios)} cells are in both datasets. Over them, received throughput on {measured} is "
+        f"The datasets share {plural(len(ratios), 'combination')} of chain length and frame size. "
+        f"Over them, received throughput on {measured} is "
         f"{geometric_mean(ratios):.2f} times that of {other} (geometric mean): "
-        f"higher in {int((ratios > 1).sum())} cells, lower in {int((ratios < 1).sum())}. "
+        f"higher in {int((ratios > 1).sum())} of them, lower in {int((ratios < 1).sum())}. "
         f"The lowest ratio, {lowest['ratio']:.2f}, is at {_cell(lowest)}; "
         f"the highest, {highest['ratio']:.2f}, is at {_cell(highest)}."
     )
@@ -150,6 +160,12 @@ def describe(measurements: pd.DataFrame, reference: pd.DataFrame) -> str:
             f"at n = {last['n']:.0f} it is {last['mean_ratio']:.2f}."
         )
     return text
+
+
+def _called(data: pd.DataFrame) -> str:
+    """Return what a sentence calls a dataset."""
+    name = named(data["testbed"])
+    return "the paper" if name == PUBLISHED else name
 
 
 def _cell(row: pd.Series) -> str:

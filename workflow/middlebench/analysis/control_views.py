@@ -132,8 +132,8 @@ def describe(drift: Drift, band: float) -> str:
         slope for slope in drift.slopes() if slope.interval and not slope.interval.low <= 0 <= slope.interval.high
     ]
     sentences += [
-        f"The control *{slope.series}* changes by {slope.per_hour:+.1%} an hour "
-        f"(95 % interval {slope.interval.low:+.1%} to {slope.interval.high:+.1%})."
+        f"The control *{slope.series}* changes by {slope.per_hour * PER_CENT:+.1f} % an hour "
+        f"(95 % interval {slope.interval.low * PER_CENT:+.1f} % to {slope.interval.high * PER_CENT:+.1f} %)."
         for slope in trends
         if slope.interval
     ]
@@ -142,8 +142,8 @@ def describe(drift: Drift, band: float) -> str:
     limit = f"more than {band * PER_CENT:g} % from the median of its kind"
     if marked:
         sentences.append(
-            f"**{marked} cells are marked `drift`**: a control next to them is {limit}. `{AGAIN}` sets them aside and "
-            "measures them again; nothing is deleted."
+            f"**{plural(marked, 'cell')} {'is' if marked == 1 else 'are'} marked `drift`**: a control next to a marked "
+            f"one is {limit}. `{AGAIN}` sets them aside and measures them again; nothing is deleted."
         )
     else:
         sentences.append(f"No cell is marked: no control beside one is {limit}.")

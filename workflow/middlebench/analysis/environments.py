@@ -9,6 +9,9 @@ import pandas as pd
 
 from middlebench.environment import Computer, Environment, differences
 
+CALLED = {"cpus": "used processors (by number)"}
+"""What a reader cannot guess from the name of a fact."""
+
 
 def facts_of(environment: Environment) -> dict[str, Any]:
     """Return an environment as nested facts for a reader: what both computers have in common once, nothing empty."""
@@ -32,7 +35,7 @@ def facts_of(environment: Environment) -> dict[str, Any]:
 
 def _told(computer: Computer | None) -> dict[str, Any]:
     values = computer.model_dump() if computer else {}
-    return {key: value for key, value in values.items() if value not in ("", {}, ())}
+    return {CALLED.get(key, key): value for key, value in values.items() if value not in ("", {}, ())}
 
 
 def mixture(measurements: pd.DataFrame, environments: Mapping[str, Environment]) -> list[dict[str, Any]]:

@@ -370,7 +370,7 @@ def origin_of(measurements: pd.DataFrame) -> str:
         return "no cell measured"
     window_s = measurements["window_s"].median()
     parts = [
-        "as published" if _is_published(measurements) else f"testbed {named(measurements['testbed'])}",
+        "published" if _is_published(measurements) else f"testbed {named(measurements['testbed'])}",
         named(measurements["middlebox"]),
         named(measurements["switch"]),
         f"{window_s:.3g} s windows",

@@ -54,7 +54,7 @@ class Level(Options):
     """The values are about as large as stated."""
 
     bars: ClassVar = Bars(
-        "mean {value:.4g} {unit}",
+        "mean {value:g} {unit}",
         "every value is within the tolerance of the one stated",
         "at least three values, all within 10 % of their own mean, but at another level",
     )
@@ -85,7 +85,7 @@ class Flat(Options):
     """The values do not depend on the place."""
 
     bars: ClassVar = Bars(
-        "up to {value:.4g} {unit} from the mean", "at least three values, all within the tolerance of their mean", ""
+        "up to {value:g} {unit} from the mean", "at least three values, all within the tolerance of their mean", ""
     )
     kind: Literal["flat"]
     within: Tolerance = NOISE
@@ -108,7 +108,7 @@ class Trend(Options):
     """The values rise, or fall, from each place to the next."""
 
     bars: ClassVar = Bars(
-        "{value:+.4g} {unit} from first to last",
+        "{value:+g} {unit} from first to last",
         "at least three values, no step against the direction by more than the tolerance, and from the first to the "
         "last a change of more than 10 %",
         "some steps go against it, but the Mann-Kendall trend test (Kendall's tau against the place, one-sided, 5 %) "
@@ -145,7 +145,7 @@ class Setback(Options):
     """Where the values do not rise, or fall, as they should, they go back only a little."""
 
     bars: ClassVar = Bars(
-        "back by {value:.4g} {unit} at most", "no step goes against the direction by more than the tolerance", ""
+        "back by {value:g} {unit} at most", "no step goes against the direction by more than the tolerance", ""
     )
     kind: Literal["setback"]
     direction: Literal["rising", "falling"]
@@ -167,7 +167,7 @@ class Bound(Options):
     """No value is above a bound."""
 
     bars: ClassVar = Bars(
-        "{value:.4g} {unit} at most", "every value is at most the bound", "at least half of the values are"
+        "{value:g} {unit} at most", "every value is at most the bound", "at least half of the values are"
     )
     kind: Literal["bound"]
     at_most: float
@@ -190,7 +190,7 @@ class Onset(Options):
     """From a place on, and not before it, the values reach a threshold."""
 
     bars: ClassVar = Bars(
-        "from {value:.4g} {unit} on",
+        "from {value:g} {unit} on",
         "the threshold is reached from the stated place on (the nearest place at or above it that was swept) and "
         "nowhere before",
         "it is reached from another place on, but not at the first one",
@@ -228,7 +228,7 @@ class Knee(Options):
     """The values stay about the same up to a place, and are lower beyond it."""
 
     bars: ClassVar = Bars(
-        "up to {value:.4g} {unit}",
+        "up to {value:g} {unit}",
         "all values up to the stated place (the nearest place at or below it that was swept) are within the tolerance "
         "of the first, and all beyond it are lower by more than that",
         "at least two values are flat in that sense and the last one is lower, but the knee is elsewhere, or a value "
@@ -275,7 +275,7 @@ class Ratio(Options):
     """One value is a stated fraction of another."""
 
     bars: ClassVar = Bars(
-        "{value:.4g} {unit}",
+        "{value:g} {unit}",
         "the fraction is within the tolerance of the one stated",
         "it is on the same side of 1, by more than 10 %",
     )

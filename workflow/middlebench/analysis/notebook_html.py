@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nbconvert.filters.markdown import markdown2html
 from middlebench.analysis.inline_svg import inline
 from middlebench.analysis.provenance import PAGE
 from middlebench.errors import RecordError
+from middlebench.published import TESTBED as PUBLISHED
 
 MOST_ROWS = 40
 """Rows up to which a table stands open."""
@@ -53,21 +55,33 @@ def section_of(path: Path) -> Section:
     title = html.unescape(re.sub(r"<[^>]+>", "", heading[1])).strip()
     reference = notebook.metadata.get("papermill", {}).get("parameters", {}).get("reference")
     if reference:
-        title += f" with {reference}"
+        title += f" with {'the paper' if reference == PUBLISHED else reference}"
     body = body.replace(heading[0], "", 1).replace(f'href="{PAGE}#', 'href="#')
     return Section(anchor=path.stem, title=title, html=body)
 
 
 def _parts(cells: Iterable[Mapping[str, Any]], path: Path) -> Iterator[str]:
-    """Yield each cell's prose or results, and in the end the code of all."""
+    """Yield each cell's prose or results, and in the end the code of all.
+
+    A heading within the section is left out with its prose when the code below it shows nothing.
+    """
+    listed = list(cells)
     code = []
-    for cell in cells:
+    for place, cell in enumerate(listed):
         if cell["cell_type"] == "markdown":
+            if cell["source"].startswith("## ") and _is_silent(listed[place + 1 :]):
+                continue
             yield _markdown(cell["source"])
         elif cell["cell_type"] == "code":
             code.append(cell["source"].strip())
             yield from (_output(output, path) for output in cell["outputs"])
     yield _code("\n\n".join(filter(None, code)))
+
+
+def _is_silent(cells: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether code follows, up to the next prose, and none of it shows anything."""
+    below = list(takewhile(lambda cell: cell["cell_type"] == "code", cells))
+    return bool(below) and not any(cell["outputs"] for cell in below)
 
 
 def _code(source: str) -> str:

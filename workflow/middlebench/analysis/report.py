@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from middlebench.analysis import flags, searches
-from middlebench.analysis.aggregate import SUMMARY_COLUMNS, summarise
+from middlebench.analysis.aggregate import SUMMARY_COLUMNS, repetitions_of, summarise
 from middlebench.analysis.answer import answer
 from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.environments import mixture
@@ -28,6 +30,7 @@ from middlebench.published import TESTBED as PUBLISHED
 from middlebench.published import load_published, load_table1, load_table2
 from middlebench.record import Deployment
 from middlebench.system.atomic import write_text
+from middlebench.words import plural
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 
@@ -38,6 +41,12 @@ MOMENT, TIME = "%Y-%m-%d %H:%M", "%H:%M"
 
 UNITS = {"s": "s", "mbps": "Mb/s", "pps": "pkt/s", "kib": "KiB", "mib": "MiB"}
 """What a key's last word says of its unit."""
+
+NONE = "none"
+
+COMBINATIONS = "combinations of chain length and frame size"
+
+CODE = re.compile("`([^`]+)`")
 
 OUTSIDE = re.compile(
     r"""<(?:script|link|iframe|object|embed|img|source|video|audio)\b[^>]*?\s(?:src|href|data)\s*=\s*["']?+(?!data:)[^\s"'>]+"""
@@ -69,7 +78,7 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title:
     """
     page = _render(
         "page",
-        title=title or f"Chains of middleboxes on testbed {dataset.name}",
+        title=title or _title(dataset.name),
         dataset=dataset,
         sections=sections_of(dataset, notebooks),
     )
@@ -107,7 +116,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
                 "sections/host",
                 facts=grid_of_facts(dataset.facts),
                 environments=grid_of(mixture(measurements, dataset.environments) if dataset.environments else ()),
-                choices=grid_of(dataset.choices),
+                choices=grid_of(map(_choice, dataset.choices)),
             ),
         ),
         *(section_of(path) for path in notebooks),
@@ -117,7 +126,11 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
             "paper",
             "The paper's tables",
             _render(
-                "sections/paper", table1=load_table1(), table2=load_table2(), anchor=partial(cell_anchor, PUBLISHED)
+                "sections/paper",
+                table1=load_table1(),
+                table2=load_table2(),
+                anchor=partial(cell_anchor, PUBLISHED),
+                folded=dataset.name == PUBLISHED,
             ),
         ),
         Section(
@@ -147,8 +160,8 @@ def _answer(dataset: Dataset) -> list[Section]:
     found = answer(dataset.measurements)
     if found is None:
         return []
-    html = _render("sections/answer", answer=found, anchor=partial(cell_anchor, dataset.name))
-    return [Section("answer", "In short", html)]
+    shown = _render("sections/answer", answer=found, anchor=partial(cell_anchor, dataset.name))
+    return [Section("answer", "In short", shown)]
 
 
 def _searches(measurements: pd.DataFrame) -> list[Section]:
@@ -156,10 +169,8 @@ def _searches(measurements: pd.DataFrame) -> list[Section]:
     found = searches.table_of(measurements)
     if found.empty:
         return []
-    html = _render(
-        "sections/searches", searches=Grid(tuple(found.columns), tuple(found.itertuples(index=False, name=None)))
-    )
-    return [Section("searches", "Throughput searches", html)]
+    grid = Grid(tuple(found.columns), tuple(found.itertuples(index=False, name=None)))
+    return [Section("searches", "Throughput searches", _render("sections/searches", searches=grid))]
 
 
 def _cells(dataset: Dataset) -> Section:
@@ -180,16 +191,17 @@ def _cells(dataset: Dataset) -> Section:
 
 def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:
     """Return the few figures that say what a dataset holds, by heading."""
+    summary = summarise(measurements)
     started = pd.to_datetime(measurements["started_at"].replace("", None).dropna(), utc=True)
     when = {"measured": _period(started.min(), started.max())} if len(started) else {}
     windows = measurements["window_s"]
     return {
-        "cells": str(len(measurements)),
+        "cells": _cells_in_words(summary),
         "chain lengths": _listed(measurements["n"]),
         "frame sizes": f"{_listed(measurements['frame_bytes'])} B",
-        "repetitions": str(measurements["repetition"].nunique()),
+        "repetitions": repetitions_of(summary),
         "window": f"{windows.median():.3g} s" if len(windows) else "",
-        **_unstable(measurements),
+        **_doubtful(measurements, summary),
         **when,
     }
 
@@ -200,17 +212,36 @@ def _period(first: pd.Timestamp, last: pd.Timestamp) -> str:
     return f"{first:{MOMENT}} to {end} UTC"
 
 
-def _unstable(measurements: pd.DataFrame) -> dict[str, str]:
-    """Return how many cells are unstable, if any was measured more than once."""
-    judged = summarise(measurements)["stability"]
-    judged = judged[judged != UNKNOWN]
-    return {"unstable cells": f"{int((judged == UNSTABLE).sum())} of {len(judged)}"} if len(judged) else {}
+def _cells_in_words(summary: pd.DataFrame) -> str:
+    """Return how many cells there are, and of how many combinations of chain length and frame size."""
+    cells = int(summary["repetitions"].sum())
+    lengths, sizes, times = summary["n"].nunique(), summary["frame_bytes"].nunique(), repetitions_of(summary)
+    if str(cells) == times:
+        return times
+    if cells == len(summary) * int(summary["repetitions"].max()) and len(summary) == lengths * sizes:
+        factors = [
+            plural(lengths, "length"),
+            plural(sizes, "size"),
+            *([f"{times} repetitions"] if times != "1" else []),
+        ]
+        return f"{cells} = {' × '.join(factors)}"
+    return f"{cells} of {len(summary)} {COMBINATIONS}"
+
+
+def _doubtful(measurements: pd.DataFrame, summary: pd.DataFrame) -> dict[str, str]:
+    """Return how many means are unstable, if any cell was measured more than once, and how many cells lie by drift."""
+    judged = summary["stability"][summary["stability"] != UNKNOWN]
+    drifted = int(flags.carrying(measurements, flags.DRIFT).sum())
+    return {
+        **({"unstable": f"{int((judged == UNSTABLE).sum())} of {len(judged)} {COMBINATIONS}"} if len(judged) else {}),
+        **({"beside drift": f"{drifted} of {len(measurements)} cells"} if drifted else {}),
+    }
 
 
 def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:
-    """Return mappings as a table: nested keys joined, every key a column, in order of appearance."""
+    """Return mappings as a table: nested keys joined, a column each that has a value, in order of appearance."""
     flat = [dict(_flattened(row)) for row in rows]
-    columns = tuple(dict.fromkeys(key for row in flat for key in row))
+    columns = tuple(dict.fromkeys(key for row in flat for key, text in row.items() if text not in ("", NONE)))
     return Grid(columns, tuple(tuple(row.get(column, "") for column in columns) for row in flat))
 
 
@@ -226,21 +257,39 @@ def _render(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = _with_code
+    environment.globals["plural"] = plural
+    return environment
+
+
+def _with_code(text: str) -> Markup:
+    """Return text as HTML, what stands between backticks as code."""
+    return Markup(CODE.sub(r"<code>\1</code>", html.escape(text)))
 
 
 def _deployment(deployment: Deployment) -> dict[str, Any]:
-    """Return one deployment as a row: its steps in seconds, and the means over its middleboxes."""
-    middleboxes = pd.DataFrame(list(deployment.middleboxes)).select_dtypes("number")
-    means = {f"a middlebox, mean: {name}": value for name, value in middleboxes.mean().items()}
-    steps = {f"{name} [s]": seconds for name, seconds in deployment.steps_s.items()}
-    return {"chain length": deployment.plan["length"], "total [s]": deployment.total_s, **steps, **means}
+    """Return one deployment as a row: its steps in seconds."""
+    steps = {f"{name} [s]": f"{seconds:.3f}" for name, seconds in deployment.steps_s.items()}
+    return {"chain length": deployment.plan["length"], **steps, "total [s]": f"{deployment.total_s:.3f}"}
+
+
+def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an alternative that was tried as a row, what it received a column for each frame size."""
+    received = choice.get("received_pps", {})
+    others = {key: value for key, value in choice.items() if key not in ("received_pps", "chosen")}
+    rates = {f"received at {size} B [pkt/s]": rate for size, rate in received.items()}
+    return {**others, **rates, **{key: choice[key] for key in ("chosen",) if key in choice}}
+
+
+def _title(name: str) -> str:
+    return "Chains of middleboxes, as published" if name == PUBLISHED else f"Chains of middleboxes on testbed {name}"
 
 
 def _flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
@@ -264,13 +313,13 @@ def _named(key: str) -> str:
 def _text(value: object) -> str:
     """Return a value as a reader wants it: lists joined, booleans in words, numbers in four digits or whole."""
     if value is None:
-        return "none"
+        return NONE
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value)) or "none"
+        return ", ".join(map(_text, value)) or NONE
     return str(value)
 
 

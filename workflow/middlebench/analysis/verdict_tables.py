@@ -14,6 +14,7 @@ from middlebench.analysis.findings import Verdict
 from middlebench.analysis.kinds import KINDS
 from middlebench.analysis.tables import Table, to_csv, to_latex, to_markdown
 from middlebench.analysis.verdicts import Judgement
+from middlebench.published import TESTBED as PUBLISHED
 from middlebench.system.atomic import write_text
 
 
@@ -83,18 +84,25 @@ def write_claims(judgements: Sequence[Judgement], reference: Sequence[Judgement]
 
 
 def to_html(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> str:
-    """Return the verdicts as an HTML table, each with the figures behind it; arguments as before."""
+    """Return the verdicts as an HTML table that fits on a page; arguments as before.
+
+    A click on a claim opens where the paper makes it, how its words were made testable, and the figures behind the
+    verdict.
+    """
     own = judgements is reference
-    heads = ["Claim", "The paper’s text", "The paper’s tables", *([] if own else [f"Testbed {testbed}"]), "Evidence"]
+    heads = ["Claim", "The paper’s text", "The paper’s tables", *([] if own else [f"Testbed {testbed}"])]
     body = []
     for mine, paper in zip(judgements, reference, strict=True):
         claim = mine.claim
         verdicts = [paper] if own else [paper, mine]
+        details = (
+            f"<p>{html.escape(claim.place)}. {html.escape(claim.reading)}</p>"
+            f"<p>Here: {html.escape(mine.finding.evidence)}.</p>"
+        )
         cells = [
-            f"{html.escape(claim.claim)}<br><small>{html.escape(claim.place)}. {html.escape(claim.reading)}</small>",
+            f"<details><summary>{html.escape(claim.claim)}</summary>{details}</details>",
             html.escape(claim.stated),
             *(f"{html.escape(shown(each))}<br>{_badge(each)}" for each in verdicts),
-            f"<small>{html.escape(mine.finding.evidence)}</small>",
         ]
         row = "".join(f"<td>{cell.replace(' %', '&nbsp;%')}</td>" for cell in cells)
         body.append(f'<tr id="claim-{claim.id}">{row}</tr>\n')
@@ -127,7 +135,7 @@ def describe(judgements: Sequence[Judgement], testbed: str) -> str:
     """Return in a sentence how many claims got which verdict."""
     counts = Counter(judgement.finding.verdict for judgement in judgements)
     listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    return f"Of the paper's {len(judgements)} claims, put to {testbed}: {listed}."
+    return f"Of the paper's {len(judgements)} claims, put to {_called(testbed)}: {listed}."
 
 
 def exceptions(judgements: Sequence[Judgement]) -> str:
@@ -145,8 +153,8 @@ def shown(judgement: Judgement) -> str:
     if not isfinite(finding.figure):
         return "no figure"
     unit = "middlebox" if (finding.figure, finding.unit) == (1, "middleboxes") else finding.unit
-    text = judgement.claim.test.bars.figure.format(value=finding.figure, unit=unit)
-    return f"{text} [{interval.low:.4g}, {interval.high:.4g}]" if interval else text
+    text = judgement.claim.test.bars.figure.format(value=_rounded(finding.figure), unit=unit)
+    return f"{text} [{_rounded(interval.low):g}, {_rounded(interval.high):g}]" if interval else text
 
 
 def agreement(judgement: Judgement) -> str:
@@ -156,6 +164,11 @@ def agreement(judgement: Judgement) -> str:
     return f" ({judgement.agreeing} of {judgement.repetitions} repetitions)"
 
 
+def _rounded(value: float) -> float:
+    """Return a value in three significant digits: more than any interval here bears out; whole numbers as they are."""
+    return value if value.is_integer() else float(f"{value:.3g}")
+
+
 def _badge(judgement: Judgement) -> str:
     verdict = judgement.finding.verdict
     name = verdict.name.lower().replace("_", "-")
@@ -163,4 +176,8 @@ def _badge(judgement: Judgement) -> str:
 
 
 def _caption(testbed: str) -> str:
-    return f"The paper's claims, put to {'its own tables' if testbed == 'published' else f'testbed {testbed}'}"
+    return f"The paper's claims, put to {_called(testbed)}"
+
+
+def _called(testbed: str) -> str:
+    return "its own tables" if testbed == PUBLISHED else f"testbed {testbed}"
