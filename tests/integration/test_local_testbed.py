@@ -18,6 +18,7 @@ from helpers import compose, composition, eventually, kill, once_traffic_runs, s
 from middlebench import record
 from middlebench.convergence import PROBES, converge, deploy, plan_for, prove_path, read_live
 from middlebench.errors import TrialError
+from middlebench.evidence.processors import BUSY, busy_ratio
 from middlebench.generators import trafgen
 from middlebench.provision import provision
 from middlebench.record import GENERATOR_LIMITED
@@ -202,6 +203,21 @@ class TestWherePacketsDie:
         assert limit.lost_packets == measured.counts.trial_sent_packets + PROBES - qdisc["packets"]
         assert f"{limit.lost_packets:,} of them at bridge 2 (out)" in limit.evidence
         assert limit.cause in ("switch", "server CPU"), "the latter where other work takes all of this machine"
+
+    def test_middlebox_that_is_slowed_by_hand_is_named_with_what_died_in_it_to_the_packet(self, testbed):
+        deploy(testbed, plan_for(testbed, 3))
+        slow = "tc qdisc replace dev out root tbf rate 1mbit burst 10kb limit 10kb"
+        on_server(testbed, *f"ip netns exec mbench-2 {slow}".split())
+        measured = measure_cell(testbed, 3, window_s=0.4, **PACED)
+        limit, lost = measured.limit, measured.hops[1].left_packets - measured.hops[2].entered_packets
+        assert (limit.place, limit.unaccounted_packets) == ("middlebox 2", 0)
+        assert limit.lost_packets == lost > 0
+        if busy_ratio(measured.usage.middlebox_server) >= BUSY:
+            assert limit.cause == "server CPU", "other work took all of this machine"
+        else:
+            assert limit.cause == "middlebox"
+            assert "100 % of what was lost died at a middlebox" in limit.evidence
+            assert f"{lost:,} packets at middlebox 2" in limit.evidence
 
     def test_every_side_says_what_it_used(self, testbed):
         usage = measure_cell(testbed, 1, **PACED).usage

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from middlebench import record
 from middlebench.chain import ChainPlan, Middlebox, plan_chain
 from middlebench.convergence import deploy, plan_for, read_live
 from middlebench.errors import MiddleboxError, TrialError
+from middlebench.evidence.processors import BUSY, busy_ratio
 from middlebench.hosts.base import Host
 from middlebench.middleboxes import qemu
 from middlebench.sites.base import Hosts
@@ -283,7 +285,7 @@ class TestTrial:
     @staticmethod
     def measure_cell(testbed: Testbed, **changes: Any) -> record.Record:
         cell = record.Cell(testbed=testbed.name, n=2, frame_bytes=800, repetition=1)
-        return measure(testbed, testbed.components(), cell, settings(offered_load=1.0, **changes))[0]
+        return measure(testbed, testbed.components(), cell, settings(**{"offered_load": 1.0} | changes))[0]
 
     def test_machine_killed_within_a_cell_voids_it_and_the_next_one_is_right(self, testbed, footprint):
         deploy(testbed, plan_for(testbed, 2))
@@ -305,6 +307,29 @@ class TestTrial:
         second = self.measure_cell(testbed)
         assert second.counts.trial_received_packets == second.counts.trial_sent_packets > 0
         assert second.attestation.fingerprint != first.attestation.fingerprint
+
+    def test_machine_that_takes_no_frames_for_a_while_is_named_with_what_its_port_refused(self, testbed, footprint):
+        deploy(testbed, plan_for(testbed, 2))
+        pid, port = process_of(footprint, "mbench-2"), plan_for(testbed, 2).middleboxes[1].ingress_port
+
+        def stop_until_its_port_overflows() -> None:
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                eventually(lambda: testbed.switch.counters()[port].tx_dropped >= 500, f"{port} refuses frames")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+
+        with once_traffic_runs(testbed, stop_until_its_port_overflows):
+            measured = self.measure_cell(testbed, offered_load=5.0, window_s=2.0)
+        limit, hop = measured.limit, measured.hops[1]
+        assert (limit.place, limit.unaccounted_packets) == ("bridge 1 (out)", 0)
+        assert 500 <= hop.refused_packets <= limit.lost_packets
+        assert f"{limit.lost_packets:,} of {measured.counts.trial_sent_packets:,} packets were lost" in limit.evidence
+        if busy_ratio(measured.usage.middlebox_server) >= BUSY:
+            assert limit.cause == "server CPU", "other work took all of this machine"
+        else:
+            assert limit.cause == "middlebox"
+            assert f"at middlebox 2, whose port {port} refused {hop.refused_packets:,}" in limit.evidence
 
     def test_deployment_says_what_each_machine_took(self, testbed):
         deployment = deploy(testbed, plan_for(testbed, 2))

@@ -148,7 +148,7 @@ def test_server_without_time_left_is_to_blame_and_the_place_is_named():
     found = Chain(bridge_0_in=20_000).limit(usage(server=(2.0, 1.92)))
     assert (found.cause, found.place) == ("server CPU", "bridge 0 (in)")
     for words in (
-        "only 2 % of the server's processor time was left",
+        "2 % of the server's processor time was left",
         "2 processors were 98 % busy",
         "20,000 of 100,000 packets were lost",
     ):

@@ -364,8 +364,13 @@ def short_name(component: str) -> str:
     return " / ".join(dict.fromkeys(parts))
 
 
-def origin_of(measurements: pd.DataFrame) -> str:
-    """Return what a figure's values were measured on and how, for its subtitle."""
+def origin_of(measurements: pd.DataFrame, of_repetitions: str = "mean") -> str:
+    """Return what a figure's values were measured on and how, for its subtitle.
+
+    Args:
+        measurements: the cells.
+        of_repetitions: what each value is of the repetitions of its cell.
+    """
     if measurements.empty:
         return "no cell measured"
     window_s = measurements["window_s"].median()
@@ -376,7 +381,7 @@ def origin_of(measurements: pd.DataFrame) -> str:
         f"{window_s:.3g} s windows",
     ]
     if (measurements["repetition"] > 1).any():
-        parts.append(f"mean of {repetitions_of(summarise(measurements))} repetitions")
+        parts.append(f"{of_repetitions} of {repetitions_of(summarise(measurements))} repetitions")
     return " · ".join(parts)
 
 

@@ -18,7 +18,6 @@ from middlebench.analysis.provenance import cell_address, own_name
 from middlebench.analysis.style import noted, styled
 from middlebench.analysis.tables import Table
 from middlebench.evidence.accounting import FLOW_TABLE, IN, OUT, Place, account
-from middlebench.evidence.processors import busy_ratio
 from middlebench.record import Cause, Record
 from middlebench.words import percent
 
@@ -106,7 +105,7 @@ def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
         handles = [Patch(facecolor=COLORS[cause], edgecolor=style.GREY, label=cause) for cause in met]
         figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     differ = f" · {DIFFER} repetitions differ" if (verdicts["mark"] != "").any() else ""
-    subtitle = f"{origin_of(measurements)} · second line: where most of the lost packets died{differ}"
+    subtitle = f"{origin_of(measurements, 'most frequent')} · second line: where most of the lost packets died{differ}"
     style.set_title(axes, title, subtitle)
     return figure
 
@@ -149,7 +148,9 @@ def loss_figure(records: Sequence[Record], measurements: pd.DataFrame, note: str
     figure.legend(handles=handles, loc="outside lower left", ncols=2)
     nearest = "" if size == PAPER_SIZE else f" (nearest to {PAPER_SIZE} B)"
     title = noted(f"Where packets died along the chain, {size} B{nearest}", note)
-    style.set_title(axes, title, f"{origin_of(measurements)} · each bar from the start of the chain (top) to its end")
+    style.set_title(
+        axes, title, f"{origin_of(measurements, 'sum')} · each bar from the start of the chain (top) to its end"
+    )
     return figure
 
 
@@ -162,10 +163,7 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
             "repetition": record.cell.repetition,
             "limit": record.limit.cause,
             "lost_at": record.limit.place,
-            "lost_packets": record.limit.lost_packets,
-            "unaccounted_packets": record.limit.unaccounted_packets,
             "context_switches": _switches(record),
-            "server_busy_percent": _percent(busy_ratio(record.usage.middlebox_server)),
             "evidence": record.limit.evidence,
         }
         for record in records
@@ -176,10 +174,7 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         "repetition": "Repetition",
         "limit": "Limit",
         "lost_at": "Most lost at",
-        "lost_packets": "Lost packets",
-        "unaccounted_packets": "Unaccounted packets",
-        "context_switches": "Context switches on the server",
-        "server_busy_percent": "Server busy [%]",
+        "context_switches": "Context switches",
         "evidence": "Evidence",
     }
     frame = pd.DataFrame(rows, columns=list(headings))
@@ -192,7 +187,7 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         frame,
         headings,
         f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial",
-        widths={"limit": 0.1, "lost_at": 0.12, "evidence": 0.4},
+        widths={"limit": 0.1, "lost_at": 0.12, "evidence": 0.5},
         addresses={"limit": addresses},
     )
 
@@ -238,7 +233,3 @@ def _usual(values: pd.Series[str]) -> str:
 def _switches(record: Record) -> int:
     """Return how often the switch's and the middleboxes' threads gave up or lost a processor, as far as it is known."""
     return sum(each.context_switches or 0 for each in (*record.usage.switch, *record.usage.middleboxes))
-
-
-def _percent(ratio: float | None) -> float:
-    return float("nan") if ratio is None else 100 * ratio

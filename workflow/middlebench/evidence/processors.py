@@ -71,7 +71,7 @@ def limited_by_processors(usage: Usage) -> tuple[Cause, str] | None:
         return "switch", f"all of {server.owner} processors were used up while {time_left(usage)}"
     for pool in (machine, server):
         if pool and pool.exhausted:
-            return "server CPU", f"only {percent(pool.free or 0.0)} of {pool.owner} processor time was left"
+            return "server CPU", f"{percent(pool.free or 0.0)} of {pool.owner} processor time was left"
     parts: tuple[tuple[Cause, Sequence[ProcessUsage]], ...] = (
         ("switch", usage.switch),
         ("middlebox", usage.middleboxes),
@@ -113,7 +113,7 @@ def usage_in_words(usage: Usage) -> list[str]:
     }
     used = ", ".join(f"{who} {percent(share)}" for who, share in shares.items() if share)
     # Without fine-grained accounting the kernel charges its work on frames to whoever happens to run.
-    return [*words, f"of one processor there {used}; on whose account ever, {percent(softirq)} went into moving frames"]
+    return [*words, f"of one processor there {used}; {percent(softirq)} was softirq, whoever was charged with it"]
 
 
 def _share(process: ProcessUsage, usage: Usage) -> float:
