@@ -17,9 +17,7 @@ from middlebench.run.lease import lease
 
 def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_path):
     log = ControlLog(tmp_path)
-    measured = measure_controls(
-        testbed, testbed.components(), whole_set(testbed, (60, 800)), settings(offered_load=1), log, "a run"
-    )
+    measured = measure_controls(testbed, whole_set(testbed, (60, 800)), settings(offered_load=1), log, "a run")
     controls = log.controls()
     assert [(each.kind, each.frame_bytes) for each in controls] == [
         ("direct", 60),
@@ -44,9 +42,7 @@ def test_direct_control_crosses_no_switch(testbed, tmp_path):
 def test_cut_cable_is_told_and_nothing_is_recorded(testbed, tmp_path):
     testbed.hosts.test_computer.run(["ip", "link", "delete", "dev", testbed.hosts.direct_ports[1]])
     with pytest.raises(GeneratorError, match="direct"):
-        measure_controls(
-            testbed, testbed.components(), whole_set(testbed, (60,)), settings(), ControlLog(tmp_path), "a run"
-        )
+        measure_controls(testbed, whole_set(testbed, (60,)), settings(), ControlLog(tmp_path), "a run")
     assert ControlLog(tmp_path).controls() == []
 
 

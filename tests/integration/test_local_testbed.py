@@ -37,7 +37,7 @@ def measure_cell(
     testbed: Testbed, n: int, frame_bytes: int = 800, tell: Callable[[str], None] = print, **changes: Any
 ) -> record.Record:
     cell = record.Cell(testbed=testbed.name, n=n, frame_bytes=frame_bytes, repetition=1)
-    return measure(testbed, testbed.components(), cell, settings(**changes), tell)[0]
+    return measure(testbed, cell, settings(**changes), tell)[0]
 
 
 def on_server(testbed: Testbed, *argv: str) -> str:

@@ -51,7 +51,7 @@ def searched(testbed: Testbed, goal: str, tell: Callable[[str], None] = lambda _
     }
     asked = settings(offered_load=goal, search=SearchParameters(**parameters | changes))
     cell = Cell(testbed="tests", n=1, frame_bytes=FRAME_BYTES, repetition=1)
-    return measure(testbed, testbed.components(), cell, asked, tell)[0]
+    return measure(testbed, cell, asked, tell)[0]
 
 
 def bisected(testbed: Testbed) -> tuple[float, float]:

@@ -56,7 +56,7 @@ def cell(length: int, size: int) -> Cell:
 def test_cells_are_measured_over_ssh_and_the_live_chain_is_found_again(computers: TwoComputers) -> None:
     testbed = stand_up("two-hosts", computers.options)
     for length, size in ((1, 60), (2, 1514)):
-        record, _ = measure(testbed, testbed.components(), cell(length, size), settings(offered_load=5.0))
+        record, _ = measure(testbed, cell(length, size), settings(offered_load=5.0))
         assert record.counts.received_packets > 0
         assert record.counts.trial_received_packets == record.counts.trial_sent_packets
         assert record.attestation.probes_returned == record.attestation.probes_sent
@@ -76,7 +76,7 @@ def test_a_restarted_switch_is_noticed_and_the_chain_made_anew(computers: TwoCom
     after = converge(testbed, plan_for(testbed, 1), told.append).live
     assert "is not live" in told[0]
     assert after.switch.identity != before.switch.identity
-    record, _ = measure(testbed, testbed.components(), cell(1, 60), settings(offered_load=5.0))
+    record, _ = measure(testbed, cell(1, 60), settings(offered_load=5.0))
     assert record.counts.received_packets > 0
 
 
@@ -87,7 +87,7 @@ def test_a_full_disk_on_the_server_is_told_and_once_there_is_room_the_chain_stan
     with pytest.raises(SwitchError, match="No space left on device"):
         converge(testbed, plan_for(testbed, 1))
     computers.on(computers.server, "rm /run/openvswitch/full")
-    record, _ = measure(testbed, testbed.components(), cell(1, 60), settings(offered_load=5.0))
+    record, _ = measure(testbed, cell(1, 60), settings(offered_load=5.0))
     assert record.counts.received_packets > 0
 
 
@@ -97,7 +97,7 @@ def test_pkt_gen_measures_over_ssh(computers: TwoComputers) -> None:
     generator = {"driver": "pkt-gen", "program": stand_in, "link_wait_s": 0}
     testbed = stand_up("two-hosts", config.composed(computers.composition | {"generator": generator}, "the tests"))
     load = settings(offered_load=2.0, warm_up_s=0.3, window_s=0.6, sample_s=0.2)
-    record, raw = measure(testbed, testbed.components(), cell(1, 100), load)
+    record, raw = measure(testbed, cell(1, 100), load)
     assert record.counts.trial_received_packets == record.counts.trial_sent_packets > 0
     assert record.hops[-1].left_packets >= record.counts.trial_received_packets
     assert record.components.generator.startswith("pkt-gen")
@@ -262,9 +262,9 @@ def test_sshd_killed_during_a_measurement_leaves_no_record_and_no_generator(
     thread = threading.Thread(target=cut)
     thread.start()
     with pytest.raises((HostError, TrialError), match="connection was lost"):
-        measure(testbed, testbed.components(), cell(1, 60), settings(window_s=10.0))
+        measure(testbed, cell(1, 60), settings(window_s=10.0))
     thread.join()
     eventually(lambda: not computers.generating(), "the generator is gone")
     again = stand_up("two-hosts", computers.options)
-    record, _ = measure(again, again.components(), cell(1, 60), settings(offered_load=5.0))
+    record, _ = measure(again, cell(1, 60), settings(offered_load=5.0))
     assert record.counts.received_packets > 0

@@ -285,7 +285,7 @@ class TestTrial:
     @staticmethod
     def measure_cell(testbed: Testbed, **changes: Any) -> record.Record:
         cell = record.Cell(testbed=testbed.name, n=2, frame_bytes=800, repetition=1)
-        return measure(testbed, testbed.components(), cell, settings(**{"offered_load": 1.0} | changes))[0]
+        return measure(testbed, cell, settings(**{"offered_load": 1.0} | changes))[0]
 
     def test_machine_killed_within_a_cell_voids_it_and_the_next_one_is_right(self, testbed, footprint):
         deploy(testbed, plan_for(testbed, 2))

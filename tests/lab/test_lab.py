@@ -52,7 +52,7 @@ def what_is_there(server: Host) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("length", [pytest.param(1, marks=pytest.mark.quick), 2])
 def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
-    record, _ = measure(testbed, testbed.components(), cell(length), SHORT)
+    record, _ = measure(testbed, cell(length), SHORT)
     assert record.counts.received_packets > 0.5 * record.counts.intended_packets
     assert [hop.bridge for hop in record.hops] == [f"mbench-br{index}" for index in range(length + 1)]
     assert all(hop.entered_packets >= record.counts.received_packets for hop in record.hops)
@@ -77,7 +77,7 @@ def test_a_domain_that_is_destroyed_while_frames_pass_voids_the_trial(testbed, s
     second.start()
     begin = time.monotonic()
     with pytest.raises(TrialError, match="domain mbench-1 ended"):
-        measure(testbed, testbed.components(), cell(1), LONG)
+        measure(testbed, cell(1), LONG)
     assert time.monotonic() - begin < LONG.window_s
     second.join()
 
@@ -94,11 +94,11 @@ def test_sshd_killed_while_frames_pass_voids_the_trial_and_the_next_one_stands(t
     second = threading.Thread(target=kill_once_frames_pass)
     second.start()
     with pytest.raises(TrialError, match="the connection was lost"):
-        measure(testbed, testbed.components(), cell(1), LONG)
+        measure(testbed, cell(1), LONG)
     second.join()
     assert testbed.hosts.test_computer.run(["pgrep", "trafgen"], check=False).stdout == ""
     eventually(lambda: connected(server), "its init has started sshd again", limit_s=120.0)
-    record, _ = measure(testbed, testbed.components(), cell(1), SHORT)
+    record, _ = measure(testbed, cell(1), SHORT)
     assert record.counts.received_packets > 0.5 * record.counts.intended_packets
 
 

@@ -28,10 +28,12 @@ class Testbed:
     """The same generator between two ports that a cable joins, with no chain and no switch; None without one."""
     environment: str = ""
     """Id of the environment that it stands in; empty where nobody has looked."""
+    known_components: Components | None = None
+    """What takes part, where the drivers have said it before."""
 
     def components(self) -> Components:
         """Return what takes part, in the drivers' own words."""
-        return Components(
+        return self.known_components or Components(
             switch=self.switch.describe(),
             middlebox=self.middleboxes.describe(),
             generator=self.generator.describe(),

@@ -67,11 +67,7 @@ class Outcome:
 
 
 def measure(
-    testbed: Testbed,
-    components: Components,
-    cell: Cell,
-    settings: Settings,
-    tell: Callable[[str], None] = lambda _: None,
+    testbed: Testbed, cell: Cell, settings: Settings, tell: Callable[[str], None] = lambda _: None
 ) -> tuple[Record, str]:
     """Measure one cell and return its record, and what the generator's tools said.
 
@@ -96,7 +92,7 @@ def measure(
         started_at=started_at,
         protocol=PROTOCOL,
         settings=settings,
-        components=components_of(components, outcome.traffic),
+        components=components_of(testbed.components(), outcome.traffic),
         environment=testbed.environment,
         link_bps=link_bps,
         counts=outcome.counts,

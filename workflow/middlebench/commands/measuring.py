@@ -26,7 +26,7 @@ from middlebench.run.superseded import set_aside
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
-    from middlebench.record import Components, Provision, Settings
+    from middlebench.record import Provision, Settings
     from middlebench.sites.base import Site
     from middlebench.testbed import Testbed
 
@@ -83,7 +83,6 @@ class _Stand:
 
     site: Site
     testbed: Testbed
-    components: Components
     folder: Path
     """Of the testbed's results."""
     session: str
@@ -132,7 +131,7 @@ def _measure(arguments: argparse.Namespace) -> None:
             frame_bytes=arguments.frame_size,
             repetition=arguments.repetition,
         )
-        measured, raw = measure(stand.testbed, stand.components, cell, settings, tell)
+        measured, raw = measure(stand.testbed, cell, settings, tell)
         place = None if arguments.place == NONE else record.Place.model_validate_json(arguments.place)
         measured = measured.model_copy(update={"place": place, "session": stand.session})
         set_aside(arguments.output, stand.folder)
@@ -171,7 +170,7 @@ def _measure_controls(
     series = whole_set(stand.testbed, wanted.frame_sizes)
     if only_if_due and not (series := log.due(stand.session, wanted.every, series)):
         return
-    measured = measure_controls(stand.testbed, stand.components, series, settings, log, stand.session, tell)
+    measured = measure_controls(stand.testbed, series, settings, log, stand.session, tell)
     if output:
         set_aside(output, stand.folder)
         record.write(measured, output)
@@ -197,12 +196,12 @@ def _standing(arguments: argparse.Namespace, doing: str, traffic_s: float = 0.0)
     site = site_of(found.testbed, options)
     purpose, takes_s = f"{doing} on {found.testbed}", JOB_SECONDS + traffic_s
     with lease(site.trial_lease, purpose, wait_s=JOB_SECONDS, takes_s=takes_s, tell=tell):
-        testbed, components = _attributed(stand_up(found.testbed, options), found, arguments)
+        testbed = _attributed(stand_up(found.testbed, options), found, arguments)
         session = session_of(site.run_lease)
-        yield _Stand(site, testbed, components, arguments.provision.parent, session)
+        yield _Stand(site, testbed, arguments.provision.parent, session)
 
 
-def _attributed(testbed: Testbed, found: Provision, arguments: argparse.Namespace) -> tuple[Testbed, Components]:
+def _attributed(testbed: Testbed, found: Provision, arguments: argparse.Namespace) -> Testbed:
     """Return a testbed that knows its environment, and what takes part in it.
 
     Both are known from the provision record unless the run has seen that the environment is another one by now.
@@ -213,8 +212,8 @@ def _attributed(testbed: Testbed, found: Provision, arguments: argparse.Namespac
 
     folder = arguments.provision.parent
     if arguments.environment is None or stands_in(arguments.environment, recall(found.environment, folder)):
-        return dataclasses.replace(testbed, environment=found.environment), found.components
+        return dataclasses.replace(testbed, environment=found.environment, known_components=found.components)
     site = site_of(testbed.name, testbed.options)
     site.open()
     identity = keep(environment_of(site, testbed.options), folder)
-    return dataclasses.replace(testbed, environment=identity), testbed.components()
+    return dataclasses.replace(testbed, environment=identity, known_components=testbed.components())

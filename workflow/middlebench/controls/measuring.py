@@ -14,7 +14,7 @@ from pathlib import Path
 from middlebench.controls.log import Control, ControlLog, ControlSet, Kind, Series
 from middlebench.convergence import PROBES, plan_for
 from middlebench.errors import TrialError
-from middlebench.record import Components, Counts, Settings
+from middlebench.record import Counts, Settings
 from middlebench.run.lease import holder_of
 from middlebench.system.processes import ancestors
 from middlebench.testbed import Testbed
@@ -40,7 +40,6 @@ def whole_set(testbed: Testbed, frame_sizes: Sequence[int]) -> list[Series]:
 
 def measure_controls(
     testbed: Testbed,
-    components: Components,
     series: Sequence[Series],
     settings: Settings,
     log: ControlLog,
@@ -51,7 +50,6 @@ def measure_controls(
 
     Args:
         testbed: the testbed; its live chain becomes the bridge alone.
-        components: what takes part, in the drivers' own words.
         series: what to measure, of those that :func:`whole_set` returns.
         settings: how long a trial takes; its load is replaced by the maximum.
         log: where they are kept.
@@ -76,7 +74,7 @@ def measure_controls(
             session=session,
             started_at=started_at.isoformat(timespec="milliseconds"),
             settings=settings,
-            components=components,
+            components=testbed.components(),
             environment=testbed.environment,
             link_bps=testbed.options.site.link.rate_bps,
             counts=counts,
