@@ -161,5 +161,5 @@ def test_machine_below_the_domains_of_a_chain_is_told_with_them():
         ("mbench-1", 1.0, True),
         ("mbench-2", 1.0, True),
     ]
-    assert (usage.machine.processors, usage.machine.busy_s, usage.machine.elapsed_s) == (4, 9.0, 1.0)
+    assert (usage.machine.processors, usage.machine.domains_s, usage.machine.elapsed_s) == (4, 9.0, 1.0)
     assert usage_between(PLAN, then, now, traffic("this one")).machine is None, "a bridge alone has no domain"

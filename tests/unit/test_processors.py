@@ -60,7 +60,7 @@ def on_xen(number: int, dom0: tuple[float, ...], working=(), polling=()) -> Usag
         (*processes(*working), *processes(*polling, name="poller", polls=True, seconds=ELAPSED_S)),
         machine=MachineUsage(
             processors=number,
-            busy_s=(sum(dom0) + sum(working)) * TRAFFIC_S + sum(polling) * ELAPSED_S,
+            domains_s=sum(working) * TRAFFIC_S + sum(polling) * ELAPSED_S,
             elapsed_s=ELAPSED_S,
         ),
     )

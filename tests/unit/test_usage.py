@@ -74,17 +74,17 @@ def test_process_that_polls_says_so_to_the_record():
     assert process_between("switch", times, times).polls
 
 
-def domain(used_s: float, moment_s: float) -> ProcessTimes:
-    return ProcessTimes({"vcpu": 1.0}, None, machine=MachineTimes(8, used_s, moment_s))
+def domain(domains_s: float, moment_s: float) -> ProcessTimes:
+    return ProcessTimes({"vcpu": 1.0}, None, machine=MachineTimes(8, domains_s, moment_s))
 
 
 def test_what_a_machine_gave_to_all_its_domains_is_the_difference_of_two_readings():
     found = machine_between(domain(100.0, 50.0), domain(107.5, 52.5))
-    assert (found.processors, found.busy_s, found.elapsed_s) == (8, 7.5, 2.5)
+    assert (found.processors, found.domains_s, found.elapsed_s) == (8, 7.5, 2.5)
 
 
 def test_domain_of_others_that_ended_meanwhile_gives_no_time_back():
-    assert machine_between(domain(100.0, 50.0), domain(20.0, 52.0)).busy_s == 0
+    assert machine_between(domain(100.0, 50.0), domain(20.0, 52.0)).domains_s == 0
 
 
 @pytest.mark.parametrize("other", [None, ProcessTimes({"1": 1.0}, 0), domain(100.0, 50.0)])

@@ -167,14 +167,14 @@ class ProcessUsage(Options):
 
 
 class MachineUsage(Options):
-    """What a hypervisor gave to all of its domains, between the first and the last reading of the middleboxes."""
+    """The machine below the server's own system, where a hypervisor makes that one domain among others (Xen's dom0)."""
 
     processors: Annotated[int, Field(ge=1)]
     """How many the machine has."""
-    busy_s: Annotated[float, Field(ge=0)]
-    """Processor seconds of all domains; the server's own system (Xen's dom0) is one of them."""
+    domains_s: Annotated[float, Field(ge=0)]
+    """Processor seconds of all other domains, between the first and the last reading of the middleboxes."""
     elapsed_s: Annotated[float, Field(gt=0)]
-    """Seconds between the readings."""
+    """Seconds between these readings."""
 
 
 class Usage(Options):
@@ -189,7 +189,7 @@ class Usage(Options):
     switch: tuple[ProcessUsage, ...]
     middleboxes: tuple[ProcessUsage, ...]
     machine: MachineUsage | None = None
-    """What is below that system, where middleboxes are domains beside it; its own processors are then virtual."""
+    """None where the server's own system has the machine to itself; else its processors are virtual ones."""
 
 
 Cause = Literal["offered load", "generator", "link", "switch", "middlebox", "server CPU", "unknown"]

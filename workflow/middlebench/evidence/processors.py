@@ -147,6 +147,8 @@ def _machine(usage: Usage) -> Pool | None:
     if machine is None or not usage.traffic_s:
         return None
     domains = [each for each in usage.middleboxes if each.polls]
-    others = (machine.busy_s - sum(each.cpu_s for each in domains)) / usage.traffic_s
-    busy = min(_polling(domains, usage) + max(0.0, others), machine.processors)
-    return Pool("the machine's", machine.processors, busy, _polling((*usage.switch, *domains), usage))
+    dom0_s = sum(each.busy_s - each.stolen_s for each in usage.middlebox_server)
+    working_s = max(0.0, machine.domains_s - sum(each.cpu_s for each in domains))
+    busy = _polling(domains, usage) + (dom0_s + working_s) / usage.traffic_s
+    polling = _polling((*usage.switch, *domains), usage)
+    return Pool("the machine's", machine.processors, min(busy, machine.processors), polling)

@@ -31,12 +31,12 @@ class ProcessorTimes:
 
 @dataclass(frozen=True)
 class MachineTimes:
-    """What a hypervisor has given to its domains since the machine started."""
+    """What a hypervisor has given to domains beside the server's own system (Xen's dom0) since the machine started."""
 
     processors: int
     """How many the machine has."""
-    used_s: float
-    """Processor seconds of all domains that there are now, the server's own system (Xen's dom0) among them."""
+    domains_s: float
+    """Processor seconds of all of them that there are now."""
     moment_s: float
     """When that was read, in seconds on a clock that only ever grows."""
 
@@ -144,13 +144,13 @@ def process_between(name: str, before: ProcessTimes | None, after: ProcessTimes 
 
 
 def machine_between(before: ProcessTimes | None, after: ProcessTimes | None) -> MachineUsage | None:
-    """Return what a hypervisor gave to all domains between two readings of one; None where there is none."""
+    """Return what a hypervisor gave to domains between two readings of one; None where there is none."""
     then, now = (times.machine if times else None for times in (before, after))
     if then is None or now is None or now.moment_s <= then.moment_s:
         return None
     return MachineUsage(
         processors=now.processors,
-        busy_s=round(max(0.0, now.used_s - then.used_s), 6),
+        domains_s=round(max(0.0, now.domains_s - then.domains_s), 6),
         elapsed_s=round(now.moment_s - then.moment_s, 6),
     )
 

@@ -35,6 +35,8 @@ from middlebench.system.deadline import Deadline
 
 AGENT = Path(xen_watch_agent.__file__)
 PREFIX = f"{LABEL}-"
+DOM0 = 0
+"""Number of the domain that the server's own system is."""
 CREATE_SECONDS = 60.0
 """For ``xl create``: well below one on real hardware, but libxl gives each network script 40 s."""
 CREATE_TRIES = 2
@@ -189,8 +191,8 @@ class XenMiddleboxes:
         try:
             uptime, processors, listed = result.stdout.split("\n", 2)
             domains = parse_list(listed)
-            used_s = sum(domain.cpu_s for domain in domains)
-            machine = MachineTimes(int(processors), used_s, moment_s=float(uptime.split()[0]))
+            domains_s = sum(domain.cpu_s for domain in domains if domain.id != DOM0)
+            machine = MachineTimes(int(processors), domains_s, moment_s=float(uptime.split()[0]))
         except ValueError as error:
             raise _not_understood(doing, error) from error
         readings = {}
