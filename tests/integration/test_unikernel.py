@@ -359,6 +359,12 @@ class TestImage:
         assert pass_frames(server, *plan.middleboxes[0].ports, frames) == frames
         assert own.describe().startswith("unikernel.elf ")
 
+    @pytest.mark.parametrize("polls", [True, False])
+    def test_users_kernel_polls_where_its_options_say_so(self, server, plan, unikernel, polls):
+        own = machines(server, image=own_kernel(unikernel) | {"polls": polls})
+        start(own, plan)
+        assert [each.usage.polls for each in own.read().values()] == [polls] * len(plan.middleboxes)
+
     def test_name_of_the_middlebox_reaches_a_users_kernel(self, server, plan, unikernel):
         own = machines(server, image=own_kernel(unikernel) | {"command_line": "function={name}"})
         own.create(plan)

@@ -23,6 +23,12 @@ def test_every_cell_of_the_map_says_its_verdict_and_where_most_was_lost():
     assert cells(limit_map(sweep())) == ["switch\nbridge 0 in"] * 9
 
 
+def test_where_a_negligible_loss_died_is_not_shown():
+    found = record(offered=30_000, received=29_990)
+    assert found.limit.place
+    assert "generator" in texts(limit_map(from_records([found])))
+
+
 def test_cell_whose_repetitions_differ_shows_the_usual_verdict_and_is_marked():
     kept_up = {"offered": 30_000, "received": 30_000}
     table = from_records([record(), record(repetition=2), record(repetition=3, **kept_up)])

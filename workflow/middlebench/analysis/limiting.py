@@ -18,6 +18,7 @@ from middlebench.analysis.provenance import cell_address, own_name
 from middlebench.analysis.style import noted, styled
 from middlebench.analysis.tables import Table
 from middlebench.evidence.accounting import FLOW_TABLE, IN, OUT, Place, account
+from middlebench.evidence.limits import NEGLIGIBLE_LOSS
 from middlebench.record import Cause, Record
 from middlebench.words import percent
 
@@ -69,13 +70,17 @@ DIFFER = "*"
 def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
     """Return what limited each cell, by chain length and frame size: the verdict, and where most packets died.
 
-    Of repetitions the most frequent verdict is shown, and a mark says that there are others.
+    Of repetitions the most frequent verdict is shown, and a mark says that there are others. Where a negligible loss
+    died, such as one at the begin of traffic, is not shown.
 
     Args:
         measurements: the cells.
         note: what the title must say besides, such as "emulated".
     """
-    cells = measurements.groupby(["n", "frame_bytes"])
+    lost = measurements["trial_sent_packets"] - measurements["trial_received_packets"]
+    kept_up = lost < NEGLIGIBLE_LOSS * measurements["trial_sent_packets"]
+    shown = measurements.assign(lost_at=measurements["lost_at"].mask(kept_up, ""))
+    cells = shown.groupby(["n", "frame_bytes"])
     verdicts = pd.DataFrame(
         [
             {"n": n, "frame_bytes": size, "cause": _usual(part["limit"]), "place": _usual(part["lost_at"]),
@@ -105,7 +110,9 @@ def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
         handles = [Patch(facecolor=COLORS[cause], edgecolor=style.GREY, label=cause) for cause in met]
         figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     differ = f" · {DIFFER} repetitions differ" if (verdicts["mark"] != "").any() else ""
-    subtitle = f"{origin_of(measurements, 'most frequent')} · second line: where most of the lost packets died{differ}"
+    subtitle = (
+        f"{origin_of(measurements, 'most frequent')} · second line: where most packets died, if 1 % or more did{differ}"
+    )
     style.set_title(axes, title, subtitle)
     return figure
 
