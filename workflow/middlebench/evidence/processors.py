@@ -111,7 +111,7 @@ def usage_in_words(usage: Usage) -> list[str]:
         "stolen by the hypervisor": stolen,
         "the kernel and others": max(0.0, server.busy - stolen - switch - (0.0 if usage.machine else middleboxes)),
     }
-    used = ", ".join(f"{who} {percent(share)}" for who, share in shares.items() if share)
+    used = ", ".join(f"{who} {percent(share)}" for who, share in shares.items() if round(share, 2))
     # Without fine-grained accounting the kernel charges its work on frames to whoever happens to run.
     return [*words, f"of one processor there {used}; {percent(softirq)} was softirq, whoever was charged with it"]
 
