@@ -92,4 +92,4 @@ def test_table_has_a_row_for_each_series():
     assert set(frame.index) == {"direct, 60 B", "bridge, 60 B"}
     assert frame["kpps"]["bridge, 60 B"] == pytest.approx(2)
     assert frame["outside"].to_dict() == {"direct, 60 B": 0, "bridge, 60 B": 1}
-    assert not pd.isna(frame["per_hour"]).any()
+    assert not pd.isna(frame["percent_per_hour"]).any()

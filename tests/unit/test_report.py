@@ -179,6 +179,8 @@ def test_report_says_what_was_run_and_on_what(render):
     ):
         assert word in page
     assert "2026-01-02 03:01 to 03:02 UTC" in page
+    assert "used processors (by number)" in page
+    assert "hypervisor" not in page
 
 
 def test_report_counts_unstable_cells_and_explains_loss_and_summary(render):

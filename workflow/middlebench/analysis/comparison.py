@@ -23,6 +23,9 @@ HEADINGS = {
 }
 
 
+RATIO_DECIMALS = 3
+"""Digits after the point of a ratio: a tenth has two digits that count."""
+
 BY = {"n": "chain length", "frame_bytes": "frame size"}
 """What a summary of ratios can go by."""
 
@@ -119,6 +122,7 @@ def cells_table(measurements: pd.DataFrame, reference: pd.DataFrame) -> Table:
             "reference_mbps": [cell_address(others, own, *place) for place in places],
         },
         anchors=[pair_anchor(others, *place) for place in places],
+        decimals=dict.fromkeys(("ratio", "ratio_low", "ratio_high"), RATIO_DECIMALS),
     )
 
 
@@ -132,7 +136,8 @@ def ratios_table(measurements: pd.DataFrame, reference: pd.DataFrame, key: str) 
     measured, other = named(measurements["testbed"]), named(reference["testbed"])
     frame = summarise_by(compare(measurements, reference), key)
     headings = {name: HEADINGS[name] for name in frame.columns}
-    return Table(frame, headings, f"Received throughput, {measured} ÷ {other}, by {BY[key]}")
+    rounded = dict.fromkeys(("lowest_ratio", "mean_ratio", "highest_ratio"), RATIO_DECIMALS)
+    return Table(frame, headings, f"Received throughput, {measured} ÷ {other}, by {BY[key]}", decimals=rounded)
 
 
 def describe(measurements: pd.DataFrame, reference: pd.DataFrame) -> str:

@@ -35,7 +35,7 @@ def facts_of(environment: Environment) -> dict[str, Any]:
 
 def _told(computer: Computer | None) -> dict[str, Any]:
     values = computer.model_dump() if computer else {}
-    return {CALLED.get(key, key): value for key, value in values.items() if value not in ("", {}, ())}
+    return {CALLED.get(key, key): value for key, value in values.items() if value not in (None, "", {}, ())}
 
 
 def mixture(measurements: pd.DataFrame, environments: Mapping[str, Environment]) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ SINGLE = {
 
 SIZE_HEADING = "Packet size [B]"
 
-PAGE_REM = 60
+PAGE_REM = 45
 """Width of a printed line in the report's own unit, of which a column of text takes its share."""
 
 LATEX_SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"})

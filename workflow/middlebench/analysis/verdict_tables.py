@@ -102,7 +102,7 @@ def to_html(judgements: Sequence[Judgement], reference: Sequence[Judgement], tes
         cells = [
             f"<details><summary>{html.escape(claim.claim)}</summary>{details}</details>",
             html.escape(claim.stated),
-            *(f"{html.escape(shown(each))}<br>{_badge(each)}" for each in verdicts),
+            *(f"{html.escape(shown(each)).replace(', ', ',&nbsp;')}<br>{_badge(each)}" for each in verdicts),
         ]
         row = "".join(f"<td>{cell.replace(' %', '&nbsp;%')}</td>" for cell in cells)
         body.append(f'<tr id="claim-{claim.id}">{row}</tr>\n')
