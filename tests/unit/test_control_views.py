@@ -87,6 +87,15 @@ def test_figure_names_the_series_the_band_and_marked_cells():
     assert "beside drift" not in words(controls_figure(drift_with(1000, 1000, 1000, 1000), CELLS, 0.1, "made"))
 
 
+def test_cells_beside_drift_stand_out_without_colour():
+    (axes,) = controls_figure(drift_with(1000, 1000, 1000, 500), CELLS, 0.1, "made").axes
+    heights = {
+        each.get_label(): max(segment[:, 1].max() for segment in each.get_segments())
+        for each in axes.findobj(mpl.collections.LineCollection)
+    }
+    assert heights["a cell beside drift"] > heights["a cell"] > 0
+
+
 def test_table_has_a_row_for_each_series():
     frame = trends_table(drift_with(1000, 1000, 1000, 500), "made").frame.set_index("control")
     assert set(frame.index) == {"direct, 60 B", "bridge, 60 B"}

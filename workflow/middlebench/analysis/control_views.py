@@ -17,7 +17,7 @@ AGAIN = "make again"
 MARGIN = 0.05
 """Of the y axis, beyond the band and all that is drawn."""
 TICK_HEIGHT = 0.03
-"""Of the axes; a tick stands for one cell."""
+"""Of the axes; a tick stands for one cell. One beside drift is twice as high, to be told apart without colour."""
 PER_CENT = 100.0
 
 
@@ -55,7 +55,8 @@ def controls_figure(drift: Drift, measurements: pd.DataFrame, band: float, testb
     for marked, color, what in ((False, style.GREY, "a cell"), (True, style.VERMILLION, "a cell beside drift")):
         chosen = moments[(drift.marked == marked) & moments.notna()]
         if len(chosen):
-            axes.vlines(chosen, 0, TICK_HEIGHT, color=color, linewidth=0.8, transform=below_axes, label=what)
+            height = TICK_HEIGHT * (1 + marked)
+            axes.vlines(chosen, 0, height, color=color, linewidth=0.8, transform=below_axes, label=what)
     low = min([1 - band, *shown["relative"]])
     axes.set_ylim(max(0.0, low - MARGIN), max([1 + band, *shown["relative"]]) + MARGIN)
     axes.set(xlabel="time (UTC)", ylabel="received rate over the median of its kind")
