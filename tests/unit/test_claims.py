@@ -210,6 +210,7 @@ def test_words_count_the_verdicts_and_list_what_is_not_borne_out(paper):
     )
     assert exceptions(paper).count("\n- ") == 4
     assert "+8.0 % from 60 B to 100 B" in exceptions(paper)
+    assert "Kendall's tau -0.98 (p < 0.001)" in exceptions(paper)
 
 
 def test_bars_of_every_kind_that_is_used_are_stated(claims, paper):

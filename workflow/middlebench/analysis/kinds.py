@@ -33,6 +33,9 @@ STEP = 0.05
 SIGNIFICANCE = 0.05
 """Of the trend test: how often it may see a tendency where there is none."""
 
+LEAST_PROBABILITY = 0.001
+"""Below which a reader is not told a p-value itself."""
+
 FEWEST_POINTS = 3
 """Points that a shape needs."""
 
@@ -137,7 +140,7 @@ class Trend(Options):
         steps = f"steps against it by more than {percent(self.tolerance)}: {len(against)} of {len(places) - 1}"
         if against:
             steps += f", the worst {max(against, key=lambda step: abs(step.change)).text}"
-        evidence = f"{', '.join(ends)}; {steps}; Kendall's tau {test.statistic:+.2f} (p = {test.pvalue:.2g})"
+        evidence = f"{', '.join(ends)}; {steps}; Kendall's tau {test.statistic:+.2f} ({_probability(test.pvalue)})"
         return Finding(verdict, change * PERCENT, "%", evidence)
 
 
@@ -315,6 +318,11 @@ KINDS: tuple[type[Kind], ...] = (Level, Flat, Trend, Setback, Bound, Onset, Knee
 def percent(share: float, digits: str = ".0f") -> str:
     """Return a share in per cent."""
     return f"{share * PERCENT:{digits}} %"
+
+
+def _probability(p: float) -> str:
+    """Return a p-value for a reader; how small a very small one is says nothing more."""
+    return f"p = {p:.2g}" if p >= LEAST_PROBABILITY else f"p < {LEAST_PROBABILITY:g}"
 
 
 @dataclass(frozen=True)
