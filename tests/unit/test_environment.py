@@ -67,3 +67,13 @@ def test_environment_is_kept_once_and_found_by_its_id(tmp_path):
     assert recall(identity, tmp_path) == ENVIRONMENT
     with pytest.raises(RecordError, match="unknown"):
         recall("unknown", tmp_path)
+
+
+def test_damaged_file_of_an_environment_is_written_again(tmp_path):
+    identity = keep(ENVIRONMENT, tmp_path)
+    (file,) = (tmp_path / "environments").iterdir()
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(RecordError):
+        recall(identity, tmp_path)
+    assert keep(ENVIRONMENT, tmp_path) == identity
+    assert recall(identity, tmp_path) == ENVIRONMENT

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+from middlebench.errors import RecordError
 from middlebench.options import Options
 from middlebench.record import read, write
 from middlebench.words import changes
@@ -128,9 +129,13 @@ def _changes_of_computer(then: dict[str, Any], now: dict[str, Any]) -> list[str]
 
 
 def keep(environment: Environment, testbed_folder: Path) -> str:
-    """Keep an environment with the results of its testbed, and return its id."""
+    """Keep an environment with the results of its testbed, in place of a file of it that is damaged; return its id."""
     path = testbed_folder / FOLDER / f"{environment.id}.json"
-    if not path.exists():
+    try:
+        known = read(Environment, path) == environment
+    except RecordError:
+        known = False
+    if not known:
         write(environment, path)
     return environment.id
 
