@@ -4,7 +4,7 @@ import pytest
 from matplotlib.colors import to_hex
 from middlebench.analysis.limiting import ARRIVED, COLORS, evidence_table, limit_map, loss_figure
 from middlebench.analysis.measurements import from_records
-from sweeps import record, records, sweep
+from sweeps import record, records, search, sweep
 
 
 def texts(figure) -> list[str]:
@@ -48,6 +48,11 @@ def test_legend_of_the_map_has_the_verdicts_that_were_met():
     table = from_records([record(), record(n=2, offered=30_000, received=30_000)])
     (legend,) = limit_map(table).legends
     assert [text.get_text() for text in legend.get_texts()] == ["generator", "switch"]
+
+
+def test_map_says_where_a_search_was_judged():
+    assert any("just above" in text for text in texts(limit_map(from_records([record(search=search())]))))
+    assert not any("just above" in text for text in texts(limit_map(sweep())))
 
 
 def test_map_of_no_cell_says_so():

@@ -110,9 +110,9 @@ def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
         handles = [Patch(facecolor=COLORS[cause], edgecolor=style.GREY, label=cause) for cause in met]
         figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     differ = f" · {DIFFER} repetitions differ" if (verdicts["mark"] != "").any() else ""
-    subtitle = (
-        f"{origin_of(measurements, 'most frequent')} · second line: where most packets died, if 1 % or more did{differ}"
-    )
+    above = " · of searched loads: just above them" if measurements["goal"].any() else ""
+    place = "second line: where most packets died, if 1 % or more did"
+    subtitle = f"{origin_of(measurements, 'most frequent')} · {place}{differ}{above}"
     style.set_title(axes, title, subtitle)
     return figure
 
@@ -193,7 +193,8 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
     return Table(
         frame,
         headings,
-        f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial",
+        f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial; where the "
+        "load was searched for, of the trial just above it that the evidence names",
         widths={"limit": 0.1, "lost_at": 0.12, "evidence": 0.5},
         addresses={"limit": addresses},
     )
