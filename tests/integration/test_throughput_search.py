@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +11,12 @@ from helpers import settings
 from middlebench.convergence import plan_for
 from middlebench.errors import TrialError
 from middlebench.frames import wire_bits
-from middlebench.offered_load import SearchParameters
+from middlebench.generators import trafgen
+from middlebench.offered_load import Goal, SearchParameters
 from middlebench.record import Cell, Record
 from middlebench.search import NO_LOWER_BOUND
+from middlebench.search_trials import SearchTrials
+from middlebench.switches import private_openvswitch
 from middlebench.trial import load_of, measure, prepare, run_trial
 
 if TYPE_CHECKING:
@@ -83,9 +87,37 @@ def test_search_agrees_with_a_bisection_by_hand_and_with_what_the_link_carries(s
     assert found.lower_bound_pps == pytest.approx(CAPACITY_PPS / (1 - LOSS_RATIO), abs=slack)
     assert record.counts.intended_packets == round(found.lower_bound_pps * record.counts.window_s)
     assert record.counts.offered_packets == pytest.approx(record.counts.intended_packets, rel=0.2)
+    assert record.components.generator == trafgen.PACED_SENDER_NAME
+    # The verdict is of a trial above the bound, where the shaper at the chain's end drops, and not of the last one.
+    assert record.limit.lost_packets > LOSS_RATIO * found.upper_bound_pps * TRIAL_S
+    assert record.limit.cause != "offered load"
+    assert f"(trial {found.limiting_trial} of the search)" in record.limit.evidence
 
 
-def test_chain_that_loses_at_any_load_has_a_throughput_of_0_and_is_no_error(shaped):
+def cached_flows(testbed: Testbed) -> list[str]:
+    """What the switch's datapath forwards by without asking anybody."""
+    command = ["env", f"OVS_RUNDIR={private_openvswitch.FOLDER}", "ovs-appctl", "dpctl/dump-flows"]
+    shown = testbed.hosts.middlebox_server.run(command).stdout.splitlines()
+    return [line for line in shown if "in_port" in line]
+
+
+def test_no_frame_of_a_trial_has_its_flow_looked_up_and_every_hop_counts_those_of_the_trial_alone(testbed):
+    plan = plan_for(testbed, 2)
+    reading, _ = prepare(testbed, plan, FRAME_BYTES)
+    maximum = load_of(FRAME_BYTES, settings(), 1e9)
+    trials = SearchTrials(testbed, plan, maximum, Goal(0.0), reading)
+    for _ in range(2):
+        passed = trials.run(0.1, 1000, 100)
+        assert (passed.offered_packets, passed.forwarded_packets) == (100, 100)
+    after = trials.warmed_up()
+    assert len(cached_flows(testbed)) == len(plan.bridges)
+    outcome = run_trial(testbed, plan, replace(maximum, packets_per_second=1000, saturating=False, packets=50), after)
+    assert {hop.entered_packets for hop in outcome.hops} == {hop.taken_packets for hop in outcome.hops} == {50}
+    assert {hop.forwarded_packets for hop in outcome.hops} == {hop.left_packets for hop in outcome.hops} == {50}
+
+
+def test_chain_that_loses_at_any_load_has_a_throughput_of_0_and_is_no_error(shaped, monkeypatch):
+    monkeypatch.setattr(trafgen, "PROBE_SECONDS", 0.2)  # none comes back
     # A frame that is larger than the bucket never leaves.
     blocked = ["tc", "qdisc", "replace", "dev", shaped.hosts.server_ports[1], "root", "handle", "2:"]
     blocked += ["tbf", "rate", "1mbit", "burst", "100", "limit", "100"]
@@ -102,6 +134,7 @@ def test_chain_that_loses_at_any_load_has_a_throughput_of_0_and_is_no_error(shap
     assert NO_LOWER_BOUND in record.flags
     assert record.counts.received_packets == 0
     assert "miss it" in told[-1]
+    assert record.limit.lost_packets > 0
 
 
 def test_change_of_the_chain_voids_the_search(shaped):
