@@ -1,6 +1,7 @@
 """The paper's two computers, as far as one machine can play them: two real sshd in network namespaces of their own.
 
-Two veth links join the namespaces, a third pair each carries SSH to this machine. Each computer has a
+Two veth links join the namespaces, one more joins two ports of the first of them, and a pair each carries SSH to
+this machine. Each computer has a
 mount namespace with a /run of its own, the server an Open vSwitch there, which stands for the system's.
 All of it ends with this process, and nothing of it meets what another process of these tests has made.
 """
@@ -42,11 +43,26 @@ ovs-appctl -t ovs-vswitchd exit
 while [ -e /run/openvswitch/ovs-vswitchd.pid ]; do sleep 0.02; done
 OVS_RUNDIR=/run/openvswitch OVS_LOGDIR=/run/openvswitch OVS_DBDIR=/run/openvswitch {SWITCH_DAEMON}
 """
+REPLACE = """
+set -eu
+cd /run
+which -a {program} | sort -u > {program}.places
+cp "$(realpath "$(command -v {program})")" {program}.real
+cat > {program}
+chmod 755 {program}
+[ -s {program} ] || ln -sf /dev/null {program}
+while read -r place; do mount --bind {program} "$place"; done < {program}.places
+"""
+PUT_BACK = """
+cd /run
+while read -r place; do umount "$place"; done < {program}.places
+rm {program} {program}.places {program}.real
+"""
 COMPOSITION = {
     "description": "two computers over SSH",
     "site": {
         "driver": "ssh",
-        "test_computer": {"host": "test", "ports": ["eth0", "eth1"]},
+        "test_computer": {"host": "test", "ports": ["eth0", "eth1"], "direct_ports": ["direct0", "direct1"]},
         "middlebox_server": {"host": "server", "ports": ["eth0", "eth1"]},
         "link": {"rate_mbps": 10000},
     },
@@ -69,10 +85,10 @@ class TwoComputers:
     def options(self) -> config.Testbed:
         return config.composed(self.composition, "the tests")
 
-    def changed(self, **server: object) -> config.Testbed:
-        """Return the composition with other options of the server."""
+    def changed(self, computer: str, **options: object) -> config.Testbed:
+        """Return the composition with other options of a computer, by its key in the testbed's file."""
         composition = json.loads(json.dumps(self.composition))
-        composition["site"]["middlebox_server"].update(server)
+        composition["site"][computer].update(options)
         return config.composed(composition, "the tests")
 
     def ssh(self, sshd: Sshd) -> list[str]:
@@ -84,6 +100,27 @@ class TwoComputers:
     def on(self, sshd: Sshd, script: str) -> str:
         """Run a shell script on a computer and return what it printed."""
         return subprocess.run([*self.ssh(sshd), script], capture_output=True, text=True, check=True).stdout
+
+    @contextmanager
+    def replaced(self, sshd: Sshd, program: str, script: str) -> Iterator[None]:
+        """Have a script in the place of a program on a computer: the real one is /run/PROGRAM.real; empty for none."""
+        command = [*self.ssh(sshd), REPLACE.format(program=program)]
+        subprocess.run(command, input=script, text=True, check=True)
+        try:
+            yield
+        finally:
+            self.on(sshd, PUT_BACK.format(program=program))
+
+    @contextmanager
+    def off(self, sshd: Sshd) -> Iterator[None]:
+        """Have a computer off the network by which it is reached, as when its power is gone."""
+        assert sshd.process is not None
+        inside = ["nsenter", "--net", "--target", str(sshd.process.pid), "ip", "link", "set", "dev", "mgmt"]
+        subprocess.run([*inside, "down"], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*inside, "up"], check=True)
 
     def generating(self) -> bool:
         """Whether trafgen runs on the test computer, as it does under the maximum load."""
@@ -97,6 +134,11 @@ class TwoComputers:
     def restart_switch(self) -> None:
         """End the server's switch daemon and start it again, as an upgrade of its package does."""
         self.on(self.server, RESTART_SWITCH)
+
+    def touched(self) -> list[str]:
+        """Return when something in our folder on each computer was last written: its locks, ports, or tenant."""
+        look = "stat -c '%n %Y %Z' /run/mbench /run/mbench/*"
+        return [self.on(sshd, look) for sshd in (self.test_computer, self.server)]
 
     def remains(self) -> str:
         """Return what is still there of a chain of ours, and of any generator."""
@@ -121,7 +163,11 @@ def two_computers(folder: Path) -> Iterator[TwoComputers]:
         server = _start_computer(stack, folder, home, 1, OPENVSWITCH)
         one, other = test_computer.process.pid, server.process.pid
         _ip(
-            *(f"link add name {port} netns {one} type veth peer name {port} netns {other}" for port in ("eth0", "eth1"))
+            f"link add name direct0 netns {one} type veth peer name direct1 netns {one}",
+            *(
+                f"link add name {port} netns {one} type veth peer name {port} netns {other}"
+                for port in ("eth0", "eth1")
+            ),
         )
         yield TwoComputers(home=home, test_computer=test_computer, server=server, composition=COMPOSITION)
 

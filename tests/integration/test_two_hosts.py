@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,9 +105,10 @@ def test_pkt_gen_measures_over_ssh(computers: TwoComputers) -> None:
 
 
 def port_state(computers: TwoComputers, sshd: Sshd) -> str:
+    direct = "direct0 direct1" if sshd is computers.test_computer else ""
     return computers.on(
         sshd,
-        "for p in eth0 eth1; do ethtool -k $p; cat /sys/class/net/$p/mtu /sys/class/net/$p/flags "
+        f"for p in eth0 eth1 {direct}; do ethtool -k $p; cat /sys/class/net/$p/mtu /sys/class/net/$p/flags "
         "/proc/sys/net/ipv6/conf/$p/disable_ipv6; done",
     )
 
@@ -123,7 +124,8 @@ def test_ports_are_prepared_and_put_back(computers: TwoComputers) -> None:
     environment = environment_of(site, computers.options)
     assert environment.middlebox_server.programs["ovs-vsctl"].startswith("ovs-vsctl (Open vSwitch)")
     assert environment.middlebox_server.ports["eth0"]["driver"] == "veth"
-    assert any("flow control" in limit for limit in environment.limits)
+    assert environment.test_computer.ports.keys() == {"eth0", "eth1", "direct0", "direct1"}
+    assert any("direct1: it tells nothing of flow control" in limit for limit in environment.limits)
     assert site.close() is True
     assert site.close() is False
     assert [port_state(computers, sshd) for sshd in both] == before
@@ -144,7 +146,7 @@ def test_a_run_keeps_others_off_between_its_jobs(computers: TwoComputers) -> Non
         with somebody_else(computers) as answer:
             assert "testbed two-hosts" in answer["held_by"]
         with open_elsewhere(computers) as job:
-            assert job.communicate() == ("open\n", None)
+            assert job.communicate() == ("open\n", "")
     with somebody_else(computers) as answer:
         assert answer == {"locked": True}
         with (
@@ -154,11 +156,39 @@ def test_a_run_keeps_others_off_between_its_jobs(computers: TwoComputers) -> Non
             pass
 
 
+@pytest.mark.usefixtures("taken_down")
+def test_a_job_waits_for_one_that_outlived_its_run(computers: TwoComputers) -> None:
+    with site_of("two-hosts", computers.options).held(0.0):
+        with somebody_else(computers, [ssh.TRIAL_LOCK]):
+            job = open_elsewhere(computers)
+            assert job.stderr is not None
+            told = job.stderr.readline()
+        with job:
+            assert job.communicate() == ("open\n", "")
+    assert told.startswith("waiting for middlebox-server: alice@elsewhere holds it since noon")
+
+
+def test_a_computer_that_vanishes_gives_its_locks_back(computers: TwoComputers) -> None:
+    computers.on(computers.server, "sysctl -q net.ipv4.tcp_retries2=1")  # it takes 15 minutes otherwise
+    with open_elsewhere(computers) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with computers.off(computers.server):
+            eventually(lambda: not computers.server.sessions(), "the server gives the connection up")
+        with somebody_else(computers) as answer:
+            assert answer == {"locked": True}
+        other.communicate()
+    computers.on(computers.server, "sysctl -q net.ipv4.tcp_retries2=15")
+    site_of("two-hosts", computers.options).close()
+
+
 @contextmanager
-def somebody_else(computers: TwoComputers) -> Iterator[dict[str, Any]]:
+def somebody_else(
+    computers: TwoComputers, locks: Sequence[str] = (ssh.RUN_LOCK, ssh.TRIAL_LOCK)
+) -> Iterator[dict[str, Any]]:
     """Lock the server as a job of somebody else's would, from elsewhere; return what the agent answered."""
     holder = json.dumps({"user": "alice@elsewhere", "since": "noon", "purpose": "testbed x", "pid": 1, "command": "c"})
-    request = {"verb": "hold", "folder": ssh.FOLDER, "locks": [ssh.RUN_LOCK, ssh.TRIAL_LOCK], "wait_s": 3.0}
+    request = {"verb": "hold", "folder": ssh.FOLDER, "locks": dict.fromkeys(locks, 3.0), "beat_s": 60.0}
     words = json.dumps(request | {"holder": holder, "family": []})
     hold = shlex.join(["python3", "-c", ssh.AGENT.read_text(), words])
     with subprocess.Popen(
@@ -173,7 +203,9 @@ OPEN = """
 import json
 import sys
 from middlebench import config
+from middlebench.sites import ssh
 from middlebench.testbed import site_of
+ssh.BEAT_SECONDS, ssh.LOCK_SECONDS = 0.2, 0.3
 site_of("two-hosts", config.composed(json.loads(sys.argv[1]), "the tests")).open()
 print("open", flush=True)
 sys.stdin.read()
@@ -183,7 +215,8 @@ sys.stdin.read()
 def open_elsewhere(computers: TwoComputers) -> subprocess.Popen[str]:
     """Open the site in another process, one of our own children."""
     argv = [sys.executable, "-c", OPEN, computers.options.model_dump_json()]
-    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def test_a_killed_run_gives_its_locks_back(computers: TwoComputers) -> None:
@@ -202,7 +235,7 @@ def test_a_killed_run_gives_its_locks_back(computers: TwoComputers) -> None:
 def test_a_job_uses_the_locks_of_its_run(computers: TwoComputers) -> None:
     site_of("two-hosts", computers.options).open()
     with open_elsewhere(computers) as job:
-        assert job.communicate() == ("open\n", None)
+        assert job.communicate() == ("open\n", "")
     assert job.returncode == 0
 
 
@@ -216,13 +249,26 @@ def test_another_testbed_is_not_overrun(computers: TwoComputers) -> None:
 
 def test_a_port_that_somebody_needs_is_left_alone(computers: TwoComputers) -> None:
     computers.on(computers.server, "ip link set dev eth1 up; ip route add default dev eth1")
-    options = computers.changed(ports=["mgmt", "eth1"])
+    options = computers.changed("middlebox_server", ports=["mgmt", "eth1"])
     with pytest.raises(HostError, match="mgmt carries the SSH connection") as caught:
         site_of("two-hosts", options).open()
     assert "mgmt has the address" in str(caught.value)
     assert "eth1 carries a default route" in str(caught.value)
     site_of("two-hosts", options).close()
     computers.on(computers.server, "ip route del default; ip link set dev eth1 down")
+
+
+def test_direct_ports_are_checked_as_the_others(computers: TwoComputers) -> None:
+    options = computers.changed("test_computer", direct_ports=["mgmt", "direct1"])
+    with pytest.raises(HostError, match="mgmt carries the SSH connection"):
+        site_of("two-hosts", options).open()
+    computers.on(computers.test_computer, "ip link add name dark0 type veth peer name dark1")
+    options = computers.changed("test_computer", direct_ports=["dark0", "direct1"])
+    with pytest.raises(HostError, match=r"dark0 and direct1 had no link") as caught:
+        site_of("two-hosts", options).open()
+    assert "test-computer eth1 to middlebox-server eth1, test-computer dark0 to direct1" in str(caught.value)
+    site_of("two-hosts", options).close()
+    computers.on(computers.test_computer, "ip link del dev dark0")
 
 
 def test_a_bridge_that_is_not_ours_keeps_its_ports(computers: TwoComputers) -> None:
@@ -240,11 +286,43 @@ def test_a_bridge_that_is_not_ours_keeps_its_ports(computers: TwoComputers) -> N
 
 def test_a_cable_that_is_not_there_is_named(computers: TwoComputers) -> None:
     computers.on(computers.server, "ip link add name dark0 type veth peer name dark1")
-    options = computers.changed(ports=["dark0", "eth1"])
+    options = computers.changed("middlebox_server", ports=["dark0", "eth1"])
     with pytest.raises(HostError, match=r"eth0 had no link for 0\.3 s"):
         site_of("two-hosts", options).open()
     site_of("two-hosts", options).close()
     computers.on(computers.server, "ip link del dev dark0")
+
+
+OLD_PYTHON = """#!/bin/sh
+case "$*" in
+    *version_info*) echo 3.6 ;;
+    *) echo "SyntaxError: invalid syntax" >&2; exit 1 ;;
+esac
+"""
+"""What Python 3.6 says of our agents."""
+
+
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [
+        ("", "running python3 on middlebox-server (server): there is no program 'python3'"),
+        (OLD_PYTHON, "using python3 of middlebox-server: it is Python 3.6; 3.9 or newer is needed there"),
+    ],
+)
+def test_a_computer_without_a_fit_python_is_told(computers: TwoComputers, script: str, wanted: str) -> None:
+    with computers.replaced(computers.server, "python3", script), pytest.raises(HostError) as caught:
+        site_of("two-hosts", computers.options).open()
+    assert wanted in str(caught.value)
+    assert "what to try: install" in str(caught.value)
+
+
+def test_a_full_disk_below_run_is_told(computers: TwoComputers) -> None:
+    computers.on(computers.server, "mount -o remount,size=4m /run; cat /dev/zero > /run/full 2> /dev/null || :")
+    with pytest.raises(HostError, match="writing to /run/mbench on middlebox-server: its disk is full"):
+        site_of("two-hosts", computers.options).open()
+    computers.on(computers.server, "rm /run/full")
+    site_of("two-hosts", computers.options).open()
+    site_of("two-hosts", computers.options).close()
 
 
 @pytest.mark.parametrize("computer", ["test_computer", "server"])

@@ -160,5 +160,6 @@ def test_the_lab_says_of_itself_that_it_is_emulated(lab):
     assert environment.emulated
     assert environment.middlebox_server.hypervisor == "xen"
     assert environment.middlebox_server.cores == 1
+    assert environment.middlebox_server.memory_mib > 2048  # of which dom0 has 1024
     assert environment.middlebox_server.programs.keys() == {"ovs-vsctl", "xl"}
     assert len(environment.middlebox_server.images) == 2

@@ -124,6 +124,15 @@ def test_bad_study_is_refused_with_file_key_value_and_what_is_allowed(folder, ch
         assert word in message
 
 
+def over_ssh(**test_computer):
+    """Return the site of two computers over SSH, the test computer's ports being a and b."""
+    return {
+        "driver": "ssh",
+        "test_computer": {"host": "one", "ports": ["a", "b"], **test_computer},
+        "middlebox_server": {"host": "other", "ports": ["a", "b"]},
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -142,6 +151,9 @@ def test_bad_study_is_refused_with_file_key_value_and_what_is_allowed(folder, ch
         ({"site__test_computer": {"cpus": [0]}}, ["site", "cpus", "both computers, or `auto` to both"]),
         ({"site__middlebox_server": {"cpus": [0]}}, ["site", "cpus", "both computers, or `auto` to both"]),
         ({"site__idle_s": 0}, ["site.idle_s", "0", "1"]),
+        ({"site": over_ssh(ports=["a", "a"])}, ["site.test_computer.ports", "two different", "a twice"]),
+        ({"site": over_ssh(direct_ports=["b", "c"])}, ["site.test_computer.direct_ports", "two more", "b and c"]),
+        ({"site": over_ssh(direct_ports=["c", "c"])}, ["site.test_computer.direct_ports", "two more", "c and c"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import descendants, eventually, kill
 from middlebench import record
+from middlebench.controls.log import ControlLog
 from projects import CELLS, MEASUREMENTS, Project, copy_of_the_project
 from ssh_server import make_key, needs_sshd
 from two_computers import TwoComputers, two_computers
@@ -97,6 +98,67 @@ def test_sshd_killed_during_a_cell_ends_the_run_in_words_and_the_next_one_finish
     project.run(MEASUREMENTS)
     assert {name: project.cells()[name] for name in before} == before
     demand_whole(project)
+
+
+NEWER_TRAFGEN = """#!/bin/sh
+[ "$1" != --version ] || { echo "trafgen 99"; exit 0; }
+exec /run/trafgen.real "$@"
+"""
+
+
+def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_nothing(
+    project: Project, computers: TwoComputers
+) -> None:
+    one, new = "n1/size60/rep1.json", "n1/size800/rep1.json"
+    project.configure(efforts=EFFORT, chain_lengths=[1], frame_sizes=[60], controls={"frame_sizes": [60]})
+    project.run(MEASUREMENTS)
+    first = project.cells()
+    demand_controls(project)
+    touched = computers.touched()
+    assert "Nothing to be done" in project.run(MEASUREMENTS)
+    assert computers.touched() == touched
+    assert project.cells() == first
+
+    changed = {"efforts": EFFORT, "chain_lengths": [1], "frame_sizes": [60, 800]}
+    with computers.replaced(computers.test_computer, "trafgen", NEWER_TRAFGEN):
+        project.configure(**changed)
+        status, said = project.try_run(MEASUREMENTS)
+        assert status != 0
+        assert "1 finished cell would stand beside them" in said
+        assert "test computer: trafgen" in said
+        assert "→ trafgen 99" in said
+        assert computers.touched() == touched
+        project.configure(**changed, other_environment="reuse")
+        project.run(MEASUREMENTS)
+        assert project.cells()[one] == first[one]
+        assert environment(project, one) != environment(project, new)
+    project.configure(**changed, other_environment="remeasure")
+    project.run(MEASUREMENTS)
+    assert project.cells()[one] == first[one]
+    assert environment(project, one) == environment(project, new)
+    assert list(project.results.glob(f"superseded/*/cells/{Path(new).parent}/*.json"))
+
+
+def environment(project: Project, name: str) -> str:
+    return record.read(record.Record, project.results / "cells" / name).environment
+
+
+def demand_controls(project: Project) -> None:
+    """Demand that the generator alone was measured over the test computer's third cable, and a bridge alone."""
+    controls = ControlLog(project.results).controls()
+    assert {control.kind for control in controls} == {"direct", "bridge"}
+    for control in controls:
+        assert 0 < control.counts.received_packets <= control.counts.trial_sent_packets
+
+
+def test_a_computer_that_is_off_ends_the_run_before_anything(project: Project, computers: TwoComputers) -> None:
+    with computers.off(computers.server):
+        status, said = project.try_run(MEASUREMENTS)
+    assert status != 0
+    assert "connecting to server (root@" in said
+    assert "what to try: is it on" in said
+    assert not (project.results / "provision.json").exists()
+    assert computers.on(computers.test_computer, "cat /run/mbench/tenant 2> /dev/null || :") == ""
 
 
 def test_changed_host_key_stops_everything_before_anything_is_touched(

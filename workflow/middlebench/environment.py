@@ -37,7 +37,8 @@ class Computer(Options):
     processors: int
     """Processors that the computer has."""
     memory_mib: int
-    """Memory in MiB, in steps of 256: from one boot to the next the kernel keeps some more or less for itself."""
+    """Memory in MiB, in steps of 256: from one boot to the next the kernel keeps some more or less for itself. Of a
+    computer under Xen all of it, not the share of dom0."""
     hypervisor: str
     """The hypervisor that this is a domain of (`xen`); empty otherwise."""
     hypervisor_cores: int | None = None

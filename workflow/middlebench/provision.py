@@ -60,7 +60,7 @@ def provision(
             raise HostError(
                 f"looking over {host.name}",
                 f"these programs are missing: {', '.join(missing)}",
-                "run `make setup`, which installs the packages that are listed in envs/",
+                "install them there: envs/ lists the packages of each role (`make setup` does it on this computer)",
             )
     attempts: list[Attempt] = []
     candidates = alternatives(options, hosts)

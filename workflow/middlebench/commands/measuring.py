@@ -214,6 +214,5 @@ def _attributed(testbed: Testbed, found: Provision, arguments: argparse.Namespac
     if arguments.environment is None or stands_in(arguments.environment, recall(found.environment, folder)):
         return dataclasses.replace(testbed, environment=found.environment, known_components=found.components)
     site = site_of(testbed.name, testbed.options)
-    site.open()
     identity = keep(environment_of(site, testbed.options), folder)
     return dataclasses.replace(testbed, environment=identity, known_components=testbed.components())

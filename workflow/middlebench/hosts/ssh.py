@@ -138,6 +138,8 @@ class SshHost(Host):
             heard = Said(bytearray(), bytearray())
             while b"\n" not in heard.stdout:
                 if _ended(channel) or deadline.expired:
+                    channel.status_event.wait(min(deadline.remaining, ENDING_SECONDS))
+                    self._demand_program(argv, _status(channel), heard)
                     happened = "it said nothing in time" if deadline.expired else "it ended at once"
                     raise self._error(argv, happened, self._result(argv, _status(channel), heard))
                 _listen(channel, heard, deadline.remaining)
@@ -230,8 +232,7 @@ class SshHost(Host):
             status = _status(channel)
         finally:
             channel.close()
-        if status == NO_PROGRAM and heard.stderr.decode(errors="replace") == f"there is no program {argv[0]}\n":
-            raise self._error(argv, f"there is no program {argv[0]!r}", advice="install what its role needs (envs/)")
+        self._demand_program(argv, status, heard)
         result = self._result(argv, status, heard)
         if not ended:
             raise self._error(argv, "it was cancelled" if cancelled else _overran(deadline), result)
@@ -264,6 +265,13 @@ class SshHost(Host):
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._error(argv, f"it could not be started: {str(error) or 'the connection was lost'}") from error
         return channel
+
+    def _demand_program(self, argv: Sequence[str], status: int, heard: Said) -> None:
+        """Return unless the guard said that the host has no such program."""
+        if status == NO_PROGRAM and heard.stderr.decode(errors="replace") == f"there is no program {argv[0]}\n":
+            raise self._error(
+                argv, f"there is no program {argv[0]!r}", advice="install it there; envs/ lists what each role needs"
+            )
 
     def _error(
         self, argv: Sequence[str], happened: str, result: CommandResult | None = None, advice: str = ""

@@ -123,7 +123,7 @@ def last_words(folder: str, name: str) -> dict[str, str]:
     return {"console": read(f"{folder}/{name}.log")[-2000:], "stderr": read(f"{folder}/{name}{STARTED}")[-2000:]}
 
 
-def memory(pid: int) -> dict[str, int | None]:
+def memory(pid: int) -> "dict[str, int | None]":
     """Return a process's memory in KiB (proc(5), smaps_rollup).
 
     Private is what it has written: pages of a program's file that nobody else happens to map are in memory

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import platform
+import select
 import subprocess
 import sys
 import time
@@ -78,9 +79,13 @@ def read(path: str, otherwise: str = "") -> str:
 def write(path: str, text: str) -> None:
     """Write a file, whole or not at all."""
     temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w") as file:
-        file.write(text)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def noted(folder: str) -> dict[str, Settings]:
@@ -89,16 +94,23 @@ def noted(folder: str) -> dict[str, Settings]:
 
 
 def hold(request: dict[str, Any]) -> None:
-    """Lock this computer until standard input ends; say who has it where it is locked."""
+    """Lock this computer until standard input ends; say who has it where it is locked.
+
+    Meanwhile an empty line now and then goes to the caller: only a connection on which something is sent
+    ever ends for us when the caller's computer is gone without a word.
+    """
     os.makedirs(request["folder"], exist_ok=True)
-    end = time.monotonic() + request["wait_s"]
-    for name in request["locks"]:
+    for name, wait_s in request["locks"].items():
+        end = time.monotonic() + wait_s
         if other := lock(os.path.join(request["folder"], name), request["holder"], request["family"], end):
-            answer(held_by=other)
+            answer(held_by=other, lock=name)
             return
     answer(locked=True)
-    while os.read(0, 4096):
-        pass
+    while True:
+        if not select.select([0], [], [], request["beat_s"])[0]:
+            print(flush=True)
+        elif not os.read(0, 4096):
+            return
 
 
 def lock(path: str, holder: str, family: list[str], end: float) -> str:
@@ -269,15 +281,18 @@ def describe(
     processors = os.cpu_count() or 1
     governors = {read(f"/sys/devices/system/cpu/cpu{number}/cpufreq/scaling_governor") for number in range(processors)}
     hypervisor = read("/sys/hypervisor/type")
+    xen = xen_facts() if hypervisor == "xen" else {}
+    # Xen's dom0 may give of its own memory to each domain that starts: there it is all that Xen has.
+    memory_mib = int(xen.get("total_memory") or int(read("/proc/meminfo").split()[1]) // 1024)
     return {
         "cpu": cpuinfo.get("model name", platform.machine()),
         "microcode": cpuinfo.get("microcode", ""),
         "governor": ", ".join(sorted(governors - {""})),
         "cpus": cpus or sorted(os.sched_getaffinity(0)),
         "processors": processors,
-        "memory_mib": round(int(read("/proc/meminfo").split()[1]) / 1024 / MEMORY_STEP_MIB) * MEMORY_STEP_MIB,
+        "memory_mib": round(memory_mib / MEMORY_STEP_MIB) * MEMORY_STEP_MIB,
         "hypervisor": hypervisor,
-        "hypervisor_cores": xen_cores() if hypervisor == "xen" else None,
+        "hypervisor_cores": cores(xen),
         "system": release.get("PRETTY_NAME", "").strip('"'),
         "kernel": platform.release(),
         "boot_options": [word for word in read("/proc/cmdline").split() if word.startswith(BOOT_OPTIONS)],
@@ -288,7 +303,7 @@ def describe(
     }
 
 
-def start(argv: list[str]) -> subprocess.Popen[str] | None:
+def start(argv: list[str]) -> "subprocess.Popen[str] | None":
     """Start a program that says its version; None where there is no such program."""
     try:
         return subprocess.Popen(
@@ -303,7 +318,7 @@ def start(argv: list[str]) -> subprocess.Popen[str] | None:
         return None
 
 
-def first_line(process: subprocess.Popen[str] | None) -> str:
+def first_line(process: "subprocess.Popen[str] | None") -> str:
     """Return the first line of what a program says."""
     said = process.communicate()[0].strip() if process is not None else ""
     return said.splitlines()[0] if said else ""
@@ -315,13 +330,19 @@ def module_version(name: str) -> str:
     return read(f"/sys/module/{name}/version") or (said if status == 0 else "")
 
 
-def xen_cores() -> int | None:
-    """Return how many cores Xen deals out; None where this domain may not ask."""
+def xen_facts() -> dict[str, str]:
+    """Return what Xen says of its machine; nothing where this domain may not ask."""
     status, said = run("xl", "info")
-    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in said.splitlines())}
-    if status != 0 or not {"nr_cpus", "threads_per_core"} <= facts.keys():
+    if status != 0:
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in said.splitlines())}
+
+
+def cores(xen: dict[str, str]) -> "int | None":
+    """Return how many cores Xen deals out; None where that is not known."""
+    if not {"nr_cpus", "threads_per_core"} <= xen.keys():
         return None
-    return int(facts["nr_cpus"]) // int(facts["threads_per_core"])
+    return int(xen["nr_cpus"]) // int(xen["threads_per_core"])
 
 
 def digest(path: str) -> str:
@@ -358,4 +379,4 @@ if __name__ == "__main__":
             asked["verb"]
         ](asked)
     except OSError as error:
-        sys.exit(f"{error.strerror}: {error.filename}")
+        sys.exit(f"{error.strerror}: {error.filename or asked['folder']}")

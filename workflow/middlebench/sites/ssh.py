@@ -7,6 +7,7 @@ other's way wherever they sit. Of what is there only the named ports are changed
 from __future__ import annotations
 
 import contextlib
+import errno
 import getpass
 import json
 import os
@@ -14,7 +15,7 @@ import re
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from middlebench.hosts.ssh import SshHost
 from middlebench.options import Options as BaseOptions
 from middlebench.run.lease import describe
 from middlebench.sites import computer_agent
-from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
+from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions
 from middlebench.system.deadline import Deadline
 from middlebench.system.processes import ProcessIdentity, ancestors, boot_id
 from middlebench.system.runtime import runtime_folder
@@ -48,8 +49,17 @@ RUN_LOCK, TRIAL_LOCK = "run.lock", "trial.lock"
 """Files in our folder there: a run holds the first; a job holds both, unless its run has the first for it. So a job
 whose run was killed keeps others off until it ends."""
 LOCK_SECONDS = 3.0
-"""How long we wait for a lock: a process of ours that has just ended gives it back within this time."""
+"""How long we wait for a lock at least, in silence: a process of ours that has just ended gives it back within this
+time."""
+TRIAL_LOCK_SECONDS = 3600.0
+"""How long a job whose run has the computers waits for somebody's job that outlived its run: a trial of the paper
+takes a minute, a throughput search of such trials half an hour."""
+BEAT_SECONDS = 15.0
+"""How often whoever holds a lock says so over its connection. By that the computer notices that we are gone without
+a word (power, network): its kernel gives the connection up some 15 minutes later (tcp_retries2, tcp(7))."""
 AGENT_SECONDS = 60.0
+OLDEST_PYTHON = (3, 9)
+"""The oldest Python that our agents run on."""
 LONGEST_RUN_SECONDS = 30 * 24 * 3600.0
 
 NetworkInterface = Annotated[str, Field(pattern=r"^[^\s/-][^\s/]{0,14}$")]
@@ -72,12 +82,35 @@ class ComputerOptions(BaseOptions):
         return self
 
 
+class TestComputerOptions(ComputerOptions):
+    """The computer that makes and counts traffic."""
+
+    direct_ports: tuple[NetworkInterface, NetworkInterface] | None = None
+    """Two more interfaces of the test computer, joined by a third cable: over it the generator alone is measured, from
+    the first to the second (the control `direct`). They must serve nothing else. Where the key is not given there is
+    no such control; to give it later measures all cells anew."""
+
+    @model_validator(mode="after")
+    def _ports_of_their_own(self) -> TestComputerOptions:
+        if self.direct_ports and len({*self.ports, *self.direct_ports}) < len(self.all_ports):
+            raise ValueError(
+                f"direct_ports: two more interfaces are needed, besides {' and '.join(self.ports)}; "
+                f"found {' and '.join(self.direct_ports)}"
+            )
+        return self
+
+    @property
+    def all_ports(self) -> tuple[str, ...]:
+        """All interfaces that are measured with."""
+        return (*self.ports, *(self.direct_ports or ()))
+
+
 class Options(SiteOptions):
     """Two computers over SSH."""
 
     driver: Literal["ssh"]
     """Both computers are real ones, reached over SSH with keys; two cables join their measured ports."""
-    test_computer: ComputerOptions
+    test_computer: TestComputerOptions
     """The computer that makes and counts traffic."""
     middlebox_server: ComputerOptions
     """The computer that the chain runs on."""
@@ -97,11 +130,13 @@ class Options(SiteOptions):
 
 @dataclass(frozen=True)
 class _Use:
-    """What this process has of one pair of computers: a connection to each, and their locks."""
+    """What this process has of one pair of computers: a connection to each, their locks, and what it set up there."""
 
     test_computer: SshHost
     middlebox_server: SshHost
     locks: ExitStack
+    limits: dict[Options, tuple[str, ...]]
+    """What could not be set up, a sentence each, by the options of the site that was opened."""
 
     @property
     def works(self) -> bool:
@@ -138,7 +173,6 @@ class SshSite:
         folder = runtime_folder()
         self.run_lease = folder / f"{pair}.run.lease"
         self.trial_lease = folder / f"{pair}.trial.lease"
-        self._limits: list[str] | None = None
 
     def open(self) -> Hosts:
         """Connect to both, lock them, and prepare the ports.
@@ -154,7 +188,7 @@ class SshSite:
         # A port has a link once the port at the other end is up too: both are, by now.
         for computer, ports in self._computers(use):
             limits += self._await_links(computer, ports)
-        self._limits = limits
+        use.limits[self._options] = tuple(limits)
         return self._hosts(use)
 
     @contextmanager
@@ -167,7 +201,7 @@ class SshSite:
         """
         use = self._connections()
         try:
-            self._lock(use, (RUN_LOCK,), wait_s)
+            self._lock(use, {RUN_LOCK: wait_s})
             yield
         finally:
             use.end()
@@ -218,12 +252,13 @@ class SshSite:
             mtu=link.mtu,
             test_computer=computers[0],
             middlebox_server=computers[1],
-            limits=None if self._limits is None else tuple(self._limits),
+            limits=use.limits.get(self._options),
         )
 
-    def _computers(self, use: _Use) -> tuple[tuple[SshHost, Ports], tuple[SshHost, Ports]]:
+    def _computers(self, use: _Use) -> tuple[tuple[SshHost, Sequence[str]], tuple[SshHost, Sequence[str]]]:
+        """Return each computer and all its ports that are measured with."""
         return (
-            (use.test_computer, self._options.test_computer.ports),
+            (use.test_computer, self._options.test_computer.all_ports),
             (use.middlebox_server, self._options.middlebox_server.ports),
         )
 
@@ -233,6 +268,7 @@ class SshSite:
             middlebox_server=use.middlebox_server,
             test_ports=self._options.test_computer.ports,
             server_ports=self._options.middlebox_server.ports,
+            direct_ports=self._options.test_computer.direct_ports,
         )
 
     def _reserve(self) -> _Use:
@@ -246,7 +282,7 @@ class SshSite:
         use = self._connections()
         _uses[self._pair] = use
         try:
-            self._lock(use, (RUN_LOCK, TRIAL_LOCK), LOCK_SECONDS)
+            self._lock(use, {RUN_LOCK: 0.0, TRIAL_LOCK: TRIAL_LOCK_SECONDS})
         except BaseException:
             self._release()
             raise
@@ -259,21 +295,27 @@ class SshSite:
             test_computer=SshHost(TEST_COMPUTER, test_computer.host, test_computer.cpus or ()),
             middlebox_server=SshHost(MIDDLEBOX_SERVER, server.host, server.cpus or ()),
             locks=ExitStack(),
+            limits={},
         )
 
-    def _lock(self, use: _Use, locks: Sequence[str], wait_s: float) -> None:
-        """Connect to both computers, and only then lock them."""
+    def _lock(self, use: _Use, locks: Mapping[str, float]) -> None:
+        """Connect to both computers, and only then lock them.
+
+        Args:
+            use: both computers.
+            locks: files of locks, in the order in which to take them, and how many seconds to wait for each.
+        """
         use.test_computer.connect()
         use.middlebox_server.connect()
         for computer, _ in self._computers(use):
-            use.locks.enter_context(_locked(computer, self._tenant, locks, wait_s))
+            use.locks.enter_context(_locked(computer, self._tenant, locks))
 
     def _release(self) -> None:
         use = _uses.pop(self._pair, None)
         if use is not None:
             use.end()
 
-    def _prepare(self, computer: SshHost, ports: Ports) -> list[str]:
+    def _prepare(self, computer: SshHost, ports: Sequence[str]) -> list[str]:
         """Prepare the ports; return, a sentence each, what they do not take."""
         answer = ask(computer, "prepare", ports=ports, mtu=self._options.link.mtu, tenant=self._tenant)
         if "other" in answer:
@@ -285,7 +327,7 @@ class SshSite:
             )
         return [f"{computer.name}: {limit}" for limit in answer["limits"]]
 
-    def _await_links(self, computer: SshHost, ports: Ports) -> list[str]:
+    def _await_links(self, computer: SshHost, ports: Sequence[str]) -> list[str]:
         """Wait until the ports have a link that can carry what the config says; return what is to be noted."""
         answer = ask(computer, "links", ports=ports, carrier_s=CARRIER_SECONDS)
         doing = f"preparing {' and '.join(ports)} of {computer.name}"
@@ -293,7 +335,7 @@ class SshSite:
             raise HostError(
                 doing,
                 f"{' and '.join(answer['dark'])} had no link for {CARRIER_SECONDS:g} s",
-                "check the cables: eth0 to eth0 and eth1 to eth1 of the two computers, in the order of `ports`",
+                f"check the cables: {self._cabling()}; `ip -brief link` on both computers shows which ports have one",
             )
         link, limits = self._options.link, []
         for port in ports:
@@ -314,12 +356,24 @@ class SshSite:
                 limits.append(f"{computer.name}: {port} says {mbps} Mb/s; {link.rate_mbps:g} Mb/s are counted with")
         return limits
 
+    def _cabling(self) -> str:
+        """Return which port belongs to which."""
+        test_computer, server = self._options.test_computer, self._options.middlebox_server
+        cables = [
+            f"{TEST_COMPUTER} {one} to {MIDDLEBOX_SERVER} {other}"
+            for one, other in zip(test_computer.ports, server.ports, strict=True)
+        ]
+        if test_computer.direct_ports:
+            cables.append(f"{TEST_COMPUTER} {' to '.join(test_computer.direct_ports)}")
+        return ", ".join(cables)
+
 
 @contextmanager
-def _locked(computer: SshHost, tenant: str, locks: Sequence[str], wait_s: float) -> Iterator[None]:
+def _locked(computer: SshHost, tenant: str, locks: Mapping[str, float]) -> Iterator[None]:
     """Hold the computer's locks for as long as the context and the connection last.
 
-    A process that started us, such as the run of which we are a job, may hold it for us.
+    A process that started us, such as the run of which we are a job, may hold one for us. Where there is long to
+    wait for one it is told for whom.
     """
     holder = {
         "user": f"{getpass.getuser()}@{socket.gethostname()}",
@@ -330,20 +384,49 @@ def _locked(computer: SshHost, tenant: str, locks: Sequence[str], wait_s: float)
         "process": _identity(os.getpid()),
     }
     family = [_identity(pid) for pid in ancestors(os.getpid())]
-    argv = _agent(computer, "hold", locks=locks, holder=json.dumps(holder), family=family, wait_s=wait_s)
-    with computer.attended(argv, deadline=Deadline(wait_s + AGENT_SECONDS), limit_s=LONGEST_RUN_SECONDS) as said:
-        answer = json.loads(said)
+    request = {"holder": json.dumps(holder), "family": family, "beat_s": BEAT_SECONDS}
+    first = dict.fromkeys(locks, LOCK_SECONDS)
+    with ExitStack() as held:
+        answer = held.enter_context(_hold(computer, first, request))
+        if "held_by" in answer and locks[answer["lock"]] > LOCK_SECONDS:
+            print(f"waiting for {computer.name}: {_holder(answer)}", file=sys.stderr, flush=True)
+            held.close()
+            longer = {name: max(wait_s, LOCK_SECONDS) for name, wait_s in locks.items()}
+            answer = held.enter_context(_hold(computer, longer, request))
         if "held_by" in answer:
-            try:
-                other = dict(json.loads(answer["held_by"]))
-            except ValueError:
-                other = {}
             raise LeaseError(
                 f"locking {computer.name} for testbed {tenant}",
-                describe(other),
-                "wait for that run to end, or ask its owner",
+                _holder(answer),
+                "wait for it to end (a run that starts with `when_busy: wait` does that for you), or ask its owner; "
+                "the lock of one that lost power or network is given back within 20 minutes",
             )
         yield
+
+
+@contextmanager
+def _hold(computer: SshHost, locks: Mapping[str, float], request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    """Have the agent lock the computer for as long as the context lasts; return what it answers.
+
+    Raises:
+        HostError: it cannot.
+    """
+    argv = _agent(computer, "hold", locks=locks, **request)
+    limit = Deadline(sum(locks.values()) + AGENT_SECONDS)
+    with ExitStack() as stack:
+        try:
+            longest_s = limit.seconds + LONGEST_RUN_SECONDS
+            said = stack.enter_context(computer.attended(argv, deadline=limit, limit_s=longest_s))
+        except HostError as error:
+            raise _explained(computer, error) from error
+        yield dict(json.loads(said))
+
+
+def _holder(answer: Mapping[str, Any]) -> str:
+    """Return who holds the lock that the agent did not get, as a sentence."""
+    try:
+        return describe(dict(json.loads(answer["held_by"])))
+    except ValueError:
+        return describe({})
 
 
 def _identity(pid: int) -> str:
@@ -353,9 +436,40 @@ def _identity(pid: int) -> str:
 
 
 def ask(computer: Host, verb: str, **request: object) -> dict[str, Any]:
-    """Have the agent on a computer do something, and return its answer."""
-    result = computer.run(_agent(computer, verb, **request), deadline=Deadline(AGENT_SECONDS))
+    """Have the agent on a computer do something, and return its answer.
+
+    Raises:
+        HostError: it failed; where its Python or a full disk is the reason the message says so.
+    """
+    try:
+        result = computer.run(_agent(computer, verb, **request), deadline=Deadline(AGENT_SECONDS))
+    except HostError as error:
+        raise _explained(computer, error) from error
     return dict(json.loads(result.stdout))
+
+
+def _explained(computer: Host, error: HostError) -> HostError:
+    """Return an agent's failure in words that say what to do, where the reason is none of the agent's."""
+    said = error.result.stderr if error.result else ""
+    if os.strerror(errno.ENOSPC) in said:
+        return HostError(
+            f"writing to {FOLDER} on {computer.name}", "its disk is full", "make room there (`df /run`)", error.result
+        )
+    if "Error" not in said:
+        return error
+    version = computer.run(
+        [computer.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=False
+    ).stdout.strip()
+    if not re.fullmatch(r"\d+\.\d+", version) or tuple(map(int, version.split("."))) >= OLDEST_PYTHON:
+        return error
+    wanted = ".".join(map(str, OLDEST_PYTHON))
+    return HostError(
+        f"using {computer.python} of {computer.name}",
+        f"it is Python {version}; {wanted} or newer is needed there",
+        f"install a newer one and have `{computer.python}` start it, for root too: "
+        f"`sudo {computer.python} --version` (Debian has had one since release 11)",
+        error.result,
+    )
 
 
 def about(inventory: Inventory, ports: Sequence[str], cpus: Sequence[int]) -> dict[str, object]:
