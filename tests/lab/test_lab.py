@@ -56,6 +56,12 @@ def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
     assert record.counts.received_packets > 0.5 * record.counts.intended_packets
     assert [hop.bridge for hop in record.hops] == [f"mbench-br{index}" for index in range(length + 1)]
     assert all(hop.entered_packets >= record.counts.received_packets for hop in record.hops)
+    machine = record.usage.machine
+    assert machine is not None
+    assert machine.processors == 1
+    assert 0 < sum(each.cpu_s for each in record.usage.middleboxes) <= machine.domains_s < machine.elapsed_s
+    assert "dom0's one processor was" in record.limit.evidence
+    assert "the machine's one processor was" in record.limit.evidence
     assert what_is_there(server)[0] == {"Domain-0", *(f"mbench-{index}" for index in range(1, length + 1))}
     tear_down(testbed)
     assert what_is_there(server) == ({"Domain-0"}, set())
