@@ -198,11 +198,21 @@ class TestWherePacketsDie:
         (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
         limit = measured.limit
         assert (limit.place, limit.unaccounted_packets) == ("bridge 2 (out)", 0)
+        assert measured.hops[2].refused_packets == 0, "a shaper drops by its own rule, whatever its port takes"
         # When a port refuses a frame, Open vSwitch drops what is left of its batch without asking it any more.
         assert 0 < qdisc["drops"] <= limit.lost_packets
         assert limit.lost_packets == measured.counts.trial_sent_packets + PROBES - qdisc["packets"]
         assert f"{limit.lost_packets:,} of them at bridge 2 (out)" in limit.evidence
         assert limit.cause in ("switch", "server CPU"), "the latter where other work takes all of this machine"
+
+    def test_what_the_queue_of_a_middleboxs_port_drops_is_what_it_refused_to_the_packet(self, testbed):
+        deploy(testbed, plan_for(testbed, 3))
+        full = ["tc", "qdisc", "replace", "dev", "mbench-3-in", "root", "pfifo", "limit", "0"]
+        with once_traffic_runs(testbed, lambda: on_server(testbed, *full)):
+            measured = measure_cell(testbed, 3, window_s=1.0, **PACED)
+        (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
+        assert measured.limit.place == "bridge 2 (out)"
+        assert 0 < measured.hops[2].refused_packets == qdisc["drops"] <= measured.limit.lost_packets
 
     def test_middlebox_that_is_slowed_by_hand_is_named_with_what_died_in_it_to_the_packet(self, testbed):
         deploy(testbed, plan_for(testbed, 3))

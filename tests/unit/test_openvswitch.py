@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.switches.base import PortCounters
-from middlebench.switches.openvswitch import bridge_counters, live_bridge, parse_ports
+from middlebench.switches.openvswitch import bridge_counters, live_bridge, parse_ports, with_queues
 
 PORTS = [
     {"name": "eth0", "ofport": 1, "error": [], "type": ""},
@@ -122,3 +122,10 @@ def test_port_counters_are_the_kernels_own():
 def test_table_of_ports_in_another_shape_is_refused():
     with pytest.raises(ValueError, match="eth0: 1 2 3"):
         parse_ports("a\nb\neth0: 1 2 3\n")
+
+
+@pytest.mark.parametrize(("kind", "dropped"), [("fq_codel", 107), ("mq", 107), ("tbf", 7), ("htb", 7), ("noqueue", 7)])
+def test_what_a_ports_queue_dropped_is_the_ports_loss_unless_it_is_a_shaper(kind, dropped):
+    ports = {"mbench-1-in": PortCounters(1, 2, 3, 7), "eth0": PortCounters(4, 5, 6, 8)}
+    found = with_queues(ports, {"mbench-1-in": (kind, 100), "gone": ("fq_codel", 1)})
+    assert found == {"mbench-1-in": PortCounters(1, 2, 3, dropped), "eth0": ports["eth0"]}

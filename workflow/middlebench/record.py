@@ -122,8 +122,8 @@ class Hop(Options):
     left_packets: int
     """Left the bridge by its egress port, as the kernel counts that port."""
     refused_packets: int
-    """Dropped at the egress port because nobody took them from it, such as those that a full queue of a tap drops;
-    as far as the kernel counts them."""
+    """Dropped at the egress port because nobody took them from it, by its driver or by its queue; as far as the kernel
+    counts them."""
 
 
 class MiddleboxCounts(Options):

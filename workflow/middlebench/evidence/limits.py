@@ -120,8 +120,8 @@ def _fed(counts: Counts, line_rate_packets: float, negligible: float) -> tuple[C
 def _owner(loss: Loss, hops: Sequence[Hop]) -> tuple[Cause, str]:
     """Return whose queue it is that packets died in: the kind of element, and which one.
 
-    A tap keeps frames until its virtual machine takes them, and drops what does not fit any more: what a bridge's
-    port refused is the loss of the middlebox behind it.
+    The port of a virtual machine keeps frames until it takes them, and drops what does not fit any more: what a
+    bridge's port refused is the loss of the middlebox behind it.
     """
     place = loss.place
     if place.kind == "link":

@@ -43,6 +43,7 @@ class PortCounters:
     """Out of the switch by this port."""
     rx_dropped: int
     tx_dropped: int
+    """Not taken by the device: dropped by its driver, or by its queue while it waited for the driver."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import math
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from middlebench import LABEL
@@ -42,6 +43,8 @@ once (5 ms; the next frame of each bridge has its flow looked up again); `wait` 
 does its rounds (up to 0.5 s), and touches nothing."""
 POLLED_TYPES = ("afxdp",)
 """Types of ports whose frames a thread of the daemon's waits for by polling (a PMD thread)."""
+WORK_CONSERVING = ("pfifo_fast", "pfifo", "bfifo", "fq_codel", "fq", "codel", "sfq", "mq")
+"""Queueing disciplines that hold no frame back from a device that takes them (tc(8)): they drop where it does not."""
 HIDDEN_TABLE = "table_id=254"
 """The daemon's internal table, which every bridge has."""
 
@@ -128,7 +131,7 @@ class OpenVSwitch:
         begin, end = (parse_processors(stat, self._host.cpus) for stat in answer["processors"])
         return SwitchReading(
             live=live_switch(answer),
-            ports=parse_ports(answer["ports"]),
+            ports=with_queues(parse_ports(answer["ports"]), answer["queues"]),
             bridges={bridge["name"]: bridge_counters(bridge) for bridge in answer["bridges"]},
             processors=(begin, end),
             machine=answer["machine"],
@@ -181,6 +184,21 @@ def parse_ports(table: str) -> dict[str, PortCounters]:
             raise ValueError(f"this is not a row of /proc/net/dev: {line!r}")
         found[name.strip()] = PortCounters(values[1], values[9], values[3], values[11])
     return found
+
+
+def with_queues(ports: Mapping[str, PortCounters], queues: Mapping[str, tuple[str, int]]) -> dict[str, PortCounters]:
+    """Return the ports' counters with what their queues dropped because the device took no frames.
+
+    The driver of a Xen domain's port stops its queue while the domain takes nothing: what overflows is dropped there,
+    and not counted by the device.
+
+    Args:
+        ports: counters by port, as the devices count.
+        queues: the root queueing discipline of each, and the frames that it dropped. A shaper's are left out: it drops
+            by its own rule.
+    """
+    dropped = {name: drops for name, (kind, drops) in queues.items() if kind in WORK_CONSERVING}
+    return {name: replace(port, tx_dropped=port.tx_dropped + dropped.get(name, 0)) for name, port in ports.items()}
 
 
 def live_switch(answer: Mapping[str, Any]) -> LiveSwitch:

@@ -19,6 +19,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # its text stands before ours
+    from collections.abc import Iterator
+
     from middlebench.hosts.usage_agent import machine, process_usage, processors
 
 SECONDS = 10.0
@@ -95,6 +97,48 @@ def daemon(folder: str) -> int:
         return int(file.read())
 
 
+RTM_NEWQDISC, RTM_GETQDISC = 36, 38
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_DUMP_REQUEST = 0x301
+TC_H_ROOT = 0xFFFFFFFF
+TCA_KIND, TCA_STATS = 1, 3
+NETLINK_HEADER, TRAFFIC_CONTROL, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BxxxiIII"), struct.Struct("=HH")
+DROPS = struct.Struct("=12xI")
+"""Where struct tc_stats (linux/pkt_sched.h) has the packets that were dropped."""
+
+
+def queues() -> "dict[str, tuple[str, int]]":
+    """Return each network device's root queueing discipline, by kind, and how many frames it has dropped.
+
+    It is what ``tc -statistics qdisc`` asks the kernel (rtnetlink(7)), without a process.
+    """
+    names = dict(socket.if_nameindex())
+    found: dict[str, tuple[str, int]] = {}
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel.settimeout(SECONDS)
+        size = NETLINK_HEADER.size + TRAFFIC_CONTROL.size
+        kernel.send(
+            NETLINK_HEADER.pack(size, RTM_GETQDISC, NLM_F_DUMP_REQUEST, 0, 0) + TRAFFIC_CONTROL.pack(0, 0, 0, 0, 0)
+        )
+        while True:
+            for kind, body in parts(NETLINK_HEADER, kernel.recv(65536)):
+                if kind in (NLMSG_DONE, NLMSG_ERROR):  # a kernel may have none of them
+                    return found
+                _, device, _, parent, _ = TRAFFIC_CONTROL.unpack_from(body)
+                if kind == RTM_NEWQDISC and parent == TC_H_ROOT and device in names:
+                    said = dict(parts(ATTRIBUTE, body[TRAFFIC_CONTROL.size :]))
+                    (drops,) = DROPS.unpack_from(said[TCA_STATS])
+                    found[names[device]] = (said[TCA_KIND].rstrip(b"\0").decode(), drops)
+
+
+def parts(header: struct.Struct, data: bytes) -> "Iterator[tuple[int, bytes]]":
+    """Yield kind and body of each part of a netlink message, whose header begins with length and kind."""
+    while len(data) >= header.size:
+        length, kind = header.unpack_from(data)[:2]
+        yield kind, data[header.size : length]
+        data = data[(length + 3) & ~3 :]
+
+
 def describe(folder: str, owner: str) -> None:
     """Print what is there."""
     print(json.dumps(described(folder, owner)))
@@ -114,7 +158,7 @@ def read(folder: str, owner: str, settle: str) -> None:
     with open("/proc/net/dev") as table:
         ports = table.read()
     used = {"usage": usage, "machine": machine(), "processors": [begin, processors()]}
-    print(json.dumps({**answer, **used, "ports": ports}))
+    print(json.dumps({**answer, **used, "ports": ports, "queues": queues()}))
 
 
 def described(folder: str, owner: str) -> dict[str, Any]:
