@@ -9,6 +9,7 @@ import pytest
 from helpers import descendants, eventually, kill
 from middlebench import record
 from middlebench.controls.log import ControlLog
+from middlebench.environment import recall
 from projects import CELLS, MEASUREMENTS, Project, copy_of_the_project
 from ssh_server import make_key, needs_sshd
 from two_computers import TwoComputers, two_computers
@@ -132,6 +133,7 @@ def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_not
         project.run(MEASUREMENTS)
         assert project.cells()[one] == first[one]
         assert environment(project, one) != environment(project, new)
+        assert recall(environment(project, new), project.results).limits
     project.configure(**changed, other_environment="remeasure")
     project.run(MEASUREMENTS)
     assert project.cells()[one] == first[one]
