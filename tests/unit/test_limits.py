@@ -130,6 +130,14 @@ def test_while_processors_are_free_the_place_of_the_loss_decides(chain, cause, p
     assert (found.cause, found.place) == (cause, place)
 
 
+def test_chain_that_passes_on_the_line_rate_is_limited_by_the_link_though_frames_died_outside_of_the_window():
+    chain = Chain(bridge_0_out=5_000, sent=SENT + 5_000)
+    assert chain.limit().cause == "link"
+    assert "100 % of the line rate arrived" in chain.limit().evidence
+    chain.link_1 = 2_000
+    assert chain.limit(usage(switch=2.0)).cause == "switch"
+
+
 def test_losses_spread_evenly_while_processors_are_free_decide_nothing():
     found = Chain(bridge_0_in=10_000, middlebox=10_000).limit()
     assert found.cause == "unknown"

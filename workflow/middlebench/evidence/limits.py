@@ -6,6 +6,7 @@ The rules, in this order; the thresholds are below and in :mod:`middlebench.evid
    was lost) decide nothing: *unknown*.
 2. The loss is negligible. Then the chain kept up, and what limited the cell is what fed it: the *generator*
    where less was offered than intended; the *offered load* where no more was asked for; else the *link*.
+   It is the *link* too, whatever was lost, where as much arrived in the window as it carries.
 3. Most of the loss died in flow tables: that is the *switch*'s doing, whoever is busy, for it is a rule and not
    haste. Or it died on a link: the *link*'s.
 4. Otherwise packets died in a queue whose reader did not come round in time. Where no processor time was left
@@ -77,6 +78,8 @@ def _verdict(
         return "unknown", f"the counters contradict each other by {found.unaccounted:,} packets"
     if found.lost < negligible * found.sent or not found.lost:
         return _fed(counts, line_rate_packets, negligible)
+    if counts.received_packets >= (1 - negligible) * line_rate_packets:
+        return "link", f"{percent(counts.received_packets / line_rate_packets)} of the line rate arrived"
     return _by_rule(found) or limited_by_processors(usage) or _by_place(found, hops, usage)
 
 
