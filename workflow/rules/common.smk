@@ -27,12 +27,15 @@ def extra_list(testbed):
 
 def records(testbed):
     """Every record of a testbed, those of extra repetitions included."""
-    extra = [
+    try:
+        extra = [read(ExtraCells, Path(file)) for file in extra_list(testbed)]
+    except MiddlebenchError as problem:
+        raise WorkflowError(str(problem)) from None
+    return planned_records(testbed) + [
         f"{RESULTS}/{testbed}/cells/n{n}/size{size}/rep{rep}.json"
-        for file in extra_list(testbed)
-        for n, size, rep in json.loads(Path(file).read_text())["cells"]
+        for given in extra
+        for n, size, rep in given.cells
     ]
-    return planned_records(testbed) + extra
 
 
 def closing_control(wildcards):

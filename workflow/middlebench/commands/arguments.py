@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ValidationError
+
+from middlebench.complaints import complaints
+from middlebench.config import Controls
+from middlebench.options import Options
+from middlebench.record import Place, Settings
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 NONE = "none"
-"""Stands for a value that is not given, where a rule always gives one."""
+"""Stands for JSON that is not given, where a rule always gives some."""
+
+
+class Grid(Options):
+    """The cells of a sweep, without extra repetitions."""
+
+    chain_lengths: tuple[int, ...]
+    frame_sizes: tuple[int, ...]
+    repetitions: int
 
 
 def tell(message: str) -> None:
@@ -36,13 +53,16 @@ def add_provision_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--provision", required=True, type=Path, metavar="FILE", help="the testbed's provision record")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
+def add_settings(
+    parser: argparse.ArgumentParser, help_: str = "how cells are measured", *, required: bool = True
+) -> None:
     """Take how cells are measured."""
     parser.add_argument(
         "--settings",
-        required=True,
+        type=_reader_of(Settings),
+        required=required,
         metavar="JSON",
-        help='such as {"window_s": 1, "warm_up_s": 1, "sample_s": 1, "offered_load": "maximum"}',
+        help=f'{help_}, such as {{"window_s": 1, "warm_up_s": 1, "sample_s": 1, "offered_load": "maximum"}}',
     )
 
 
@@ -50,11 +70,21 @@ def add_controls(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """Take when and with what the instrument is measured."""
     parser.add_argument(
         "--controls",
+        type=_reader_of(Controls),
         required=required,
-        default=NONE,
         metavar="JSON",
         help='when and with which frames the instrument is measured, such as {"every": 48, "frame_sizes": [60]}; '
         "the records lie beside the provision record, in the folder `controls`",
+    )
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Take a cell's place in the order of the run."""
+    parser.add_argument(
+        "--place",
+        type=_reader_of(Place),
+        metavar="JSON",
+        help='in the order of the run, such as {"seed": 1, "block": 1, "position": 17}',
     )
 
 
@@ -72,6 +102,7 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     """Take the grid of the sweep."""
     parser.add_argument(
         "--grid",
+        type=_reader_of(Grid),
         required=True,
         metavar="JSON",
         help='such as {"chain_lengths": [1, 2], "frame_sizes": [60], "repetitions": 1}',
@@ -88,3 +119,21 @@ def add_chain_length(parser: argparse.ArgumentParser) -> None:
 def add_output(parser: argparse.ArgumentParser, help_: str) -> None:
     """Take the file to write."""
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help=help_)
+
+
+def _reader_of(model: type[BaseModel]) -> Callable[[str], BaseModel | None]:
+    """Return what reads such values from JSON; a mistake in them is one of the command line."""
+
+    def read(text: str) -> BaseModel | None:
+        if text == NONE:
+            return None
+        try:
+            values = json.loads(text)
+            return model.model_validate_json(text)
+        except json.JSONDecodeError as error:
+            raise argparse.ArgumentTypeError(f"this is no JSON ({error}): {text}") from error
+        except ValidationError as error:
+            said = complaints(model, values, error) if isinstance(values, dict) else ["keys and values are wanted"]
+            raise argparse.ArgumentTypeError("; ".join(said)) from error
+
+    return read

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from middlebench.controls.log import CONTROL_BAND
 from middlebench.errors import RecordError
 
 if TYPE_CHECKING:
-    from middlebench.commands.arguments import Verbs
+    from middlebench.commands.arguments import Grid, Verbs
     from middlebench.record import Record, Settings
 
 from middlebench.commands.arguments import add_grid, add_output, add_settings, tell
@@ -45,9 +44,7 @@ def add(verbs: Verbs) -> None:
     aggregate.add_argument(
         "--extra", nargs="*", type=Path, default=[], metavar="FILE", help="the extra repetitions that were given away"
     )
-    aggregate.add_argument(
-        "--settings", metavar="JSON", help="what every record must have been measured with, by the protocol of now"
-    )
+    add_settings(aggregate, "what every record must have been measured with, by the protocol of now", required=False)
     aggregate.add_argument("--summary", type=Path, metavar="FILE", help="where to write the means over repetitions")
     aggregate.add_argument(
         "--command", default="", metavar="TEXT", help="what measures a cell again, up to the path of its record"
@@ -56,21 +53,20 @@ def add(verbs: Verbs) -> None:
     aggregate.set_defaults(verb=_aggregate)
 
 
-def _cells_of(grid: dict[str, Any], blocks: int = 0) -> list[tuple[int, int, int]]:
+def _cells_of(grid: Grid, blocks: int = 0) -> list[tuple[int, int, int]]:
     """Return the cells of a grid, with as many blocks more."""
-    repetitions = range(1, grid["repetitions"] + blocks + 1)
-    return list(itertools.product(grid["chain_lengths"], grid["frame_sizes"], repetitions))
+    repetitions = range(1, grid.repetitions + blocks + 1)
+    return list(itertools.product(grid.chain_lengths, grid.frame_sizes, repetitions))
 
 
 def _allocate(arguments: argparse.Namespace) -> None:
     from middlebench import record
     from middlebench.analysis.allocation import comparable, extra_cells
     from middlebench.analysis.measurements import from_records, record_path
-    from middlebench.system.atomic import write_text
+    from middlebench.run.order import ExtraCells
     from middlebench.words import plural
 
-    grid, wanted = json.loads(arguments.grid), record.Settings.model_validate_json(arguments.settings)
-    repetitions = grid["repetitions"]
+    grid, wanted, repetitions = arguments.grid, arguments.settings, arguments.grid.repetitions
     planned = {arguments.folder / record_path(*cell) for cell in _cells_of(grid)}
     beyond = {arguments.folder / record_path(*cell) for cell in _cells_of(grid, arguments.budget)}
     there = planned | beyond.intersection(arguments.folder.glob("cells/n*/size*/rep*.json"))
@@ -82,7 +78,7 @@ def _allocate(arguments: argparse.Namespace) -> None:
     names = zip(measurements["n"], measurements["frame_bytes"], measurements["repetition"], strict=True)
     if left_out := sum(k > repetitions and (n, size, k) not in cells for n, size, k in names):
         tell(f"{plural(left_out, 'finished extra repetition')} more than asked for: out of the tables, kept on disk")
-    write_text(arguments.output, json.dumps({"cells": cells}) + "\n")
+    record.write(ExtraCells(cells=tuple(cells)), arguments.output)
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
@@ -91,14 +87,14 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.drift import marked
     from middlebench.analysis.measurements import from_records, record_path, write_measurements
     from middlebench.controls.log import ControlLog
+    from middlebench.run.order import ExtraCells
 
-    cells = _cells_of(json.loads(arguments.grid))
-    cells += [cell for file in arguments.extra for cell in json.loads(file.read_text())["cells"]]
+    cells = _cells_of(arguments.grid)
+    cells += [cell for file in arguments.extra for cell in record.read(ExtraCells, file).cells]
     paths = [arguments.folder / record_path(*cell) for cell in cells]
     read = [record.read(record.Record, path) for path in paths]
     if arguments.settings:
-        wanted = record.Settings.model_validate(json.loads(arguments.settings))
-        _demand_current(wanted, dict(zip(paths, read, strict=True)), arguments.command)
+        _demand_current(arguments.settings, dict(zip(paths, read, strict=True)), arguments.command)
     measured = from_records(read, arguments.folder, arguments.command)
     measurements = marked(measured, ControlLog(arguments.folder).controls(), arguments.band)
     write_measurements(measurements, arguments.output)

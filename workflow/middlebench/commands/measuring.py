@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from middlebench.commands.arguments import (
-    NONE,
     add_chain_length,
     add_controls,
     add_environment,
     add_output,
+    add_place,
     add_provision_record,
     add_settings,
     add_testbed_folder,
@@ -26,6 +25,7 @@ from middlebench.run.superseded import set_aside
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
+    from middlebench.config import Controls
     from middlebench.record import Provision, Settings
     from middlebench.sites.base import Site
     from middlebench.testbed import Testbed
@@ -58,12 +58,7 @@ def add(verbs: Verbs) -> None:
     measure.add_argument("--repetition", type=int, default=1, metavar="K", help="number of the repetition (default: 1)")
     add_settings(measure)
     add_controls(measure, required=False)
-    measure.add_argument(
-        "--place",
-        default=NONE,
-        metavar="JSON",
-        help='in the order of the run, such as {"seed": 1, "block": 1, "position": 17}',
-    )
+    add_place(measure)
     measure.add_argument("--raw-output", type=Path, metavar="FILE", help="where to keep what the generator printed")
     add_output(measure, "the cell's record to write")
     measure.set_defaults(verb=_measure)
@@ -120,11 +115,11 @@ def _measure(arguments: argparse.Namespace) -> None:
     from middlebench.system.atomic import write_text
     from middlebench.trial import measure
 
-    settings = record.Settings.model_validate(json.loads(arguments.settings))
-    traffic_s = settings.longest_s + _longest_controls_s(arguments.controls, settings)
+    settings, controls = arguments.settings, arguments.controls
+    traffic_s = settings.longest_s + _longest_controls_s(controls, settings)
     with _standing(arguments, f"measuring n={arguments.chain_length}, {arguments.frame_size} B", traffic_s) as stand:
-        if arguments.controls != NONE:
-            _measure_controls(stand, arguments.controls, settings, only_if_due=True)
+        if controls:
+            _measure_controls(stand, controls, settings, only_if_due=True)
         cell = record.Cell(
             testbed=stand.testbed.name,
             n=arguments.chain_length,
@@ -132,8 +127,7 @@ def _measure(arguments: argparse.Namespace) -> None:
             repetition=arguments.repetition,
         )
         measured, raw = measure(stand.testbed, cell, settings, tell)
-        place = None if arguments.place == NONE else record.Place.model_validate_json(arguments.place)
-        measured = measured.model_copy(update={"place": place, "session": stand.session})
+        measured = measured.model_copy(update={"place": arguments.place, "session": stand.session})
         set_aside(arguments.output, stand.folder)
         if arguments.raw_output:
             write_text(arguments.raw_output, raw)
@@ -141,34 +135,30 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 
 def _control(arguments: argparse.Namespace) -> None:
-    from middlebench import record
-
-    settings = record.Settings.model_validate_json(arguments.settings)
-    with _standing(arguments, "measuring controls", _longest_controls_s(arguments.controls, settings)) as stand:
-        _measure_controls(stand, arguments.controls, settings, arguments.output)
+    longest_s = _longest_controls_s(arguments.controls, arguments.settings)
+    with _standing(arguments, "measuring controls", longest_s) as stand:
+        _measure_controls(stand, arguments.controls, arguments.settings, arguments.output)
 
 
-def _longest_controls_s(controls: str, settings: Settings) -> float:
+def _longest_controls_s(controls: Controls | None, settings: Settings) -> float:
     """Return the most seconds that the traffic of controls takes."""
-    from middlebench import config
     from middlebench.controls.log import KINDS
 
-    if controls == NONE:
+    if controls is None:
         return 0.0
-    sizes = config.Controls.model_validate_json(controls).frame_sizes
-    return len(sizes) * len(KINDS) * (settings.warm_up_s + settings.window_s)
+    return len(controls.frame_sizes) * len(KINDS) * (settings.warm_up_s + settings.window_s)
 
 
 def _measure_controls(
-    stand: _Stand, controls: str, settings: Settings, output: Path | None = None, *, only_if_due: bool = False
+    stand: _Stand, controls: Controls, settings: Settings, output: Path | None = None, *, only_if_due: bool = False
 ) -> None:
-    from middlebench import config, record
+    from middlebench import record
     from middlebench.controls.log import ControlLog
     from middlebench.controls.measuring import measure_controls, whole_set
 
-    wanted, log = config.Controls.model_validate_json(controls), ControlLog(stand.folder)
-    series = whole_set(stand.testbed, wanted.frame_sizes)
-    if only_if_due and not (series := log.due(stand.session, wanted.every, series)):
+    log = ControlLog(stand.folder)
+    series = whole_set(stand.testbed, controls.frame_sizes)
+    if only_if_due and not (series := log.due(stand.session, controls.every, series)):
         return
     measured = measure_controls(stand.testbed, series, settings, log, stand.session, tell)
     if output:

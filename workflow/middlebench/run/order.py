@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from middlebench.options import Options
 from middlebench.record import Place
 
 _Value = TypeVar("_Value")
@@ -34,6 +35,12 @@ class CellName(NamedTuple):
     frame_bytes: int
     """Frame size without FCS."""
     repetition: int
+
+
+class ExtraCells(Options):
+    """The extra repetitions of a testbed: chain length, frame size and number of each."""
+
+    cells: tuple[CellName, ...]
 
 
 @dataclass(frozen=True)
