@@ -253,3 +253,9 @@ def test_function_that_our_image_does_not_have_is_refused_when_the_file_is_read(
     virtual = composition(middlebox={"driver": "qemu", "function": "foward"})
     with pytest.raises(ConfigError, match=r"no function 'foward', only forward \(did you mean forward\?\)"):
         config.composed(virtual, ORIGIN)
+
+
+@pytest.mark.parametrize("folder", ["", ".", "..", ".git", "-x", "~/x", "res{x}", "a;b", "config", "workflow/made"])
+def test_results_lie_in_a_folder_of_their_own(folder):
+    with pytest.raises(ValueError, match="results_folder"):
+        config.Study.model_validate(STUDY | {"results_folder": folder})

@@ -109,3 +109,30 @@ def test_record_that_was_measured_in_another_way_makes_no_table(results, capsys,
     write(record().model_copy(update=changed), path)
     assert aggregated(results, "--settings", SETTINGS.model_dump_json()) == (RecordError.exit_status, None)
     assert f"measure them again: snakemake -- {path}" in capsys.readouterr().err
+
+
+def test_all_records_that_cannot_be_used_are_named_at_once(results, capsys):
+    (results / "extra.json").write_text(json.dumps({"cells": [[1, 800, 2], [1, 800, 3]]}))
+    first, second, third = (results / record_path(1, 800, repetition) for repetition in (1, 2, 3))
+    second.write_bytes(first.read_bytes())
+    third.write_bytes(third.read_bytes()[:100])
+    assert aggregated(results, "--extra", results / "extra.json", "--band", "0.1") == (RecordError.exit_status, None)
+    said = capsys.readouterr().err
+    assert f"{second}: it is the record of n = 1, 800 B, repetition 1" in said
+    assert f"{third}: it is not a" in said
+    assert str(first) not in said
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--grid", "{bad"), "argument --grid: this is no JSON"),
+        (("--grid", "[1]"), "keys and values are wanted"),
+        (("--settings", '{"windw_s": 1}'), "windw_s: there is no such key"),
+    ],
+)
+def test_bad_values_are_mistakes_of_the_command_line(option, words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["aggregate", "--folder", "made", "--grid", GRID, "--output", "out.csv", *option])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err

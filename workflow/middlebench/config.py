@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, field_validator, model_validator
 
 from middlebench import drivers
 from middlebench.complaints import complaints, suggestion
@@ -132,7 +133,7 @@ class Study(Options):
     controls: Literal["none"] | Controls = Controls()
     """When the instrument itself is measured, so that drift is seen; `none` for never."""
     results_folder: Annotated[str, Field(min_length=1)] = "results"
-    """Folder for everything that is made."""
+    """Folder for everything that is made, of letters, digits and `_ . - /`; none of the project's own."""
     other_environment: Literal["stop", "remeasure", "reuse"] = "stop"
     """What becomes of cells that were measured in another environment (kernel, microcode, governor, versions of
     tools, …) once more cells are to be measured: `stop` measures nothing and says what changed; `remeasure` measures
@@ -140,6 +141,15 @@ class Study(Options):
     environments are mixed."""
     when_busy: Literal["wait", "leave"] = "leave"
     """What a second run does while another one holds a testbed: wait for it, or leave with a message that names it."""
+
+    @field_validator("results_folder")
+    @classmethod
+    def _folder_is_free(cls, folder: str) -> str:
+        if not re.fullmatch(r"/?\w[\w /.-]*", folder):
+            raise ValueError("a folder's path of letters, digits, blanks and `_ . - /` is wanted")
+        if Path(folder).parts[0] in PROJECT_FOLDERS:
+            raise ValueError(f"{folder} belongs to the project; name another folder")
+        return folder
 
     @model_validator(mode="after")
     def _effort_exists(self) -> Study:
@@ -183,6 +193,8 @@ class Study(Options):
 
 
 TESTBED_FOLDER = Path("config/testbeds")
+PROJECT_FOLDERS = frozenset(("config", "data", "docs", "envs", "notebooks", "profiles", "tests", "workflow"))
+"""Folders of the project in which no results may lie."""
 
 _Model = TypeVar("_Model", bound=Options)
 

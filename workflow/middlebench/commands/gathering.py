@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,21 +85,51 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench import record
     from middlebench.analysis.aggregate import write_summary
     from middlebench.analysis.drift import marked
-    from middlebench.analysis.measurements import from_records, record_path, write_measurements
+    from middlebench.analysis.measurements import from_records, write_measurements
     from middlebench.controls.log import ControlLog
     from middlebench.run.order import ExtraCells
 
     cells = _cells_of(arguments.grid)
     cells += [cell for file in arguments.extra for cell in record.read(ExtraCells, file).cells]
-    paths = [arguments.folder / record_path(*cell) for cell in cells]
-    read = [record.read(record.Record, path) for path in paths]
+    records = _read_all(arguments.folder, cells)
     if arguments.settings:
-        _demand_current(arguments.settings, dict(zip(paths, read, strict=True)), arguments.command)
-    measured = from_records(read, arguments.folder, arguments.command)
+        _demand_current(arguments.settings, records, arguments.command)
+    measured = from_records(records.values(), arguments.folder, arguments.command)
     measurements = marked(measured, ControlLog(arguments.folder).controls(), arguments.band)
     write_measurements(measurements, arguments.output)
     if arguments.summary:
         write_summary(measurements, arguments.summary)
+
+
+def _read_all(folder: Path, cells: Iterable[tuple[int, int, int]]) -> dict[Path, Record]:
+    """Return the records of a testbed's cells.
+
+    Raises:
+        RecordError: some cannot be read, or lie where another cell's belongs; it names all of them.
+    """
+    from middlebench import record
+    from middlebench.analysis.measurements import record_path
+
+    records, problems = {}, []
+    for cell in cells:
+        path = folder / record_path(*cell)
+        try:
+            found = record.read(record.Record, path)
+        except RecordError as error:
+            problems.append(f"{path}: {error.happened}")
+            continue
+        named = record.Cell(testbed=folder.name, n=cell[0], frame_bytes=cell[1], repetition=cell[2])
+        if found.cell != named:
+            there = f"n = {found.cell.n}, {found.cell.frame_bytes} B, repetition {found.cell.repetition}"
+            problems.append(f"{path}: it is the record of {there} on {found.cell.testbed}")
+        records[path] = found
+    if problems:
+        raise RecordError(
+            f"gathering the records of {folder.name}",
+            "\n  ".join((f"{len(problems)} cannot be used:", *problems)),
+            "remove them to have their cells measured anew",
+        )
+    return records
 
 
 def _is_current(found: Record, wanted: Settings) -> bool:
