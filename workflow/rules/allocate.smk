@@ -18,7 +18,7 @@ checkpoint allocate:
         settings=STUDY.settings.model_dump_json(exclude_none=True),
         mix="--mix-environments" if STUDY.other_environment == "reuse" else "",
     message:
-        "Giving {params.budget} extra repetitions to the cells of {wildcards.testbed} that are known least"
+        "Giving extra repetitions, {params.budget} in all, to the cells of {wildcards.testbed} that are known least"
     shell:
         "middlebench allocate --folder {params.folder:q} --grid {params.grid:q} --budget {params.budget}"
         " --settings {params.settings:q} {params.mix} --output {output:q} 2> {log:q}"
