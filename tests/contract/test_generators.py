@@ -218,7 +218,8 @@ def test_no_process_is_left_after_a_trial(generator, footprint):
 
 
 TRIAL = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 from middlebench.generators.base import Load
 sys.path[:0] = sys.argv[1:]
 from helpers import compose
