@@ -29,7 +29,7 @@ again: $(INSTALLED) ## set the cells beside drift aside, measure them again, pub
 	$(BIN)/middlebench set-aside --flag drift
 	$(BIN)/snakemake --cores 1 -- all
 
-lab: setup ## boot an emulated Xen host and sweep 1, 2 and 4 Linux domains on it (half an hour the first time)
+lab: setup ## boot an emulated Xen host and sweep 1, 2 and 4 Linux domains on it (ten minutes)
 	envs/install-packages lab
 	$(BIN)/snakemake --cores 1 --config 'testbeds=[lab]' 'chain_lengths=[1,2,4]' 'frame_sizes=[60,800,1500]' \
 		effort=emulated controls=none -- all
@@ -37,7 +37,7 @@ lab: setup ## boot an emulated Xen host and sweep 1, 2 and 4 Linux domains on it
 lab-down: $(INSTALLED) ## stop the emulated Xen host
 	$(BIN)/middlebench down lab
 
-test-lab: setup ## run every test on the emulated Xen host (half an hour)
+test-lab: setup ## run every test on the emulated Xen host (ten minutes)
 	envs/install-packages lab tests
 	MIDDLEBENCH_LAB=1 $(BIN)/pytest tests/lab
 
