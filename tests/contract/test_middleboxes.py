@@ -71,6 +71,12 @@ def test_none_is_live_before_any_was_made(middleboxes):
     assert middleboxes.live() == {}
 
 
+def test_watch_is_silent_before_any_was_made(middleboxes):
+    with middleboxes.watch() as watch:
+        assert not watch.fired.wait(1.0)
+    assert watch.problem == ""
+
+
 def test_created_middleboxes_are_live_under_their_names(running, plan):
     assert running.live().keys() == {middlebox.name for middlebox in plan.middleboxes}
 

@@ -147,7 +147,8 @@ def watch(request: Request) -> Answer:
     allow_many_handles()
     handles, names = select.poll(), {}
     running = machines(request["prefix"])
-    for file in sorted(os.listdir(request["folder"])):
+    started = os.listdir(request["folder"]) if os.path.isdir(request["folder"]) else []  # none ever was, for n = 0
+    for file in sorted(started):
         name, ending = os.path.splitext(file)
         if ending == STARTED and name not in running:
             return {"failed": name, **last_words(request["folder"], name)}
