@@ -4,14 +4,14 @@ import sys
 from pathlib import Path
 
 from middlebench import config as study_config
-from middlebench.run import present
 from middlebench.controls.log import CONTROL_BAND
 from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes.qemu import UNIKERNEL
+from middlebench.order import ExtraCells
 from middlebench.record import PROTOCOL, read
-from middlebench.run.order import ExtraCells
-from middlebench.run.preflight import Preflight
+from middlebench.run import present
 from middlebench.run.leases import RunLeases
+from middlebench.run.preflight import Preflight
 from middlebench.run.superseded import set_aside_what_is_made_anew
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger

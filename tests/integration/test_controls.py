@@ -12,7 +12,7 @@ from middlebench.controls.log import ControlLog
 from middlebench.controls.measuring import measure_controls, session_of, whole_set
 from middlebench.convergence import read_live
 from middlebench.errors import GeneratorError
-from middlebench.run.lease import lease
+from middlebench.system.lease import lease
 
 
 def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_path):

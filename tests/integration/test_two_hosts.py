@@ -19,7 +19,9 @@ from middlebench import config
 from middlebench.convergence import converge, plan_for
 from middlebench.errors import HostError, LeaseError, SwitchError, TrialError
 from middlebench.record import Cell
-from middlebench.sites import ssh
+from middlebench.sites import computer_locks, ssh
+from middlebench.sites.computer import AGENT, FOLDER
+from middlebench.sites.computer_locks import RUN_LOCK, TRIAL_LOCK
 from middlebench.testbed import environment_of, site_of, stand_up
 from middlebench.trial import measure
 from ssh_server import Sshd, needs_sshd
@@ -37,7 +39,7 @@ def computers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoComputers
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ssh, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(computer_locks, "LOCK_SECONDS", 0.3)
     monkeypatch.setattr(ssh, "CARRIER_SECONDS", 0.3)
 
 
@@ -159,7 +161,7 @@ def test_a_run_keeps_others_off_between_its_jobs(computers: TwoComputers) -> Non
 @pytest.mark.usefixtures("taken_down")
 def test_a_job_waits_for_one_that_outlived_its_run(computers: TwoComputers) -> None:
     with site_of("two-hosts", computers.options).held(0.0):
-        with somebody_else(computers, [ssh.TRIAL_LOCK]):
+        with somebody_else(computers, [TRIAL_LOCK]):
             job = open_elsewhere(computers)
             assert job.stderr is not None
             told = job.stderr.readline()
@@ -183,14 +185,12 @@ def test_a_computer_that_vanishes_gives_its_locks_back(computers: TwoComputers) 
 
 
 @contextmanager
-def somebody_else(
-    computers: TwoComputers, locks: Sequence[str] = (ssh.RUN_LOCK, ssh.TRIAL_LOCK)
-) -> Iterator[dict[str, Any]]:
+def somebody_else(computers: TwoComputers, locks: Sequence[str] = (RUN_LOCK, TRIAL_LOCK)) -> Iterator[dict[str, Any]]:
     """Lock the server as a job of somebody else's would, from elsewhere; return what the agent answered."""
     holder = json.dumps({"user": "alice@elsewhere", "since": "noon", "purpose": "testbed x", "pid": 1, "command": "c"})
-    request = {"verb": "hold", "folder": ssh.FOLDER, "locks": dict.fromkeys(locks, 3.0), "beat_s": 60.0}
+    request = {"verb": "hold", "folder": FOLDER, "locks": dict.fromkeys(locks, 3.0), "beat_s": 60.0}
     words = json.dumps(request | {"holder": holder, "family": []})
-    hold = shlex.join(["python3", "-c", ssh.AGENT.read_text(), words])
+    hold = shlex.join(["python3", "-c", AGENT.read_text(), words])
     with subprocess.Popen(
         [*computers.ssh(computers.server), hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
@@ -203,9 +203,9 @@ OPEN = """
 import json
 import sys
 from middlebench import config
-from middlebench.sites import ssh
+from middlebench.sites import computer_locks
 from middlebench.testbed import site_of
-ssh.BEAT_SECONDS, ssh.LOCK_SECONDS = 0.2, 0.3
+computer_locks.BEAT_SECONDS, computer_locks.LOCK_SECONDS = 0.2, 0.3
 site_of("two-hosts", config.composed(json.loads(sys.argv[1]), "the tests")).open()
 print("open", flush=True)
 sys.stdin.read()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import middlebench
 import pytest
-from middlebench.sites.ssh import OLDEST_PYTHON
+from middlebench.sites.computer import OLDEST_PYTHON
 
 AGENTS = sorted(Path(middlebench.__file__).parent.glob("*/*_agent.py"))
 

@@ -3,8 +3,8 @@
 import pytest
 from middlebench.config import Study
 from middlebench.controls.log import ControlLog, ControlSet
+from middlebench.order import CellName
 from middlebench.record import write
-from middlebench.run.order import CellName
 from middlebench.run.plan import Finished, Job, Past, PastControls, Wanted, plan_run
 from middlebench.run.preflight import read_finished, undecided, wanted_of
 from sweeps import ENVIRONMENT, control, environment, record, write_results

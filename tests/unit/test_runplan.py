@@ -5,8 +5,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.run.order import CellName
-from middlebench.run.plan import MOST_REASONS, NEW, Ahead, Finished, Job, Past, PastControls, Wanted, plan_run
+from middlebench.order import CellName
+from middlebench.run.plan import NEW, Ahead, Finished, Job, Past, PastControls, Wanted, plan_run
+from middlebench.run.summary import MOST_REASONS, summary
 from middlebench.words import changes, duration
 from sweeps import ENVIRONMENT, environment
 
@@ -28,7 +29,7 @@ def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, controls=
     named = {CellName(*name): value for name, value in dict(cells).items()}
     finished = Finished(named, deployment_s or {}, controls)
     plan = plan_run(jobs, {"made": finished}, {"made": present}, Wanted(SETTINGS, **wanted))
-    return plan.testbeds[0], plan.text
+    return plan.testbeds[0], summary(plan)
 
 
 def job(rule, *, runs=True):
@@ -196,7 +197,7 @@ def test_overhead_of_a_throughput_search_is_no_overhead_of_anything_else():
     assert "at least 3 s" in text
     finished = Finished({CellName(1, 800, 1): past(seconds=3.0)}, {2: 1.0})
     searching = Wanted(SETTINGS | {"search": {"precision": 0.1}})
-    assert "at least 4 s" in plan_run([cell(2)], {"made": finished}, {"made": ENVIRONMENT}, searching).text
+    assert "at least 4 s" in summary(plan_run([cell(2)], {"made": finished}, {"made": ENVIRONMENT}, searching))
 
 
 def test_those_who_show_the_time_left_are_told_of_cells_and_controls():

@@ -15,7 +15,7 @@ import pytest
 from helpers import cripple, descendants, disguise, eventually, kill
 from middlebench import record
 from middlebench.analysis.crate import demand_whole
-from middlebench.run.order import RunOrder
+from middlebench.order import RunOrder
 from projects import CELLS, MEASUREMENTS, STUDY, TESTBED, Project, copy_of_the_project, live, planned
 
 

@@ -21,9 +21,9 @@ from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load
 from middlebench.offered_load import Goal, SearchParameters, goal_of
 from middlebench.provision import chosen_testbed
-from middlebench.run.lease import lease
 from middlebench.search import Passed, search_throughput, summary
 from middlebench.search_trials import SearchTrials
+from middlebench.system.lease import lease
 from middlebench.testbed import Testbed, site_of, stand_up
 from middlebench.trial import prepare
 

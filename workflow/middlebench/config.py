@@ -23,10 +23,13 @@ from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.offered_load import OfferedLoad, SearchParameters, goal_of
 from middlebench.options import Options
+from middlebench.order import LONGEST_CHAIN, RunOrder
 from middlebench.record import Settings
-from middlebench.run.order import LONGEST_CHAIN, RunOrder
 from middlebench.sites.base import SiteOptions
 from middlebench.switches.base import SwitchOptions
+
+PROJECT_FOLDERS = frozenset(("config", "data", "docs", "envs", "notebooks", "profiles", "tests", "workflow"))
+"""Folders of the project in which no results may lie."""
 
 
 class Testbed(Options):
@@ -193,8 +196,6 @@ class Study(Options):
 
 
 TESTBED_FOLDER = Path("config/testbeds")
-PROJECT_FOLDERS = frozenset(("config", "data", "docs", "envs", "notebooks", "profiles", "tests", "workflow"))
-"""Folders of the project in which no results may lie."""
 
 _Model = TypeVar("_Model", bound=Options)
 

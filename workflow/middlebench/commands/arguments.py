@@ -48,9 +48,15 @@ def add_testbed_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_provision_record(parser: argparse.ArgumentParser) -> None:
-    """Take the provision record."""
+def add_provisioned(parser: argparse.ArgumentParser) -> None:
+    """Take what is known of a testbed that was provisioned."""
     parser.add_argument("--provision", required=True, type=Path, metavar="FILE", help="the testbed's provision record")
+    parser.add_argument(
+        "--environment",
+        type=Path,
+        metavar="FILE",
+        help="what the run saw of the environment when it began (default: that it is the provision record's still)",
+    )
 
 
 def add_settings(
@@ -88,16 +94,6 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_environment(parser: argparse.ArgumentParser) -> None:
-    """Take what the run saw of the environment."""
-    parser.add_argument(
-        "--environment",
-        type=Path,
-        metavar="FILE",
-        help="what the run saw of the environment when it began (default: that it is the provision record's still)",
-    )
-
-
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """Take the grid of the sweep."""
     parser.add_argument(
@@ -129,7 +125,7 @@ def _reader_of(model: type[BaseModel]) -> Callable[[str], BaseModel | None]:
             return None
         try:
             values = json.loads(text)
-            return model.model_validate_json(text)
+            return model.model_validate(values)
         except json.JSONDecodeError as error:
             raise argparse.ArgumentTypeError(f"this is no JSON ({error}): {text}") from error
         except ValidationError as error:

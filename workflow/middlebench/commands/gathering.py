@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from middlebench.commands.arguments import add_grid, add_output, add_settings, tell
 from middlebench.controls.log import CONTROL_BAND
 from middlebench.errors import RecordError
+from middlebench.order import CellName, ExtraCells
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Grid, Verbs
     from middlebench.record import Record, Settings
 
-from middlebench.commands.arguments import add_grid, add_output, add_settings, tell
+CELL_FILE = re.compile(r"/n(\d+)/size(\d+)/rep(\d+)\.json$")
 
 
 def add(verbs: Verbs) -> None:
@@ -53,24 +56,30 @@ def add(verbs: Verbs) -> None:
     aggregate.set_defaults(verb=_aggregate)
 
 
-def _cells_of(grid: Grid, blocks: int = 0) -> list[tuple[int, int, int]]:
-    """Return the cells of a grid, with as many blocks more."""
-    repetitions = range(1, grid.repetitions + blocks + 1)
-    return list(itertools.product(grid.chain_lengths, grid.frame_sizes, repetitions))
+def _cells_of(grid: Grid) -> list[CellName]:
+    """Return the planned cells of a grid."""
+    repetitions = range(1, grid.repetitions + 1)
+    return [CellName(*cell) for cell in itertools.product(grid.chain_lengths, grid.frame_sizes, repetitions)]
+
+
+def _finished_beyond(grid: Grid, budget: int, folder: Path) -> list[CellName]:
+    """Return the cells of a grid that are finished though it does not plan them: up to so many repetitions more."""
+    points = set(itertools.product(grid.chain_lengths, grid.frame_sizes))
+    beyond = range(grid.repetitions + 1, grid.repetitions + budget + 1)
+    found = (CELL_FILE.search(path.as_posix()) for path in folder.glob("cells/n*/size*/rep*.json"))
+    there = sorted(CellName(*map(int, match.groups())) for match in found if match)
+    return [cell for cell in there if (cell.n, cell.frame_bytes) in points and cell.repetition in beyond]
 
 
 def _allocate(arguments: argparse.Namespace) -> None:
     from middlebench import record
     from middlebench.analysis.allocation import comparable, extra_cells
-    from middlebench.analysis.measurements import from_records, record_path
-    from middlebench.run.order import ExtraCells
+    from middlebench.analysis.measurements import from_records
     from middlebench.words import plural
 
     grid, wanted, repetitions = arguments.grid, arguments.settings, arguments.grid.repetitions
-    planned = {arguments.folder / record_path(*cell) for cell in _cells_of(grid)}
-    beyond = {arguments.folder / record_path(*cell) for cell in _cells_of(grid, arguments.budget)}
-    there = planned | beyond.intersection(arguments.folder.glob("cells/n*/size*/rep*.json"))
-    found = [record.read(record.Record, path) for path in sorted(there)]
+    cells_there = [*_cells_of(grid), *_finished_beyond(grid, arguments.budget, arguments.folder)]
+    found = _read_all(arguments.folder, cells_there).values()
     measurements = from_records([each for each in found if _is_current(each, wanted)], arguments.folder)
     if not arguments.mix_environments:
         measurements = comparable(measurements, repetitions)
@@ -87,7 +96,6 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.drift import marked
     from middlebench.analysis.measurements import from_records, write_measurements
     from middlebench.controls.log import ControlLog
-    from middlebench.run.order import ExtraCells
 
     cells = _cells_of(arguments.grid)
     cells += [cell for file in arguments.extra for cell in record.read(ExtraCells, file).cells]
@@ -101,7 +109,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
         write_summary(measurements, arguments.summary)
 
 
-def _read_all(folder: Path, cells: Iterable[tuple[int, int, int]]) -> dict[Path, Record]:
+def _read_all(folder: Path, cells: Iterable[CellName]) -> dict[Path, Record]:
     """Return the records of a testbed's cells.
 
     Raises:
@@ -118,8 +126,7 @@ def _read_all(folder: Path, cells: Iterable[tuple[int, int, int]]) -> dict[Path,
         except RecordError as error:
             problems.append(f"{path}: {error.happened}")
             continue
-        named = record.Cell(testbed=folder.name, n=cell[0], frame_bytes=cell[1], repetition=cell[2])
-        if found.cell != named:
+        if found.cell != record.Cell(testbed=folder.name, **cell._asdict()):
             there = f"n = {found.cell.n}, {found.cell.frame_bytes} B, repetition {found.cell.repetition}"
             problems.append(f"{path}: it is the record of {there} on {found.cell.testbed}")
         records[path] = found

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from middlebench.commands.arguments import (
     add_chain_length,
     add_controls,
-    add_environment,
     add_output,
     add_place,
-    add_provision_record,
+    add_provisioned,
     add_settings,
     add_testbed_folder,
     tell,
@@ -44,15 +43,13 @@ def add(verbs: Verbs) -> None:
     provision.set_defaults(verb=_provision)
 
     deploy = verbs.add_parser("deploy", help="build a chain from nothing and time it")
-    add_provision_record(deploy)
-    add_environment(deploy)
+    add_provisioned(deploy)
     add_chain_length(deploy)
     add_output(deploy, "the deployment record to write")
     deploy.set_defaults(verb=_deploy)
 
     measure = verbs.add_parser("measure", help="measure one cell, deploying its chain if another one is live")
-    add_provision_record(measure)
-    add_environment(measure)
+    add_provisioned(measure)
     add_chain_length(measure)
     measure.add_argument("--frame-size", required=True, type=int, metavar="BYTES", help="frame size without FCS")
     measure.add_argument("--repetition", type=int, default=1, metavar="K", help="number of the repetition (default: 1)")
@@ -64,8 +61,7 @@ def add(verbs: Verbs) -> None:
     measure.set_defaults(verb=_measure)
 
     control = verbs.add_parser("control", help="measure the instrument itself: no chain, and a bridge alone")
-    add_provision_record(control)
-    add_environment(control)
+    add_provisioned(control)
     add_settings(control)
     add_controls(control, required=True)
     add_output(control, "where to name the records that were made")
@@ -88,7 +84,7 @@ def _provision(arguments: argparse.Namespace) -> None:
     from middlebench import config, record
     from middlebench.environment import keep
     from middlebench.provision import provision
-    from middlebench.run.lease import lease
+    from middlebench.system.lease import lease
     from middlebench.testbed import site_of
 
     options = config.load_testbed(arguments.testbed, arguments.testbed_folder)
@@ -178,7 +174,7 @@ def _standing(arguments: argparse.Namespace, doing: str, traffic_s: float = 0.0)
     from middlebench import record
     from middlebench.controls.measuring import session_of
     from middlebench.provision import chosen_testbed
-    from middlebench.run.lease import lease
+    from middlebench.system.lease import lease
     from middlebench.testbed import site_of, stand_up
 
     found = record.read(record.Provision, arguments.provision)

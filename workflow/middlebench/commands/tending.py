@@ -61,7 +61,7 @@ def _down(arguments: argparse.Namespace) -> None:
 def _set_aside(arguments: argparse.Namespace) -> None:
     from middlebench import config
     from middlebench.run.again import set_flagged_aside, testbeds_measured
-    from middlebench.run.lease import lease
+    from middlebench.system.lease import lease
     from middlebench.testbed import site_of
 
     folder = arguments.testbed_folder

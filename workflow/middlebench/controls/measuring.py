@@ -15,7 +15,7 @@ from middlebench.controls.log import Control, ControlLog, ControlSet, Kind, Seri
 from middlebench.convergence import PROBES, plan_for
 from middlebench.errors import TrialError
 from middlebench.record import Counts, Settings
-from middlebench.run.lease import holder_of
+from middlebench.system.lease import holder_of
 from middlebench.system.processes import ancestors
 from middlebench.testbed import Testbed
 from middlebench.trial import counts_of, load_of, prepare, problems_of, run_trial, void

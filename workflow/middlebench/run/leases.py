@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from middlebench import config
-from middlebench.run.lease import lease
 from middlebench.sites.base import Site
+from middlebench.system.lease import lease
 from middlebench.testbed import site_of
 
 PATIENCE_SECONDS = 24 * 3600.0

@@ -15,16 +15,11 @@ from statistics import fmean, median
 from typing import Any
 
 from middlebench.environment import Environment, differences
-from middlebench.run.order import CellName
-from middlebench.words import changes, duration, plural
+from middlebench.order import CellName
+from middlebench.words import changes
 
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"
 ALLOCATE_RULE, CLOSE_RULE, TABLE_RULE = "allocate", "close", "aggregate"
-NAMED_CELLS = 2
-"""As many cells are named one by one."""
-MOST_REASONS = 8
-"""Lines that reasons take for one testbed."""
-LONGEST_REASON = 300
 NEW = "not measured yet"
 UNKNOWN = "an environment of which nothing is known any more"
 
@@ -188,24 +183,6 @@ class RunPlan:
         set_s = sum(plan.control_sets * plan.control_set_s for plan in self.testbeds) / max(1, sets)
         closing = sum(plan.closes for plan in self.testbeds)
         return Ahead(cells, sets - closing, closing, set_s / cell_s if cell_s else 0.0)
-
-    @property
-    def text(self) -> str:
-        """The plan for people, a screen at the most."""
-        lines = ["What this run does:"]
-        for plan in self.testbeds:
-            lines += _lines(plan)
-        if self.other_jobs:
-            jobs = ", ".join(f"{rule} × {count}" if count > 1 else rule for rule, count in self.other_jobs.items())
-            lines.append(f"  then: {jobs}")
-        seconds = sum(plan.seconds for plan in self.testbeds) + self.other_seconds
-        if any(plan.cells or plan.control_sets for plan in self.testbeds) or self.other_jobs:
-            certain = self.certain and all(plan.certain for plan in self.testbeds)
-            untimed = "" if certain else "; not all of it was ever timed here"
-            lines.append(f"  all in all {_about(seconds, certain)}{untimed}")
-        else:
-            lines.append("  nothing")
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -425,50 +402,3 @@ def _kind(written: str) -> tuple[str, Mapping[str, Any]]:
     if not isinstance(values, dict):
         return "protocol", {"version": value}
     return ("testbed's file" if "site" in values else "settings"), values
-
-
-def _lines(plan: TestbedPlan) -> list[str]:
-    kept = plan.kept + sum(plan.kept_of_others.values())
-    head = f"  {plan.testbed}: {plan.cells} of {plural(plan.cells + kept, 'cell')} to measure, {kept} kept"
-    lines = [head + (f"; {_about(plan.seconds, plan.certain)}" if plan.to_come else "")]
-    lines += _counted({_named(reason, cells): len(cells) for reason, cells in plan.reasons.items()})
-    if plan.extra:
-        lines.append(f"    {plan.extra:>6}  more at the most: extra repetitions where the mean is known least")
-    lines += _counted({f"kept of another environment: {text}": n for text, n in plan.kept_of_others.items()})
-    if plan.left_out:
-        lines.append(f"    {plan.left_out:>6}  finished that the config does not ask for: on disk, and in no table")
-    if plan.control_sets:
-        lines.append(
-            f"    controls: {plural(plan.control_sets, 'set')}, "
-            f"{duration(plan.control_sets * plan.control_set_s)} of the time"
-        )
-    if plan.chains:
-        distinct = sorted(set(plan.chains))
-        times = "" if len(distinct) == len(plan.chains) else f", {len(plan.chains)} times in all"
-        lines.append(f"    chains to deploy: n = {', '.join(map(str, distinct))}{times}")
-    return lines
-
-
-def _named(reason: str, cells: Sequence[CellName]) -> str:
-    """Return a reason, and its cells where they are few."""
-    if len(cells) > NAMED_CELLS:
-        return reason
-    names = (f"n = {cell.n}, {cell.frame_bytes} B, repetition {cell.repetition}" for cell in cells)
-    return f"{reason} ({'; '.join(names)})"
-
-
-def _counted(reasons: Mapping[str, int]) -> list[str]:
-    ordered = sorted(reasons.items(), key=lambda each: -each[1])
-    lines = [f"    {count:>6}  {_cut(reason)}" for reason, count in ordered[:MOST_REASONS]]
-    if rest := ordered[MOST_REASONS:]:
-        lines.append(f"    {sum(count for _, count in rest):>6}  for {plural(len(rest), 'other reason')}")
-    return lines
-
-
-def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
-
-
-def _about(seconds: float, certain: bool) -> str:
-    return f"{'about' if certain else 'at least'} {duration(seconds)}"

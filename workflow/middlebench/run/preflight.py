@@ -22,9 +22,10 @@ from middlebench.config import Study
 from middlebench.controls.log import Control, ControlSet
 from middlebench.environment import Environment, recall
 from middlebench.errors import ConfigError, RecordError
+from middlebench.order import CellName
 from middlebench.record import Settings, read
-from middlebench.run.order import CellName
 from middlebench.run.plan import CELL_RULE, Finished, Job, Past, PastControls, RunPlan, TestbedPlan, Wanted, plan_run
+from middlebench.run.summary import summary
 from middlebench.words import duration, plural
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Preflight(logging.Filter):
             self._told = True
             try:
                 plan = self.plan()
-                record.preflight, record.ahead = plan.text, plan.ahead
+                record.preflight, record.ahead = summary(plan), plan.ahead
             except Exception as error:  # a summary must never end a run
                 record.preflight = f"no summary of this run can be given ({type(error).__name__}: {error})"
         return True

@@ -24,10 +24,10 @@ from middlebench.lab import machine as lab_machine
 from middlebench.lab.image import LabImage, Tell
 from middlebench.lab.machine import Machine
 from middlebench.sites.base import MTU_OVERHEAD_BYTES, Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
+from middlebench.sites.computer import about, ask
 from middlebench.sites.holder import Holder, enter, enter_processes
 from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.ports import prepare_ports, shape_ports
-from middlebench.sites.ssh import about, ask
 from middlebench.system.processes import ProcessIdentity
 from middlebench.system.runtime import runtime_folder
 
@@ -39,8 +39,6 @@ PATIENCE = 6.0
 commands ran into them. How long it takes us to give up is all that this decides."""
 LARGEST_MTU = 1500
 """The virtual interfaces of Xen's domains carry no more unless told to."""
-
-
 LATE_SECONDS = 0.064
 """How late an emulated computer's timers may come; its shaper must not lose the time that it slept."""
 RING_FRAMES = 256

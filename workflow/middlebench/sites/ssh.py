@@ -7,60 +7,28 @@ other's way wherever they sit. Of what is there only the named ports are changed
 from __future__ import annotations
 
 import contextlib
-import errno
-import getpass
-import json
-import os
 import re
-import shlex
-import socket
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from middlebench import LABEL
 from middlebench.environment import Computer, Environment
-from middlebench.errors import HostError, LeaseError
-from middlebench.hosts.base import Host
+from middlebench.errors import HostError
 from middlebench.hosts.interfaces import demand_free
 from middlebench.hosts.ssh import SshHost
 from middlebench.options import Options as BaseOptions
-from middlebench.run.lease import describe
-from middlebench.sites import computer_agent
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions
-from middlebench.system.deadline import Deadline
-from middlebench.system.processes import ProcessIdentity, ancestors, boot_id
+from middlebench.sites.computer import FOLDER, about, ask
+from middlebench.sites.computer_locks import RUN_LOCK, TRIAL_LOCK, TRIAL_LOCK_SECONDS, locked
 from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "middlebox-server"
-AGENT = Path(computer_agent.__file__)
-FOLDER = f"/run/{LABEL}"
-"""Our folder on both computers; a reboot empties it, and undoes all that it notes."""
 CARRIER_SECONDS = 15.0
 """How long a port may take until it has a link: autonegotiation takes some seconds."""
-RUN_LOCK, TRIAL_LOCK = "run.lock", "trial.lock"
-"""Files in our folder there: a run holds the first; a job holds both, unless its run has the first for it. So a job
-whose run was killed keeps others off until it ends."""
-LOCK_SECONDS = 3.0
-"""How long we wait for a lock at least, in silence: a process of ours that has just ended gives it back within this
-time."""
-TRIAL_LOCK_SECONDS = 3600.0
-"""How long a job whose run has the computers waits for somebody's job that outlived its run: a trial of the paper
-takes a minute, a throughput search of such trials half an hour."""
-BEAT_SECONDS = 15.0
-"""How often whoever holds a lock says so over its connection. By that the computer notices that we are gone without
-a word (power, network): its kernel gives the connection up some 15 minutes later (tcp_retries2, tcp(7))."""
-AGENT_SECONDS = 60.0
-OLDEST_PYTHON = (3, 9)
-"""The oldest Python that our agents run on."""
-LONGEST_RUN_SECONDS = 30 * 24 * 3600.0
 
 NetworkInterface = Annotated[str, Field(pattern=r"^[^\s/-][^\s/]{0,14}$")]
 
@@ -308,7 +276,7 @@ class SshSite:
         use.test_computer.connect()
         use.middlebox_server.connect()
         for computer, _ in self._computers(use):
-            use.locks.enter_context(_locked(computer, self._tenant, locks))
+            use.locks.enter_context(locked(computer, self._tenant, locks))
 
     def _release(self) -> None:
         use = _uses.pop(self._pair, None)
@@ -366,123 +334,3 @@ class SshSite:
         if test_computer.direct_ports:
             cables.append(f"{TEST_COMPUTER} {' to '.join(test_computer.direct_ports)}")
         return ", ".join(cables)
-
-
-@contextmanager
-def _locked(computer: SshHost, tenant: str, locks: Mapping[str, float]) -> Iterator[None]:
-    """Hold the computer's locks for as long as the context and the connection last.
-
-    A process that started us, such as the run of which we are a job, may hold one for us. Where there is long to
-    wait for one it is told for whom.
-    """
-    holder = {
-        "user": f"{getpass.getuser()}@{socket.gethostname()}",
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "purpose": f"testbed {tenant}",
-        "pid": os.getpid(),
-        "command": shlex.join(sys.argv)[:200],
-        "process": _identity(os.getpid()),
-    }
-    family = [_identity(pid) for pid in ancestors(os.getpid())]
-    request = {"holder": json.dumps(holder), "family": family, "beat_s": BEAT_SECONDS}
-    first = dict.fromkeys(locks, LOCK_SECONDS)
-    with ExitStack() as held:
-        answer = held.enter_context(_hold(computer, first, request))
-        if "held_by" in answer and locks[answer["lock"]] > LOCK_SECONDS:
-            print(f"waiting for {computer.name}: {_holder(answer)}", file=sys.stderr, flush=True)
-            held.close()
-            longer = {name: max(wait_s, LOCK_SECONDS) for name, wait_s in locks.items()}
-            answer = held.enter_context(_hold(computer, longer, request))
-        if "held_by" in answer:
-            raise LeaseError(
-                f"locking {computer.name} for testbed {tenant}",
-                _holder(answer),
-                "wait for it to end (a run that starts with `when_busy: wait` does that for you), or ask its owner; "
-                "the lock of one that lost power or network is given back within 20 minutes",
-            )
-        yield
-
-
-@contextmanager
-def _hold(computer: SshHost, locks: Mapping[str, float], request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    """Have the agent lock the computer for as long as the context lasts; return what it answers.
-
-    Raises:
-        HostError: it cannot.
-    """
-    argv = _agent(computer, "hold", locks=locks, **request)
-    limit = Deadline(sum(locks.values()) + AGENT_SECONDS)
-    with ExitStack() as stack:
-        try:
-            longest_s = limit.seconds + LONGEST_RUN_SECONDS
-            said = stack.enter_context(computer.attended(argv, deadline=limit, limit_s=longest_s))
-        except HostError as error:
-            raise _explained(computer, error) from error
-        yield dict(json.loads(said))
-
-
-def _holder(answer: Mapping[str, Any]) -> str:
-    """Return who holds the lock that the agent did not get, as a sentence."""
-    try:
-        return describe(dict(json.loads(answer["held_by"])))
-    except ValueError:
-        return describe({})
-
-
-def _identity(pid: int) -> str:
-    """Return what tells a process from all others on all machines."""
-    identity = ProcessIdentity.of(pid)
-    return f"{boot_id()}/{pid}/{identity.started_ticks if identity else 'ended'}"
-
-
-def ask(computer: Host, verb: str, **request: object) -> dict[str, Any]:
-    """Have the agent on a computer do something, and return its answer.
-
-    Raises:
-        HostError: it failed; where its Python or a full disk is the reason the message says so.
-    """
-    try:
-        result = computer.run(_agent(computer, verb, **request), deadline=Deadline(AGENT_SECONDS))
-    except HostError as error:
-        raise _explained(computer, error) from error
-    return dict(json.loads(result.stdout))
-
-
-def _explained(computer: Host, error: HostError) -> HostError:
-    """Return an agent's failure in words that say what to do, where the reason is none of the agent's."""
-    said = error.result.stderr if error.result else ""
-    if os.strerror(errno.ENOSPC) in said:
-        return HostError(
-            f"writing to {FOLDER} on {computer.name}", "its disk is full", "make room there (`df /run`)", error.result
-        )
-    if "Error" not in said:
-        return error
-    version = computer.run(
-        [computer.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=False
-    ).stdout.strip()
-    if not re.fullmatch(r"\d+\.\d+", version) or tuple(map(int, version.split("."))) >= OLDEST_PYTHON:
-        return error
-    wanted = ".".join(map(str, OLDEST_PYTHON))
-    return HostError(
-        f"using {computer.python} of {computer.name}",
-        f"it is Python {version}; {wanted} or newer is needed there",
-        f"install a newer one and have `{computer.python}` start it, for root too: "
-        f"`sudo {computer.python} --version` (Debian has had one since release 11)",
-        error.result,
-    )
-
-
-def about(inventory: Inventory, ports: Sequence[str], cpus: Sequence[int]) -> dict[str, object]:
-    """Return how the agent is asked to describe a computer."""
-    return {
-        "versions": inventory.versions,
-        "modules": inventory.modules,
-        "images": dict(inventory.images),
-        "ports": ports,
-        "cpus": cpus,
-    }
-
-
-def _agent(computer: Host, verb: str, **request: object) -> list[str]:
-    words = json.dumps({"verb": verb, "folder": FOLDER, **request})
-    return [computer.python, "-I", "-S", "-c", AGENT.read_text(), words]
