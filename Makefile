@@ -4,9 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+# What `setup` installs packages for; see envs/.
+ROLES := python workflow test-computer middlebox-server
 
 .DEFAULT_GOAL := help
-.PHONY: help all preflight again test bench lab lab-down test-lab lint format docs lock setup down clean
+.PHONY: help all preflight again test bench lab lab-down test-lab lint format docs lock setup packages down clean
+.NOTPARALLEL:
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,20 +20,20 @@ all: setup ## install what is missing, measure the whole study, publish the repo
 preflight: $(INSTALLED) ## say what a run would measure, why, and how long it takes; measure nothing
 	$(BIN)/snakemake --cores 1 --dry-run -- all
 
+test test-lab: ROLES += lab tests
 test: setup ## install what is missing, run the tests (of those on the emulated Xen host, the quick ones)
-	envs/install-packages lab tests
 	$(BIN)/pytest
 
 bench: setup ## measure the virtual machines against their targets (about 8 minutes)
-	$(MAKE) --silent --directory workflow/unikernel BUILD="$(CURDIR)/build/unikernel"
+	$(MAKE) --silent --directory workflow/unikernel BUILD=../../build/unikernel
 	$(BIN)/python workflow/bench
 
 again: $(INSTALLED) ## set the cells beside drift aside, measure them again, publish
 	$(BIN)/middlebench set-aside --flag drift
 	$(BIN)/snakemake --cores 1 -- all
 
+lab: ROLES += lab
 lab: setup ## boot an emulated Xen host and sweep 1, 2 and 4 Linux domains on it (ten minutes)
-	envs/install-packages lab
 	$(BIN)/snakemake --cores 1 --config 'testbeds=[lab]' 'chain_lengths=[1,2,4]' 'frame_sizes=[60,800,1500]' \
 		effort=emulated controls=none -- all
 
@@ -38,7 +41,6 @@ lab-down: $(INSTALLED) ## stop the emulated Xen host
 	$(BIN)/middlebench down lab
 
 test-lab: setup ## run every test on the emulated Xen host (ten minutes)
-	envs/install-packages lab tests
 	MIDDLEBENCH_LAB=1 $(BIN)/pytest tests/lab
 
 lint: $(INSTALLED) ## check format, rules, types and the workflow's style
@@ -60,11 +62,13 @@ lock: $(INSTALLED) ## resolve the dependencies anew and pin them
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--extra dev --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
-setup: $(INSTALLED) ## install what is missing: Debian packages and Python packages
-	envs/install-packages workflow test-computer middlebox-server
+setup: packages $(INSTALLED) ## install what is missing: Debian packages and Python packages
+
+packages: # all in one round, so that a password is asked for once
+	@envs/install-packages $(ROLES)
 
 $(INSTALLED): requirements.lock pyproject.toml
-	envs/install-packages python
+	@envs/install-packages python
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -13,11 +13,13 @@ from middlebench.run import present
 from middlebench.run.leases import RunLeases
 from middlebench.run.preflight import Preflight
 from middlebench.run.superseded import set_aside_what_is_made_anew
+from middlebench.system import surroundings
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import min_version, validate
 
 min_version("9.27")
+surroundings.prepare()
 
 
 report: "workflow/report/workflow.rst"

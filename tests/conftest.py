@@ -11,10 +11,12 @@ from helpers import PROJECT, Footprint, compose
 from hypothesis import settings
 from middlebench.middleboxes import qemu
 from middlebench.sites.base import Hosts
+from middlebench.system import surroundings
 from middlebench.testbed import Testbed, site_of, stand_up
 
 settings.register_profile("middlebench", deadline=None, derandomize=True)
 settings.load_profile("middlebench")
+surroundings.prepare()  # as every entry of the program does
 
 
 @pytest.fixture

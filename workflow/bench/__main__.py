@@ -22,6 +22,7 @@ from forwarding import measure_forwarding
 from middlebench import config
 from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes import qemu
+from middlebench.system import surroundings
 from middlebench.system.atomic import write_text
 from middlebench.testbed import alternatives, environment_of, site_of
 from scale import measure_scale
@@ -45,6 +46,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured (default: 5)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"(default: {OUTPUT})")
     arguments = parser.parse_args()
+    surroundings.prepare()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="middlebench-bench-") as runtime:
         os.environ.setdefault(RUNTIME, runtime)  # a sweep that is under way keeps its testbed

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from middlebench.commands import gathering, measuring, publishing, tending
 from middlebench.errors import MiddlebenchError
+from middlebench.system import surroundings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0, or the one of the error's kind."""
+    surroundings.prepare()
     arguments = _parser().parse_args(argv)
     try:
         arguments.verb(arguments)

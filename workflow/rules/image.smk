@@ -13,4 +13,4 @@ rule build_image:
     message:
         "Building the unikernel"
     shell:
-        'make --directory workflow/unikernel BUILD="$PWD"/$(dirname {output:q}) > {log:q} 2>&1'
+        "make --directory workflow/unikernel BUILD=../../$(dirname {output}) > {log:q} 2>&1"

@@ -12,10 +12,12 @@ from middlebench import config
 from middlebench.errors import ConfigError, MiddlebenchError
 from middlebench.lab.image import image
 from middlebench.sites.lab import Lab, Options
+from middlebench.system import surroundings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0, or the one of the error's kind."""
+    surroundings.prepare()
     arguments = _parser().parse_args(argv)
     try:
         arguments.verb(arguments)
