@@ -19,9 +19,10 @@ from middlebench import config
 from middlebench.convergence import converge, plan_for
 from middlebench.errors import HostError, LeaseError, SwitchError, TrialError
 from middlebench.record import Cell
-from middlebench.sites import computer_locks, ssh
-from middlebench.sites.computer import AGENT, FOLDER
-from middlebench.sites.computer_locks import RUN_LOCK, TRIAL_LOCK
+from middlebench.sites.shared.computer import AGENT, FOLDER
+from middlebench.sites.ssh import driver as ssh_site
+from middlebench.sites.ssh import locks
+from middlebench.sites.ssh.locks import RUN_LOCK, TRIAL_LOCK
 from middlebench.testbed import environment_of, site_of, stand_up
 from middlebench.trial import measure
 from ssh_server import Sshd, needs_sshd
@@ -39,8 +40,8 @@ def computers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoComputers
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(computer_locks, "LOCK_SECONDS", 0.3)
-    monkeypatch.setattr(ssh, "CARRIER_SECONDS", 0.3)
+    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(ssh_site, "CARRIER_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -203,9 +204,9 @@ OPEN = """
 import json
 import sys
 from middlebench import config
-from middlebench.sites import computer_locks
+from middlebench.sites.ssh import locks
 from middlebench.testbed import site_of
-computer_locks.BEAT_SECONDS, computer_locks.LOCK_SECONDS = 0.2, 0.3
+locks.BEAT_SECONDS, locks.LOCK_SECONDS = 0.2, 0.3
 site_of("two-hosts", config.composed(json.loads(sys.argv[1]), "the tests")).open()
 print("open", flush=True)
 sys.stdin.read()

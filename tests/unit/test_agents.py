@@ -7,9 +7,9 @@ from pathlib import Path
 
 import middlebench
 import pytest
-from middlebench.sites.computer import OLDEST_PYTHON
+from middlebench.sites.shared.computer import OLDEST_PYTHON
 
-AGENTS = sorted(Path(middlebench.__file__).parent.glob("*/*_agent.py"))
+AGENTS = sorted(Path(middlebench.__file__).parent.rglob("*agent.py"))
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda path: path.stem)

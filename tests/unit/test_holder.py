@@ -4,8 +4,8 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.sites.holder_process import idle, state_is_ours
 from middlebench.sites.namespaces import partition
+from middlebench.sites.shared.holder_process import idle, state_is_ours
 
 
 @pytest.fixture

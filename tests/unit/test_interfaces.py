@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from middlebench.hosts.interfaces import Network
+from middlebench.hosts.shared.interfaces import Network
 
 
 def network(**eth0: Any) -> Network:

@@ -12,7 +12,7 @@ from middlebench.evidence.usage import (
     process_between,
     processors_between,
 )
-from middlebench.hosts.usage_agent import children_usage, process_usage, processors
+from middlebench.hosts.shared.usage_agent import children_usage, process_usage, processors
 
 STAT = """\
 cpu  49247 54 39154 133383 550 0 9254 47 0 0

@@ -1,4 +1,4 @@
-"""Finds a driver by its name: the file of that name in its protocol's folder, which defines its ``Options``.
+"""Finds a driver by its name: the file or folder of that name in its protocol's folder, which has its ``Options``.
 
 So adding a driver is adding a file: a config may name it from then on, and the schema and the
 documentation of the config show it.
@@ -64,4 +64,5 @@ def _name(module: str) -> str:
 
 def _is_driver(module: ModuleType) -> bool:
     options = getattr(module, "Options", None)
-    return isinstance(options, type) and options.__module__ == module.__name__
+    own = (module.__name__, f"{module.__name__}.driver")  # a file, or a folder whose ``driver.py`` defines them
+    return isinstance(options, type) and options.__module__ in own

@@ -1,6 +1,6 @@
 """Processor time and context switches: what was read at one moment, and what was used between two. Pure.
 
-The readings themselves are taken by :mod:`middlebench.hosts.usage_agent`, outside of the time in which
+The readings themselves are taken by :mod:`middlebench.hosts.shared.usage_agent`, outside of the time in which
 traffic runs.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from middlebench.hosts import usage_agent
+from middlebench.hosts.shared import usage_agent
 from middlebench.record import MachineUsage, ProcessorUsage, ProcessUsage
 
 

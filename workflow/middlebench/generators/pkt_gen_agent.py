@@ -20,7 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
-    from middlebench.hosts.usage_agent import children_usage, machine, processors
+    from middlebench.hosts.shared.usage_agent import children_usage, machine, processors
 
 READY = "Ready..."
 """What pkt-gen says when it has waited for the link and starts."""

@@ -20,7 +20,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
-    from middlebench.hosts.usage_agent import children_usage, machine, processors
+    from middlebench.hosts.shared.usage_agent import children_usage, machine, processors
 
 Request = dict[str, Any]
 Counters = dict[str, tuple[int, int, int, int]]

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from middlebench.errors import HostError, last_lines
-from middlebench.hosts.known_hosts import entry_name
-from middlebench.hosts.ssh_destination import Destination
+from middlebench.hosts.ssh.destination import Destination
+from middlebench.hosts.ssh.known_hosts import entry_name
 from middlebench.lab import tap_launcher
 from middlebench.lab.image import LabImage
 from middlebench.system.deadline import Deadline

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # its text stands before ours
     from collections.abc import Collection
 
-    from middlebench.hosts.usage_agent import process_usage
+    from middlebench.hosts.shared.usage_agent import process_usage
 
 Request = dict[str, Any]
 Answer = dict[str, Any]

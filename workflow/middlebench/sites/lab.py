@@ -24,10 +24,10 @@ from middlebench.lab import machine as lab_machine
 from middlebench.lab.image import LabImage, Tell
 from middlebench.lab.machine import Machine
 from middlebench.sites.base import MTU_OVERHEAD_BYTES, Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
-from middlebench.sites.computer import about, ask
-from middlebench.sites.holder import Holder, enter, enter_processes
 from middlebench.sites.namespaces import partition, this_machine
-from middlebench.sites.ports import prepare_ports, shape_ports
+from middlebench.sites.shared.computer import about, ask
+from middlebench.sites.shared.holder import Holder, enter, enter_processes
+from middlebench.sites.shared.ports import prepare_ports, shape_ports
 from middlebench.system.processes import ProcessIdentity
 from middlebench.system.runtime import runtime_folder
 

@@ -18,10 +18,10 @@ from middlebench.environment import Computer, Environment
 from middlebench.errors import HostError
 from middlebench.hosts.local import LocalHost
 from middlebench.options import Options as BaseOptions
-from middlebench.sites import computer_agent
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
-from middlebench.sites.holder import Holder, enter
-from middlebench.sites.ports import prepare_ports
+from middlebench.sites.shared import computer_agent
+from middlebench.sites.shared.holder import Holder, enter
+from middlebench.sites.shared.ports import prepare_ports
 from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"

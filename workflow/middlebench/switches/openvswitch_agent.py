@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # its text stands before ours
     from collections.abc import Iterator
 
-    from middlebench.hosts.usage_agent import machine, process_usage, processors
+    from middlebench.hosts.shared.usage_agent import machine, process_usage, processors
 
 SECONDS = 10.0
 DEVICE_TYPES = ("", "system", "tap", "afxdp", "afxdp-nonpmd")

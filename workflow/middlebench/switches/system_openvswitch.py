@@ -14,7 +14,7 @@ from middlebench import LABEL
 from middlebench.chain import ChainPlan
 from middlebench.errors import HostError, SwitchError
 from middlebench.hosts.base import Host
-from middlebench.hosts.interfaces import demand_free
+from middlebench.hosts.shared.interfaces import demand_free
 from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
 from middlebench.switches.openvswitch import OpenVSwitch
 from middlebench.system.deadline import Deadline

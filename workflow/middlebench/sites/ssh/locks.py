@@ -15,7 +15,7 @@ from typing import Any
 
 from middlebench.errors import HostError, LeaseError
 from middlebench.hosts.ssh import SshHost
-from middlebench.sites.computer import AGENT_SECONDS, agent_call, explained
+from middlebench.sites.shared.computer import AGENT_SECONDS, agent_call, explained
 from middlebench.system.deadline import Deadline
 from middlebench.system.lease import describe
 from middlebench.system.processes import ProcessIdentity, ancestors, boot_id

@@ -10,7 +10,7 @@ from pathlib import Path
 import paramiko
 
 from middlebench.errors import HostError
-from middlebench.hosts.known_hosts import SSH_PORT, entry_name
+from middlebench.hosts.ssh.known_hosts import SSH_PORT, entry_name
 
 LONGEST_ROUTE = 8
 """Hosts that one may jump through; more is a loop in the config."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import paramiko
 
 from middlebench.errors import HostError
-from middlebench.hosts.known_hosts import HostKey, read_known_keys
-from middlebench.hosts.ssh_destination import Destination
+from middlebench.hosts.ssh.destination import Destination
+from middlebench.hosts.ssh.known_hosts import HostKey, read_known_keys
 from middlebench.system.deadline import Deadline
 
 KEEPALIVE_SECONDS = 15

@@ -1,6 +1,6 @@
 """One holder: a process whose namespaces a testbed lives in, and which takes everything along when it ends.
 
-What runs inside is :mod:`middlebench.sites.holder_process`; here it is started, found again and ended.
+What runs inside is :mod:`middlebench.sites.shared.holder_process`; here it is started, found again and ended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from middlebench.errors import HostError
-from middlebench.sites import holder_process
+from middlebench.sites.shared import holder_process
 from middlebench.system.deadline import Deadline
 from middlebench.system.processes import ProcessIdentity, boot_id
 

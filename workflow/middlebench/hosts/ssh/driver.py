@@ -1,7 +1,7 @@
 """A computer reached over SSH: one connection kept, every command under a guard, nothing left behind.
 
-What is sent and how it ends is told in :mod:`middlebench.hosts.ssh_guard`, who is let in and by which
-keys in :mod:`middlebench.hosts.ssh_connection`.
+What is sent and how it ends is told in :mod:`middlebench.hosts.ssh.guard`, who is let in and by which
+keys in :mod:`middlebench.hosts.ssh.connection`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import paramiko
 from middlebench import LABEL
 from middlebench.errors import HostError
 from middlebench.hosts.base import CommandResult, Host, Said
-from middlebench.hosts.ssh_connection import Connection, connect
-from middlebench.hosts.ssh_destination import Destination, find_destination
-from middlebench.hosts.ssh_guard import LIFELINE_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
+from middlebench.hosts.ssh.connection import Connection, connect
+from middlebench.hosts.ssh.destination import Destination, find_destination
+from middlebench.hosts.ssh.guard import LIFELINE_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
 from middlebench.system.atomic import write_bytes
 from middlebench.system.deadline import Deadline
 

@@ -13,8 +13,8 @@ from typing import Any
 from middlebench import LABEL
 from middlebench.errors import HostError
 from middlebench.hosts.base import Host
-from middlebench.sites import computer_agent
 from middlebench.sites.base import Inventory
+from middlebench.sites.shared import computer_agent
 from middlebench.system.deadline import Deadline
 
 AGENT = Path(computer_agent.__file__)

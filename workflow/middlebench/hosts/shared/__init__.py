@@ -1,0 +1,1 @@
+"""What several host drivers, or drivers of other protocols, ask of a host."""
