@@ -3,16 +3,16 @@ import shlex
 import sys
 from pathlib import Path
 
-from middlebench import config as study_config
-from middlebench.controls.log import CONTROL_BAND
-from middlebench.errors import MiddlebenchError
+from middlebench.config import study as study_config
+from middlebench.model.controls import CONTROL_BAND
+from middlebench.system.errors import MiddlebenchError
 from middlebench.middleboxes.qemu import UNIKERNEL
-from middlebench.order import ExtraCells
-from middlebench.record import PROTOCOL, read
+from middlebench.model.order import ExtraCells
+from middlebench.model.record import PROTOCOL, read
 from middlebench.run import present
-from middlebench.run.leases import RunLeases
+from middlebench.run.locks import RunLeases
 from middlebench.run.preflight import Preflight
-from middlebench.run.superseded import set_aside_what_is_made_anew
+from middlebench.run.archive import set_aside_what_is_made_anew
 from middlebench.system import surroundings
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger

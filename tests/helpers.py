@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from middlebench import config
-from middlebench.convergence import PROBES
+from middlebench.config import study as config
 from middlebench.hosts.base import Host
-from middlebench.record import Settings
+from middlebench.model.record import Settings
 from middlebench.testbed import Testbed
+from middlebench.trials.convergence import PROBES
 
 PROJECT = Path(__file__).resolve().parents[1]
 LIMIT_SECONDS = 30.0

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from helpers import eventually
-from middlebench import config
+from middlebench.config import study as config
 from ssh_server import Home, Sshd, descendants
 
 NAMES = ("test", "server")

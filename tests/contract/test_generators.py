@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 from helpers import Footprint, compose, eventually, kill
-from middlebench.errors import GeneratorError
-from middlebench.frames import line_rate_pps
 from middlebench.generators import trafgen
 from middlebench.generators.base import Generator, Load
 from middlebench.generators.paced_sender import BURST_PACKETS
 from middlebench.hosts.base import Host
+from middlebench.model.frames import line_rate_pps
 from middlebench.sites.base import Ports
 from middlebench.sites.namespaces import TEST_COMPUTER
+from middlebench.system.errors import GeneratorError
 from middlebench.testbed import site_of
-from middlebench.trial import LINE_RATE_TOLERANCE
+from middlebench.trials.trial import LINE_RATE_TOLERANCE
 
 GENERATORS: dict[str, Callable[[Host, Ports], Generator]] = {
     "trafgen": lambda host, ports: trafgen.Trafgen(trafgen.Options(driver="trafgen"), host, ports),

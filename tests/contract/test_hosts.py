@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from helpers import compose, eventually
-from middlebench.errors import HostError
 from middlebench.hosts.base import Host
 from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
 from middlebench.testbed import site_of
 from ssh_server import Home, needs_sshd, running_sshd
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 from helpers import eventually, pass_frames
-from middlebench.chain import ChainPlan, Middlebox, plan_chain
-from middlebench.errors import MiddleboxError
-from middlebench.evidence.between import middleboxes_between
-from middlebench.evidence.usage import process_between
-from middlebench.frames import udp_frame
+from middlebench.diagnosis.between import middleboxes_between
+from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
 from middlebench.middleboxes import netns, qemu
 from middlebench.middleboxes.base import Middleboxes
+from middlebench.model.frames import udp_frame
+from middlebench.model.plan import ChainPlan, Middlebox, plan_chain
 from middlebench.sites.base import Hosts
+from middlebench.system.errors import MiddleboxError
 
 MTU = 1500
 SIZES = range(60, 1515)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 from helpers import pass_frames
-from middlebench.chain import ChainPlan, plan_chain
-from middlebench.errors import SwitchError
-from middlebench.evidence.between import hops_between
-from middlebench.evidence.usage import process_between
-from middlebench.frames import udp_frame
+from middlebench.diagnosis.between import hops_between
+from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
+from middlebench.model.frames import udp_frame
+from middlebench.model.plan import ChainPlan, plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.switches import private_openvswitch, system_openvswitch
 from middlebench.switches.base import LiveBridge, Switch
+from middlebench.system.errors import SwitchError
 
 
 def private_open_vswitch(port_type: str) -> Callable[[Host], Switch]:

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 from helpers import PROJECT
-from middlebench.chain import plan_chain
-from middlebench.errors import MiddleboxError
-from middlebench.evidence.usage import machine_between, process_between
+from middlebench.diagnosis.usage import machine_between, process_between
 from middlebench.hosts.local import LocalHost
 from middlebench.middleboxes import clickos, xen
 from middlebench.middleboxes.clickos import ClickosOptions
+from middlebench.model.plan import plan_chain
+from middlebench.system.errors import MiddleboxError
 
 STANDIN = PROJECT / "tests" / "clickos_standin.py"
 TOOLS = ("xl", "cosmos", "xenstore-ls", "xenstore-write", "xenstore-rm", "xenstore-watch")

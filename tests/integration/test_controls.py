@@ -8,11 +8,11 @@ import sys
 
 import pytest
 from helpers import settings
-from middlebench.controls.log import ControlLog
-from middlebench.controls.measuring import measure_controls, session_of, whole_set
-from middlebench.convergence import read_live
-from middlebench.errors import GeneratorError
-from middlebench.system.lease import lease
+from middlebench.model.controls import ControlLog
+from middlebench.system.errors import GeneratorError
+from middlebench.system.locks import lease
+from middlebench.trials.controls import measure_controls, session_of, whole_set
+from middlebench.trials.convergence import read_live
 
 
 def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_path):
@@ -48,7 +48,7 @@ def test_cut_cable_is_told_and_nothing_is_recorded(testbed, tmp_path):
 
 def test_session_of_a_job_is_the_run_that_holds_the_lease(runtime):
     path = runtime / "run.lease"
-    code = "from pathlib import Path; from middlebench.controls.measuring import session_of; "
+    code = "from pathlib import Path; from middlebench.trials.controls import session_of; "
     code += f"print(session_of(Path({str(path)!r})))"
 
     def session_of_a_job() -> str:

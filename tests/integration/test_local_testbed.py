@@ -11,20 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import middlebench.provision
+import middlebench.trials.provision
 import pytest
 import yaml
 from helpers import compose, composition, eventually, kill, once_traffic_runs, settings
-from middlebench import record
-from middlebench.convergence import PROBES, converge, deploy, plan_for, prove_path, read_live
-from middlebench.errors import TrialError
-from middlebench.evidence.processors import BUSY, busy_ratio
+from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.generators import trafgen
-from middlebench.provision import provision
-from middlebench.record import GENERATOR_LIMITED
+from middlebench.model import record
+from middlebench.model.record import GENERATOR_LIMITED
 from middlebench.switches.private_openvswitch import FOLDER
+from middlebench.system.errors import TrialError
 from middlebench.testbed import site_of, stand_up
-from middlebench.trial import measure
+from middlebench.trials.convergence import PROBES, converge, deploy, plan_for, prove_path, read_live
+from middlebench.trials.provision import provision
+from middlebench.trials.trial import measure
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed
@@ -360,8 +360,8 @@ class TestDown:
 
 class TestProvision:
     def test_fastest_alternative_that_works_is_chosen(self, runtime, monkeypatch):
-        monkeypatch.setattr(middlebench.provision, "TRY_LENGTH", 1)
-        monkeypatch.setattr(middlebench.provision, "TRY_SETTINGS", settings())
+        monkeypatch.setattr(middlebench.trials.provision, "TRY_LENGTH", 1)
+        monkeypatch.setattr(middlebench.trials.provision, "TRY_SETTINGS", settings())
         asked = compose(switch={"driver": "private-openvswitch", "datapath": "userspace", "port_type": "auto"})
         try:
             found, environment = provision("tests", asked, print)

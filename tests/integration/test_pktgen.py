@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from middlebench.convergence import converge, plan_for
-from middlebench.errors import GeneratorError, MiddlebenchError
 from middlebench.generators.base import Load
 from middlebench.generators.pkt_gen import Options, PktGen
+from middlebench.system.errors import GeneratorError, MiddlebenchError
+from middlebench.trials.convergence import converge, plan_for
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

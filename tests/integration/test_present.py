@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from helpers import compose, disguise
-from middlebench import config, record
-from middlebench.environment import differences, keep
+from middlebench.config import study as config
+from middlebench.model import record
+from middlebench.model.environment import differences, keep
 from middlebench.run import present
 from middlebench.testbed import environment_of, site_of
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from helpers import eventually
-from middlebench.errors import HostError
 from middlebench.hosts.ssh import SshHost
 from middlebench.hosts.ssh.known_hosts import HostKey
+from middlebench.system.errors import HostError
 from ssh_server import Home, Sshd, make_key, needs_sshd, running_sshd
 
 pytestmark = needs_sshd

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers import settings
-from middlebench.convergence import plan_for
-from middlebench.errors import TrialError
-from middlebench.frames import wire_bits
 from middlebench.generators import trafgen
-from middlebench.offered_load import Goal, SearchParameters
-from middlebench.record import Cell, Record
-from middlebench.search import NO_LOWER_BOUND
-from middlebench.search_trials import SearchTrials
+from middlebench.model.frames import wire_bits
+from middlebench.model.load import Goal, SearchParameters
+from middlebench.model.record import Cell, Record
 from middlebench.switches import private_openvswitch
-from middlebench.trial import load_of, measure, prepare, run_trial
+from middlebench.system.errors import TrialError
+from middlebench.trials.convergence import plan_for
+from middlebench.trials.search import NO_LOWER_BOUND
+from middlebench.trials.search_trials import SearchTrials
+from middlebench.trials.trial import load_of, measure, prepare, run_trial
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 from helpers import eventually, settings
-from middlebench import config
-from middlebench.convergence import converge, plan_for
-from middlebench.errors import HostError, LeaseError, SwitchError, TrialError
-from middlebench.record import Cell
+from middlebench.config import study as config
+from middlebench.model.record import Cell
 from middlebench.sites.shared.computer import AGENT, FOLDER
 from middlebench.sites.ssh import driver as ssh_site
 from middlebench.sites.ssh import locks
 from middlebench.sites.ssh.locks import RUN_LOCK, TRIAL_LOCK
+from middlebench.system.errors import HostError, LeaseError, SwitchError, TrialError
 from middlebench.testbed import environment_of, site_of, stand_up
-from middlebench.trial import measure
+from middlebench.trials.convergence import converge, plan_for
+from middlebench.trials.trial import measure
 from ssh_server import Sshd, needs_sshd
 from two_computers import TwoComputers, two_computers
 
@@ -203,7 +203,7 @@ def somebody_else(computers: TwoComputers, locks: Sequence[str] = (RUN_LOCK, TRI
 OPEN = """
 import json
 import sys
-from middlebench import config
+from middlebench.config import study as config
 from middlebench.sites.ssh import locks
 from middlebench.testbed import site_of
 locks.BEAT_SECONDS, locks.LOCK_SECONDS = 0.2, 0.3

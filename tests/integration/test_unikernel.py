@@ -17,18 +17,18 @@ from helpers import PROJECT, Footprint, compose, eventually, kill, once_traffic_
 from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from middlebench import record
-from middlebench.chain import ChainPlan, Middlebox, plan_chain
-from middlebench.convergence import deploy, plan_for, read_live
-from middlebench.errors import MiddleboxError, TrialError
-from middlebench.evidence.processors import BUSY, busy_ratio
+from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.hosts.base import Host
 from middlebench.middleboxes import qemu
+from middlebench.model import record
+from middlebench.model.plan import ChainPlan, Middlebox, plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.switches.openvswitch import interface_counters
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import MiddleboxError, TrialError
 from middlebench.testbed import site_of, stand_up
-from middlebench.trial import measure
+from middlebench.trials.convergence import deploy, plan_for, read_live
+from middlebench.trials.trial import measure
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

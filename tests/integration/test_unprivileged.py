@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import PROJECT, Footprint, composition, settings
-from middlebench import record
-from middlebench.environment import recall
+from middlebench.model import record
+from middlebench.model.environment import recall
 
 NOBODY = 65534
 TUN = Path("/dev/net/tun")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import PROJECT
-from middlebench import config
-from middlebench.convergence import tear_down
+from middlebench.config import study as config
 from middlebench.hosts.base import Host
 from middlebench.sites.lab import Lab
 from middlebench.testbed import Testbed, stand_up
+from middlebench.trials.convergence import tear_down
 
 LAB = "MIDDLEBENCH_LAB"
 SESSION_SECONDS = 3 * 3600.0

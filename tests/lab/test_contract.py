@@ -19,10 +19,10 @@ from contract.test_middleboxes import (  # noqa: F401 # pytest collects them her
     test_middleboxes_that_run_on_keep_their_identity,
     test_watch_is_silent_while_all_run,
 )
-from middlebench.chain import ChainPlan, plan_chain
-from middlebench.convergence import tear_down
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
+from middlebench.model.plan import ChainPlan, plan_chain
+from middlebench.trials.convergence import tear_down
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers import eventually, settings
-from middlebench.chain import plan_chain
-from middlebench.convergence import converge, deploy, read_live, tear_down
-from middlebench.errors import HostError, MiddlebenchError, MiddleboxError, TrialError
 from middlebench.hosts.base import Host
 from middlebench.hosts.ssh import SshHost
-from middlebench.record import Cell
+from middlebench.model.plan import plan_chain
+from middlebench.model.record import Cell
 from middlebench.sites.lab import Lab
 from middlebench.switches.openvswitch import interface_counters
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, TrialError
 from middlebench.testbed import environment_of
-from middlebench.trial import measure
+from middlebench.trials.convergence import converge, deploy, read_live, tear_down
+from middlebench.trials.trial import measure
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

@@ -4,14 +4,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from middlebench import frames
 from middlebench.analysis.aggregate import write_summary
 from middlebench.analysis.measurements import from_records, raw_output_path, record_path, write_measurements
-from middlebench.chain import plan_chain
-from middlebench.controls.log import Control
-from middlebench.environment import Computer, Environment, keep
-from middlebench.evidence.limits import limit_of
-from middlebench.record import (
+from middlebench.diagnosis.bottleneck import limit_of
+from middlebench.model import frames
+from middlebench.model.controls import Control
+from middlebench.model.environment import Computer, Environment, keep
+from middlebench.model.plan import plan_chain
+from middlebench.model.record import (
     Attestation,
     Cell,
     Components,

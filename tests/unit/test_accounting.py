@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.evidence.accounting import account
-from middlebench.record import Hop, MiddleboxCounts
+from middlebench.diagnosis.accounting import account
+from middlebench.model.record import Hop, MiddleboxCounts
 
 COUNTS = st.integers(min_value=0, max_value=10**9)
 MAYBE = st.none() | COUNTS

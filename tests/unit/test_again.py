@@ -5,9 +5,9 @@ import yaml
 from helpers import composition
 from middlebench import cli
 from middlebench.analysis.flags import DRIFT
-from middlebench.errors import ConfigError, RecordError
-from middlebench.record import write
+from middlebench.model.record import write
 from middlebench.run.again import set_flagged_aside
+from middlebench.system.errors import ConfigError, RecordError
 from sweeps import record, write_results
 
 

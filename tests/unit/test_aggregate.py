@@ -6,7 +6,7 @@ import pytest
 from middlebench.analysis.aggregate import SUMMARY_COLUMNS, grid, nearest_size, summarise, write_summary
 from middlebench.analysis.flags import DRIFT, adding
 from middlebench.analysis.measurements import from_records
-from middlebench.published import load_published
+from middlebench.analysis.published import load_published
 from sweeps import record, sweep
 
 

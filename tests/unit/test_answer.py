@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from middlebench.analysis.answer import answer
 from middlebench.analysis.flags import DRIFT, adding
 from middlebench.analysis.measurements import from_records
-from middlebench.published import load_published
+from middlebench.analysis.published import load_published
 from sweeps import record
 
 COUNTS = st.dictionaries(st.integers(0, 20), st.integers(0, 75_000), min_size=1)

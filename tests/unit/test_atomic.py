@@ -3,7 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from middlebench.system import atomic
+from middlebench.system import files as atomic
 
 
 def files_in(folder: Path) -> list[str]:

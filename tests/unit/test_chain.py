@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.chain import INTERFACE_NAME_LIMIT, plan_chain
+from middlebench.model.plan import INTERFACE_NAME_LIMIT, plan_chain
 
 UPLINKS = ("eth0", "eth1")
 LENGTHS = st.integers(min_value=0, max_value=999)

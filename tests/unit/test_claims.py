@@ -9,6 +9,7 @@ from middlebench.analysis.claims import Claims, load_claims
 from middlebench.analysis.dataset import load_dataset
 from middlebench.analysis.findings import Verdict
 from middlebench.analysis.measurements import from_records
+from middlebench.analysis.published import DATA_FOLDER
 from middlebench.analysis.verdict_tables import (
     bars_table,
     claims_table,
@@ -19,8 +20,7 @@ from middlebench.analysis.verdict_tables import (
     write_claims,
 )
 from middlebench.analysis.verdicts import complete_repetitions, judge
-from middlebench.errors import RecordError
-from middlebench.published import DATA_FOLDER
+from middlebench.system.errors import RecordError
 from sweeps import environment, record, records, write_results
 
 PUBLISHED = {

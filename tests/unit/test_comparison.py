@@ -6,7 +6,7 @@ import pytest
 from middlebench.analysis.comparison import cells_table, compare, describe, ratios_table, summarise_by
 from middlebench.analysis.flags import DRIFT, adding
 from middlebench.analysis.measurements import from_records
-from middlebench.published import load_published
+from middlebench.analysis.published import load_published
 from sweeps import record, sweep
 
 

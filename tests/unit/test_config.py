@@ -5,9 +5,10 @@ import jsonschema
 import pytest
 import yaml
 from helpers import PROJECT, composition
-from middlebench import config, documentation
-from middlebench.errors import ConfigError
-from middlebench.offered_load import SearchParameters
+from middlebench.config import documentation
+from middlebench.config import study as config
+from middlebench.model.load import SearchParameters
+from middlebench.system.errors import ConfigError
 
 STUDY = {
     "testbeds": ["near"],

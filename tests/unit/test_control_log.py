@@ -1,8 +1,8 @@
 import os
 
 import pytest
-from middlebench.controls.log import ControlLog, Series
-from middlebench.errors import RecordError
+from middlebench.model.controls import ControlLog, Series
+from middlebench.system.errors import RecordError
 from sweeps import control
 
 DIRECT, BRIDGE = Series("direct", 60), Series("bridge", 60)

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.chain import ChainPlan, plan_chain
-from middlebench.convergence import LiveChain
+from middlebench.model.plan import ChainPlan, plan_chain
 from middlebench.switches.base import LiveBridge, LiveSwitch
+from middlebench.trials.convergence import LiveChain
 
 LENGTHS = st.integers(min_value=0, max_value=40)
 

@@ -10,8 +10,8 @@ import pytest
 from helpers import PROJECT
 from middlebench.analysis.crate import METADATA, demand_whole, pack, write_crate
 from middlebench.analysis.dataset import load_dataset
-from middlebench.errors import RecordError
-from middlebench.published import DATA_FOLDER
+from middlebench.analysis.published import DATA_FOLDER
+from middlebench.system.errors import RecordError
 from sweeps import write_results
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from middlebench.analysis.dataset import load_dataset
 from middlebench.analysis.environments import mixture
-from middlebench.errors import RecordError
+from middlebench.system.errors import RecordError
 from sweeps import ENVIRONMENT, environment, record, write_results
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import matplotlib as mpl
 import pytest
 from middlebench.analysis.diagrams import chain_diagram
-from middlebench.chain import plan_chain
+from middlebench.model.plan import plan_chain
 
 
 def names_in(figure):

@@ -3,7 +3,7 @@ import re
 
 import pytest
 from helpers import PROJECT
-from middlebench import documentation
+from middlebench.config import documentation
 
 SCHEMAS = [documentation.SCHEMA_FILE, documentation.TESTBED_SCHEMA_FILE]
 

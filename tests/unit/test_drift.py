@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from middlebench.analysis.drift import FEWEST_FOR_SLOPE, drift_of, marked, table_of
 from middlebench.analysis.flags import DRIFT, ONE_SIDED
 from middlebench.analysis.measurements import from_records
-from middlebench.controls.log import CONTROL_BAND as BAND
+from middlebench.model.controls import CONTROL_BAND as BAND
 from sweeps import ENVIRONMENT, control, record
 
 START = datetime(2026, 1, 2, 3, tzinfo=UTC)

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.environment import Environment, differences, keep, recall
-from middlebench.errors import RecordError
+from middlebench.model.environment import Environment, differences, keep, recall
+from middlebench.system.errors import RecordError
 from sweeps import COMPUTER, ENVIRONMENT, environment
 
 

@@ -1,6 +1,6 @@
 import pytest
-from middlebench import errors
 from middlebench.hosts.base import CommandResult
+from middlebench.system import errors
 
 RESULT = CommandResult("server", ("tool", "--flag", "two words"), 3, "\n".join(map(str, range(99))), "it broke\n")
 

@@ -8,8 +8,8 @@ import pytest
 from middlebench.analysis import figures
 from middlebench.analysis.flags import DRIFT, adding
 from middlebench.analysis.measurements import from_records
+from middlebench.analysis.published import load_published
 from middlebench.analysis.style import save_figure
-from middlebench.published import load_published
 from sweeps import record, sweep
 
 LINES = (figures.fig1, figures.fig3, figures.fig5, figures.throughput_by_size)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from middlebench.analysis.measurements import record_path
-from middlebench.order import CellName
+from middlebench.model.order import CellName
 from middlebench.run.plan import Past
 from middlebench.run.preflight import read_finished
 from sweeps import ENVIRONMENT, record, write_results

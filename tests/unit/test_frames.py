@@ -2,7 +2,7 @@ import dpkt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench import frames
+from middlebench.model import frames
 
 SIZES = st.integers(min_value=60, max_value=9014)
 RATES = st.floats(min_value=1, max_value=1e9)

@@ -5,8 +5,8 @@ import json
 import pytest
 from middlebench.analysis.measurements import read_measurements, record_path
 from middlebench.cli import main
-from middlebench.errors import RecordError
-from middlebench.record import PROTOCOL, write
+from middlebench.model.record import PROTOCOL, write
+from middlebench.system.errors import RecordError
 from sweeps import ENVIRONMENT, environment, record, write_results
 
 SETTINGS = record().settings

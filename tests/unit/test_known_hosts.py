@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from middlebench.errors import HostError
 from middlebench.hosts.ssh.destination import find_destination
 from middlebench.hosts.ssh.known_hosts import entry_name, read_known_keys
+from middlebench.system.errors import HostError
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGlG+ZHi8py83DA0Bu+306iltJf26u8VG/vT+fHK1F8w"
 

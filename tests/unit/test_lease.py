@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from middlebench.errors import LeaseError
-from middlebench.system.lease import lease
+from middlebench.system.errors import LeaseError
+from middlebench.system.locks import lease
 
 HOLD = """
 import sys
 from pathlib import Path
-from middlebench.system.lease import lease
+from middlebench.system.locks import lease
 with lease(Path(sys.argv[1]), "a long sweep", takes_s=float(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
@@ -21,7 +21,7 @@ with lease(Path(sys.argv[1]), "a long sweep", takes_s=float(sys.argv[2])):
 TAKE = """
 import sys
 from pathlib import Path
-from middlebench.system.lease import lease
+from middlebench.system.locks import lease
 with lease(Path(sys.argv[1]), "one cell"):
     print("taken")
 """

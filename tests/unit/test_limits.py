@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.evidence.limits import NEGLIGIBLE_LOSS, limit_of
-from middlebench.record import Counts, Hop, MiddleboxCounts, ProcessorUsage, ProcessUsage, Usage
+from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, limit_of
+from middlebench.model.record import Counts, Hop, MiddleboxCounts, ProcessorUsage, ProcessUsage, Usage
 
 LINE_RATE = 100_000
 SENT = 100_000

@@ -12,8 +12,8 @@ from middlebench.analysis.measurements import (
     read_measurements,
     write_measurements,
 )
-from middlebench.errors import RecordError
-from middlebench.published import load_published
+from middlebench.analysis.published import load_published
+from middlebench.system.errors import RecordError
 from sweeps import record, records, sweep
 
 

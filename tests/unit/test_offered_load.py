@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.offered_load import Goal, OfferedLoad, SearchParameters, goal_of
+from middlebench.model.load import Goal, OfferedLoad, SearchParameters, goal_of
 from pydantic import TypeAdapter, ValidationError
 
 CHECK = TypeAdapter(OfferedLoad).validate_python

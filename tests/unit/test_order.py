@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.order import CellName, RunOrder
-from middlebench.record import Place
+from middlebench.model.order import CellName, RunOrder
+from middlebench.model.record import Place
 
 lengths = st.lists(st.integers(0, 30), min_size=1, max_size=5, unique=True).map(tuple)
 sizes = st.lists(st.integers(60, 1514), min_size=1, max_size=5, unique=True).map(tuple)

@@ -1,10 +1,10 @@
 """What a run is told before it begins, from what is on disk and from the config."""
 
 import pytest
-from middlebench.config import Study
-from middlebench.controls.log import ControlLog, ControlSet
-from middlebench.order import CellName
-from middlebench.record import write
+from middlebench.config.study import Study
+from middlebench.model.controls import ControlLog, ControlSet
+from middlebench.model.order import CellName
+from middlebench.model.record import write
 from middlebench.run.plan import Finished, Job, Past, PastControls, Wanted, plan_run
 from middlebench.run.preflight import read_finished, undecided, wanted_of
 from sweeps import ENVIRONMENT, control, environment, record, write_results

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.evidence.processors import BUSY, Pool, busy_ratio, limited_by_processors, time_left, usage_in_words
-from middlebench.record import MachineUsage, ProcessorUsage, ProcessUsage, Usage
+from middlebench.diagnosis.processors import BUSY, Pool, busy_ratio, limited_by_processors, time_left, usage_in_words
+from middlebench.model.record import MachineUsage, ProcessorUsage, ProcessUsage, Usage
 
 TRAFFIC_S = 10.0
 ELAPSED_S = 12.0

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from middlebench import frames
-from middlebench.errors import RecordError
-from middlebench.published import DATA_FOLDER, load_published, load_table1, load_table2, paper_plan
+from middlebench.analysis.published import DATA_FOLDER, load_published, load_table1, load_table2, paper_plan
+from middlebench.model import frames
+from middlebench.system.errors import RecordError
 
 LAST_DIGIT = 0.01
 """Both rates (kpkt/s) and throughputs (Mb/s) are printed with two decimals."""

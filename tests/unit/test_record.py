@@ -4,8 +4,8 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench import record
-from middlebench.errors import RecordError
+from middlebench.model import record
+from middlebench.system.errors import RecordError
 from pydantic import ValidationError
 
 COUNTS = st.integers(min_value=0, max_value=10**12)

@@ -15,12 +15,12 @@ from middlebench.analysis.deployments import deployment_figure, deployment_table
 from middlebench.analysis.flags import explain
 from middlebench.analysis.measurements import from_records
 from middlebench.analysis.notebook_html import section_of
+from middlebench.analysis.published import load_published
 from middlebench.analysis.report import at_a_glance, grid_of, render_report
 from middlebench.analysis.style import save_figure
 from middlebench.analysis.tables import table1, table2, to_html
-from middlebench.errors import RecordError
-from middlebench.published import load_published
-from middlebench.record import Provision, read, write
+from middlebench.model.record import Provision, read, write
+from middlebench.system.errors import RecordError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sweeps import ENVIRONMENT, environment, record, records, search, write_results
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.order import CellName
+from middlebench.model.order import CellName
 from middlebench.run.plan import NEW, Ahead, Finished, Job, Past, PastControls, Wanted, plan_run
 from middlebench.run.summary import MOST_REASONS, summary
-from middlebench.words import changes, duration
+from middlebench.system.text import changes, duration
 from sweeps import ENVIRONMENT, environment
 
 SETTINGS = {"window_s": 1.0, "warm_up_s": 1.0, "sample_s": 1.0, "offered_load": "maximum"}

@@ -1,5 +1,5 @@
 import pytest
-from middlebench.errors import HostError
+from middlebench.system.errors import HostError
 from middlebench.system.runtime import runtime_folder
 
 

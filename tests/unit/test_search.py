@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from middlebench.errors import TrialError
-from middlebench.offered_load import Goal, SearchParameters
-from middlebench.record import GENERATOR_LIMITED, Search, SearchTrial
-from middlebench.search import NO_LOWER_BOUND, Passed, limiting_trial, minimum_pps, search_throughput, summary
+from middlebench.model.load import Goal, SearchParameters
+from middlebench.model.record import GENERATOR_LIMITED, Search, SearchTrial
+from middlebench.system.errors import TrialError
+from middlebench.trials.search import NO_LOWER_BOUND, Passed, limiting_trial, minimum_pps, search_throughput, summary
 from MLRsearch import Config, MultipleLossRatioSearch, SearchGoal
 
 LINE_RATE = 148_810.0

@@ -6,7 +6,7 @@ import pytest
 from middlebench.analysis.measurements import from_records, read_measurements, write_measurements
 from middlebench.analysis.searches import note_of, table_of
 from middlebench.analysis.tables import table1, table2
-from middlebench.record import Record
+from middlebench.model.record import Record
 from sweeps import record, search
 
 

@@ -1,9 +1,9 @@
 """A record that another takes the place of is moved aside, whatever it is."""
 
 import pytest
-from middlebench import record
 from middlebench.analysis.measurements import record_path
-from middlebench.run.superseded import set_aside, set_aside_what_is_made_anew
+from middlebench.model import record
+from middlebench.run.archive import set_aside, set_aside_what_is_made_anew
 from snakemake.exceptions import WorkflowError
 from snakemake.persistence.file import FilePersistence
 from sweeps import ENVIRONMENT, write_results

@@ -5,8 +5,8 @@ import io
 import pandas as pd
 import pytest
 from middlebench.analysis.measurements import from_records
+from middlebench.analysis.published import load_published, load_table1, load_table2
 from middlebench.analysis.tables import Table, table1, table2, to_csv, to_html, to_latex, to_markdown, write_table
-from middlebench.published import load_published, load_table1, load_table2
 from sweeps import record, sweep
 
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.frames import line_rate_pps, wire_bits
 from middlebench.generators.base import Load, Traffic
-from middlebench.record import GENERATOR_LIMITED, Components, Settings
+from middlebench.model.frames import line_rate_pps, wire_bits
+from middlebench.model.record import GENERATOR_LIMITED, Components, Settings
 from middlebench.sites.base import LinkOptions
-from middlebench.trial import components_of, counts_of, flags_of, load_of, problems_of
+from middlebench.trials.trial import components_of, counts_of, flags_of, load_of, problems_of
 
 LINK_BPS = 1e9
 LINK = LinkOptions(rate_mbps=1000)

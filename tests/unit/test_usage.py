@@ -3,7 +3,7 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.evidence.usage import (
+from middlebench.diagnosis.usage import (
     MachineTimes,
     ProcessTimes,
     machine_between,

@@ -7,10 +7,10 @@ import ast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.chain import plan_chain
 from middlebench.middleboxes.xen_domain import Sight, config_file
 from middlebench.middleboxes.xen_images import LinuxImage, LinuxOptions
 from middlebench.middleboxes.xl import Domain
+from middlebench.model.plan import plan_chain
 
 LINUX = LinuxImage(LinuxOptions(kind="linux"))
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers import eventually
-from middlebench import record
 from middlebench.analysis.flags import DRIFT, carrying
 from middlebench.analysis.measurements import read_measurements
-from middlebench.controls.log import ControlLog
+from middlebench.model import record
+from middlebench.model.controls import ControlLog
 from middlebench.sites.namespaces import partition
 from projects import MEASUREMENTS, Project, copy_of_the_project, live
 

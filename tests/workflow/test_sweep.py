@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from helpers import cripple, descendants, disguise, eventually, kill
-from middlebench import record
 from middlebench.analysis.crate import demand_whole
-from middlebench.order import RunOrder
+from middlebench.model import record
+from middlebench.model.order import RunOrder
 from projects import CELLS, MEASUREMENTS, STUDY, TESTBED, Project, copy_of_the_project, live, planned
 
 
@@ -143,7 +143,7 @@ def test_change_of_a_comment_measures_nothing_again(finished):
         "Snakefile",
         "workflow/rules/measure.smk",
         "workflow/rules/deploy.smk",
-        "workflow/middlebench/trial.py",
+        "workflow/middlebench/trials/trial.py",
         "workflow/middlebench/generators/traffic_agent.py",
         f"config/testbeds/{TESTBED}.yaml",
         "config/config.yaml",
@@ -203,7 +203,7 @@ def test_extra_repetitions_are_measured_once_all_planned_ones_are_and_stay_where
         ("config/config.yaml", "\nrepetitions: 2\n", {"measure": 4}),
         ("config/config.yaml", "\nseed: 2\n", {}),
         ("config/config.yaml", "\noffered_load: 5\n", {"measure": 4}),
-        ("workflow/middlebench/record.py", '\nPROTOCOL = "next"\n', {"measure": 4}),
+        ("workflow/middlebench/model/record.py", '\nPROTOCOL = "next"\n', {"measure": 4}),
     ],
     ids=["another repetition", "another order", "another load", "another protocol"],
 )
@@ -303,7 +303,7 @@ def test_remeasured_cell_leaves_its_record_of_before_in_superseded(elsewhere):
 
 
 def other_protocol(project: Project) -> None:
-    with (project.folder / "workflow/middlebench/record.py").open("a") as file:
+    with (project.folder / "workflow/middlebench/model/record.py").open("a") as file:
         file.write('\nPROTOCOL = "next"\n')
 
 

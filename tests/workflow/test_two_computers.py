@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from helpers import descendants, eventually, kill
-from middlebench import record
-from middlebench.controls.log import ControlLog
-from middlebench.environment import recall
+from middlebench.model import record
+from middlebench.model.controls import ControlLog
+from middlebench.model.environment import recall
 from projects import CELLS, MEASUREMENTS, Project, copy_of_the_project
 from ssh_server import make_key, needs_sshd
 from two_computers import TwoComputers, two_computers

@@ -19,11 +19,11 @@ from typing import Any
 from chains import measure_chains
 from figure import Figure
 from forwarding import measure_forwarding
-from middlebench import config
-from middlebench.errors import MiddlebenchError
+from middlebench.config import study as config
 from middlebench.middleboxes import qemu
 from middlebench.system import surroundings
-from middlebench.system.atomic import write_text
+from middlebench.system.errors import MiddlebenchError
+from middlebench.system.files import write_text
 from middlebench.testbed import alternatives, environment_of, site_of
 from scale import measure_scale
 from starting import measure_starting

@@ -15,17 +15,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench import record
-from middlebench.convergence import plan_for
-from middlebench.frames import line_rate_pps
 from middlebench.generators.base import Load
-from middlebench.offered_load import Goal, SearchParameters, goal_of
-from middlebench.provision import chosen_testbed
-from middlebench.search import Passed, search_throughput, summary
-from middlebench.search_trials import SearchTrials
-from middlebench.system.lease import lease
+from middlebench.model import record
+from middlebench.model.frames import line_rate_pps
+from middlebench.model.load import Goal, SearchParameters, goal_of
+from middlebench.system.locks import lease
 from middlebench.testbed import Testbed, site_of, stand_up
-from middlebench.trial import prepare
+from middlebench.trials.convergence import plan_for
+from middlebench.trials.provision import chosen_testbed
+from middlebench.trials.search import Passed, search_throughput, summary
+from middlebench.trials.search_trials import SearchTrials
+from middlebench.trials.trial import prepare
 
 Trial = Callable[[float, float, int], Passed]
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from figure import Figure
-from middlebench import config
-from middlebench.convergence import deploy, plan_for
+from middlebench.config import study as config
 from middlebench.generators.base import Generator, Load, Probe, Traffic
-from middlebench.record import Deployment
+from middlebench.model.record import Deployment
 from middlebench.testbed import site_of, stand_up
+from middlebench.trials.convergence import deploy, plan_for
 
 SHORT, LONG = 5, 20
 DEPLOY_TARGET_S = 2.0

@@ -9,9 +9,9 @@ from pathlib import Path
 import tap_agent
 from figure import Figure
 from linux_guest import linux_guest
-from middlebench import config
-from middlebench.chain import plan_chain
+from middlebench.config import study as config
 from middlebench.middleboxes import qemu
+from middlebench.model.plan import plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.testbed import site_of
 

@@ -13,9 +13,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench.errors import MiddlebenchError
 from middlebench.middleboxes import qemu
-from middlebench.system.atomic import write_bytes
+from middlebench.system.errors import MiddlebenchError
+from middlebench.system.files import write_bytes
 
 FOLDER = Path("build/linux-guest")
 MEMORY_MIB = 256

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from figure import Figure
-from middlebench import config
-from middlebench.convergence import deploy, plan_for
+from middlebench.config import study as config
 from middlebench.testbed import site_of, stand_up
+from middlebench.trials.convergence import deploy, plan_for
 
 LENGTHS = (10, 20, 50, 100)
 TARGET = 1.5

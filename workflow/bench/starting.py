@@ -8,9 +8,9 @@ from pathlib import Path
 
 import boot_agent
 from figure import Figure
-from middlebench import config
-from middlebench.chain import plan_chain
+from middlebench.config import study as config
 from middlebench.middleboxes import qemu
+from middlebench.model.plan import plan_chain
 from middlebench.system.deadline import Deadline
 from middlebench.testbed import site_of
 

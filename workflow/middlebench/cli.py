@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from middlebench.commands import gathering, measuring, publishing, tending
-from middlebench.errors import MiddlebenchError
 from middlebench.system import surroundings
+from middlebench.system.errors import MiddlebenchError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from middlebench import config
-from middlebench.environment import Environment
+from middlebench.config import study as config
 from middlebench.generators.base import Generator
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
-from middlebench.record import Components
+from middlebench.model.environment import Environment
+from middlebench.model.record import Components
 from middlebench.sites.base import Hosts, Inventory, Site
 from middlebench.switches.base import Switch
 

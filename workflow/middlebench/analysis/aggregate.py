@@ -13,7 +13,7 @@ from middlebench.analysis.flags import DRIFT, carrying
 from middlebench.analysis.intervals import UNSTABLE, half_width, stability
 from middlebench.analysis.measurements import COLUMNS as MEASURED
 from middlebench.analysis.measurements import COUNT, QUANTITY, TEXT, Column
-from middlebench.system.atomic import write_text
+from middlebench.system.files import write_text
 
 KEYS = ("testbed", "n", "frame_bytes")
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from middlebench.analysis.aggregate import summarise
 from middlebench.analysis.intervals import half_width
-from middlebench.order import CellName
+from middlebench.model.order import CellName
 
 Point = tuple[int, int]
 """Chain length and frame size (bytes without FCS)."""

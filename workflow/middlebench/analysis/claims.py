@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from middlebench.analysis.curves import Selection
 from middlebench.analysis.kinds import Kind
-from middlebench.errors import RecordError
-from middlebench.options import Options
-from middlebench.published import DATA_FOLDER
+from middlebench.analysis.published import DATA_FOLDER
+from middlebench.model.options import Options
+from middlebench.system.errors import RecordError
 
 Text = Annotated[str, Field(min_length=1)]
 

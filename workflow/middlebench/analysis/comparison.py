@@ -9,9 +9,9 @@ import pandas as pd
 
 from middlebench.analysis.aggregate import MARKS, doubts, named, summarise
 from middlebench.analysis.provenance import cell_address, own_name, pair_anchor
+from middlebench.analysis.published import TESTBED as PUBLISHED
 from middlebench.analysis.tables import Table
-from middlebench.published import TESTBED as PUBLISHED
-from middlebench.words import plural
+from middlebench.system.text import plural
 
 HEADINGS = {
     "n": "Chain length",

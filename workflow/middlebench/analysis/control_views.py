@@ -10,7 +10,7 @@ from middlebench.analysis import style
 from middlebench.analysis.drift import Drift
 from middlebench.analysis.flags import ONE_SIDED
 from middlebench.analysis.tables import Table
-from middlebench.words import plural
+from middlebench.system.text import plural
 
 AGAIN = "make again"
 """The command that sets marked cells aside and measures them again."""

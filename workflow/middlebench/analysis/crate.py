@@ -20,10 +20,10 @@ from rocrate.model import ContextEntity, File
 from rocrate.rocrate import ROCrate
 
 from middlebench.analysis.dataset import Dataset
-from middlebench.environment import Environment
-from middlebench.errors import RecordError
-from middlebench.published import FACTS
-from middlebench.system.atomic import write_bytes
+from middlebench.analysis.published import FACTS
+from middlebench.model.environment import Environment
+from middlebench.system.errors import RecordError
+from middlebench.system.files import write_bytes
 
 METADATA = "ro-crate-metadata.json"
 

@@ -12,7 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from middlebench.analysis.aggregate import summarise
-from middlebench.options import Options
+from middlebench.model.options import Options
 
 Value = Literal["offered_kpps", "offered_mbps", "offered_share", "received_kpps", "received_mbps", "delivered_share"]
 """Columns of the summary, and two shares: offered_share is the raw throughput offered over the rate of the link,

@@ -10,15 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench import published
-from middlebench.analysis import searches
+from middlebench.analysis import published, searches
 from middlebench.analysis.diagrams import Plan
 from middlebench.analysis.environments import facts_of, note_of
 from middlebench.analysis.flags import EMULATED
 from middlebench.analysis.measurements import read_measurements
-from middlebench.environment import Environment, recall
-from middlebench.errors import RecordError
-from middlebench.record import Deployment, Provision, Record, read
+from middlebench.model.environment import Environment, recall
+from middlebench.model.record import Deployment, Provision, Record, read
+from middlebench.system.errors import RecordError
 
 RESULTS = Path("results")
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from middlebench.analysis import style
 from middlebench.analysis.provenance import deployment_address
 from middlebench.analysis.tables import Table
-from middlebench.record import Deployment
+from middlebench.model.record import Deployment
 
 CLICKOS_BOOT_S = 0.03
 CLICKOS_MEMORY_MB = 5.0

@@ -18,7 +18,7 @@ from scipy import stats
 
 from middlebench.analysis import flags
 from middlebench.analysis.intervals import CONFIDENCE, Interval
-from middlebench.controls.log import CONTROL_BAND, Control
+from middlebench.model.controls import CONTROL_BAND, Control
 
 FEWEST_FOR_SLOPE = 3
 """Controls of one series below which a slope says nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench.environment import Computer, Environment, differences
+from middlebench.model.environment import Computer, Environment, differences
 
 CALLED = {"cpus": "used processors (by number)"}
 """What a reader cannot guess from the name of a fact."""

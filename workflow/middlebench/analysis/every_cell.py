@@ -12,7 +12,7 @@ import pandas as pd
 from middlebench.analysis.aggregate import summarise
 from middlebench.analysis.intervals import with_margin
 from middlebench.analysis.provenance import cell_anchor, deployment_anchor, pair_anchor
-from middlebench.record import Deployment
+from middlebench.model.record import Deployment
 
 SIDES = ("received", "offered")
 

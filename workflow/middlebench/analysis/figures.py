@@ -18,7 +18,6 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from middlebench import frames
 from middlebench.analysis import style
 from middlebench.analysis.aggregate import (
     MARKS,
@@ -33,8 +32,9 @@ from middlebench.analysis.aggregate import (
 from middlebench.analysis.comparison import compare
 from middlebench.analysis.flags import EMULATED
 from middlebench.analysis.provenance import cell_address, cell_addresses, own_name, pair_address
+from middlebench.analysis.published import TESTBED as PUBLISHED
 from middlebench.analysis.style import LineStyle, noted, styled
-from middlebench.published import TESTBED as PUBLISHED
+from middlebench.model import frames
 
 SIZE_AXIS = "frame size without FCS [B]"
 LENGTH_AXIS = "chain length [middleboxes]"

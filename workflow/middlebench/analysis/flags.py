@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from middlebench.record import GENERATOR_LIMITED
+from middlebench.model.record import GENERATOR_LIMITED
 
 EMULATED = "emulated"
 DRIFT = "drift"

@@ -26,7 +26,7 @@ from scipy import stats
 
 from middlebench.analysis.curves import FULL, PERCENT, Curve
 from middlebench.analysis.findings import Finding, Verdict, untestable
-from middlebench.options import Options
+from middlebench.model.options import Options
 
 NOISE = 0.10
 STEP = 0.05

@@ -17,10 +17,10 @@ from middlebench.analysis.figures import ink_on, link_cells, new_map, origin_of
 from middlebench.analysis.provenance import cell_address, own_name
 from middlebench.analysis.style import noted, styled
 from middlebench.analysis.tables import Table
-from middlebench.evidence.accounting import FLOW_TABLE, IN, OUT, Place, account
-from middlebench.evidence.limits import NEGLIGIBLE_LOSS
-from middlebench.record import Cause, Record
-from middlebench.words import percent
+from middlebench.diagnosis.accounting import FLOW_TABLE, IN, OUT, Place, account
+from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS
+from middlebench.model.record import Cause, Record
+from middlebench.system.text import percent
 
 COLORS: Mapping[Cause, str] = {
     "offered load": "#e6e6e6",

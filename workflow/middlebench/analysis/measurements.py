@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench import frames
-from middlebench.errors import RecordError
-from middlebench.evidence.processors import busy_ratio
-from middlebench.record import Cell, Record, Search
-from middlebench.system.atomic import write_text
+from middlebench.diagnosis.processors import busy_ratio
+from middlebench.model import frames
+from middlebench.model.record import Cell, Record, Search
+from middlebench.system.errors import RecordError
+from middlebench.system.files import write_text
 
 TEXT, COUNT, QUANTITY = "str", "Int64", "float64"
 """Kinds of column: text, an integer that may be missing, a number that may be missing."""

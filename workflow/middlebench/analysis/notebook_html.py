@@ -19,8 +19,8 @@ from nbconvert.filters.markdown import markdown2html
 
 from middlebench.analysis.inline_svg import inline
 from middlebench.analysis.provenance import PAGE
-from middlebench.errors import RecordError
-from middlebench.published import TESTBED as PUBLISHED
+from middlebench.analysis.published import TESTBED as PUBLISHED
+from middlebench.system.errors import RecordError
 
 MOST_ROWS = 40
 """Rows up to which a table stands open."""

@@ -25,12 +25,12 @@ from middlebench.analysis.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.measurements import COLUMNS
 from middlebench.analysis.notebook_html import Section, section_of
 from middlebench.analysis.provenance import cell_anchor, deployment_anchor
-from middlebench.errors import RecordError
-from middlebench.published import TESTBED as PUBLISHED
-from middlebench.published import load_published, load_table1, load_table2
-from middlebench.record import Deployment
-from middlebench.system.atomic import write_text
-from middlebench.words import plural
+from middlebench.analysis.published import TESTBED as PUBLISHED
+from middlebench.analysis.published import load_published, load_table1, load_table2
+from middlebench.model.record import Deployment
+from middlebench.system.errors import RecordError
+from middlebench.system.files import write_text
+from middlebench.system.text import plural
 
 TEMPLATES = Path(__file__).parents[2] / "report"
 

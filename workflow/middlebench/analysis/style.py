@@ -18,7 +18,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from middlebench.system.atomic import write_bytes
+from middlebench.system.files import write_bytes
 
 mpl.use("Agg")
 

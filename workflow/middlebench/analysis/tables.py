@@ -20,8 +20,8 @@ from middlebench.analysis import searches
 from middlebench.analysis.aggregate import grid, named, repetitions_of, summarise
 from middlebench.analysis.intervals import with_margin
 from middlebench.analysis.provenance import cell_address, cell_addresses, own_name
-from middlebench.published import TESTBED as PUBLISHED
-from middlebench.system.atomic import write_text
+from middlebench.analysis.published import TESTBED as PUBLISHED
+from middlebench.system.files import write_text
 
 DECIMALS = 2
 """Digits after the point, as in the paper."""

@@ -12,10 +12,10 @@ import pandas as pd
 
 from middlebench.analysis.findings import Verdict
 from middlebench.analysis.kinds import KINDS
+from middlebench.analysis.published import TESTBED as PUBLISHED
 from middlebench.analysis.tables import Table, to_csv, to_latex, to_markdown
 from middlebench.analysis.verdicts import Judgement
-from middlebench.published import TESTBED as PUBLISHED
-from middlebench.system.atomic import write_text
+from middlebench.system.files import write_text
 
 
 def claims_table(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> Table:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from middlebench.complaints import complaints
-from middlebench.config import Controls
-from middlebench.options import Options
-from middlebench.record import Place, Settings
+from middlebench.config.messages import complaints
+from middlebench.config.study import Controls
+from middlebench.model.options import Options
+from middlebench.model.record import Place, Settings
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]

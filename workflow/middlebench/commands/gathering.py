@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from middlebench.commands.arguments import add_grid, add_output, add_settings, tell
-from middlebench.controls.log import CONTROL_BAND
-from middlebench.errors import RecordError
-from middlebench.order import CellName, ExtraCells
+from middlebench.model.controls import CONTROL_BAND
+from middlebench.model.order import CellName, ExtraCells
+from middlebench.system.errors import RecordError
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Grid, Verbs
-    from middlebench.record import Record, Settings
+    from middlebench.model.record import Record, Settings
 
 CELL_FILE = re.compile(r"/n(\d+)/size(\d+)/rep(\d+)\.json$")
 
@@ -72,10 +72,10 @@ def _finished_beyond(grid: Grid, budget: int, folder: Path) -> list[CellName]:
 
 
 def _allocate(arguments: argparse.Namespace) -> None:
-    from middlebench import record
     from middlebench.analysis.allocation import comparable, extra_cells
     from middlebench.analysis.measurements import from_records
-    from middlebench.words import plural
+    from middlebench.model import record
+    from middlebench.system.text import plural
 
     grid, wanted, repetitions = arguments.grid, arguments.settings, arguments.grid.repetitions
     cells_there = [*_cells_of(grid), *_finished_beyond(grid, arguments.budget, arguments.folder)]
@@ -91,11 +91,11 @@ def _allocate(arguments: argparse.Namespace) -> None:
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
-    from middlebench import record
     from middlebench.analysis.aggregate import write_summary
     from middlebench.analysis.drift import marked
     from middlebench.analysis.measurements import from_records, write_measurements
-    from middlebench.controls.log import ControlLog
+    from middlebench.model import record
+    from middlebench.model.controls import ControlLog
 
     cells = _cells_of(arguments.grid)
     cells += [cell for file in arguments.extra for cell in record.read(ExtraCells, file).cells]
@@ -115,8 +115,8 @@ def _read_all(folder: Path, cells: Iterable[CellName]) -> dict[Path, Record]:
     Raises:
         RecordError: some cannot be read, or lie where another cell's belongs; it names all of them.
     """
-    from middlebench import record
     from middlebench.analysis.measurements import record_path
+    from middlebench.model import record
 
     records, problems = {}, []
     for cell in cells:
@@ -141,7 +141,7 @@ def _read_all(folder: Path, cells: Iterable[CellName]) -> dict[Path, Record]:
 
 def _is_current(found: Record, wanted: Settings) -> bool:
     """Return whether a record was measured with these settings, by the protocol of now."""
-    from middlebench.record import PROTOCOL
+    from middlebench.model.record import PROTOCOL
 
     return found.settings == wanted and found.protocol in ("", PROTOCOL)  # nobody knows that of the oldest records
 
@@ -151,7 +151,7 @@ def _demand_current(wanted: Settings, records: Mapping[Path, Record], command: s
 
     Snakemake takes a record for a current one when somebody copied it there, or its notes were removed.
     """
-    from middlebench.record import PROTOCOL
+    from middlebench.model.record import PROTOCOL
 
     if others := [str(path) for path, found in records.items() if not _is_current(found, wanted)]:
         raise RecordError(

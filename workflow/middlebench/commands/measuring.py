@@ -20,12 +20,12 @@ from middlebench.commands.arguments import (
     add_testbed_folder,
     tell,
 )
-from middlebench.run.superseded import set_aside
+from middlebench.run.archive import set_aside
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
-    from middlebench.config import Controls
-    from middlebench.record import Provision, Settings
+    from middlebench.config.study import Controls
+    from middlebench.model.record import Provision, Settings
     from middlebench.sites.base import Site
     from middlebench.testbed import Testbed
 
@@ -81,11 +81,12 @@ class _Stand:
 
 
 def _provision(arguments: argparse.Namespace) -> None:
-    from middlebench import config, record
-    from middlebench.environment import keep
-    from middlebench.provision import provision
-    from middlebench.system.lease import lease
+    from middlebench.config import study as config
+    from middlebench.model import record
+    from middlebench.model.environment import keep
+    from middlebench.system.locks import lease
     from middlebench.testbed import site_of
+    from middlebench.trials.provision import provision
 
     options = config.load_testbed(arguments.testbed, arguments.testbed_folder)
     site, purpose = site_of(arguments.testbed, options), f"provisioning {arguments.testbed}"
@@ -97,8 +98,8 @@ def _provision(arguments: argparse.Namespace) -> None:
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    from middlebench import record
-    from middlebench.convergence import deploy, plan_for
+    from middlebench.model import record
+    from middlebench.trials.convergence import deploy, plan_for
 
     with _standing(arguments, f"deploying chain({arguments.chain_length})") as stand:
         deployed = deploy(stand.testbed, plan_for(stand.testbed, arguments.chain_length))
@@ -107,9 +108,9 @@ def _deploy(arguments: argparse.Namespace) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    from middlebench import record
-    from middlebench.system.atomic import write_text
-    from middlebench.trial import measure
+    from middlebench.model import record
+    from middlebench.system.files import write_text
+    from middlebench.trials.trial import measure
 
     settings, controls = arguments.settings, arguments.controls
     traffic_s = settings.longest_s + _longest_controls_s(controls, settings)
@@ -138,7 +139,7 @@ def _control(arguments: argparse.Namespace) -> None:
 
 def _longest_controls_s(controls: Controls | None, settings: Settings) -> float:
     """Return the most seconds that the traffic of controls takes."""
-    from middlebench.controls.log import KINDS
+    from middlebench.model.controls import KINDS
 
     if controls is None:
         return 0.0
@@ -148,9 +149,9 @@ def _longest_controls_s(controls: Controls | None, settings: Settings) -> float:
 def _measure_controls(
     stand: _Stand, controls: Controls, settings: Settings, output: Path | None = None, *, only_if_due: bool = False
 ) -> None:
-    from middlebench import record
-    from middlebench.controls.log import ControlLog
-    from middlebench.controls.measuring import measure_controls, whole_set
+    from middlebench.model import record
+    from middlebench.model.controls import ControlLog
+    from middlebench.trials.controls import measure_controls, whole_set
 
     log = ControlLog(stand.folder)
     series = whole_set(stand.testbed, controls.frame_sizes)
@@ -171,11 +172,11 @@ def _standing(arguments: argparse.Namespace, doing: str, traffic_s: float = 0.0)
         doing: what for, in words.
         traffic_s: the most seconds that traffic takes in it.
     """
-    from middlebench import record
-    from middlebench.controls.measuring import session_of
-    from middlebench.provision import chosen_testbed
-    from middlebench.system.lease import lease
+    from middlebench.model import record
+    from middlebench.system.locks import lease
     from middlebench.testbed import site_of, stand_up
+    from middlebench.trials.controls import session_of
+    from middlebench.trials.provision import chosen_testbed
 
     found = record.read(record.Provision, arguments.provision)
     options = chosen_testbed(found)
@@ -192,7 +193,7 @@ def _attributed(testbed: Testbed, found: Provision, arguments: argparse.Namespac
 
     Both are known from the provision record unless the run has seen that the environment is another one by now.
     """
-    from middlebench.environment import keep, recall
+    from middlebench.model.environment import keep, recall
     from middlebench.run.present import stands_in
     from middlebench.testbed import environment_of, site_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from middlebench.commands.arguments import add_testbed_folder, tell
-from middlebench.errors import MiddlebenchError
+from middlebench.system.errors import MiddlebenchError
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -37,7 +37,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    from middlebench import config
+    from middlebench.config import study as config
     from middlebench.testbed import site_of
 
     names = arguments.testbeds or sorted(path.stem for path in arguments.testbed_folder.glob("*.yaml"))
@@ -59,9 +59,9 @@ def _down(arguments: argparse.Namespace) -> None:
 
 
 def _set_aside(arguments: argparse.Namespace) -> None:
-    from middlebench import config
+    from middlebench.config import study as config
     from middlebench.run.again import set_flagged_aside, testbeds_measured
-    from middlebench.system.lease import lease
+    from middlebench.system.locks import lease
     from middlebench.testbed import site_of
 
     folder = arguments.testbed_folder
@@ -75,13 +75,13 @@ def _set_aside(arguments: argparse.Namespace) -> None:
 
 def _results_folder(testbed_folder: Path) -> Path:
     """Return the folder of all results that the config names."""
-    from middlebench import config
+    from middlebench.config import study as config
 
     study, _ = config.check_study(config.read_yaml(STUDY_FILE), str(STUDY_FILE), testbed_folder)
     return Path(study.results_folder)
 
 
 def _schema(arguments: argparse.Namespace) -> None:
-    from middlebench import documentation
+    from middlebench.config import documentation
 
     documentation.write(arguments.folder)

@@ -7,8 +7,8 @@ from threading import Event
 from typing import ClassVar, Protocol
 
 from middlebench.hosts.base import Host
-from middlebench.options import Options
-from middlebench.record import ProcessorUsage, ProcessUsage
+from middlebench.model.options import Options
+from middlebench.model.record import ProcessorUsage, ProcessUsage
 from middlebench.sites.base import Ports
 
 

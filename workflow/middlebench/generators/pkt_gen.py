@@ -18,16 +18,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from middlebench.errors import GeneratorError
-from middlebench.evidence.usage import agent_text, parse_processors, processors_between, started_process
-from middlebench.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, udp_frame
+from middlebench.diagnosis.usage import agent_text, parse_processors, processors_between, started_process
 from middlebench.generators import pkt_gen_agent, traffic_agent
 from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
 from middlebench.generators.pkt_gen_output import Moment, Report, complaint, cut, read_report
 from middlebench.generators.trafgen import OVERTIME, PROBE_NONCE_BYTES, PROBE_SECONDS
 from middlebench.hosts.base import CommandResult, Host
+from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, udp_frame
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import GeneratorError
 
 AGENT, PROBE_AGENT = agent_text(pkt_gen_agent), agent_text(traffic_agent)
 LONGEST_INTERVAL_MS = 500

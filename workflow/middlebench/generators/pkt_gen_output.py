@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from middlebench.errors import GeneratorError
+from middlebench.system.errors import GeneratorError
 
 CLOCK_SECONDS = 1000
 """pkt-gen's lines carry the seconds of the wall clock modulo this (the ``D`` macro of net/netmap_user.h)."""

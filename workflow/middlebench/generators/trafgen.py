@@ -14,14 +14,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar, Literal
 
-from middlebench.errors import GeneratorError
-from middlebench.evidence.usage import agent_text, parse_processors, processors_between, started_process
-from middlebench.frames import ETHERNET_HEADER_BYTES, udp_frame
+from middlebench.diagnosis.usage import agent_text, parse_processors, processors_between, started_process
 from middlebench.generators import paced_sender, traffic_agent
 from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
 from middlebench.hosts.base import CommandResult, Host
+from middlebench.model.frames import ETHERNET_HEADER_BYTES, udp_frame
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import GeneratorError
 
 AGENT = agent_text(traffic_agent)
 PACED_SENDER = Path(paced_sender.__file__)

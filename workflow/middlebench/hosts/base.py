@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from middlebench.errors import HostError
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
 
 COMMAND_SECONDS = 30.0
 """How long a command may take unless its caller knows better."""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from threading import Event
 from typing import BinaryIO
 
-from middlebench.errors import HostError
 from middlebench.hosts.base import Host, Said
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
 
 CANCEL_POLL_SECONDS = 0.05
 LEAVE_SECONDS = 5.0

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from middlebench import config
-from middlebench.errors import ConfigError, MiddlebenchError
+from middlebench.config import study as config
 from middlebench.lab.image import image
 from middlebench.sites.lab import Lab, Options
 from middlebench.system import surroundings
+from middlebench.system.errors import ConfigError, MiddlebenchError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from middlebench.errors import HostError
 from middlebench.hosts.local import LocalHost
 from middlebench.lab import initramfs, kernel, linux_image, packages
 from middlebench.lab.linux_image import FILES, initramfs_with, write_linux_image
 from middlebench.middleboxes.xen_images import LINUX_FOLDER
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
 
 Tell = Callable[[str], None]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from middlebench.errors import HostError
+from middlebench.system.errors import HostError
 
 ELF = b"\x7fELF"
 XZ = b"\xfd7zXZ\x00"

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from middlebench.errors import HostError, last_lines
 from middlebench.hosts.ssh.destination import Destination
 from middlebench.hosts.ssh.known_hosts import entry_name
 from middlebench.lab import tap_launcher
 from middlebench.lab.image import LabImage
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError, last_lines
 from middlebench.system.processes import ProcessIdentity
 
 QEMU = "qemu-system-x86_64"

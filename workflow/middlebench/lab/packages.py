@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from middlebench import LABEL
-from middlebench.errors import HostError
 from middlebench.hosts.base import Host
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
 
 ROLES = (
     "openvswitch-switch",

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from middlebench.chain import ChainPlan
-from middlebench.evidence.usage import ProcessTimes
+from middlebench.diagnosis.usage import ProcessTimes
 from middlebench.hosts.base import Host
-from middlebench.options import Options
+from middlebench.model.options import Options
+from middlebench.model.plan import ChainPlan
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from middlebench import LABEL
-from middlebench.chain import Middlebox
-from middlebench.errors import MiddleboxError
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.middleboxes.xen_domain import Sight
 from middlebench.middleboxes.xl import Domain
-from middlebench.options import Options as BaseOptions
+from middlebench.model.options import Options as BaseOptions
+from middlebench.model.plan import Middlebox
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import MiddleboxError
 
 FOLDER = f"/run/{LABEL}-xen"
 ROUTER = 0

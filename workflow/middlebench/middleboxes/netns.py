@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 from middlebench import LABEL
-from middlebench.chain import ChainPlan
-from middlebench.errors import HostError, MiddleboxError
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
+from middlebench.model.plan import ChainPlan
+from middlebench.system.errors import HostError, MiddleboxError
 
 CREATE = """
 set -eu

@@ -19,16 +19,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from middlebench import LABEL
-from middlebench.chain import ChainPlan, Middlebox
-from middlebench.complaints import suggestion
-from middlebench.environment import BUILT_HERE
-from middlebench.errors import MiddleboxError
-from middlebench.evidence.usage import agent_text, parse_process
+from middlebench.diagnosis.usage import agent_text, parse_process
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes import qemu_agent
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
-from middlebench.options import Options as BaseOptions
+from middlebench.model.environment import BUILT_HERE
+from middlebench.model.options import Options as BaseOptions
+from middlebench.model.plan import ChainPlan, Middlebox
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import MiddleboxError
+from middlebench.system.text import suggestion
 
 AGENT = agent_text(qemu_agent)
 QEMU = "qemu-system-x86_64"

@@ -20,9 +20,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from middlebench import LABEL
-from middlebench.chain import ChainPlan, Middlebox
-from middlebench.errors import HostError, MiddleboxError, last_lines
-from middlebench.evidence.usage import MachineTimes, ProcessTimes
+from middlebench.diagnosis.usage import MachineTimes, ProcessTimes
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.middleboxes import xen_watch_agent
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
@@ -31,7 +29,9 @@ from middlebench.middleboxes.xen_domain import Sight, config_file
 from middlebench.middleboxes.xen_images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xenstore import parse_keys
 from middlebench.middleboxes.xl import HOTPLUG_TIMEOUT, Domain, explain, parse_list
+from middlebench.model.plan import ChainPlan, Middlebox
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError, MiddleboxError, last_lines
 
 AGENT = Path(xen_watch_agent.__file__)
 PREFIX = f"{LABEL}-"

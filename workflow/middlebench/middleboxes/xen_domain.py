@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from middlebench.chain import ChainPlan, Middlebox
 from middlebench.middleboxes.xenstore import VifState, vif_states
 from middlebench.middleboxes.xl import Domain
+from middlebench.model.plan import ChainPlan, Middlebox
 
 PORTS = 2
 MAC = "00:16:3e:6d:{:02x}:{:02x}"

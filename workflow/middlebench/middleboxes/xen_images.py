@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
-from middlebench.chain import Middlebox
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.xen_domain import Sight
 from middlebench.middleboxes.xl import Domain
-from middlebench.options import Options as BaseOptions
+from middlebench.model.options import Options as BaseOptions
+from middlebench.model.plan import Middlebox
 
 LINUX_FOLDER = "/usr/lib/mbench/linux"
 

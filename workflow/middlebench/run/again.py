@@ -7,10 +7,10 @@ from pathlib import Path
 
 from middlebench.analysis.flags import MEANINGS, carrying
 from middlebench.analysis.measurements import read_measurements
-from middlebench.complaints import suggestion
-from middlebench.errors import ConfigError, RecordError
-from middlebench.record import Record, read
-from middlebench.run.superseded import set_aside
+from middlebench.model.record import Record, read
+from middlebench.run.archive import set_aside
+from middlebench.system.errors import ConfigError, RecordError
+from middlebench.system.text import suggestion
 
 TABLE = "measurements.csv"
 

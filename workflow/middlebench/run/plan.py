@@ -14,9 +14,9 @@ from itertools import groupby
 from statistics import fmean, median
 from typing import Any
 
-from middlebench.environment import Environment, differences
-from middlebench.order import CellName
-from middlebench.words import changes
+from middlebench.model.environment import Environment, differences
+from middlebench.model.order import CellName
+from middlebench.system.text import changes
 
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"
 ALLOCATE_RULE, CLOSE_RULE, TABLE_RULE = "allocate", "close", "aggregate"

@@ -18,15 +18,15 @@ from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.io import IOFile
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from middlebench.config import Study
-from middlebench.controls.log import Control, ControlSet
-from middlebench.environment import Environment, recall
-from middlebench.errors import ConfigError, RecordError
-from middlebench.order import CellName
-from middlebench.record import Settings, read
+from middlebench.config.study import Study
+from middlebench.model.controls import Control, ControlSet
+from middlebench.model.environment import Environment, recall
+from middlebench.model.order import CellName
+from middlebench.model.record import Settings, read
 from middlebench.run.plan import CELL_RULE, Finished, Job, Past, PastControls, RunPlan, TestbedPlan, Wanted, plan_run
 from middlebench.run.summary import summary
-from middlebench.words import duration, plural
+from middlebench.system.errors import ConfigError, RecordError
+from middlebench.system.text import duration, plural
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job as SnakemakeJob

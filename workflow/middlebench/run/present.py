@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench import config
-from middlebench.environment import Environment, recall
-from middlebench.errors import MiddlebenchError, RecordError
-from middlebench.record import Provision, read
-from middlebench.system.atomic import write_text
+from middlebench.config import study as config
+from middlebench.model.environment import Environment, recall
+from middlebench.model.record import Provision, read
+from middlebench.system.errors import MiddlebenchError, RecordError
+from middlebench.system.files import write_text
 from middlebench.testbed import environment_of, site_of
 
 FOLDER = Path("build/environments")

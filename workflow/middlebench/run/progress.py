@@ -20,7 +20,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.run.plan import CELL_RULE, Ahead
-from middlebench.words import duration
+from middlebench.system.text import duration
 
 STEPS_TOLD = 10
 """How many lines a run takes where nobody watches."""

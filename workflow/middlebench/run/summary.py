@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from middlebench.order import CellName
+from middlebench.model.order import CellName
 from middlebench.run.plan import RunPlan, TestbedPlan
-from middlebench.words import duration, plural
+from middlebench.system.text import duration, plural
 
 NAMED_CELLS = 2
 """As many cells are named one by one."""

@@ -10,10 +10,10 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
-from middlebench.environment import Environment
-from middlebench.frames import ETHERNET_HEADER_BYTES, WIRE_OVERHEAD_BYTES
 from middlebench.hosts.base import Host
-from middlebench.options import Options
+from middlebench.model.environment import Environment
+from middlebench.model.frames import ETHERNET_HEADER_BYTES, WIRE_OVERHEAD_BYTES
+from middlebench.model.options import Options
 
 Ports = tuple[str, str]
 

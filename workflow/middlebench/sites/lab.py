@@ -16,13 +16,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from middlebench.environment import Computer, Environment
 from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
 from middlebench.lab import image as lab_image
 from middlebench.lab import machine as lab_machine
 from middlebench.lab.image import LabImage, Tell
 from middlebench.lab.machine import Machine
+from middlebench.model.environment import Computer, Environment
 from middlebench.sites.base import MTU_OVERHEAD_BYTES, Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.shared.computer import about, ask

@@ -14,14 +14,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from middlebench.environment import Computer, Environment
-from middlebench.errors import HostError
 from middlebench.hosts.local import LocalHost
-from middlebench.options import Options as BaseOptions
+from middlebench.model.environment import Computer, Environment
+from middlebench.model.options import Options as BaseOptions
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
 from middlebench.sites.shared import computer_agent
 from middlebench.sites.shared.holder import Holder, enter
 from middlebench.sites.shared.ports import prepare_ports
+from middlebench.system.errors import HostError
 from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"

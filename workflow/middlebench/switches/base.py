@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from middlebench.chain import ChainPlan
-from middlebench.evidence.usage import ProcessorTimes, ProcessTimes
+from middlebench.diagnosis.usage import ProcessorTimes, ProcessTimes
 from middlebench.hosts.base import Host
-from middlebench.options import Options
+from middlebench.model.options import Options
+from middlebench.model.plan import ChainPlan
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from middlebench import LABEL
-from middlebench.chain import ChainPlan
-from middlebench.errors import SwitchError
-from middlebench.evidence.usage import agent_text, parse_process, parse_processors
+from middlebench.diagnosis.usage import agent_text, parse_process, parse_processors
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host, checked
+from middlebench.model.plan import ChainPlan
 from middlebench.switches import openvswitch_agent
 from middlebench.switches.base import BridgeCounters, LiveBridge, LiveSwitch, PortCounters, SwitchReading
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import SwitchError
 
 OPENFLOW = "OpenFlow13"
 BRIDGE_SECONDS = 3.0

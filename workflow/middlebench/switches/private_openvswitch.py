@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from middlebench import LABEL
-from middlebench.chain import ChainPlan
-from middlebench.errors import HostError, SwitchError
 from middlebench.hosts.base import Host
+from middlebench.model.plan import ChainPlan
 from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
 from middlebench.switches.openvswitch import OpenVSwitch
+from middlebench.system.errors import HostError, SwitchError
 
 FOLDER = f"/run/{LABEL}-openvswitch"
 

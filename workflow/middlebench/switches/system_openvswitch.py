@@ -11,13 +11,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from middlebench import LABEL
-from middlebench.chain import ChainPlan
-from middlebench.errors import HostError, SwitchError
 from middlebench.hosts.base import Host
 from middlebench.hosts.shared.interfaces import demand_free
+from middlebench.model.plan import ChainPlan
 from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
 from middlebench.switches.openvswitch import OpenVSwitch
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError, SwitchError
 
 ANSWERS = """
 set -eu

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from middlebench.errors import HostError
+from middlebench.system.errors import HostError
 
 
 def runtime_folder() -> Path:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from middlebench import LABEL
-from middlebench.errors import HostError
 from middlebench.hosts.base import Host
+from middlebench.system.errors import HostError
 
 STACKED_KINDS = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
 KERNEL_SWITCH = "ovs-system"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import paramiko
 
-from middlebench.errors import HostError
 from middlebench.hosts.ssh.destination import Destination
 from middlebench.hosts.ssh.known_hosts import HostKey, read_known_keys
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
 
 KEEPALIVE_SECONDS = 15
 RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import paramiko
 
-from middlebench.errors import HostError
 from middlebench.hosts.ssh.known_hosts import SSH_PORT, entry_name
+from middlebench.system.errors import HostError
 
 LONGEST_ROUTE = 8
 """Hosts that one may jump through; more is a loop in the config."""

@@ -18,13 +18,13 @@ from pathlib import Path
 import paramiko
 
 from middlebench import LABEL
-from middlebench.errors import HostError
 from middlebench.hosts.base import CommandResult, Host, Said
 from middlebench.hosts.ssh.connection import Connection, connect
 from middlebench.hosts.ssh.destination import Destination, find_destination
 from middlebench.hosts.ssh.guard import LIFELINE_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
-from middlebench.system.atomic import write_bytes
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
+from middlebench.system.files import write_bytes
 
 CONNECT_SECONDS = 30.0
 TRANSFER_SECONDS = 600.0

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from middlebench import LABEL
-from middlebench.errors import HostError
 from middlebench.hosts.base import Host
 from middlebench.sites.base import Inventory
 from middlebench.sites.shared import computer_agent
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
 
 AGENT = Path(computer_agent.__file__)
 FOLDER = f"/run/{LABEL}"

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from middlebench.errors import HostError
 from middlebench.sites.shared import holder_process
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import HostError
 from middlebench.system.processes import ProcessIdentity, boot_id
 
 START_SECONDS = 10.0

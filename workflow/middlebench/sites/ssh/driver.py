@@ -15,14 +15,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from middlebench.environment import Computer, Environment
-from middlebench.errors import HostError
 from middlebench.hosts.shared.interfaces import demand_free
 from middlebench.hosts.ssh import SshHost
-from middlebench.options import Options as BaseOptions
+from middlebench.model.environment import Computer, Environment
+from middlebench.model.options import Options as BaseOptions
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions
 from middlebench.sites.shared.computer import FOLDER, about, ask
 from middlebench.sites.ssh.locks import RUN_LOCK, TRIAL_LOCK, TRIAL_LOCK_SECONDS, locked
+from middlebench.system.errors import HostError
 from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"

@@ -13,11 +13,11 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from middlebench.errors import HostError, LeaseError
 from middlebench.hosts.ssh import SshHost
 from middlebench.sites.shared.computer import AGENT_SECONDS, agent_call, explained
 from middlebench.system.deadline import Deadline
-from middlebench.system.lease import describe
+from middlebench.system.errors import HostError, LeaseError
+from middlebench.system.locks import describe
 from middlebench.system.processes import ProcessIdentity, ancestors, boot_id
 
 RUN_LOCK, TRIAL_LOCK = "run.lock", "trial.lock"

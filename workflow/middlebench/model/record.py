@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from middlebench.errors import RecordError
-from middlebench.offered_load import OfferedLoad, SearchParameters
-from middlebench.options import Options
-from middlebench.system.atomic import write_text
+from middlebench.model.load import OfferedLoad, SearchParameters
+from middlebench.model.options import Options
+from middlebench.system.errors import RecordError
+from middlebench.system.files import write_text
 
 PROTOCOL = "2"
 """Version of how a cell is measured. Raise it when a change makes older records incomparable: all cells are
@@ -193,7 +193,7 @@ class Usage(Options):
 
 
 Cause = Literal["offered load", "generator", "link", "switch", "middlebox", "server CPU", "unknown"]
-"""What can limit a cell; see :mod:`middlebench.evidence.limits`."""
+"""What can limit a cell; see :mod:`middlebench.diagnosis.bottleneck`."""
 
 
 class Limit(Options):
@@ -288,7 +288,7 @@ class Record(Options):
     settings: Settings
     components: Components
     environment: str
-    """Id of the environment that it was measured in (:mod:`middlebench.environment`); empty outside of a sweep."""
+    """Id of the environment it was measured in (:mod:`middlebench.model.environment`); empty outside of a sweep."""
     session: str = ""
     """The run that it was measured in, as that run's controls name it; empty where nobody told."""
     link_bps: float

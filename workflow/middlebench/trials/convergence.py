@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from middlebench.chain import ChainPlan, plan_chain
-from middlebench.errors import MiddlebenchError, TrialError
-from middlebench.frames import MINIMUM_FRAME_BYTES
 from middlebench.generators.base import Probe
 from middlebench.middleboxes.base import MiddleboxReading
-from middlebench.record import Deployment
+from middlebench.model.frames import MINIMUM_FRAME_BYTES
+from middlebench.model.plan import ChainPlan, plan_chain
+from middlebench.model.record import Deployment
 from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters, SwitchReading
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
 
 PROBES = 3

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from middlebench.record import Cause, ProcessorUsage, ProcessUsage, Usage
-from middlebench.words import percent
+from middlebench.model.record import Cause, ProcessorUsage, ProcessUsage, Usage
+from middlebench.system.text import percent
 
 BUSY = 0.95
 """Processors that were busy for this share of the traffic had nothing left to give: what is missing to 1 is the

@@ -1,6 +1,6 @@
 """The trials of a throughput search, on a live chain.
 
-What is searched for, and how, is the affair of :mod:`middlebench.search`, which knows of no host.
+What is searched for, and how, is the affair of :mod:`middlebench.trials.search`, which knows of no host.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from middlebench.chain import ChainPlan
-from middlebench.convergence import PROBES, Reading, read_after
 from middlebench.generators.base import Load
-from middlebench.offered_load import Goal, SearchParameters
-from middlebench.record import Limit, Search
-from middlebench.search import Passed, search_throughput
+from middlebench.model.load import Goal, SearchParameters
+from middlebench.model.plan import ChainPlan
+from middlebench.model.record import Limit, Search
 from middlebench.testbed import Testbed
-from middlebench.trial import Outcome, run_trial, void
+from middlebench.trials.convergence import PROBES, Reading, read_after
+from middlebench.trials.search import Passed, search_throughput
+from middlebench.trials.trial import Outcome, run_trial, void
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class SearchTrials:
         self._outcomes: list[Outcome] = []
 
     def run(self, seconds: float, packets_per_second: float, packets: int) -> Passed:
-        """Run a trial on the warm chain; see :data:`middlebench.search.Run`.
+        """Run a trial on the warm chain; see :data:`middlebench.trials.search.Run`.
 
         Raises:
             TrialError: it must not be believed.

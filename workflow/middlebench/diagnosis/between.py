@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from middlebench.chain import Bridge, ChainPlan
-from middlebench.convergence import Reading
-from middlebench.evidence.usage import machine_between, of_traffic, process_between, processors_between
+from middlebench.diagnosis.usage import machine_between, of_traffic, process_between, processors_between
 from middlebench.generators.base import Traffic
 from middlebench.middleboxes.base import MiddleboxReading
-from middlebench.record import Hop, MiddleboxCounts, Usage
+from middlebench.model.plan import Bridge, ChainPlan
+from middlebench.model.record import Hop, MiddleboxCounts, Usage
 from middlebench.switches.base import BridgeCounters, SwitchReading
+from middlebench.trials.convergence import Reading
 
 
 def hops_between(plan: ChainPlan, before: SwitchReading, after: SwitchReading) -> tuple[Hop, ...]:

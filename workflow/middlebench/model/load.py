@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
-from middlebench.options import Options
+from middlebench.model.options import Options
 
 PDR = re.compile(r"^pdr\((0?\.[0-9]*[1-9][0-9]*)\)$")
 """`pdr(RATIO)`, the ratio above 0 and below 1."""

@@ -1,6 +1,6 @@
 """What limited a cell: a verdict from its counts, from where its packets died and from who was busy. Pure.
 
-The rules, in this order; the thresholds are below and in :mod:`middlebench.evidence.processors`, with their reasons.
+The rules, in this order; the thresholds are below and in :mod:`middlebench.diagnosis.processors`, with their reasons.
 
 1. Counters that contradict each other by more than a hundredth of the loss (of a negligible loss, where even less
    was lost) decide nothing: *unknown*.
@@ -23,10 +23,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from middlebench.evidence.accounting import FLOW_TABLE, OUT, Account, Loss, account
-from middlebench.evidence.processors import limited_by_processors, time_left, usage_in_words
-from middlebench.record import Cause, Counts, Hop, Limit, MiddleboxCounts, Usage
-from middlebench.words import percent
+from middlebench.diagnosis.accounting import FLOW_TABLE, OUT, Account, Loss, account
+from middlebench.diagnosis.processors import limited_by_processors, time_left, usage_in_words
+from middlebench.model.record import Cause, Counts, Hop, Limit, MiddleboxCounts, Usage
+from middlebench.system.text import percent
 
 NEGLIGIBLE_LOSS = 0.01
 """Below this share of the packets sent the chain kept up: the noise of one trial on a shared machine is of that

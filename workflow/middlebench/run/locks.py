@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from middlebench import config
+from middlebench.config import study as config
 from middlebench.sites.base import Site
-from middlebench.system.lease import lease
+from middlebench.system.locks import lease
 from middlebench.testbed import site_of
 
 PATIENCE_SECONDS = 24 * 3600.0

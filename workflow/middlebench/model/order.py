@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from middlebench.options import Options
-from middlebench.record import Place
+from middlebench.model.options import Options
+from middlebench.model.record import Place
 
 _Value = TypeVar("_Value")
 

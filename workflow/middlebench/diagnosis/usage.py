@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from middlebench.hosts.shared import usage_agent
-from middlebench.record import MachineUsage, ProcessorUsage, ProcessUsage
+from middlebench.model.record import MachineUsage, ProcessorUsage, ProcessUsage
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from middlebench.controls.log import Control, ControlLog, ControlSet, Kind, Series
-from middlebench.convergence import PROBES, plan_for
-from middlebench.errors import TrialError
-from middlebench.record import Counts, Settings
-from middlebench.system.lease import holder_of
+from middlebench.model.controls import Control, ControlLog, ControlSet, Kind, Series
+from middlebench.model.record import Counts, Settings
+from middlebench.system.errors import TrialError
+from middlebench.system.locks import holder_of
 from middlebench.system.processes import ancestors
 from middlebench.testbed import Testbed
-from middlebench.trial import counts_of, load_of, prepare, problems_of, run_trial, void
+from middlebench.trials.convergence import PROBES, plan_for
+from middlebench.trials.trial import counts_of, load_of, prepare, problems_of, run_trial, void
 
 BRIDGE_ALONE = 0
 """Chain length of the control that has a bridge and no middlebox."""

@@ -15,9 +15,9 @@ from importlib.metadata import version
 
 from MLRsearch import AbstractMeasurer, Config, MeasurementResult, MultipleLossRatioSearch, SearchGoal
 
-from middlebench.errors import TrialError
-from middlebench.offered_load import Goal, SearchParameters
-from middlebench.record import GENERATOR_LIMITED, Search, SearchTrial
+from middlebench.model.load import Goal, SearchParameters
+from middlebench.model.record import GENERATOR_LIMITED, Search, SearchTrial
+from middlebench.system.errors import TrialError
 
 NO_LOWER_BOUND = "no-lower-bound"
 """Flag of a cell whose search found no load that meets the goal."""

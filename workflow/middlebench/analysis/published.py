@@ -12,15 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench import frames
 from middlebench.analysis.measurements import from_rows
-from middlebench.chain import plan_chain
-from middlebench.errors import RecordError
+from middlebench.model import frames
+from middlebench.model.plan import plan_chain
+from middlebench.system.errors import RecordError
 
 TESTBED = "published"
 """Name under which the paper's figures go wherever a testbed is named."""
 
-DATA_FOLDER = Path(__file__).parents[2] / "data" / "paper"
+DATA_FOLDER = Path(__file__).parents[3] / "data" / "paper"
 
 WINDOW_S = 60.0
 """Seconds over which the paper averages each run (its section III)."""

@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from middlebench.errors import RecordError
-from middlebench.options import Options
-from middlebench.record import read, write
-from middlebench.words import changes
+from middlebench.model.options import Options
+from middlebench.model.record import read, write
+from middlebench.system.errors import RecordError
+from middlebench.system.text import changes
 
 FOLDER = "environments"
 ID_DIGITS = 12

@@ -10,9 +10,9 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-from middlebench.complaints import suggestion
-from middlebench.errors import ConfigError
-from middlebench.options import Options
+from middlebench.model.options import Options
+from middlebench.system.errors import ConfigError
+from middlebench.system.text import suggestion
 
 FOLDERS = {
     "site": "middlebench.sites",

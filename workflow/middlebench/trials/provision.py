@@ -10,14 +10,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from middlebench import config
-from middlebench.convergence import deploy, plan_for, tear_down
-from middlebench.environment import Environment
-from middlebench.errors import HostError, MiddlebenchError
-from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
-from middlebench.record import Provision, Settings
+from middlebench.config import study as config
+from middlebench.model.environment import Environment
+from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
+from middlebench.model.record import Provision, Settings
+from middlebench.system.errors import HostError, MiddlebenchError
 from middlebench.testbed import Testbed, alternatives, environment_of, programs, site_of, stand_up
-from middlebench.trial import load_of
+from middlebench.trials.convergence import deploy, plan_for, tear_down
+from middlebench.trials.trial import load_of
 
 TRY_LENGTH = 4
 """Chain length at which alternatives are compared: long enough that what wins there wins in most of a sweep."""

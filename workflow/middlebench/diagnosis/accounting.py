@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from middlebench.record import Hop, MiddleboxCounts
+from middlebench.model.record import Hop, MiddleboxCounts
 
 IN, FLOW_TABLE, INSIDE, OUT = "in", "flow table", "inside", "out"
 SIDES = {"bridge": (IN, FLOW_TABLE, OUT), "middlebox": (IN, INSIDE, OUT)}

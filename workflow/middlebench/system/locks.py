@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from middlebench.errors import LeaseError
 from middlebench.system.deadline import Deadline
+from middlebench.system.errors import LeaseError
 from middlebench.system.processes import ancestors
 
 POLL_SECONDS = 0.2

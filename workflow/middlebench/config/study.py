@@ -14,19 +14,20 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, create_model, field_validator, model_validator
 
-from middlebench import drivers
-from middlebench.complaints import complaints, suggestion
-from middlebench.controls.log import CONTROL_BAND
-from middlebench.errors import ConfigError
-from middlebench.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
+from middlebench.config import drivers
+from middlebench.config.messages import complaints
 from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
-from middlebench.offered_load import OfferedLoad, SearchParameters, goal_of
-from middlebench.options import Options
-from middlebench.order import LONGEST_CHAIN, RunOrder
-from middlebench.record import Settings
+from middlebench.model.controls import CONTROL_BAND
+from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
+from middlebench.model.load import OfferedLoad, SearchParameters, goal_of
+from middlebench.model.options import Options
+from middlebench.model.order import LONGEST_CHAIN, RunOrder
+from middlebench.model.record import Settings
 from middlebench.sites.base import SiteOptions
 from middlebench.switches.base import SwitchOptions
+from middlebench.system.errors import ConfigError
+from middlebench.system.text import suggestion
 
 PROJECT_FOLDERS = frozenset(("config", "data", "docs", "envs", "notebooks", "profiles", "tests", "workflow"))
 """Folders of the project in which no results may lie."""

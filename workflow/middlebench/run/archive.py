@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.errors import RecordError
+from middlebench.system.errors import RecordError
 
 if TYPE_CHECKING:
     from snakemake.persistence import FileBackupMixin

@@ -15,8 +15,8 @@ from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from middlebench.options import Options
-from middlebench.record import Components, Count, Counts, Settings, read, write
+from middlebench.model.options import Options
+from middlebench.model.record import Components, Count, Counts, Settings, read, write
 
 CONTROL_BAND = 0.10
 """How far a control may lie from the median of its kind, over that median, unless the config says otherwise: the
@@ -50,7 +50,7 @@ class Control(Options):
     settings: Settings
     components: Components
     environment: str
-    """Id of the environment that it was measured in (:mod:`middlebench.environment`); empty outside of a sweep."""
+    """Id of the environment it was measured in (:mod:`middlebench.model.environment`); empty outside of a sweep."""
     link_bps: Annotated[float, Field(gt=0)]
     """Line rate of the links in bits/s."""
     counts: Counts

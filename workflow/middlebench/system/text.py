@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
@@ -24,6 +25,12 @@ def percent(share: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Return a number with its noun: ``1 cell``, ``2 cells``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the known word that is most like this one; nothing where none is."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[str]:

@@ -1,7 +1,7 @@
 """One cell: converge, prove the path, run the traffic, and check that nothing changed meanwhile.
 
 :func:`run_trial` is one run of traffic and may be called many times on a chain; :func:`measure` is a cell. The load of
-a cell may have to be searched for first (:mod:`middlebench.search_trials`).
+a cell may have to be searched for first (:mod:`middlebench.trials.search_trials`).
 """
 
 from __future__ import annotations
@@ -10,25 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from middlebench.chain import ChainPlan
-from middlebench.convergence import (
-    LiveChain,
-    Reading,
-    converge,
-    deploy,
-    plan_for,
-    prove_path,
-    read_after,
-    read_before,
-)
-from middlebench.errors import MiddlebenchError, TrialError
-from middlebench.evidence.accounting import account
-from middlebench.evidence.between import hops_between, middleboxes_between, usage_between
-from middlebench.evidence.limits import NEGLIGIBLE_LOSS, OFFERED, limit_of
-from middlebench.frames import line_rate_pps, wire_bits
+from middlebench.diagnosis.accounting import account
+from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between
+from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, limit_of
 from middlebench.generators.base import Load, Probe, Traffic
-from middlebench.offered_load import SearchParameters, goal_of
-from middlebench.record import (
+from middlebench.model.frames import line_rate_pps, wire_bits
+from middlebench.model.load import SearchParameters, goal_of
+from middlebench.model.plan import ChainPlan
+from middlebench.model.record import (
     GENERATOR_LIMITED,
     PROTOCOL,
     Attestation,
@@ -45,7 +34,18 @@ from middlebench.record import (
     Usage,
 )
 from middlebench.sites.base import LinkOptions
+from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
+from middlebench.trials.convergence import (
+    LiveChain,
+    Reading,
+    converge,
+    deploy,
+    plan_for,
+    prove_path,
+    read_after,
+    read_before,
+)
 
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
@@ -81,7 +81,7 @@ def measure(
     load = load_of(cell.frame_bytes, settings, link_bps)
     found = None
     if goal := goal_of(settings.offered_load):
-        from middlebench.search_trials import search  # the library's start is not for every cell to pay
+        from middlebench.trials.search_trials import search  # the library's start is not for every cell to pay
 
         found = search(testbed, plan, load, goal, settings.search or SearchParameters(), before, tell)
         load, before = found.load, found.after

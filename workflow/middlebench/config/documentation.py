@@ -14,10 +14,10 @@ from pydantic._internal._docs_extraction import extract_docstrings_from_cls
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from middlebench import drivers
-from middlebench.config import Study, Testbed
-from middlebench.options import Options
-from middlebench.system.atomic import write_text
+from middlebench.config import drivers
+from middlebench.config.study import Study, Testbed
+from middlebench.model.options import Options
+from middlebench.system.files import write_text
 
 SCHEMA_FILE = Path("config/config.schema.json")
 TESTBED_SCHEMA_FILE = Path("config/testbed.schema.json")
@@ -27,7 +27,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 INTRODUCTION = """# Configuration
 
-This page is made from the models in `workflow/middlebench/config.py` by `make docs`; change it there.
+This page is made from the models in `workflow/middlebench/config/study.py` by `make docs`; change it there.
 
 Two kinds of file say what a run does. Both refuse keys and values that they do not know, before anything is touched.
 

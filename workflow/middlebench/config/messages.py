@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+from middlebench.system.text import suggestion
 
 Location = tuple[int | str, ...]
 """Where pydantic met a mistake: keys and list places, and the tag of each union that it chose a member of."""
@@ -40,12 +41,6 @@ WANTED = {
     "string_too_short": "it must not be empty",
 }
 """What pydantic's mistakes mean to the author of a file, by their type."""
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word that is most like this one; nothing where none is."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _follows(details: Mapping[str, Any], places: Sequence[Location]) -> bool:

@@ -1,1 +1,0 @@
-"""The measurements of the instrument itself: no chain, and a bridge alone."""

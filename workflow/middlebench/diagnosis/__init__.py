@@ -1,0 +1,1 @@
+"""Where frames were dropped, what was busy, and what limited a trial: pure, from readings."""

@@ -1,1 +1,0 @@
-"""What a trial leaves behind besides its counts: where packets died, what was busy, and what limited it."""

@@ -1,0 +1,1 @@
+"""What touches a live testbed: convergence, trials, searches, controls, provision."""
