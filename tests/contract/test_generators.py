@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from helpers import Footprint, compose, eventually, kill
-from middlebench.generators import trafgen
 from middlebench.generators.base import Generator, Load
-from middlebench.generators.paced_sender import BURST_PACKETS
+from middlebench.generators.trafgen import driver as trafgen
+from middlebench.generators.trafgen.paced_sender import BURST_PACKETS
 from middlebench.hosts.base import Host
 from middlebench.model.frames import line_rate_pps
 from middlebench.sites.base import Ports

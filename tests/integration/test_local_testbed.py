@@ -16,7 +16,7 @@ import pytest
 import yaml
 from helpers import compose, composition, eventually, kill, once_traffic_runs, settings
 from middlebench.diagnosis.processors import BUSY, busy_ratio
-from middlebench.generators import trafgen
+from middlebench.generators.trafgen import driver as trafgen
 from middlebench.model import record
 from middlebench.model.record import GENERATOR_LIMITED
 from middlebench.switches.private_openvswitch import FOLDER

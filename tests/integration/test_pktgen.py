@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from middlebench.generators.base import Load
-from middlebench.generators.pkt_gen import Options, PktGen
+from middlebench.generators.pkt_gen.driver import Options, PktGen
 from middlebench.system.errors import GeneratorError, MiddlebenchError
 from middlebench.trials.convergence import converge, plan_for
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers import settings
-from middlebench.generators import trafgen
+from middlebench.generators.trafgen import driver as trafgen
 from middlebench.model.frames import wire_bits
 from middlebench.model.load import Goal, SearchParameters
 from middlebench.model.record import Cell, Record

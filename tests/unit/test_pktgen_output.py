@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.generators.base import Load
-from middlebench.generators.pkt_gen import interval_ms
-from middlebench.generators.pkt_gen_output import Interval, Report, complaint, cut, read_report
+from middlebench.generators.pkt_gen.driver import interval_ms
+from middlebench.generators.pkt_gen.output import Interval, Report, complaint, cut, read_report
 from middlebench.system.errors import GeneratorError
 
 SAMPLES = Path(__file__).parents[1] / "data" / "pktgen"

@@ -55,9 +55,9 @@ class ProcessTimes:
     """Whose processors it runs on, where a hypervisor gives it time beside the server's own system."""
 
 
-def agent_text(agent: ModuleType) -> str:
-    """Return the text of an agent that calls the functions of ``usage_agent``: both, one behind the other."""
-    return "\n".join(Path(str(module.__file__)).read_text() for module in (usage_agent, agent))
+def agent_text(*agents: ModuleType) -> str:
+    """Return the text of agents that call the functions of ``usage_agent``: all, one behind the other."""
+    return "\n".join(Path(str(module.__file__)).read_text() for module in (usage_agent, *agents))
 
 
 def parse_processors(

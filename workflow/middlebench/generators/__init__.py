@@ -1,1 +1,1 @@
-"""What makes and counts traffic. One driver a file, behind :class:`middlebench.generators.base.Generator`."""
+"""What makes and counts traffic. One driver a folder, behind :class:`middlebench.generators.base.Generator`."""

@@ -11,6 +11,9 @@ from middlebench.model.options import Options
 from middlebench.model.record import ProcessorUsage, ProcessUsage
 from middlebench.sites.base import Ports
 
+OVERTIME = 1.01
+"""A sender of a given number of frames gives up after this multiple of the time that they should take."""
+
 
 @dataclass(frozen=True)
 class Load:

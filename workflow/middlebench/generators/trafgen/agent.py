@@ -1,101 +1,29 @@
-"""Runs on the test computer: sends probes, or runs a generator and reads both ports' counters.
+"""Runs on the test computer: runs a generator and reads both ports' counters.
 
 One process does it all next to the ports, so that the moments at which counters are read do not
 depend on how far away the caller is. Standard library only: it is handed to the host's own
-``python3`` as text. Standard input is a lifeline: when it ends, so do we and the generator.
+``python3`` as text, behind that of ``ports_agent``. Standard input is a lifeline: when it ends, so do
+we and the generator.
 
-    python3 -c THIS '{"verb": "probe" or "load", …}'    answers one JSON object on standard output
+    python3 -c THIS '{"argv": …}'    answers one JSON object on standard output
 """
 
 import contextlib
 import json
 import os
-import select
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
+    from middlebench.generators.shared.ports_agent import Counters, caller_is_gone, fail, read_counters
     from middlebench.hosts.shared.usage_agent import children_usage, machine, processors
 
-Request = dict[str, Any]
-Counters = dict[str, tuple[int, int, int, int]]
-"""For each port: rx bytes, rx packets, tx bytes, tx packets."""
-Reading = tuple[float, Counters]
-"""A moment, and what the ports had counted then."""
-
-ETH_P_ALL = 3
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
 END_POLL_SECONDS = 0.002
-PACKET_OUTGOING = 4  # linux/if_packet.h: a frame of our own that the socket overhears
-
-
-def read_counters(ports: Collection[str]) -> Reading:
-    """Return (moment, {port: (rx bytes, rx packets, tx bytes, tx packets)}) from one read of the kernel's table."""
-    moment = time.monotonic()
-    with open("/proc/net/dev") as table:
-        lines = table.readlines()
-    counters = {}
-    for line in lines[2:]:
-        name, _, rest = line.partition(":")
-        if name.strip() in ports:
-            values = [int(value) for value in rest.split()]
-            counters[name.strip()] = (values[0], values[1], values[8], values[9])
-    missing = [port for port in ports if port not in counters]
-    if missing:
-        fail(f"there is no port {missing[0]}")
-    return moment, counters
-
-
-def fail(message: str) -> NoReturn:
-    """End with a message for the caller."""
-    print(json.dumps({"error": message}), flush=True)
-    sys.exit(1)
-
-
-def caller_is_gone(seconds: float) -> bool:
-    """Wait for ``seconds``, and say whether the lifeline ended in that time."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        if select.select([0], [], [], left)[0] and not os.read(0, 1):
-            return True
-    return False
-
-
-def open_port(port: str, protocol: int) -> socket.socket:
-    """Return a packet socket on ``port``; until it is bound it sees no frame of any port."""
-    packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    try:
-        packets.bind((port, protocol))
-    except OSError as error:
-        fail(f"port {port}: {error.strerror}")
-    return packets
-
-
-def probe(request: Request) -> dict[str, object]:
-    """Send the frames and collect, until all are back or the time is over, what the receiver gets."""
-    frames = [bytes.fromhex(frame) for frame in request["frames"]]
-    receiver, sender = open_port(request["rx_port"], ETH_P_ALL), open_port(request["tx_port"], 0)
-    missing, returned, strange = set(frames), 0, 0
-    for frame in frames:
-        sender.send(frame)
-    end = time.monotonic() + request["limit_s"]
-    while missing and (left := end - time.monotonic()) > 0:
-        if not select.select([receiver], [], [], left)[0]:
-            break
-        data, address = receiver.recvfrom(65536)
-        if address[2] == PACKET_OUTGOING:
-            continue
-        if data in missing:
-            missing.discard(data)
-            returned += 1
-        else:
-            strange += 1
-    return {"sent": len(frames), "returned": returned, "strange": strange}
 
 
 def pin(group: int, cpus: Collection[int]) -> None:
@@ -125,7 +53,7 @@ def stop(generator: "subprocess.Popen[bytes]", log: TextIO) -> str:
     return log.read()[-4000:]
 
 
-def await_first_frame(generator: "subprocess.Popen[bytes]", port: str, before: Counters, limit: float) -> bool:
+def await_first_frame(generator: "subprocess.Popen[bytes]", port: str, before: "Counters", limit: float) -> bool:
     """Wait until the sending port has counted a frame; false where the generator ends, or ``limit`` passes, without."""
     while True:
         ended = generator.poll() is not None
@@ -145,7 +73,7 @@ def await_end(generator: "subprocess.Popen[bytes]", limit: float) -> None:
 
 
 def drain(
-    ports: "tuple[str, str]", before: Counters, quiet_s: float, missing_quiet_s: float, limit_s: float
+    ports: "tuple[str, str]", before: "Counters", quiet_s: float, missing_quiet_s: float, limit_s: float
 ) -> "tuple[Counters, bool]":
     """Wait until nothing moves any more; return the counters then, and whether that came within ``limit_s``.
 
@@ -168,7 +96,7 @@ def drain(
     return last, False
 
 
-def load(request: Request) -> dict[str, object]:
+def load(request: dict[str, Any]) -> dict[str, object]:
     """Run the generator; read both ports before it, through the window, and after the drain."""
     ports = (request["tx_port"], request["rx_port"])
     _, first = read_counters(ports)
@@ -225,10 +153,8 @@ def load(request: Request) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    request = json.loads(sys.argv[1])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        answer = {"probe": probe, "load": load}[request["verb"]](request)
+        print(json.dumps(load(json.loads(sys.argv[1]))), flush=True)
     except OSError as error:
         fail(f"{error.strerror}: {error.filename or 'packet socket'}")
-    print(json.dumps(answer), flush=True)

@@ -9,9 +9,7 @@ sent before.
 
 from __future__ import annotations
 
-import json
 import math
-import secrets
 from collections.abc import Sequence
 from threading import Event
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,17 +17,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from middlebench.diagnosis.usage import agent_text, parse_processors, processors_between, started_process
-from middlebench.generators import pkt_gen_agent, traffic_agent
-from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
-from middlebench.generators.pkt_gen_output import Moment, Report, complaint, cut, read_report
-from middlebench.generators.trafgen import OVERTIME, PROBE_NONCE_BYTES, PROBE_SECONDS
+from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions, Load, Probe, Sample, Traffic
+from middlebench.generators.pkt_gen import agent
+from middlebench.generators.pkt_gen.output import Moment, Report, complaint, cut, read_report
+from middlebench.generators.shared import agents
 from middlebench.hosts.base import CommandResult, Host
-from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, udp_frame
+from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 
-AGENT, PROBE_AGENT = agent_text(pkt_gen_agent), agent_text(traffic_agent)
+AGENT = agent_text(agent)
 LONGEST_INTERVAL_MS = 500
 SHORTEST_INTERVAL_MS = 20
 """pkt-gen passes over intervals below 10 ms."""
@@ -85,20 +83,15 @@ class PktGen:
 
     def probe(self, frame_bytes: int, count: int) -> Probe:
         """Send single frames by packet sockets, before the ports enter netmap mode, and see which come back."""
-        frames = [udp_frame(frame_bytes, secrets.token_bytes(PROBE_NONCE_BYTES)).hex() for _ in range(count)]
-        ports = {"tx_port": self._tx_port, "rx_port": self._rx_port}
-        request = {"verb": "probe", "frames": frames, "limit_s": PROBE_SECONDS, **ports}
-        answer = self._ask(PROBE_AGENT, request, Deadline(PROBE_SECONDS + 10))
-        if "error" in answer:
-            raise self._error(str(answer["error"]))
-        return Probe(sent=answer["sent"], returned=answer["returned"], strange=answer["strange"])
+        return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count)
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut what both sides printed to its window."""
         interval_s = interval_ms(load) / 1000
         ready_s = self._options.link_wait_s + READY_SECONDS
         drain_s = max(DRAIN_SECONDS, 3 * interval_s)
-        answer = self._ask(
+        answer = agents.ask(
+            self._host,
             AGENT,
             {
                 "sender": self._argv(load, "tx"),
@@ -214,22 +207,6 @@ class PktGen:
         whole = [each for each in rest if each.seconds >= interval_s / 2]
         if not whole or whole[-1].packets:
             raise self._error("frames still arrived when the receiver was stopped" if whole else "nobody saw the drain")
-
-    def _ask(
-        self, agent: str, request: dict[str, Any], deadline: Deadline, cancel: Event | None = None
-    ) -> dict[str, Any]:
-        """Run an agent on the test computer and return its answer."""
-        result = self._host.run(
-            [self._host.python, "-I", "-S", "-c", agent, json.dumps(request)],
-            lifeline=True,
-            deadline=deadline,
-            cancel=cancel,
-            check=False,
-        )
-        try:
-            return dict(json.loads(result.stdout))
-        except ValueError:
-            raise self._error("the agent on the test computer ended without an answer", result=result) from None
 
     def _explained(self, answer: dict[str, Any]) -> GeneratorError:
         """Return the error for what the agent met, in pkt-gen's own words and in ours."""

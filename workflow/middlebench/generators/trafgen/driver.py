@@ -2,28 +2,28 @@
 
 trafgen sends as fast as it can; the link's own shaper, which counts raw bits, holds it to the line
 rate. It cannot hold a lower load, nor send a given number of frames at one: that a sender of our own
-does (``paced_sender.py``). What was offered is never taken from the word of either but from the
+does (``paced_sender.py`` beside this file). What was offered is never taken from the word of either but from the
 counters of the sending port.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar, Literal
 
 from middlebench.diagnosis.usage import agent_text, parse_processors, processors_between, started_process
-from middlebench.generators import paced_sender, traffic_agent
-from middlebench.generators.base import Generator, GeneratorOptions, Load, Probe, Sample, Traffic
-from middlebench.hosts.base import CommandResult, Host
+from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions, Load, Probe, Sample, Traffic
+from middlebench.generators.shared import agents, ports_agent
+from middlebench.generators.trafgen import agent, paced_sender
+from middlebench.hosts.base import Host
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, udp_frame
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 
-AGENT = agent_text(traffic_agent)
+AGENT = agent_text(ports_agent, agent)
 PACED_SENDER = Path(paced_sender.__file__)
 PACED_SENDER_NAME = "paced sender of middlebench"
 """What a record says of it."""
@@ -36,10 +36,6 @@ SEARCH_QUIET_SECONDS = 0.5
 """The same in a trial of a given number of frames, where some are missing: a late frame must not count as a lost one,
 where a single one decides."""
 DRAIN_SECONDS = 10.0
-OVERTIME = 1.01
-"""A sender of a given number of frames gives up after this multiple of the time that they should take."""
-PROBE_SECONDS = 5.0
-PROBE_NONCE_BYTES = 16
 
 
 class Options(GeneratorOptions):
@@ -69,15 +65,12 @@ class Trafgen:
 
     def probe(self, frame_bytes: int, count: int) -> Probe:
         """Send single frames, each with a payload of its own, and see which come back whole."""
-        frames = [udp_frame(frame_bytes, secrets.token_bytes(PROBE_NONCE_BYTES)).hex() for _ in range(count)]
-        answer = self._ask({"verb": "probe", "frames": frames, "limit_s": PROBE_SECONDS}, Deadline(PROBE_SECONDS + 10))
-        return Probe(sent=answer["sent"], returned=answer["returned"], strange=answer["strange"])
+        return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count)
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut the counters of both ports to its window."""
         answer = self._ask(
             {
-                "verb": "load",
                 "argv": self._argv(load),
                 "cpus": list(self._host.cpus),
                 "moments_s": moments(load),
@@ -166,23 +159,13 @@ class Trafgen:
     def _ask(self, request: dict[str, Any], deadline: Deadline, cancel: Event | None = None) -> dict[str, Any]:
         """Run the agent on the test computer and return its answer."""
         request = {**request, "tx_port": self._tx_port, "rx_port": self._rx_port}
-        result = self._host.run(
-            [self._host.python, "-I", "-S", "-c", AGENT, json.dumps(request)],
-            lifeline=True,
-            deadline=deadline,
-            cancel=cancel,
-            check=False,
-        )
-        try:
-            answer = json.loads(result.stdout)
-        except ValueError:
-            raise self._error("the agent on the test computer ended without an answer", result=result) from None
+        answer = agents.ask(self._host, AGENT, request, deadline, cancel)
         if "error" in answer:
             raise self._error(answer["error"])
-        return dict(answer)
+        return answer
 
-    def _error(self, happened: str, advice: str = "", result: CommandResult | None = None) -> GeneratorError:
-        return GeneratorError(f"running trafgen on {self._host.name}", happened, advice, result)
+    def _error(self, happened: str, advice: str = "") -> GeneratorError:
+        return GeneratorError(f"running trafgen on {self._host.name}", happened, advice)
 
 
 def moments(load: Load) -> list[float]:

@@ -1,0 +1,74 @@
+"""Runs a script next to the measured ports, and single frames from one of them to the other."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from threading import Event
+from typing import Any
+
+from middlebench.diagnosis.usage import agent_text
+from middlebench.generators.base import Probe
+from middlebench.generators.shared import ports_agent, probe_agent
+from middlebench.hosts.base import Host
+from middlebench.model.frames import udp_frame
+from middlebench.sites.base import Ports
+from middlebench.system.deadline import Deadline
+from middlebench.system.errors import GeneratorError
+
+PROBE_AGENT = agent_text(ports_agent, probe_agent)
+PROBE_SECONDS = 5.0
+"""How long a probe may take to come back."""
+PROBE_NONCE_BYTES = 16
+"""Random bytes by which each probe is known."""
+ANSWER_SECONDS = 10.0
+"""How long a script may take beside what it waits for."""
+
+
+def ask(
+    host: Host, agent: str, request: Mapping[str, Any], deadline: Deadline, cancel: Event | None = None
+) -> dict[str, Any]:
+    """Run a script on ``host`` and return its answer, one JSON object.
+
+    Args:
+        host: the test computer.
+        agent: the script's text, for the host's own Python.
+        request: its only argument.
+        deadline: when to give up.
+        cancel: ends the script early, as an error, when another thread sets it.
+
+    Raises:
+        GeneratorError: it ended without an answer.
+        HostError: it overran the deadline or was cancelled, or the host is out of reach.
+    """
+    result = host.run(
+        [host.python, "-I", "-S", "-c", agent, json.dumps(request)],
+        lifeline=True,
+        deadline=deadline,
+        cancel=cancel,
+        check=False,
+    )
+    try:
+        return dict(json.loads(result.stdout))
+    except ValueError:
+        raise GeneratorError(
+            f"running the generator's script on {host.name}",
+            f"it ended with status {result.status} and without an answer",
+            "see its last words; run the same command again",
+            result,
+        ) from None
+
+
+def probe(host: Host, ports: Ports, frame_bytes: int, count: int) -> Probe:
+    """Send single frames by packet sockets, each with a payload of its own, and see which come back whole.
+
+    Raises:
+        GeneratorError: they could not be sent or watched for.
+    """
+    frames = [udp_frame(frame_bytes, secrets.token_bytes(PROBE_NONCE_BYTES)).hex() for _ in range(count)]
+    request = {"tx_port": ports[0], "rx_port": ports[1], "frames": frames, "limit_s": PROBE_SECONDS}
+    answer = ask(host, PROBE_AGENT, request, Deadline(PROBE_SECONDS + ANSWER_SECONDS))
+    if "error" in answer:
+        raise GeneratorError(f"probing from {ports[0]} to {ports[1]} on {host.name}", str(answer["error"]))
+    return Probe(sent=answer["sent"], returned=answer["returned"], strange=answer["strange"])
