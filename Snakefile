@@ -6,7 +6,7 @@ from pathlib import Path
 from middlebench.config import study as study_config
 from middlebench.model.controls import CONTROL_BAND
 from middlebench.system.errors import MiddlebenchError
-from middlebench.middleboxes.qemu import UNIKERNEL
+from middlebench.middleboxes.qemu.driver import UNIKERNEL
 from middlebench.model.order import ExtraCells
 from middlebench.model.record import PROTOCOL, read
 from middlebench.run import present

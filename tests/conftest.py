@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import PROJECT, Footprint, compose
 from hypothesis import settings
-from middlebench.middleboxes import qemu
+from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.sites.base import Hosts
 from middlebench.system import surroundings
 from middlebench.testbed import Testbed, site_of, stand_up

@@ -11,8 +11,9 @@ from helpers import eventually, pass_frames
 from middlebench.diagnosis.between import middleboxes_between
 from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
-from middlebench.middleboxes import netns, qemu
+from middlebench.middleboxes import netns
 from middlebench.middleboxes.base import Middleboxes
+from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.frames import udp_frame
 from middlebench.model.plan import ChainPlan, Middlebox, plan_chain
 from middlebench.sites.base import Hosts

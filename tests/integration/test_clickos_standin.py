@@ -18,8 +18,9 @@ import pytest
 from helpers import PROJECT
 from middlebench.diagnosis.usage import machine_between, process_between
 from middlebench.hosts.local import LocalHost
-from middlebench.middleboxes import clickos, xen
-from middlebench.middleboxes.clickos import ClickosOptions
+from middlebench.middleboxes.xen import clickos
+from middlebench.middleboxes.xen import driver as xen
+from middlebench.middleboxes.xen.clickos import ClickosOptions
 from middlebench.model.plan import plan_chain
 from middlebench.system.errors import MiddleboxError
 

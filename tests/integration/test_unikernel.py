@@ -19,7 +19,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.hosts.base import Host
-from middlebench.middleboxes import qemu
+from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model import record
 from middlebench.model.plan import ChainPlan, Middlebox, plan_chain
 from middlebench.sites.base import Hosts

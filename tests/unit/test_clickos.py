@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.middleboxes.clickos import (
+from middlebench.middleboxes.xen.clickos import (
     CHUNK_BYTES,
     ClickosImage,
     ClickosOptions,
@@ -13,8 +13,8 @@ from middlebench.middleboxes.clickos import (
     parse_cosmos_domain,
     parse_counts,
 )
-from middlebench.middleboxes.xen_domain import Sight
-from middlebench.middleboxes.xl import Domain
+from middlebench.middleboxes.xen.domain import Sight
+from middlebench.middleboxes.xen.xl import Domain
 
 DOMAIN = Domain("mbench-1", 3, 100, 1, "r-----", 1.0)
 BOOTED = {"/local/domain/3/data/clickos": ""}

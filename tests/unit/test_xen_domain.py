@@ -7,9 +7,9 @@ import ast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.middleboxes.xen_domain import Sight, config_file
-from middlebench.middleboxes.xen_images import LinuxImage, LinuxOptions
-from middlebench.middleboxes.xl import Domain
+from middlebench.middleboxes.xen.domain import Sight, config_file
+from middlebench.middleboxes.xen.images import LinuxImage, LinuxOptions
+from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.plan import plan_chain
 
 LINUX = LinuxImage(LinuxOptions(kind="linux"))

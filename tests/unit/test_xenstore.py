@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.middleboxes.xenstore import VifState, parse_keys, vif_states
+from middlebench.middleboxes.xen.xenstore import VifState, parse_keys, vif_states
 
 SEEN = """/local/domain/1/console/tty = "/dev/pts/0"
 /local/domain/1/data = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.middleboxes.xl import NAMELESS, Domain, explain, parse_list
+from middlebench.middleboxes.xen.xl import NAMELESS, Domain, explain, parse_list
 
 HEADING = "Name                                        ID   Mem VCPUs\tState\tTime(s)"
 HEADING_V = f"{HEADING}   UUID                            Reason-Code\tSecurity Label"

@@ -20,7 +20,7 @@ from chains import measure_chains
 from figure import Figure
 from forwarding import measure_forwarding
 from middlebench.config import study as config
-from middlebench.middleboxes import qemu
+from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.system import surroundings
 from middlebench.system.errors import MiddlebenchError
 from middlebench.system.files import write_text

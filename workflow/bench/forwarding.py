@@ -10,7 +10,7 @@ import tap_agent
 from figure import Figure
 from linux_guest import linux_guest
 from middlebench.config import study as config
-from middlebench.middleboxes import qemu
+from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.plan import plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.testbed import site_of

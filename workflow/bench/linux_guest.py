@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench.middleboxes import qemu
+from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.system.errors import MiddlebenchError
 from middlebench.system.files import write_bytes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import boot_agent
 from figure import Figure
 from middlebench.config import study as config
-from middlebench.middleboxes import qemu
+from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.plan import plan_chain
 from middlebench.system.deadline import Deadline
 from middlebench.testbed import site_of

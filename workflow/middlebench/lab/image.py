@@ -22,7 +22,7 @@ from pathlib import Path
 from middlebench.hosts.local import LocalHost
 from middlebench.lab import initramfs, kernel, linux_image, packages
 from middlebench.lab.linux_image import FILES, initramfs_with, write_linux_image
-from middlebench.middleboxes.xen_images import LINUX_FOLDER
+from middlebench.middleboxes.xen.images import LINUX_FOLDER
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 

@@ -22,18 +22,18 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.diagnosis.usage import MachineTimes, ProcessTimes
 from middlebench.hosts.base import CommandResult, Host
-from middlebench.middleboxes import xen_watch_agent
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
-from middlebench.middleboxes.clickos import FOLDER, ClickosImage, ClickosOptions
-from middlebench.middleboxes.xen_domain import Sight, config_file
-from middlebench.middleboxes.xen_images import Image, LinuxImage, LinuxOptions
-from middlebench.middleboxes.xenstore import parse_keys
-from middlebench.middleboxes.xl import HOTPLUG_TIMEOUT, Domain, explain, parse_list
+from middlebench.middleboxes.xen import watch_agent
+from middlebench.middleboxes.xen.clickos import FOLDER, ClickosImage, ClickosOptions
+from middlebench.middleboxes.xen.domain import Sight, config_file
+from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
+from middlebench.middleboxes.xen.xenstore import parse_keys
+from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, explain, parse_list
 from middlebench.model.plan import ChainPlan, Middlebox
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddleboxError, last_lines
 
-AGENT = Path(xen_watch_agent.__file__)
+AGENT = Path(watch_agent.__file__)
 PREFIX = f"{LABEL}-"
 DOM0 = 0
 """Number of the domain that the server's own system is."""

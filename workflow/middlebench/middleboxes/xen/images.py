@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal, Protocol
 from pydantic import Field
 
 from middlebench.hosts.base import Host
-from middlebench.middleboxes.xen_domain import Sight
-from middlebench.middleboxes.xl import Domain
+from middlebench.middleboxes.xen.domain import Sight
+from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
 

@@ -17,8 +17,8 @@ from pydantic import Field
 
 from middlebench import LABEL
 from middlebench.hosts.base import CommandResult, Host
-from middlebench.middleboxes.xen_domain import Sight
-from middlebench.middleboxes.xl import Domain
+from middlebench.middleboxes.xen.domain import Sight
+from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
 from middlebench.system.deadline import Deadline
@@ -80,7 +80,7 @@ class ClickosOptions(BaseOptions):
 
 
 class ClickosImage:
-    """The ClickOS middlebox; see :class:`middlebench.middleboxes.xen_images.Image`."""
+    """The ClickOS middlebox; see :class:`middlebench.middleboxes.xen.images.Image`."""
 
     polls: ClassVar = True
     """``FromDevice`` reschedules itself whether or not it has met a frame."""

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from middlebench.middleboxes.xenstore import VifState, vif_states
-from middlebench.middleboxes.xl import Domain
+from middlebench.middleboxes.xen.xenstore import VifState, vif_states
+from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.plan import ChainPlan, Middlebox
 
 PORTS = 2

@@ -21,8 +21,8 @@ from pydantic import Field, model_validator
 from middlebench import LABEL
 from middlebench.diagnosis.usage import agent_text, parse_process
 from middlebench.hosts.base import COMMAND_SECONDS, Host
-from middlebench.middleboxes import qemu_agent
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
+from middlebench.middleboxes.qemu import agent
 from middlebench.model.environment import BUILT_HERE
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import ChainPlan, Middlebox
@@ -30,7 +30,7 @@ from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
 from middlebench.system.text import suggestion
 
-AGENT = agent_text(qemu_agent)
+AGENT = agent_text(agent)
 QEMU = "qemu-system-x86_64"
 FOLDER = f"/run/{LABEL}-qemu"
 PREFIX = f"{LABEL}-"
@@ -43,7 +43,7 @@ LEAVE_SECONDS = 24 * 3600.0
 
 UNIKERNEL = Path("build/unikernel/unikernel.elf")
 """Where the workflow builds our own image, relative to the project."""
-FUNCTIONS = Path(__file__).parents[2] / "unikernel" / "functions" / "table.c"
+FUNCTIONS = Path(__file__).parents[3] / "unikernel" / "functions" / "table.c"
 FUNCTION = re.compile(r"&function_(\w+)")
 """How our image's source lists its functions."""
 UNIKERNEL_READY = "ready "

@@ -1,0 +1,5 @@
+"""The driver ``qemu``: middleboxes as virtual machines under QEMU."""
+
+from middlebench.middleboxes.qemu.driver import Options
+
+__all__ = ["Options"]

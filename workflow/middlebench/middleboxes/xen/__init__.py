@@ -1,0 +1,5 @@
+"""The driver ``xen``: middleboxes as Xen domains, booting ClickOS or Linux."""
+
+from middlebench.middleboxes.xen.driver import Options
+
+__all__ = ["Options"]
