@@ -70,8 +70,8 @@ packages: # all in one round, so that a password is asked for once
 $(INSTALLED): requirements.lock pyproject.toml
 	@envs/install-packages python
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 down: $(INSTALLED) ## remove all that is live: chains, switches, namespaces, processes of ours

@@ -1,5 +1,8 @@
+import errno
 import os
+import re
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +29,34 @@ def test_missing_folders_are_made(tmp_path):
     assert (tmp_path / "n1" / "size60" / "rep1.json").read_text() == "{}"
 
 
-def test_others_may_read_a_written_file(tmp_path):
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], object]]:
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_a_written_file_is_for_the_users_umask_to_say(tmp_path, umask, mask, mode):
+    umask(mask)
     atomic.write_text(tmp_path / "file", "text")
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_file_systems_that_refuse_to_change_modes_are_written_to(tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, name, refuse)
+    atomic.write_text(tmp_path / "folder" / "file", "text")
+    assert files_in(tmp_path / "folder") == ["file"]
+
+
+def test_file_where_a_folder_should_be_is_named(tmp_path):
+    (tmp_path / "results").write_text("not a folder")
+    with pytest.raises(OSError, match=re.escape(str(tmp_path / "results"))):
+        atomic.write_text(tmp_path / "results" / "n1" / "rep1.json", "{}")
 
 
 @pytest.mark.parametrize("problem", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=repr)

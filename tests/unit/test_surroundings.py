@@ -1,7 +1,9 @@
 import os
 import subprocess
+import sys
 
 import pytest
+from helpers import PROJECT
 from middlebench.system import surroundings
 
 
@@ -26,3 +28,31 @@ def test_commands_of_a_process_with_an_ordinary_users_path_find_them(monkeypatch
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     surroundings.prepare()
     assert subprocess.run([program.name], capture_output=True, text=True, check=True).stdout == "found\n"
+
+
+STRANGE_USER = """
+import os
+from middlebench.system import surroundings
+from middlebench.system.user import user_name
+os.setgid(54321), os.setuid(54321)
+surroundings.prepare()
+print(user_name(), os.path.expanduser("~"), "\\u2192")
+"""
+NOT_UTF_8 = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+"""What makes Python take the locale's own encoding, which is ASCII then."""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes a user that does not exist")
+def test_user_without_name_home_and_utf_8_is_served():
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT / "workflow"), **NOT_UTF_8}
+    said = subprocess.run([sys.executable, "-c", STRANGE_USER], env=environment, capture_output=True, check=True).stdout
+    assert said == b"uid 54321 / ?\n"
+
+
+def test_programs_that_we_start_speak_english_in_utf_8(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "de_DE.ISO-8859-1")
+    monkeypatch.setenv("LANGUAGE", "de")
+    surroundings.prepare()
+    code = "import locale, sys; print(locale.getpreferredencoding())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "UTF-8\n"
+    assert "LANGUAGE" not in os.environ

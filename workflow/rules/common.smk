@@ -144,9 +144,9 @@ CRATE_INPUTS = [
 ]
 """What a crate needs from outside of its folder, by its path in the project."""
 
-PAPERMILL = (
-    "papermill --no-progress-bar --start-timeout 600 {input.notebook:q} {output.notebook:q}"  # a busy machine takes long
-    " --parameters dataset {wildcards.dataset} --parameters results {params.results:q} > {log:q} 2>&1"
+EXECUTE = (
+    "middlebench execute {input.notebook:q} --output {output.notebook:q}"
+    " --parameter dataset {wildcards.dataset} --parameter results {params.results:q} 2> {log:q}"
 )
 
 

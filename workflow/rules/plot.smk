@@ -31,7 +31,7 @@ rule plot:
     message:
         "Drawing the figures of {wildcards.dataset}"
     shell:
-        PAPERMILL
+        EXECUTE
 
 
 rule tabulate:
@@ -64,7 +64,7 @@ rule tabulate:
     message:
         "Writing the tables of {wildcards.dataset}"
     shell:
-        PAPERMILL
+        EXECUTE
 
 
 rule compare:
@@ -99,8 +99,8 @@ rule compare:
     message:
         "Comparing {wildcards.dataset} with {wildcards.reference}"
     shell:
-        PAPERMILL.replace(
-            "> {log:q}", "--parameters reference {wildcards.reference} > {log:q}"
+        EXECUTE.replace(
+            "2> {log:q}", "--parameter reference {wildcards.reference} 2> {log:q}"
         )
 
 
@@ -131,7 +131,7 @@ rule judge_claims:
     message:
         "Judging the paper's claims by {wildcards.dataset}"
     shell:
-        PAPERMILL
+        EXECUTE
 
 
 rule describe_controls:
@@ -165,7 +165,7 @@ rule describe_controls:
     message:
         "Describing the controls of {wildcards.dataset}"
     shell:
-        PAPERMILL.replace("> {log:q}", "--parameters band {params.band} > {log:q}")
+        EXECUTE.replace("2> {log:q}", "--number band {params.band} 2> {log:q}")
 
 
 rule describe_deployment:
@@ -198,7 +198,7 @@ rule describe_deployment:
     message:
         "Describing the deployments of {wildcards.dataset}"
     shell:
-        PAPERMILL
+        EXECUTE
 
 
 rule name_limits:
@@ -235,4 +235,4 @@ rule name_limits:
     message:
         "Naming what limited the cells of {wildcards.dataset}"
     shell:
-        PAPERMILL
+        EXECUTE

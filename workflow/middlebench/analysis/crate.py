@@ -9,6 +9,7 @@ configured by, and the paper's tables, are copied into it.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,8 @@ METADATA = "ro-crate-metadata.json"
 INPUTS = "inputs"
 """Folder, within the results of a testbed, of copies of what the sweep was made from."""
 
-CAPTIONS = Path(__file__).parents[2] / "report"
+PROJECT = Path(__file__).parents[3]
+CAPTIONS = PROJECT / "workflow" / "report"
 
 SHA256 = "https://w3id.org/ro/terms/workflow-run#sha256"
 """What the context of RO-Crate 1.1 has no word for."""
@@ -171,7 +173,7 @@ class _Description:
     def _describe_tool(self) -> ContextEntity:
         snakemake = self._software("snakemake", metadata.version("snakemake"), url="https://snakemake.github.io")
         needed = {each.id: each for programs in self._programs.values() for each in programs}
-        commit = _commit()
+        commit = commit_of(PROJECT)
         return self._software(
             "middlebench",
             metadata.version("middlebench"),
@@ -298,12 +300,18 @@ def _caption(stem: str) -> str:
     return " ".join(found[0].split()) if found else stem
 
 
-def _commit() -> str:
-    """Return the commit of the project's folder, with a mark if files differ from it; empty outside of a repository."""
-    project = Path(__file__).parents[3]
+def commit_of(project: Path) -> str:
+    """Return the commit of a project's folder, with a mark if files differ from it.
+
+    It is empty where the folder is not itself a repository's: neither that of an enclosing repository
+    nor what the user's ``GIT_DIR`` names is ours.
+    """
+    if not (project / ".git").exists():
+        return ""
     command = ["git", "-C", str(project), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 

@@ -104,11 +104,16 @@ LENGTH_MARKERS = "os^Dv<>pPX*h"
 
 
 def styled(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Decorate a function that draws, so that it draws in our style and leaves the reader's alone."""
+    """Decorate a function that draws, so that it draws in our style, whatever the user's matplotlibrc says.
+
+    The user's style is back after that.
+    """
 
     @wraps(draw)
     def in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        with mpl.rc_context(SETTINGS):
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(SETTINGS)
             return draw(*args, **kwargs)
 
     return in_style

@@ -1,4 +1,4 @@
-"""Verbs that come after the table: report, crate and pack."""
+"""Verbs that come after the table: execute, report, crate and pack."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
+    execute = verbs.add_parser("execute", help="execute a notebook, with nothing of the user's Jupyter")
+    execute.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook")
+    add_output(execute, "the executed notebook to write")
+    for option, kind in (("--parameter", "text"), ("--number", "number")):
+        execute.add_argument(
+            option,
+            action="append",
+            nargs=2,
+            default=[],
+            metavar=("NAME", "VALUE"),
+            help=f"a {kind} in place of one in its cell tagged `parameters`; may be given several times",
+        )
+    execute.set_defaults(verb=_execute)
+
     report = verbs.add_parser("report", help="render executed notebooks as one self-contained page")
     report.add_argument("--dataset", required=True, metavar="NAME", help="a testbed, or `published`")
     report.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
@@ -34,6 +48,13 @@ def add(verbs: Verbs) -> None:
     pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")
     add_output(pack, "the zip file to write")
     pack.set_defaults(verb=_pack)
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.execution import execute
+
+    numbers = {name: float(value) for name, value in arguments.number}
+    execute(arguments.notebook, arguments.output, dict(arguments.parameter) | numbers)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -16,21 +17,26 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as stream:  # its mode is what the umask leaves: some file systems refuse chmod
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
+        _remove(temporary)
         raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk does not say of which file
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _remove(temporary: Path) -> None:
+    """Remove what is there of a temporary file; what forbade to write it may forbid this too."""
+    with contextlib.suppress(OSError):
+        temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,6 @@ The kernel holds the lock (flock), so it ends with the process that took it, how
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import shlex
@@ -20,6 +19,7 @@ from pathlib import Path
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import LeaseError
 from middlebench.system.processes import ancestors
+from middlebench.system.user import user_name
 
 POLL_SECONDS = 0.2
 
@@ -111,7 +111,7 @@ def _may_take_longer(holder: dict[str, object]) -> bool:
 def _myself(purpose: str, takes_s: float) -> dict[str, object]:
     return {
         "pid": os.getpid(),
-        "user": getpass.getuser(),
+        "user": user_name(),
         "purpose": purpose,
         "command": shlex.join(sys.argv)[:200],
         "since": datetime.now(UTC).isoformat(timespec="seconds"),

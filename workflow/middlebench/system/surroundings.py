@@ -1,11 +1,17 @@
-"""What this process takes over from the user's shell, made fit for work: where programs are looked for."""
+"""What this process takes over from the user's shell, made the same for every user: PATH, locale, home folder."""
 
 from __future__ import annotations
 
+import io
 import os
+import sys
+from pathlib import Path
 
 ADMINISTRATION = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian keeps ethtool, tc, trafgen and Open vSwitch's daemons: on no ordinary user's PATH, nor on cron's."""
+
+LOCALE = "C.UTF-8"
+"""Programs that we start speak English, in UTF-8: their output is parsed, and kept in records."""
 
 
 def search_path(path: str) -> str:
@@ -17,3 +23,12 @@ def search_path(path: str) -> str:
 def prepare() -> None:
     """Prepare the environment of this process and of all that it starts. Every entry of the program calls it first."""
     os.environ["PATH"] = search_path(os.environ.get("PATH", ""))
+    os.environ["LC_ALL"] = LOCALE
+    os.environ.pop("LANGUAGE", None)  # gettext heeds it before LC_ALL
+    try:
+        Path.home()
+    except RuntimeError:  # a user without a passwd entry and without HOME, as in a container
+        os.environ["HOME"] = "/"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of another encoding shows "?" for an arrow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import paramiko
 
 from middlebench.hosts.ssh.known_hosts import SSH_PORT, entry_name
 from middlebench.system.errors import HostError
+from middlebench.system.user import user_name
 
 LONGEST_ROUTE = 8
 """Hosts that one may jump through; more is a loop in the config."""
@@ -76,7 +76,7 @@ def _resolve(alias: str, config: paramiko.SSHConfig, via: Destination | None, ho
         alias=alias,
         hostname=hostname,
         port=port,
-        user=user or str(options.get("user", getpass.getuser())),
+        user=user or str(options.get("user", user_name())),
         identity_files=tuple(file for file in identities if file.exists()),
         only_these=str(options.get("identitiesonly", "no")) == "yes",
         known_hosts_files=tuple(Path(file).expanduser() for file in shlex.split(f"{user_files} {global_files}")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shlex
@@ -19,6 +18,7 @@ from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, LeaseError
 from middlebench.system.locks import describe
 from middlebench.system.processes import ProcessIdentity, ancestors, boot_id
+from middlebench.system.user import user_name
 
 RUN_LOCK, TRIAL_LOCK = "run.lock", "trial.lock"
 """Files in our folder there: a run holds the first; a job holds both, unless its run has the first for it. So a job
@@ -43,7 +43,7 @@ def locked(computer: SshHost, tenant: str, locks: Mapping[str, float]) -> Iterat
     wait for one it is told for whom.
     """
     holder = {
-        "user": f"{getpass.getuser()}@{socket.gethostname()}",
+        "user": f"{user_name()}@{socket.gethostname()}",
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "purpose": f"testbed {tenant}",
         "pid": os.getpid(),
