@@ -1,4 +1,5 @@
 import os
+import threading
 
 import pytest
 from hypothesis import given
@@ -52,19 +53,37 @@ def test_usage_is_the_difference_of_two_readings(ticks):
 
 
 def test_usage_of_a_process_is_that_of_all_its_threads():
-    before = ProcessTimes({"1": 10.0, "2": 5.0, "9": 3.0}, context_switches=100)
-    after = ProcessTimes({"1": 10.5, "2": 6.0, "3": 0.25}, context_switches=170)
+    before = ProcessTimes(15.0, {"1": 10.0, "2": 5.0}, {"1": 70, "2": 30})
+    after = ProcessTimes(16.75, {"1": 10.5, "2": 6.0, "3": 0.25}, {"1": 80, "2": 50, "3": 40})
     used = process_between("switch", before, after)
     assert (used.name, used.cpu_s, used.busiest_thread_s, used.context_switches) == ("switch", 1.75, 1.0, 70)
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, ProcessTimes({}, 0)), (ProcessTimes({}, 0), None), (None, None)])
+def test_context_switches_are_unknown_where_a_thread_ended_but_its_seconds_are_not_lost():
+    before = ProcessTimes(18.0, {"1": 10.0, "9": 8.0}, {"1": 70, "9": 2600})
+    after = ProcessTimes(20.0, {"1": 11.0}, {"1": 129})
+    used = process_between("switch", before, after)
+    assert (used.cpu_s, used.busiest_thread_s, used.context_switches) == (2.0, 1.0, None)
+
+
+def test_seconds_of_a_thread_that_ended_stay_in_those_of_its_process():
+    before = parse_process(process_usage(os.getpid()))
+    thread = threading.Thread(target=lambda: sum(range(3_000_000)))
+    thread.start()
+    thread.join()
+    used = process_between("tests", before, parse_process(process_usage(os.getpid())))
+    assert used.cpu_s > used.busiest_thread_s
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(None, ProcessTimes(0, {}, {})), (ProcessTimes(0, {}, {}), None), (None, None)]
+)
 def test_process_that_is_missing_in_a_reading_used_nobody_knows_what(before, after):
     assert process_between("switch", before, after) is None
 
 
 def test_context_switches_that_are_not_known_stay_unknown():
-    times = ProcessTimes({"vcpu": 1.0}, context_switches=None)
+    times = ProcessTimes(1.0, {"vcpu": 1.0}, None)
     assert process_between("mbench-1", times, times).context_switches is None
 
 
@@ -75,7 +94,7 @@ def test_process_that_polls_says_so_to_the_record():
 
 
 def domain(domains_s: float, moment_s: float) -> ProcessTimes:
-    return ProcessTimes({"vcpu": 1.0}, None, machine=MachineTimes(8, domains_s, moment_s))
+    return ProcessTimes(1.0, {"vcpu": 1.0}, None, machine=MachineTimes(8, domains_s, moment_s))
 
 
 def test_what_a_machine_gave_to_all_its_domains_is_the_difference_of_two_readings():
@@ -87,7 +106,7 @@ def test_domain_of_others_that_ended_meanwhile_gives_no_time_back():
     assert machine_between(domain(100.0, 50.0), domain(20.0, 52.0)).domains_s == 0
 
 
-@pytest.mark.parametrize("other", [None, ProcessTimes({"1": 1.0}, 0), domain(100.0, 50.0)])
+@pytest.mark.parametrize("other", [None, ProcessTimes(1.0, {"1": 1.0}, {"1": 0}), domain(100.0, 50.0)])
 def test_there_is_no_machine_below_what_is_no_domain_nor_between_a_reading_and_itself(other):
     assert machine_between(domain(100.0, 50.0), other) is None
 
@@ -95,7 +114,7 @@ def test_there_is_no_machine_below_what_is_no_domain_nor_between_a_reading_and_i
 def test_a_process_of_this_machine_is_read_and_one_that_is_not_there_is_not():
     times = parse_process(process_usage(os.getpid()))
     assert sum(times.threads_s.values()) > 0
-    assert times.context_switches >= 0
+    assert times.switches.keys() == times.threads_s.keys()
     assert str(os.getpid()) in times.threads_s
     assert parse_process(process_usage(2**22 + 1)) is None
     assert parse_process(children_usage()).threads_s.keys() == {"all"}

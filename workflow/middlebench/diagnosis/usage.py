@@ -45,10 +45,12 @@ class MachineTimes:
 class ProcessTimes:
     """What one process has used since it started."""
 
+    cpu_s: float
+    """Processor seconds of all of its threads, those that have ended included."""
     threads_s: Mapping[str, float]
-    """Processor seconds of each of its threads, by thread id."""
-    context_switches: int | None
-    """How often its threads gave up or lost the processor; None where that is not known."""
+    """Processor seconds of each thread that it has now, by thread id."""
+    switches: Mapping[str, int] | None
+    """Context switches of each of these threads; None where that is not known."""
     polls: bool = False
     """Whether it takes a processor all the time, work or not."""
     machine: MachineTimes | None = None
@@ -97,7 +99,9 @@ def parse_process(answer: Mapping[str, Any] | None, *, polls: bool = False) -> P
         answer: what it answered.
         polls: whether the process takes a processor all the time, work or not.
     """
-    return None if answer is None else ProcessTimes(dict(answer["threads_s"]), int(answer["switches"]), polls)
+    if answer is None:
+        return None
+    return ProcessTimes(float(answer["cpu_s"]), dict(answer["threads_s"]), dict(answer["switches"]), polls)
 
 
 def processors_between(
@@ -126,21 +130,27 @@ def of_traffic(used: ProcessorUsage, traffic_s: float) -> ProcessorUsage:
 
 
 def process_between(name: str, before: ProcessTimes | None, after: ProcessTimes | None) -> ProcessUsage | None:
-    """Return what a process used between two readings; None where one of them is missing.
+    """Return what a process used between two readings of it; None where one of them is missing.
 
-    A thread that is in the second reading only has begun meanwhile; what one that ended had used is not known.
+    A thread that is only in the second reading began meanwhile. Where a thread ended meanwhile its context switches
+    are lost, and the number of all is not known.
     """
     if before is None or after is None:
         return None
     used = [seconds - before.threads_s.get(thread, 0.0) for thread, seconds in after.threads_s.items()]
-    switches = (after.context_switches, before.context_switches)
     return ProcessUsage(
         name=name,
-        cpu_s=round(sum(used), 6),
+        cpu_s=round(after.cpu_s - before.cpu_s, 6),
         busiest_thread_s=round(max(used, default=0.0), 6),
-        context_switches=None if None in switches else int(switches[0] or 0) - int(switches[1] or 0),
+        context_switches=_switches_between(before.switches, after.switches),
         polls=after.polls,
     )
+
+
+def _switches_between(before: Mapping[str, int] | None, after: Mapping[str, int] | None) -> int | None:
+    if before is None or after is None or before.keys() - after.keys():
+        return None
+    return sum(after.values()) - sum(before.values())
 
 
 def machine_between(before: ProcessTimes | None, after: ProcessTimes | None) -> MachineUsage | None:
@@ -157,4 +167,4 @@ def machine_between(before: ProcessTimes | None, after: ProcessTimes | None) -> 
 
 def started_process(name: str, answer: Mapping[str, Any]) -> ProcessUsage | None:
     """Return what processes used that did not run at the first reading, from what the agent has read of them."""
-    return process_between(name, ProcessTimes({}, 0), parse_process(answer))
+    return process_between(name, ProcessTimes(0.0, {}, {}), parse_process(answer))

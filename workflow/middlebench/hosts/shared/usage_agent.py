@@ -23,24 +23,39 @@ def machine() -> str:
 
 
 def process_usage(pid: int) -> "dict[str, object] | None":
-    """Return the seconds of each of a process's threads, and how often they gave up or lost the processor.
+    """Return the processor seconds of a process, and seconds and context switches of each of its threads.
 
-    None where there is no such process (any more).
+    The seconds of the process include those of threads that have ended; of context switches the kernel keeps no
+    such sum (proc(5)). None where there is no such process (any more).
     """
-    threads, switches = {}, 0
+    seconds: dict[str, float] = {}
+    switches: dict[str, int] = {}
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/stat") as file:
-                fields = file.read().rpartition(")")[2].split()
-            threads[thread] = (int(fields[11]) + int(fields[12])) / TICKS
-            with open(f"/proc/{pid}/task/{thread}/status") as file:
-                switches += sum(int(line.split()[1]) for line in file if "voluntary_ctxt_switches" in line)
+        with open(f"/proc/{pid}/stat") as file:
+            cpu_s = _cpu_s(file.read())
+        threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return None
-    return {"threads_s": threads, "switches": switches}
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/stat") as file:
+                used_s = _cpu_s(file.read())
+            with open(f"/proc/{pid}/task/{thread}/status") as file:
+                switched = sum(int(line.split()[1]) for line in file if "voluntary_ctxt_switches" in line)
+        except OSError:  # the thread has just ended; the process has not
+            continue
+        seconds[thread], switches[thread] = used_s, switched
+    return {"cpu_s": cpu_s, "threads_s": seconds, "switches": switches}
+
+
+def _cpu_s(stat: str) -> float:
+    """Return the processor seconds in the text of a ``stat`` file (proc(5), fields 14 and 15)."""
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def children_usage() -> "dict[str, object]":
-    """Return what processes that we started, and that have ended, have used: as :func:`process_usage` of one thread."""
+    """Return what the processes used that we started and that have ended, as :func:`process_usage` of one thread."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {"threads_s": {"all": used.ru_utime + used.ru_stime}, "switches": used.ru_nvcsw + used.ru_nivcsw}
+    seconds = used.ru_utime + used.ru_stime
+    return {"cpu_s": seconds, "threads_s": {"all": seconds}, "switches": {"all": used.ru_nvcsw + used.ru_nivcsw}}

@@ -203,7 +203,7 @@ class XenMiddleboxes:
             if isinstance(self._image, ClickosImage) and self._image.starter == "cosmos":
                 with contextlib.suppress(MiddleboxError):  # it does not say: so be it
                     taken = self._image.counts(self._host, domain)[0]
-            usage = ProcessTimes({"vcpu": domain.cpu_s}, None, self._image.polls, machine)
+            usage = ProcessTimes(domain.cpu_s, {"vcpu": domain.cpu_s}, None, self._image.polls, machine)
             readings[domain.name] = MiddleboxReading(f"domain {domain.id}, {domain.uuid}", usage, taken)
         return readings
 
