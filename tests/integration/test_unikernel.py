@@ -54,6 +54,22 @@ def plan(hosts: Hosts) -> ChainPlan:
     return plan_chain(1, hosts.server_ports)
 
 
+STATUS = """
+import socket, sys
+console = socket.socket(socket.AF_UNIX)
+console.settimeout(10)
+console.connect(sys.argv[1])
+console.sendall(b"s")
+print(next(line for line in console.makefile() if line.startswith("status ")))
+"""
+
+
+def status(host: Host, middlebox: Middlebox) -> dict[str, Any]:
+    """The unikernel's own counters, asked for on its console."""
+    said = host.run([host.python, "-I", "-c", STATUS, f"{qemu.FOLDER}/{middlebox.name}.console"]).stdout
+    return dict(json.loads(said.removeprefix("status ")))
+
+
 def start(middleboxes: qemu.QemuMiddleboxes, plan: ChainPlan) -> None:
     middleboxes.create(plan)
     middleboxes.wait_until_ready(plan)
@@ -146,15 +162,14 @@ def flood(host: Host, *ports: str) -> dict[str, int]:
 class TestFlood:
     def test_every_frame_sent_is_received_or_counted_as_dropped(self, server, plan):
         """Beyond the machine's pace in both directions at once, not one frame is unaccounted for."""
-        running = machines(server)
-        start(running, plan)
+        start(machines(server), plan)
         (middlebox,) = plan.middleboxes
         before = interface_counters(server)
         sent = flood(server, *middlebox.ports)
 
         def settled() -> dict[str, Any] | None:
-            then, now = running.status(), running.status()
-            return now[middlebox.name] if _packets(then) == _packets(now) else None
+            then, now = status(server, middlebox), status(server, middlebox)
+            return now if _packets(then) == _packets(now) else None
 
         guest = eventually(settled, "the machine has forwarded all that waited")
         after = interface_counters(server)
@@ -186,15 +201,28 @@ class TestFlood:
         eventually(calm, "frames pass again one by one")
 
     def test_idle_machine_sleeps(self, server, plan):
+        start(machines(server), plan)
+        first = status(server, plan.middleboxes[0])["halts"]
+        second = status(server, plan.middleboxes[0])["halts"]
+        assert first < second < first + 100, "it halts until it is asked, and does not spin"
+
+    def test_machine_that_does_not_answer_has_no_count_and_the_others_have_theirs(self, server, hosts, monkeypatch):
+        monkeypatch.setattr(qemu, "STATUS_SECONDS", 1.0)
+        plan = plan_chain(2, hosts.server_ports)
         running = machines(server)
         start(running, plan)
-        first = running.status()[plan.middleboxes[0].name]["halts"]
-        second = running.status()[plan.middleboxes[0].name]["halts"]
-        assert first < second < first + 100, "it halts until it is asked, and does not spin"
+        stopped, other = (each.name for each in plan.middleboxes)
+        pid = running.live()[stopped].split()[1]
+        server.run(["kill", "-STOP", pid])
+        readings = running.read()
+        server.run(["kill", "-CONT", pid])
+        assert readings.keys() == {stopped, other}
+        assert (readings[stopped].taken_packets, readings[other].taken_packets) == (None, 0)
+        assert readings[stopped].usage is not None
 
 
 def _packets(status: dict[str, Any]) -> list[list[int]]:
-    return [[port["rx"], port["tx"]] for machine in status.values() for port in machine["ports"]]
+    return [[port["rx"], port["tx"]] for port in status["ports"]]
 
 
 class TestFailures:
@@ -383,12 +411,10 @@ class TestImage:
         assert str(PROJECT).encode() not in unikernel.read_bytes()
 
     def test_status_is_json_with_every_counter(self, server, plan):
-        running = machines(server)
-        start(running, plan)
-        status = running.status()["mbench-1"]
-        assert json.loads(json.dumps(status)) == status
-        assert status["function"] == "forward"
-        assert [sorted(port) for port in status["ports"]] == [
+        start(machines(server), plan)
+        said = status(server, plan.middleboxes[0])
+        assert said["function"] == "forward"
+        assert [sorted(port) for port in said["ports"]] == [
             [
                 "dropped_by_function",
                 "dropped_malformed",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -48,12 +48,39 @@ class Watch:
     fired: threading.Event
     """Set as soon as one did."""
     problem: str = ""
-    """Which one, and its last words."""
+    """Which one, and the end of what it printed."""
 
     def fire(self, problem: str) -> None:
-        """Say what happened; only the first word counts."""
-        self.problem = self.problem or problem
+        """Tell what happened."""
+        self.problem = problem
         self.fired.set()
+
+
+@contextmanager
+def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
+    """Wait for the end of a middlebox in a thread of its own, for as long as the context lasts.
+
+    Args:
+        wait: returns which middlebox ended and why; or nothing, soon after its argument is set. An error of it
+            fires the watch as well: a watch that does not work must not look like one in which nothing ended.
+    """
+    watch, stop = Watch(fired=threading.Event()), threading.Event()
+
+    def look() -> None:
+        try:
+            problem = wait(stop)
+        except Exception as error:
+            problem = f"the middleboxes cannot be watched: {error}"
+        if problem and not stop.is_set():
+            watch.fire(problem)
+
+    thread = threading.Thread(target=look, name="watch middleboxes", daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        stop.set()
+        thread.join()
 
 
 class MiddleboxOptions(Options):

@@ -168,17 +168,16 @@ def watch(request: Request) -> Answer:
                 return {}
 
 
-def status(request: Request) -> Answer:
-    """Ask every machine for its counters over its console; return {name: counters}."""
-    answers = counters(request, machines(request["prefix"]))
-    silent = sorted(name for name, counted in answers.items() if counted is None)
-    return {"failed": silent[0], "happened": "its console does not answer"} if silent else {"status": answers}
-
-
 def counters(request: Request, names: "Collection[str]") -> "dict[str, Answer | None]":
-    """Return each machine's counters, None where its console does not answer; all are asked before any is heard."""
-    consoles: dict[str, socket.socket] = {}
+    """Return the counters of each machine; None where its console does not print them within the time of the request.
+
+    All are asked before any answer is read, and the time is one for all.
+    """
+    end = time.monotonic() + request["limit_s"]
     answers: dict[str, Answer | None] = dict.fromkeys(names)
+    printed: dict[str, bytes] = dict.fromkeys(names, b"")
+    asked: dict[int, tuple[str, socket.socket]] = {}
+    waiting = select.poll()
     with contextlib.ExitStack() as opened:
         for name in names:
             console = opened.enter_context(socket.socket(socket.AF_UNIX))
@@ -186,23 +185,28 @@ def counters(request: Request, names: "Collection[str]") -> "dict[str, Answer | 
             with contextlib.suppress(OSError):
                 console.connect(f"{request['folder']}/{name}.console")
                 console.sendall(b"s")
-                consoles[name] = console
-        for name, console in consoles.items():
-            with contextlib.suppress(OSError):
-                answers[name] = answer_of(console)
+                waiting.register(console, select.POLLIN)
+                asked[console.fileno()] = name, console
+        while asked and (left_s := end - time.monotonic()) > 0:
+            for handle, _ in waiting.poll(left_s * 1000):
+                name, console = asked[handle]
+                data = b""
+                with contextlib.suppress(OSError):  # it has ended
+                    data = console.recv(4096)
+                printed[name] += data
+                answers[name] = counters_in(printed[name])
+                if answers[name] is not None or not data:
+                    waiting.unregister(console)
+                    del asked[handle]
     return answers
 
 
-def answer_of(console: socket.socket) -> "Answer | None":
-    """Return the counters that a machine says on its console; None where that is closed."""
-    said = b""
-    while b"\n" not in said[said.find(b"status ") :] or b"status " not in said:
-        data = console.recv(4096)
-        if not data:
-            return None
-        said += data
-    line = said[said.find(b"status ") :].split(b"\n")[0].strip()
-    return dict(json.loads(line.removeprefix(b"status ")))
+def counters_in(printed: bytes) -> "Answer | None":
+    """Return the counters that a machine has printed on its console; None where they are not whole, or no JSON."""
+    line, whole, _ = printed.partition(b"status ")[2].partition(b"\n")
+    with contextlib.suppress(ValueError):
+        return dict(json.loads(line)) if whole else None
+    return None
 
 
 def read_all(request: Request) -> Answer:
@@ -211,9 +215,9 @@ def read_all(request: Request) -> Answer:
     counted = counters(request, running) if request["counts"] else {}
     return {
         "read": {
-            name: {"identity": identity(pid), "usage": process_usage(pid), "counted": counted.get(name)}
+            name: {"identity": known, "usage": process_usage(pid), "counted": counted.get(name)}
             for name, pid in running.items()
-            if identity(pid)
+            if (known := identity(pid))
         }
     }
 
@@ -247,7 +251,7 @@ def live(request: Request) -> Answer:
 
 
 if __name__ == "__main__":
-    verbs = {each.__name__: each for each in (start, wait, watch, status, read_all, destroy, live)}
+    verbs = {each.__name__: each for each in (start, wait, watch, read_all, destroy, live)}
     asked = json.loads(sys.stdin.buffer.readline())
     try:
         print(json.dumps(verbs[asked["verb"]](asked)), flush=True)

@@ -11,8 +11,8 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from middlebench import LABEL
 from middlebench.diagnosis.usage import agent_text, parse_process
 from middlebench.hosts.base import COMMAND_SECONDS, Host
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch, watching
 from middlebench.middleboxes.qemu import agent
 from middlebench.model.environment import BUILT_HERE
 from middlebench.model.options import Options as BaseOptions
@@ -68,7 +68,6 @@ DOING = {
     "wait": "waiting for",
     "live": "looking for",
     "watch": "watching",
-    "status": "asking",
     "read_all": "reading",
     "destroy": "ending",
 }
@@ -217,32 +216,14 @@ class QemuMiddleboxes:
         polls = image != "unikernel" and image.polls
         return {name: machine_reading(said, polls=polls) for name, said in self._ask(request)["read"].items()}
 
-    @contextmanager
-    def watch(self) -> Iterator[Watch]:
+    def watch(self) -> AbstractContextManager[Watch]:
         """Watch all machines' processes; the first that ends is named in the watch."""
-        watch = Watch(fired=threading.Event())
-        stop = threading.Event()
 
-        def look() -> None:
-            try:
-                answer = self._ask({"verb": "watch"}, Deadline(LEAVE_SECONDS), stop=stop)
-                if answer.get("failed"):
-                    watch.fire(f"virtual machine {answer['failed']} ended{_words(answer)}")
-            except Exception as error:  # a watch that cannot look must not look as if all were well
-                if not stop.is_set():
-                    watch.fire(f"the virtual machines cannot be watched: {error}")
+        def wait(stop: threading.Event) -> str:
+            answer = self._ask({"verb": "watch"}, Deadline(LEAVE_SECONDS), stop=stop)
+            return f"virtual machine {answer['failed']} ended{_last_words(answer)}" if answer.get("failed") else ""
 
-        thread = threading.Thread(target=look, name="watch virtual machines", daemon=True)
-        thread.start()
-        try:
-            yield watch
-        finally:
-            stop.set()
-            thread.join()
-
-    def status(self) -> dict[str, Any]:
-        """Return every unikernel's own counters by name, asked for on its console."""
-        return dict(self._ask({"verb": "status", "limit_s": STATUS_SECONDS})["status"])
+        return watching(wait)
 
     def destroy(self) -> None:
         """End all machines of ours and remove their taps."""
@@ -308,7 +289,7 @@ class QemuMiddleboxes:
         """Run the agent on the server and return its answer.
 
         Raises:
-            MiddleboxError: a machine failed; it is named, with the end of its console.
+            MiddleboxError: a machine failed (it is named, with the end of its console), or there was no answer.
         """
         request = {**request, "folder": FOLDER, "prefix": PREFIX}
         result = self._host.run(
@@ -318,16 +299,21 @@ class QemuMiddleboxes:
             deadline=deadline,
             cancel=stop,
         )
-        if not result.stdout:
-            return {}
-        answer = json.loads(result.stdout)
+        doing = f"{DOING[request['verb']]} {{}} on {self._host.name}"
+        try:
+            answer = dict(json.loads(result.stdout))
+        except ValueError as error:
+            raise MiddleboxError(
+                doing.format("the virtual machines"), "the agent there gave no answer", "try again", result
+            ) from error
         if "happened" in answer:
-            name = answer["failed"] or "the virtual machines"
             advice = "run `make setup`, which installs what is missing" if "no program" in answer["happened"] else ""
             raise MiddleboxError(
-                f"{DOING[request['verb']]} {name} on {self._host.name}", answer["happened"] + _words(answer), advice
+                doing.format(answer["failed"] or "the virtual machines"),
+                answer["happened"] + _last_words(answer),
+                advice,
             )
-        return dict(answer)
+        return answer
 
 
 def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[str]:
@@ -372,8 +358,8 @@ def _deadline(plan: ChainPlan) -> Deadline:
     return Deadline(COMMAND_SECONDS + MACHINE_SECONDS * plan.length)
 
 
-def _words(answer: dict[str, Any]) -> str:
-    """Return the last words of a machine, for the end of a sentence."""
+def _last_words(answer: dict[str, Any]) -> str:
+    """Return the end of what a machine and QEMU printed, for the end of a sentence."""
     said = [
         f"; its {stream} ends: {answer[key].strip()[-500:]}"
         for stream, key in (("console", "console"), ("QEMU", "stderr"))
