@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.generators.base import Load
-from middlebench.generators.pkt_gen.driver import interval_ms
-from middlebench.generators.pkt_gen.output import Interval, Report, complaint, cut, read_report
+from middlebench.generators.pkt_gen.agent import KernelLog
+from middlebench.generators.pkt_gen.driver import burst_packets, interval_ms
+from middlebench.generators.pkt_gen.output import Interval, Report, complaint, cut, read_report, without_usage
 from middlebench.system.errors import GeneratorError
 
 SAMPLES = Path(__file__).parents[1] / "data" / "pktgen"
@@ -74,19 +75,52 @@ def test_a_failed_thread_is_an_error_whatever_the_summary_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "meaning"),
+    ("sample", "meaning", "telling"),
     [
-        ("/dev/netmap: No such file or directory", "module is not loaded"),
-        ("1.0 main [1] Unable to open netmap:eth0: Device or resource busy", "in use"),
-        ("1.0 main [1] pkt_size (1514) must be <= mtu (1500)", "too large"),
-        ("1.0 main [1] Unable to open netmap:eth9: No such device", "cannot open"),
-        ("nothing of the kind", ""),
+        ("head-busy", "in use", "eth2: Device or resource busy"),
+        ("head-absent", "cannot open", "eth9: No such device or address"),
+        ("head-native-only", "admode is 1", "eth2: Operation not supported"),
+        ("head-loopback", "cannot open", "lo: Invalid argument"),
+        ("head-no-module", "module is not loaded", "/dev/netmap: No such file or directory"),
+        ("head-name", "name", "got 'h1' while expecting a number"),
+        ("v11.0-no-module", "module is not loaded", "cannot open /dev/netmap eth2"),
+        ("v11.0-other-api", "different years", "Minimum supported API is 14 (requested 11)"),
+        ("v11.1-busy", "in use", "Device or resource busy"),
+        ("v11.1-mtu", "too large", "pkt_size (1514) must be <= mtu (1500)"),
     ],
 )
-def test_complaints_are_understood(said: str, meaning: str) -> None:
-    happened, advice = complaint(said)
+def test_complaint_is_found_before_the_usage_page(sample: str, meaning: str, telling: str) -> None:
+    stderr = (SAMPLES / f"{sample}.err").read_text()
+    happened, advice = complaint(stderr)
     assert meaning in happened
-    assert bool(advice) is bool(meaning)
+    assert advice
+    assert telling in without_usage(stderr)
+    assert "Usage" not in without_usage(stderr)
+
+
+def test_words_that_are_no_complaint_are_none() -> None:
+    assert complaint((SAMPLES / "v11.4-tx.err").read_text()) == ("", "")
+
+
+@given(st.floats(0.5, 2e8))
+def test_bursts_are_a_millisecond_or_32_frames_at_the_most(packets_per_second: float) -> None:
+    load = Load(60, packets_per_second, saturating=False, warm_up_s=1, window_s=10, sample_s=1)
+    assert 1 <= burst_packets(load) <= max(1, min(32, packets_per_second / 1000 + 1))
+
+
+@pytest.mark.parametrize(
+    ("lines", "ports"),
+    [
+        (["netmap: loaded module"], []),
+        (["Emulated adapter for eth2 created (prev was NULL)", "Emulated adapter for eth2 activated"], ["eth2"]),
+        (["Emulated adapter for eth4 activated"], []),
+        (["generic_netmap_register Generic adapter 00000000a goes on"], ["eth1", "eth2"]),
+    ],
+)
+def test_emulated_adapters_are_told_by_the_kernels_log(lines: list[str], ports: list[str]) -> None:
+    log = KernelLog()
+    log.lines = lines
+    assert log.emulated(["eth1", "eth2"]) == ports
 
 
 def line(at: float, packets: int, seconds: float, version: str) -> str:

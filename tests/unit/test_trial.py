@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.generators.base import Load, Traffic
 from middlebench.model.frames import line_rate_pps, wire_bits
-from middlebench.model.record import GENERATOR_LIMITED, Components, Settings
+from middlebench.model.record import GENERATOR_LIMITED, UNCONFIRMED, Components, Settings
 from middlebench.sites.base import LinkOptions
+from middlebench.system.errors import TrialError
 from middlebench.trials.trial import components_of, counts_of, flags_of, load_of, problems_of
 
 LINK_BPS = 1e9
@@ -34,12 +35,21 @@ def study_settings(offered_load) -> Settings:
     return Settings(window_s=2, warm_up_s=0.5, sample_s=1, offered_load=offered_load)
 
 
-@given(frame_bytes=st.integers(min_value=60, max_value=9014), kpps=st.floats(min_value=0.001, max_value=1e7))
+@given(frame_bytes=st.integers(min_value=60, max_value=9014), kpps=st.floats(min_value=0.005, max_value=1e7))
 def test_load_is_what_was_asked_for_but_never_above_line_rate(frame_bytes, kpps):
     load = load_of(frame_bytes, study_settings(kpps), LINK_BPS)
     line_rate = line_rate_pps(LINK_BPS, frame_bytes)
     assert load.packets_per_second == min(kpps * 1000, line_rate)
     assert load.saturating == (kpps * 1000 >= line_rate)
+
+
+def test_load_that_would_leave_a_window_empty_is_refused():
+    with pytest.raises(TrialError, match=r"0\.1 packets/s make 0\.2 frames"):
+        load_of(60, study_settings(0.0001), LINK_BPS)
+
+
+def test_claim_that_nobody_confirms_is_flagged():
+    assert flags_of(counts_of(LOAD, TRAFFIC), unconfirmed=True) == (UNCONFIRMED,)
 
 
 def test_maximum_load_is_the_line_rate():
@@ -69,9 +79,7 @@ def test_record_names_what_sent_the_frames():
     assert paced == Components(switch="a switch", middlebox="a middlebox", generator="another sender")
 
 
-@pytest.mark.parametrize(
-    ("offered", "flags"), [(1979, (GENERATOR_LIMITED,)), (1980, ()), (2000, ()), (0, (GENERATOR_LIMITED,))]
-)
+@pytest.mark.parametrize(("offered", "flags"), [(1979, (GENERATOR_LIMITED,)), (1980, ()), (2000, ())])
 def test_offer_below_what_was_intended_is_the_limit_of_the_generator(offered, flags):
     assert flags_of(counts_of(LOAD, replace(TRAFFIC, offered_packets=offered))) == flags
 
@@ -86,6 +94,7 @@ LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"offered_packets": 0}, "sent nothing"),
         ({"stray_packets": 1}, "not ours"),
         ({"trial_received_packets": 2601}, "2601 frames arrived of 2600 sent"),
         ({"offered_packets": round(LINE_RATE * 1.02)}, "offered in 2.000 s is above line rate"),

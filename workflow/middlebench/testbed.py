@@ -100,6 +100,10 @@ def environment_of(site: Site, options: config.Testbed) -> Environment:
         HostError: a host cannot be reached.
     """
     return site.environment(
-        Inventory(versions=options.generator.versions, modules=options.generator.modules),
+        Inventory(
+            versions=options.generator.versions,
+            modules=options.generator.modules,
+            images=options.generator.images(),
+        ),
         Inventory(versions=(*options.switch.versions, *options.middlebox.versions), images=options.middlebox.images()),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from middlebench.model.record import GENERATOR_LIMITED
+from middlebench.model.record import GENERATOR_LIMITED, UNCONFIRMED
 
 EMULATED = "emulated"
 DRIFT = "drift"
@@ -17,6 +17,10 @@ MEANINGS = {
         "The generator offered less than 99 % of what was intended (line rate, unless the settings ask for less). "
         "The cell says what the chain passed on of that; it is not a loss of the chain. Of a throughput search it says "
         "that the upper bound is a load that could not be offered."
+    ),
+    UNCONFIRMED: (
+        "The generator counts what it sends by itself, and less than 99 % of that reached the server's port. Either "
+        "the rest was lost on the first link, or it never left: some netmap drivers count frames that they drop."
     ),
     "no-lower-bound": (
         "The smallest load of the throughput search already loses more than its goal allows: the throughput is 0. "

@@ -77,6 +77,8 @@ class Traffic:
     """What the tools said, as they said it."""
     sender: str = ""
     """What sent the frames where it was not what the generator says of itself; else empty."""
+    claimed: bool = False
+    """Whether what was sent is the sender's own word, not what a port has counted."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,10 @@ class GeneratorOptions(Options):
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""
         raise NotImplementedError
+
+    def images(self) -> dict[str, str]:
+        """Return programs that do not tell their version, by name or path, each by what it is called here."""
+        return {}
 
     def build(self, host: Host, ports: Ports) -> Generator:
         """Return the generator on ``host``, between its sending and its receiving port."""

@@ -49,13 +49,14 @@ class Computer(Options):
     boot_options: tuple[str, ...]
     """What the kernel was told when it started, as far as it sets its speed."""
     modules: dict[str, str]
-    """Version of each kernel module that takes part and has one of its own."""
+    """Version of each kernel module that takes part; its build id where it has no version of its own."""
     programs: dict[str, str]
     """What each program that takes part says of its version."""
     images: dict[str, str]
-    """SHA-256 of each image that middleboxes boot from, in 12 digits."""
+    """SHA-256, in 12 digits, of each image that middleboxes boot from and of each program that does not tell its
+    version."""
     ports: dict[str, dict[str, str]]
-    """Driver, firmware and bus of each measured port."""
+    """Driver, firmware and bus of each measured port; with netmap also its mode, `native` or `emulated`."""
 
     @property
     def cores(self) -> int | None:

@@ -21,6 +21,8 @@ then measured anew, which no other change of code does."""
 
 GENERATOR_LIMITED = "generator-limited"
 """Flag of a cell whose generator offered less than was intended."""
+UNCONFIRMED = "offered-unconfirmed"
+"""Flag of a cell whose generator counts by itself, and claims more frames than reached the middlebox server."""
 
 Count = Annotated[int, Field(ge=0)]
 

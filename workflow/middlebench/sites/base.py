@@ -75,7 +75,7 @@ class Inventory:
     modules: tuple[str, ...] = ()
     """Kernel modules with versions of their own."""
     images: Mapping[str, str] = field(default_factory=dict)
-    """Files that middleboxes boot from, by name."""
+    """Files that middleboxes boot from, and programs that do not tell their version, each by what it is called."""
 
 
 class SiteOptions(Options):

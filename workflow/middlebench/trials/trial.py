@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, limit_of
+from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
 from middlebench.generators.base import Load, Probe, Traffic
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.load import SearchParameters, goal_of
@@ -20,6 +21,7 @@ from middlebench.model.plan import ChainPlan
 from middlebench.model.record import (
     GENERATOR_LIMITED,
     PROTOCOL,
+    UNCONFIRMED,
     Attestation,
     Cell,
     Components,
@@ -50,6 +52,9 @@ from middlebench.trials.convergence import (
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
 
+LEAST_PACKETS = 10
+"""Frames that a load must intend in a window: below, what is counted says more of the moments of reading."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -64,6 +69,12 @@ class Outcome:
     limit: Limit
     after: Reading
     """The chain and its counters behind the trial."""
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether fewer frames reached the server than a generator claims that counts by itself."""
+        sent = self.counts.trial_sent_packets
+        return self.traffic.claimed and not is_confirmed(sent, self.hops[0].entered_packets)
 
 
 def measure(
@@ -105,7 +116,7 @@ def measure(
         middleboxes=outcome.middleboxes,
         usage=outcome.usage,
         limit=(found and found.limit) or outcome.limit,
-        flags=flags_of(outcome.counts, found.search if found else None),
+        flags=flags_of(outcome.counts, outcome.unconfirmed, found.search if found else None),
         search=found.search if found else None,
     )
     return record, (found.raw if found else "") + outcome.traffic.raw
@@ -166,6 +177,7 @@ def run_trial(
         raise void(doing, [*problems, f"nothing is counted at {', '.join(sorted(missing))} any more"])
     counts = counts_of(load, traffic)
     hops = hops_between(plan, before.switch, after.switch)
+    problems += strangers(counts.trial_sent_packets, hops[0].entered_packets)
     middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
     if problems:
         found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes)
@@ -185,10 +197,20 @@ def run_trial(
 
 
 def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
-    """Return the load that the settings ask for at one frame size; never more than the link carries."""
+    """Return the load that the settings ask for at one frame size; never more than the link carries.
+
+    Raises:
+        TrialError: it is so low that a window would hold hardly a frame.
+    """
     line_rate = line_rate_pps(link_bps, frame_bytes)
     # A search begins at the maximum.
     asked = line_rate if isinstance(settings.offered_load, str) else min(settings.offered_load * 1000, line_rate)
+    if asked * settings.window_s < LEAST_PACKETS:
+        raise TrialError(
+            f"choosing the load for {frame_bytes} B",
+            f"{asked:g} packets/s make {asked * settings.window_s:g} frames in a window of {settings.window_s:g} s",
+            f"raise `offered_load` or `window_s` until a window holds {LEAST_PACKETS} frames",
+        )
     return Load(
         frame_bytes=frame_bytes,
         packets_per_second=asked,
@@ -229,11 +251,17 @@ def components_of(testbed: Components, traffic: Traffic) -> Components:
     return testbed.model_copy(update={"generator": traffic.sender}) if traffic.sender else testbed
 
 
-def flags_of(counts: Counts, found: Search | None = None) -> tuple[str, ...]:
-    """Return what a reader must know before using these counts, and the search that led to them."""
+def flags_of(counts: Counts, unconfirmed: bool = False, found: Search | None = None) -> tuple[str, ...]:
+    """Return what a reader must know before using these counts, and the search that led to them.
+
+    Args:
+        counts: what was counted.
+        unconfirmed: whether fewer frames reached the server than the generator claims.
+        found: the search, where there was one.
+    """
     limited = counts.offered_packets < OFFERED * counts.intended_packets
-    flags = (GENERATOR_LIMITED,) if limited else ()
-    return tuple(dict.fromkeys((*flags, *(found.flags if found else ()))))
+    flags = ((GENERATOR_LIMITED, limited), (UNCONFIRMED, unconfirmed))
+    return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))
 
 
 def attest(live: LiveChain, probe: Probe) -> Attestation:
@@ -249,7 +277,7 @@ def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
         link: the links; what left a queue by one of them came at the line rate, too.
         traffic: what was counted.
     """
-    problems = []
+    problems = stalls(load, traffic)
     if traffic.stray_packets:
         problems.append("frames that are not ours crossed the measured ports")
     if traffic.trial_received_packets > traffic.trial_sent_packets:

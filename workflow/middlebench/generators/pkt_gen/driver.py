@@ -5,6 +5,10 @@ ended. It has no duration: SIGINT ends it, unless it was given a number of frame
 line per interval; both sides' lines are cut to the common window, and its totals are those of the whole
 trial. While it runs the ports are in netmap mode: the kernel sees none of the frames, so probes are
 sent before.
+
+At a given rate it sends nothing before the next whole second but one after it says that it is ready, so
+a trial begins with the first interval in which it counted something. It would send bursts of up to a
+300th of a second; ours are shorter. Where its version can, it opens each port exclusively.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from pydantic import Field
 from middlebench.diagnosis.usage import agent_text, parse_processors, processors_between, started_process
 from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions, Load, Probe, Sample, Traffic
 from middlebench.generators.pkt_gen import agent
-from middlebench.generators.pkt_gen.output import Moment, Report, complaint, cut, read_report
+from middlebench.generators.pkt_gen.output import Moment, Report, complaint, cut, read_report, without_usage
 from middlebench.generators.shared import agents
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC
@@ -37,7 +41,22 @@ READY_SECONDS = 15.0
 """How long pkt-gen may take to start, beyond the wait for the link."""
 LINK_SECONDS = 30.0
 """How long a link may be down after entering or leaving netmap mode."""
-DRAIN_SECONDS = 1.0
+START_SECONDS = 5.0
+"""How long after `Ready...` it may take until a first frame has left: two seconds by design, the rest for slow ones."""
+BURST_SECONDS, BURST_PACKETS = 0.001, 32
+"""How much leaves at once at a given rate: so many seconds' share of it, and no more than so many frames (an eighth of
+one ring of virtio or Xen). Left alone, pkt-gen sends up to 512 frames at once."""
+BOUNDED_INTERVAL_MS = 100
+"""Of a given number of frames no samples are taken, but it must be known when they began to leave."""
+QUIET_SECONDS = 0.5
+"""The chain is drained when the receiver has counted nothing for this long, and in two whole intervals."""
+DRAIN_SECONDS = 10.0
+"""How long that may take to come."""
+INTERRUPT_SECONDS = 10.0
+"""How long pkt-gen may take from SIGINT to its end; then it is killed."""
+DEVICE = "/dev/netmap"
+PORT_SUFFIXES = ("/x", "")
+"""What is put behind a port's name: first to have it exclusively, then for the versions that do not know that."""
 ABOVE_LINE_RATE = 1.01
 """pkt-gen may claim to have sent more than a link carries (netmap issues 536 and 935)."""
 
@@ -57,6 +76,10 @@ class Options(GeneratorOptions):
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""
         return ("ip", "tc", "ethtool", self.program)
+
+    def images(self) -> dict[str, str]:
+        """Return pkt-gen itself, which does not tell its version."""
+        return {"pkt-gen": self.program}
 
     def build(self, host: Host, ports: Ports) -> Generator:
         """Return the generator on ``host``."""
@@ -89,13 +112,14 @@ class PktGen:
         """Run one trial and cut what both sides printed to its window."""
         interval_s = interval_ms(load) / 1000
         ready_s = self._options.link_wait_s + READY_SECONDS
-        drain_s = max(DRAIN_SECONDS, 3 * interval_s)
+        silent_s = START_SECONDS + 2 / load.packets_per_second + 5 * interval_s
         answer = agents.ask(
             self._host,
             AGENT,
             {
-                "sender": self._argv(load, "tx"),
-                "receiver": self._argv(load, "rx"),
+                "senders": [self._argv(load, "tx", suffix) for suffix in PORT_SUFFIXES],
+                "receivers": [self._argv(load, "rx", suffix) for suffix in PORT_SUFFIXES],
+                "device": DEVICE,
                 "ports": [self._tx_port, self._rx_port],
                 "ready_s": ready_s,
                 "link_s": LINK_SECONDS,
@@ -103,9 +127,18 @@ class PktGen:
                 "window_s": load.window_s * (1 if load.packets is None else OVERTIME),
                 "bounded": load.packets is not None,
                 "lines_s": 2.5 * interval_s,
-                "drain_s": drain_s,
+                "silent_s": silent_s,
+                "quiet_intervals": max(2, math.ceil(QUIET_SECONDS / interval_s)),
+                "drain_s": DRAIN_SECONDS,
+                "interrupt_s": INTERRUPT_SECONDS,
             },
-            Deadline(load.warm_up_s + load.window_s + drain_s + 2 * ready_s + 2 * LINK_SECONDS + 30),
+            Deadline(
+                load.warm_up_s
+                + load.window_s
+                + silent_s
+                + DRAIN_SECONDS
+                + 2 * (ready_s + LINK_SECONDS + INTERRUPT_SECONDS + agents.ANSWER_SECONDS)
+            ),
             cancel,
         )
         if "error" in answer:
@@ -121,31 +154,26 @@ class PktGen:
         version = result.stdout.strip()
         return f"pkt-gen (netmap {version})" if version else "pkt-gen (netmap)"
 
-    def _argv(self, load: Load, role: Literal["tx", "rx"]) -> list[str]:
+    def _argv(self, load: Load, role: Literal["tx", "rx"], suffix: str) -> list[str]:
         """Return one side's command."""
         port = self._tx_port if role == "tx" else self._rx_port
-        words = [self._options.program, "-i", f"netmap:{port}", "-f", role]
+        words = [self._options.program, "-i", f"netmap:{port}{suffix}", "-f", role]
         words += ["-w", str(self._options.link_wait_s), "-T", str(interval_ms(load))]
         if role == "tx":
             words += ["-l", str(load.frame_bytes), "-n", str(load.packets or 0)]
             words += ["-s", SENDER_IP, "-d", RECEIVER_IP, "-S", SENDER_MAC, "-D", RECEIVER_MAC]
             if not load.saturating:
-                words += ["-R", str(round(load.packets_per_second))]
+                words += ["-R", str(max(1, round(load.packets_per_second))), "-b", str(burst_packets(load))]
         return words
 
     def _traffic(self, load: Load, answer: dict[str, Any]) -> Traffic:
         sender, receiver = (self._report(answer[side]) for side in ("sender", "receiver"))
-        if sender.packets == 0:
-            raise self._error(
-                "the sender sent nothing",
-                f"see whether {self._tx_port} has a link in netmap mode, and raise `link_wait_s`",
-                said=answer["sender"],
-            )
+        if not answer["drained"]:
+            raise self._error(f"frames still arrive {DRAIN_SECONDS:g} s after the sender was stopped")
         begin = float(answer["begin"])
         moments = self._moments(load, sender, receiver, begin, float(answer["stopped"]))
         first, last = moments[0], moments[-1]
         self._check_line_rate(load, first, last)
-        self._check_drained(receiver, float(answer["stopped"]), interval_ms(load) / 1000)
         early = sum(each.packets for each in receiver.intervals if each.end_s < answer["sending"])
         offered = last.sent_packets - first.sent_packets
         received = last.received_packets - first.received_packets
@@ -175,13 +203,16 @@ class PktGen:
                 for side in ("sender", "receiver")
                 for name in ("stdout", "stderr")
             ),
+            sender=f"pkt-gen (netmap, emulated on {' and '.join(answer['emulated'])})" if answer["emulated"] else "",
+            claimed=True,
         )
 
     def _moments(self, load: Load, sender: Report, receiver: Report, begin: float, stopped: float) -> Sequence[Moment]:
         """Return both sides' counts at the moments of the window: of a given number of frames, at both ends of it."""
         if load.packets is not None:
-            end = max(stopped, begin + load.window_s)
-            return (Moment(begin, 0, 0), Moment(end, sender.packets, receiver.packets))
+            first = next((each.end_s - each.seconds for each in sender.intervals if each.packets), begin)
+            end = max(stopped, first + load.window_s)
+            return (Moment(first, 0, 0), Moment(end, sender.packets, receiver.packets))
         steps = round(load.window_s / load.sample_s)
         return cut(sender, receiver, [begin + load.window_s * step / steps for step in range(steps + 1)])
 
@@ -201,13 +232,6 @@ class PktGen:
                 "card, or the generator `trafgen`; check `link.rate_mbps` in the testbed's file",
             )
 
-    def _check_drained(self, receiver: Report, stopped: float, interval_s: float) -> None:
-        """Demand that nothing arrived any more in the last whole interval."""
-        rest = [each for each in receiver.intervals if each.end_s - each.seconds >= stopped]
-        whole = [each for each in rest if each.seconds >= interval_s / 2]
-        if not whole or whole[-1].packets:
-            raise self._error("frames still arrived when the receiver was stopped" if whole else "nobody saw the drain")
-
     def _explained(self, answer: dict[str, Any]) -> GeneratorError:
         """Return the error for what the agent met, in pkt-gen's own words and in ours."""
         kind, said = answer["error"], answer["said"]
@@ -218,13 +242,33 @@ class PktGen:
                 f"{' and '.join(said)} had no link for {LINK_SECONDS:g} s after the change to netmap mode",
                 "check cable and driver; `dmesg` on that host",
             )
-        meaning, advice = complaint(said["stderr"] + said["stdout"])
-        happened = {
-            "ended": f"it ended by itself with status {said['status']}",
-            "not ready": "it was not ready in time",
-            "does not end": "it did not end on SIGINT",
+        if kind == "other users":
+            return self._error(
+                f"another program uses netmap on {self._tx_port} or {self._rx_port}: process {'; process '.join(said)}",
+                "its frames would be counted as ours: end it",
+            )
+        if kind == "silent":
+            read_report(said["stdout"], said["stderr"], said["started"])  # perhaps it told, in words that are unknown
+        meaning, advice = complaint("\n".join((*answer["kernel"], said["stderr"], said["stdout"])))
+        happened, what_to_try = {
+            "ended": (meaning or f"it ended by itself with status {said['status']}", advice),
+            "not ready": (meaning or "it was not ready in time", advice),
+            "silent": (
+                f"the sender sent nothing in the {START_SECONDS:g} s after it was ready",
+                f"see whether {self._tx_port} has a link in netmap mode, and raise `link_wait_s`",
+            ),
+            "does not end": (
+                f"it did not end within {INTERRUPT_SECONDS:g} s of SIGINT and was killed",
+                "run the same command again; where it stays so, another version of netmap or the generator `trafgen`",
+            ),
+            "hangs": (
+                f"it did not end within {INTERRUPT_SECONDS:g} s of SIGINT, nor by SIGKILL: it hangs in the kernel, in "
+                "the port's netmap driver",
+                "restart that computer; then another netmap driver (or emulation: admode 2), or the generator "
+                "`trafgen`",
+            ),
         }[kind]
-        return self._error(meaning or happened, advice, said=said)
+        return self._error(happened, what_to_try, said=said, kernel=answer["kernel"])
 
     def _no_program(self) -> GeneratorError:
         return self._error(
@@ -240,6 +284,7 @@ class PktGen:
         *,
         result: CommandResult | None = None,
         said: dict[str, Any] | None = None,
+        kernel: Sequence[str] = (),
     ) -> GeneratorError:
         if said is not None:
             result = CommandResult(
@@ -247,7 +292,7 @@ class PktGen:
                 argv=(self._options.program,),
                 status=-1 if said["status"] is None else said["status"],
                 stdout=said["stdout"],
-                stderr=said["stderr"],
+                stderr="\n".join((without_usage(said["stderr"]), *kernel)),
             )
         return GeneratorError(f"running pkt-gen on {self._host.name}", happened, advice, result)
 
@@ -255,7 +300,13 @@ class PktGen:
 def interval_ms(load: Load) -> int:
     """Return how long pkt-gen's intervals are to be, in ms: short enough that its counts are exact."""
     exact = EXACT_PACKETS / load.packets_per_second * 1000
-    return max(SHORTEST_INTERVAL_MS, math.floor(min(LONGEST_INTERVAL_MS, load.sample_s * 1000, exact)))
+    wanted = load.sample_s * 1000 if load.packets is None else BOUNDED_INTERVAL_MS
+    return max(SHORTEST_INTERVAL_MS, math.floor(min(LONGEST_INTERVAL_MS, wanted, exact)))
+
+
+def burst_packets(load: Load) -> int:
+    """Return how many frames pkt-gen may send at once at a given rate."""
+    return max(1, min(BURST_PACKETS, round(load.packets_per_second * BURST_SECONDS)))
 
 
 def _strange_sizes(load: Load, sender: Report, receiver: Report) -> int:

@@ -48,14 +48,25 @@ LATE_SHARE, LATE_SECONDS = 0.5, 0.1
 
 COMPLAINTS = (
     (
-        re.compile(r"/dev/netmap: No such file or directory|/dev/netmap.*No such device"),
+        re.compile(r"/dev/netmap: No such file or directory|/dev/netmap.*No such device|cannot open /dev/netmap"),
         "the netmap module is not loaded: there is no /dev/netmap",
         "load it (`modprobe netmap`, then the netmap version of the card's driver), or use the generator `trafgen`",
     ),
     (
-        re.compile(r"Device or resource busy"),
+        re.compile(r"Minimum supported API is \d+|API mismatch|bad version|NIOCREGIF.*API"),
+        "pkt-gen and the netmap module are of different years and do not understand each other",
+        "build and install both from the same sources, and load that module (`dmesg | grep netmap` has its words)",
+    ),
+    (
+        re.compile(r"(?i)resource busy"),
         "the interface is in use: it is part of a bridge or bond, or another program has it in netmap mode",
-        "take it out of there (`ip link set dev PORT nomaster`), end the other program",
+        "take it out of there (`ip link set dev PORT nomaster`), end the other program (`fuser /dev/netmap`)",
+    ),
+    (
+        re.compile(r"Operation not supported"),
+        "netmap may not emulate here (its parameter admode is 1), and the card's driver does not know netmap",
+        "load the driver that was built with netmap, or allow emulation: "
+        "`echo 0 | sudo tee /sys/module/netmap/parameters/admode`",
     ),
     (
         re.compile(r"pkt_size \(\d+\) must be <= mtu \(\d+\)|bad pktsize"),
@@ -63,22 +74,30 @@ COMPLAINTS = (
         "raise `link.mtu` in the testbed's file by 14, or leave frames of that size out",
     ),
     (
-        re.compile(r"Invalid name"),
+        re.compile(r"Invalid name|while expecting a number"),
         "netmap does not take the interface's name",
         "give the interface a plain name (`ip link set dev OLD name NEW`), without `-`",
     ),
     (
-        re.compile(r"No such device|Unable to open .*: (?:Invalid argument|No such)"),
-        "netmap cannot open the interface: it is not there, or its driver has no support for netmap",
-        "load the driver that was built with netmap (`ethtool -i PORT` says which driver it has)",
+        re.compile(r"No such device|: No such|Invalid argument|NIOCREGIF"),
+        "netmap cannot open the interface: it is not there, or netmap does not support its driver or its kind",
+        "see that it is there (`ip link show dev PORT`); load the driver that was built with netmap "
+        "(`ethtool -i PORT` says which driver it has); `dmesg | grep netmap` has more",
     ),
     (
         re.compile(r"Operation not permitted|Permission denied"),
         "netmap may not be used by this user",
         "log in as root, or as a user with sudo",
     ),
+    (
+        re.compile(r"Cannot allocate memory|NIOCREGIF.*memory"),
+        "netmap has no memory left for the interface's rings",
+        "raise buf_num and ring_num in /sys/module/netmap/parameters, or free memory (netmap wants it in one piece)",
+    ),
 )
 """What pkt-gen says when it cannot work, what that means, and what to try. Most telling first."""
+USAGE_PAGE = re.compile(r"^Usage:", re.MULTILINE)
+"""Begins what pkt-gen prints behind its complaint."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +135,12 @@ class Report:
         part = self.intervals[place]
         share = 1 - (part.end_s - moment) / part.seconds
         return before + round(part.packets * min(1.0, max(0.0, share)))
+
+
+def without_usage(stderr: str) -> str:
+    """Return what pkt-gen said on its standard error before the usage page that it prints when it refuses."""
+    page = USAGE_PAGE.search(stderr)
+    return stderr[: page.start()] if page else stderr
 
 
 def complaint(said: str) -> tuple[str, str]:

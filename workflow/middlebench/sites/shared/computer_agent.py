@@ -20,6 +20,7 @@ import sys
 import time
 from typing import Any
 
+SYS = "/sys"
 Settings = dict[str, Any]
 """What of a port we change."""
 OFFLOADS = {
@@ -269,7 +270,8 @@ def describe(
     Args:
         versions: commands that say their program's version in their first line.
         modules: kernel modules with versions of their own.
-        images: files that middleboxes boot from, by name; those that are not there are left out.
+        images: files that middleboxes boot from, and programs that do not tell their version, by what they are
+            called; those that are not there are left out.
         ports: the measured ports.
         cpus: processors that our programs are kept to; empty: all.
     """
@@ -297,8 +299,8 @@ def describe(
         "kernel": platform.release(),
         "boot_options": [word for word in read("/proc/cmdline").split() if word.startswith(BOOT_OPTIONS)],
         "modules": {name: version for name in modules if (version := module_version(name))},
-        "images": {name: digest(path) for name, path in images.items() if os.path.isfile(path)},
-        "ports": {port: port_facts(port) for port in ports},
+        "images": {name: digest(found) for name, path in images.items() if (found := locate(path))},
+        "ports": {port: {**port_facts(port), **(netmap_facts(port) if "netmap" in modules else {})} for port in ports},
         "programs": {name: said for name, process in started if (said := first_line(process))},
     }
 
@@ -325,9 +327,48 @@ def first_line(process: "subprocess.Popen[str] | None") -> str:
 
 
 def module_version(name: str) -> str:
-    """Return a kernel module's version, loaded or not; nothing where it has none of its own."""
+    """Return a kernel module's version, loaded or not; of a loaded one without a version what it was built from."""
     status, said = run("modinfo", "--field", "version", name)
-    return read(f"/sys/module/{name}/version") or (said if status == 0 else "")
+    return read(f"/sys/module/{name}/version") or (said if status == 0 else "") or build_of(f"{SYS}/module/{name}")
+
+
+def locate(path: str) -> str:
+    """Return the path of a file, or of a program that is given by its name; nothing where it is not there."""
+    folders = [""] if os.sep in path else os.get_exec_path()
+    return next((found for folder in folders if os.path.isfile(found := os.path.join(folder, path))), "")
+
+
+def build_of(module: str) -> str:
+    """Return the build id of a loaded module, given its folder below /sys; nothing where it has none.
+
+    The linker makes it from the module's content (ld, --build-id); the note ends with it.
+    """
+    try:
+        with open(f"{module}/notes/.note.gnu.build-id", "rb") as file:
+            return file.read()[-20:].hex()[:12]
+    except OSError:
+        return ""
+
+
+def netmap_facts(port: str) -> dict[str, str]:
+    """Return by which driver netmap has a port, and in which mode; nothing where it is not loaded.
+
+    A driver that knows netmap calls the netmap module, which the kernel then notes as held by it. Every other one is
+    emulated, and with the parameter admode at 2 each of them is.
+    """
+    if not os.path.isdir(f"{SYS}/module/netmap"):
+        return {}
+    driver = os.path.realpath(f"{SYS}/class/net/{port}/device/driver/module")
+    native = os.path.basename(driver) in holders("netmap") and read(f"{SYS}/module/netmap/parameters/admode") != "2"
+    return {"driver build": build_of(driver), "netmap": "native" if native else "emulated"}
+
+
+def holders(module: str) -> list[str]:
+    """Return the modules that call a loaded one."""
+    try:
+        return os.listdir(f"{SYS}/module/{module}/holders")
+    except OSError:
+        return []
 
 
 def xen_facts() -> dict[str, str]:

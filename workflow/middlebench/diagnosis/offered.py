@@ -1,0 +1,52 @@
+"""Whether what a generator says that it offered can be: of its own samples, and beside the first bridge's counts. Pure.
+
+A generator that stalls leaves a window with few frames or none, which is no throughput of a chain. One that
+counts by itself may count frames that never left, and does not know of frames that others send by its port:
+both show where the frames reach the middlebox server.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from middlebench.generators.base import Load, Traffic
+
+STALL_SECONDS, STALL_PACKETS = 0.5, 20
+"""A generator that sends nothing for so long, in which so many frames were intended, has stalled. Shorter than that a
+busy machine may well keep it from its processor."""
+STRANGERS, STRANGERS_SHARE = 10, 0.001
+"""How many more frames than were sent the first bridge may count: a card may tell its counts late, or see a frame of
+its own kind (LLDP, a pause frame)."""
+CONFIRMED = 0.99
+"""Share of the frames that a generator claims which must have reached the server to call the claim confirmed."""
+
+
+def stalls(load: Load, traffic: Traffic) -> list[str]:
+    """Return, a sentence each, why the generator cannot have done its work all through the window; none if it did.
+
+    Args:
+        load: what was asked for; of a given number of frames the time that they took is part of what was measured.
+        traffic: what was counted.
+    """
+    if load.packets is not None:
+        return [] if traffic.trial_sent_packets else ["the generator sent nothing"]
+    if not traffic.offered_packets:
+        return [f"the generator sent nothing in the window of {traffic.window_s:.3f} s"]
+    for sent, group in itertools.groupby(traffic.samples, key=lambda sample: sample.sent_packets):
+        moments = [sample.t_s for sample in group]
+        seconds = moments[-1] - moments[0]
+        if seconds >= STALL_SECONDS and load.packets_per_second * seconds >= STALL_PACKETS:
+            return [f"the generator sent nothing for {seconds:.3f} s, after {sent} frames of the window"]
+    return []
+
+
+def strangers(sent_packets: int, entered_packets: int) -> list[str]:
+    """Return, as a sentence, that more frames reached the first bridge than the generator sent; nothing otherwise."""
+    if entered_packets <= sent_packets + STRANGERS + STRANGERS_SHARE * sent_packets:
+        return []
+    return [f"{entered_packets} frames reached the first bridge of {sent_packets} sent: somebody else sends there"]
+
+
+def is_confirmed(sent_packets: int, entered_packets: int) -> bool:
+    """Return whether the frames that a generator claims to have sent have reached the first bridge."""
+    return entered_packets >= CONFIRMED * sent_packets
