@@ -146,6 +146,17 @@ class Home:
         self.ssh.mkdir(parents=True, mode=0o700, exist_ok=True)
         self.public_key = self.public_key or make_key(self.ssh / "key")
 
+    def use(self, environment: pytest.MonkeyPatch) -> None:
+        """Have this home be the user's: for ``ssh``, which asks the password file for it, by a wrapper of its name."""
+        folder = self.folder / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {self.ssh}/config "$@"\n')
+        (folder / "ssh").chmod(0o755)
+        (self.ssh / "config").touch()
+        environment.setenv("HOME", str(self.folder))
+        environment.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        environment.delenv("SSH_AUTH_SOCK", raising=False)
+
     @property
     def ssh(self) -> Path:
         return self.folder / ".ssh"
@@ -158,12 +169,13 @@ class Home:
         """Write a host's stanza, and its key into known_hosts."""
         stanza = [
             f"Host {alias}",
+            *(f"  {line}" for line in lines),  # of each option the first value counts
             f"  HostName {server.address}",
             f"  Port {server.port}",
-            *(() if any(line.startswith("User ") for line in lines) else ("  User root",)),
-            f"  IdentityFile {self.ssh}/key",
+            "  User root",
+            *(() if any(line.startswith("IdentityFile ") for line in lines) else (f"  IdentityFile {self.ssh}/key",)),
             "  IdentitiesOnly yes",
-            *(f"  {line}" for line in lines),
+            f"  UserKnownHostsFile {self.known_hosts}",
         ]
         with (self.ssh / "config").open("a") as config:
             config.write("\n".join(stanza) + "\n")

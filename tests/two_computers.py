@@ -156,7 +156,7 @@ def two_computers(folder: Path) -> Iterator[TwoComputers]:
     runtime.mkdir(mode=0o700)
     home = Home(folder / "home")
     with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
-        environment.setenv("HOME", str(home.folder))
+        home.use(environment)
         environment.setenv("MIDDLEBENCH_RUNTIME", str(runtime))
         environment.delenv("SSH_AUTH_SOCK", raising=False)
         test_computer = _start_computer(stack, folder, home, 0, ":;")

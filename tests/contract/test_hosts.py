@@ -57,7 +57,7 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             yield site.open().middlebox_server
         else:
             home = Home(folder / "home")
-            environment.setenv("HOME", str(home.folder))
+            home.use(environment)
             home.add("server", stack.enter_context(running_sshd(folder / "sshd", home)))
             host = SshHost("server", "server")
             stack.callback(host.close)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from helpers import eventually
 from middlebench.hosts.ssh import SshHost
+from middlebench.hosts.ssh.driver import CONNECT_SECONDS
 from middlebench.hosts.ssh.known_hosts import HostKey
 from middlebench.system.errors import HostError
 from ssh_server import Home, Sshd, make_key, needs_sshd, running_sshd
@@ -23,8 +24,7 @@ pytestmark = needs_sshd
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home = Home(tmp_path / "home")
-    monkeypatch.setenv("HOME", str(home.folder))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    home.use(monkeypatch)
     return home
 
 
@@ -179,7 +179,7 @@ def test_sshd_killed_during_a_command(host: SshHost, server: Sshd, tmp_path: Pat
 
 
 def listed() -> str:
-    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True).stdout
 
 
 def test_a_host_behind_a_jump_host(home: Home, server: Sshd, tmp_path: Path) -> None:
@@ -203,42 +203,163 @@ def test_an_unknown_jump_host_is_refused(home: Home, server: Sshd, tmp_path: Pat
 
 def test_included_config_counts(host: SshHost, home: Home) -> None:
     (home.ssh / "config").rename(home.ssh / "more.conf")
-    (home.ssh / "config").write_text("Include *.conf\n")
+    (home.ssh / "config").write_text(f"Include {home.ssh}/*.conf\n")
     assert host.run(["true"]).status == 0
 
 
-def test_files_come_and_go_whole(host: SshHost, tmp_path: Path) -> None:
-    source, there, back = tmp_path / "source", tmp_path / "there", tmp_path / "back"
-    source.write_bytes(os.urandom(3_000_000))
-    host.put(source, str(there), mode=0o640)
-    host.get(str(there), back)
-    assert back.read_bytes() == source.read_bytes()
-    assert there.stat().st_mode & 0o777 == 0o640
-    assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(".")) == []
+def test_a_proxy_command_carries_the_connection_and_ends_with_it(home: Home, server: Sshd, tmp_path: Path) -> None:
+    with running_sshd(tmp_path / "jump", home) as jump:
+        home.add("jump", jump)
+        home.add("server", server, "ProxyCommand ssh -W %h:%p jump")
+        host = SshHost("server", "server")
+        assert host.run(["cat"], stdin="x" * 300_000).stdout == "x" * 300_000
+        assert len(jump.sessions()) > 0
+        assert " -W " in listed()
+        host.close()
+        eventually(lambda: f" -W {server.address}:{server.port}" not in listed(), "the proxy command is gone")
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one(host: SshHost, tmp_path: Path) -> None:
-    with pytest.raises(HostError, match="not written whole"):
-        host.put(home_file(tmp_path), "/proc/no-such-folder/file")
-    with pytest.raises(HostError, match="could not be read"):
-        host.get(str(tmp_path / "nothing"), tmp_path / "back")
+def test_a_proxy_command_that_ends_is_noticed_at_once_and_quoted(home: Home, server: Sshd, tmp_path: Path) -> None:
+    home.add("server", server, "ProxyCommand echo no way through >&2; exit 3")
+    started = time.monotonic()
+    assert "no way through" in refused(SshHost("server", "server"), tmp_path / "touched")
+    assert time.monotonic() - started < CONNECT_SECONDS
 
 
-def home_file(folder: Path) -> Path:
-    (folder / "file").write_text("content")
-    return folder / "file"
+@pytest.mark.parametrize("text", ["Host *\n  NoSuchWord yes\n", "Match host server weather fine\n  User nobody\n"])
+def test_a_word_that_ssh_does_not_know_is_refused(host: SshHost, home: Home, tmp_path: Path, text: str) -> None:
+    config = home.ssh / "config"
+    config.write_text(text + config.read_text())
+    assert "ended with status 255" in refused(host, tmp_path / "touched")
 
 
-def test_a_full_disk_keeps_the_old_file(home: Home, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(os.urandom(300_000))
-    prepare = "mkdir /run/small && mount -t tmpfs -o size=100k tmpfs /run/small && echo old > /run/small/file"
-    with running_sshd(tmp_path / "sshd", home, prepare=prepare) as server:
+def test_a_match_that_does_not_match_is_not_applied(host: SshHost, home: Home) -> None:
+    config = home.ssh / "config"
+    config.write_text("Match host server exec false\n  Port 1\nMatch all\n" + config.read_text())
+    assert host.run(["true"]).status == 0
+
+
+@pytest.mark.parametrize("files", ["/dev/null", "none"])
+def test_no_file_of_known_hosts_accepts_nobody(home: Home, server: Sshd, tmp_path: Path, files: str) -> None:
+    options = ["StrictHostKeyChecking no", f"UserKnownHostsFile {files}", "GlobalKnownHostsFile /dev/null"]
+    home.add("server", server, *options)
+    said = refused(SshHost("server", "server"), tmp_path / "touched")
+    assert fingerprint(server.folder / "host_key.pub") in said
+    assert "UserKnownHostsFile" in said
+    assert "Accepted" not in (server.folder / "sshd.log").read_text()
+
+
+def test_a_name_in_capitals_is_found_in_hashed_known_hosts(home: Home, server: Sshd) -> None:
+    home.add("server", server, "HostKeyAlias CamelCase.Example")
+    home.known_hosts.write_text(f"camelcase.example {server.host_key}\n")
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", home.known_hosts], check=True, capture_output=True)
+    host = SshHost("server", "server")
+    assert host.run(["true"]).status == 0
+    host.close()
+
+
+def test_known_hosts_in_a_folder_with_a_blank(home: Home, server: Sshd, tmp_path: Path) -> None:
+    known = tmp_path / "a b" / "known hosts"
+    known.parent.mkdir()
+    known.write_text(server.entry)
+    home.add("server", server, f'UserKnownHostsFile /dev/null "{known}" /nowhere')
+    host = SshHost("server", "server")
+    assert host.run(["true"]).status == 0
+    host.close()
+
+
+@pytest.mark.parametrize("form", ["list", "krl"])
+def test_a_key_in_the_file_of_revoked_keys_is_refused(home: Home, server: Sshd, tmp_path: Path, form: str) -> None:
+    revoked, key = tmp_path / "revoked", server.folder / "host_key.pub"
+    if form == "list":
+        revoked.write_text(key.read_text())
+    else:
+        subprocess.run(["ssh-keygen", "-q", "-k", "-f", revoked, key], check=True)
+    home.add("server", server, f"RevokedHostKeys {revoked}")
+    assert "revoked" in refused(SshHost("server", "server"), tmp_path / "touched")
+
+
+class TestAgent:
+    @pytest.fixture
+    def agent(self, tmp_path: Path) -> Iterator[Path]:
+        """The socket of an agent that has the user's key, of which the disk keeps the public half only."""
+        socket = tmp_path / "agent socket"
+        with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as process:
+            eventually(socket.exists, "the agent listens")
+            yield socket
+            process.kill()
+
+    def load(self, agent: Path, *keys: Path) -> None:
+        for key in keys:
+            environment = {**os.environ, "SSH_AUTH_SOCK": str(agent)}
+            subprocess.run(["ssh-add", "-q", key], env=environment, check=True, capture_output=True)
+
+    def others(self, agent: Path, folder: Path, count: int = 7) -> None:
+        """Load so many other keys that sshd gives up before it is shown the right one (MaxAuthTries is 6)."""
+        for number in range(count):
+            make_key(folder / f"other{number}")
+            self.load(agent, folder / f"other{number}")
+
+    def test_a_public_key_names_the_agents_key(
+        self, home: Home, server: Sshd, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.others(agent, tmp_path)
+        self.load(agent, home.ssh / "key")
+        (home.ssh / "key").unlink()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
+        home.add("server", server, f"IdentityFile {home.ssh}/key.pub")
+        host = SshHost("server", "server")
+        assert host.run(["true"]).status == 0
+        host.close()
+
+    def test_a_locked_key_is_used_from_the_agent_that_the_config_names(
+        self, home: Home, server: Sshd, agent: Path, tmp_path: Path
+    ) -> None:
+        self.others(agent, tmp_path)
+        self.load(agent, home.ssh / "key")
+        lock = ["ssh-keygen", "-q", "-p", "-N", "secret", "-f", home.ssh / "key"]
+        subprocess.run(lock, check=True, capture_output=True)
+        (home.ssh / "key.pub").unlink()
+        home.add("server", server, f'IdentityAgent "{agent}"')
+        host = SshHost("server", "server")
+        assert host.run(["true"]).status == 0
+        assert "SSH_AUTH_SOCK" not in os.environ
+        host.close()
+
+    def test_identity_agent_none_leaves_the_agent_aside(
+        self, home: Home, server: Sshd, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.load(agent, home.ssh / "key")
+        (home.ssh / "key").unlink()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
+        home.add("server", server, "IdentityAgent none")
+        assert "offered: no key" in refused(SshHost("server", "server"), tmp_path / "touched")
+
+    def test_a_key_of_the_agent_that_no_file_names(
+        self, home: Home, server: Sshd, agent: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.load(agent, home.ssh / "key")
+        (home.ssh / "key").rename(home.ssh / "elsewhere")
+        (home.ssh / "key.pub").unlink()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
+        home.add("server", server, "IdentitiesOnly no")
+        host = SshHost("server", "server")
+        assert host.run(["true"]).status == 0
+        host.close()
+        home.add("strict", server)
+        with pytest.raises(HostError, match="offered: no key"):
+            SshHost("strict", "strict").run(["true"])
+
+    def test_a_public_key_without_an_agent_is_named(self, home: Home, server: Sshd, tmp_path: Path) -> None:
+        home.add("server", server, f"IdentityFile {home.ssh}/key.pub")
+        assert "key.pub is a public key" in refused(SshHost("server", "server"), tmp_path / "touched")
+
+
+def test_programs_for_administration_are_found_whatever_the_login_shells_path(home: Home, tmp_path: Path) -> None:
+    with running_sshd(tmp_path / "sshd", home, options=["SetEnv PATH=/usr/bin:/bin"]) as server:
         home.add("server", server)
         host = SshHost("server", "server")
-        with pytest.raises(HostError, match="untouched"):
-            host.put(source, "/run/small/file")
-        assert host.run(["sh", "-c", "cat /run/small/file; ls -A /run/small"]).stdout == "old\nfile\n"
+        assert host.run(["sh", "-c", "command -v ethtool && command -v tc"]).status == 0
         host.close()
 
 

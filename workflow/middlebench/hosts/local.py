@@ -32,6 +32,7 @@ class LocalHost(Host):
     def __init__(self, name: str, cpus: Sequence[int] = (), prefix: Sequence[str] = ()) -> None:
         super().__init__(name, cpus)
         self._prefix = (*self._affinity, *prefix)
+        self._elsewhere = bool(prefix)
 
     @property
     def python(self) -> str:
@@ -48,6 +49,7 @@ class LocalHost(Host):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env=self._environment(),
             )
         except FileNotFoundError as error:
             raise HostError(
@@ -65,6 +67,10 @@ class LocalHost(Host):
             if lifeline_end is not None:
                 lifeline_end.close()
         return process.returncode, said
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of commands: an SSH connection to this machine is none to a namespace of it."""
+        return {key: value for key, value in os.environ.items() if key != "SSH_CONNECTION" or not self._elsewhere}
 
     def _communicate(
         self,

@@ -161,7 +161,6 @@ def destination(image: LabImage, machine: Machine) -> Destination:
         only_these=True,
         known_hosts_files=(machine.known_hosts,),
         entry=entry_name(LOOPBACK, machine.ssh_port),
-        jump=None,
     )
 
 

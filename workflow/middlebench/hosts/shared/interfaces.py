@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
@@ -15,26 +15,74 @@ STACKED_KINDS = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
 KERNEL_SWITCH = "ovs-system"
 """Master of every port of Open vSwitch's kernel datapath, whichever bridge it is on."""
 
-LOOK = """
+READ = """
 set -eu
-ip -json -details address show
-ip -json route show table all default
-ip -json -6 route show table all default
-client=${SSH_CONNECTION:-}
-[ "$client" ] && ip -json route get "${client%% *}" 2> /dev/null || echo '[]'
+export LC_ALL=C
+part() { "$@"; echo; echo ---; }
+part ip -V
+part printf '%s' "${SSH_CONNECTION:-}"
+part ip -json -details address show
+part ip -json route show table all default
+part ip -json -6 route show table all default
+if [ "${SSH_CONNECTION:-}" ]; then
+    client=${SSH_CONNECTION%% *}
+    device=${client#*%}
+    [ "$device" != "$client" ] || device=
+    part ip -json route get "${client%%%*}" ${device:+oif "$device"}
+fi
 """
-"""Where there is no SSH connection, or (in a network namespace) no way to its other end, no interface carries it."""
+"""Shell that prints all that is needed, in parts. A link-local address has its interface behind a ``%``."""
+PART = "\n---\n"
+
+
+class Address(BaseModel):
+    """An address of an interface."""
+
+    local: str = ""
+    scope: str = ""
+
+
+class LinkInfo(BaseModel):
+    """What kind of an interface it is."""
+
+    info_kind: str = ""
+
+
+class Interface(BaseModel):
+    """An interface, with the keys of ``ip -json -details address show`` that matter here."""
+
+    ifname: str
+    flags: tuple[str, ...] = ()
+    addr_info: tuple[Address, ...] = ()
+    master: str = ""
+    link: str | None = None
+    linkinfo: LinkInfo = LinkInfo()
+
+
+class Route(BaseModel):
+    """A route, with the one key of ``ip -json route`` that matters here; a multipath route has its devices below."""
+
+    dev: str = ""
+    nexthops: tuple[Route, ...] = ()
+
+    @property
+    def devices(self) -> frozenset[str]:
+        """The interfaces by which it leads."""
+        return frozenset({self.dev} - {""}).union(*(hop.devices for hop in self.nexthops))
+
+
+ROUTES = TypeAdapter(tuple[Route, ...])
 
 
 @dataclass(frozen=True)
 class Network:
     """A host's interfaces and the routes that matter to whoever works on it, as ``ip -json`` tells them."""
 
-    interfaces: Mapping[str, Mapping[str, Any]]
+    interfaces: Mapping[str, Interface]
     default_routes: frozenset[str]
     """Interfaces that carry a default route, of any table and family."""
-    ssh_routes: frozenset[str]
-    """Interfaces by which the host answers the SSH client that asks."""
+    ssh_ports: frozenset[str]
+    """Interfaces by which the host answers the SSH client that asks, and those that have the address it asked at."""
 
     def objections(self, port: str, *, switched: bool) -> list[str]:
         """Return, a sentence each, why ``port`` must not be taken; none when it may be.
@@ -47,43 +95,66 @@ class Network:
         if found is None:
             return [f"there is no interface {port} (there are: {', '.join(sorted(self.interfaces))})"]
         objections = []
-        if "LOOPBACK" in found.get("flags", ()):
+        if "LOOPBACK" in found.flags:
             objections.append(f"{port} is the loopback interface")
-        if port in self.ssh_routes:
+        if port in self.ssh_ports:
             objections.append(f"{port} carries the SSH connection by which we are here")
         if port in self.default_routes:
             objections.append(f"{port} carries a default route")
-        addresses = [each["local"] for each in found.get("addr_info", ()) if each.get("scope") != "link"]
+        addresses = [each.local for each in found.addr_info if each.scope != "link"]
         if addresses:
             objections.append(f"{port} has the address {', '.join(addresses)}")
-        master = found.get("master")
-        if master and not (switched and master == KERNEL_SWITCH):
-            objections.append(f"{port} is part of {master}")
+        if found.master and not (switched and found.master == KERNEL_SWITCH):
+            objections.append(f"{port} is part of {found.master}")
         objections += [
             f"{name} is stacked on {port}"
             for name, each in self.interfaces.items()
-            if each.get("link") == port and each.get("linkinfo", {}).get("info_kind") in STACKED_KINDS
+            if each.link == port and each.linkinfo.info_kind in STACKED_KINDS
         ]
         return objections
 
 
-def look_at_network(host: Host) -> Network:
+def read_network(host: Host) -> Network:
     """Return the host's interfaces and routes.
 
     Raises:
-        HostError: they could not be read.
+        HostError: they could not be read, or not understood.
     """
-    said = host.run(["sh", "-c", LOOK, f"{LABEL}-look"]).stdout
-    decoder, parts = json.JSONDecoder(), []
-    while said := said.strip():
-        part, end = decoder.raw_decode(said)
-        parts.append(part)
-        said = said[end:]
-    addresses, *defaults, ssh = parts
+    result = host.run(["sh", "-c", READ, f"{LABEL}-network"], check=False)
+    doing = f"finding out which interfaces of {host.name} must be left alone"
+    if result.status != 0:
+        raise HostError(doing, "its interfaces and routes could not be read", result=result)
+    try:
+        return parse_network(result.stdout)
+    except ValueError as error:
+        version = result.stdout.partition(PART)[0].strip()
+        raise HostError(
+            doing,
+            f"what its `ip` ({version}) printed is not what is known of it: {error}",
+            "iproute2 4.18 or newer is needed there",
+        ) from error
+
+
+def parse_network(text: str) -> Network:
+    """Return what :data:`READ` printed.
+
+    Raises:
+        ValueError: it is not what is expected.
+    """
+    parts = text.split(PART)[:-1]
+    if len(parts) < 5 or bool(parts[1]) != (len(parts) == 6):
+        raise ValueError(f"{len(parts)} parts came")
+    interfaces = TypeAdapter(tuple[Interface, ...]).validate_json(parts[2])
+    defaults, ssh = (
+        frozenset().union(*(route.devices for each in routes for route in ROUTES.validate_json(each.strip() or "[]")))
+        for routes in (parts[3:5], parts[5:])
+    )
+    if parts[1] and not ssh:
+        raise ValueError(f"no interface leads to {parts[1].split()[0]}, from where the SSH connection comes")
+    asked_at = parts[1].split()[2].partition("%")[0] if parts[1] else None
+    having = {each.ifname for each in interfaces if any(address.local == asked_at for address in each.addr_info)}
     return Network(
-        interfaces={each["ifname"]: each for each in addresses if "ifname" in each},
-        default_routes=frozenset(route["dev"] for routes in defaults for route in routes if "dev" in route),
-        ssh_routes=frozenset(route["dev"] for route in ssh if "dev" in route),
+        interfaces={each.ifname: each for each in interfaces}, default_routes=defaults, ssh_ports=ssh | having
     )
 
 
@@ -93,7 +164,7 @@ def demand_free(host: Host, ports: Sequence[str], *, switched: bool = False) -> 
     Raises:
         HostError: one must be left alone; every reason is named.
     """
-    network = look_at_network(host)
+    network = read_network(host)
     objections = [text for port in ports for text in network.objections(port, switched=switched)]
     if objections:
         raise HostError(

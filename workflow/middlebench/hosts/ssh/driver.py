@@ -7,13 +7,11 @@ keys in :mod:`middlebench.hosts.ssh.connection`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import select
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import paramiko
 
@@ -24,10 +22,8 @@ from middlebench.hosts.ssh.destination import Destination, find_destination
 from middlebench.hosts.ssh.guard import LIFELINE_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
-from middlebench.system.files import write_bytes
 
 CONNECT_SECONDS = 30.0
-TRANSFER_SECONDS = 600.0
 ENDING_SECONDS = 2.0
 """How long a command that was told to end may take until we leave it to its guard."""
 PIECE = 32 * 1024
@@ -40,25 +36,6 @@ ENDED_FROM_OUTSIDE = "it was ended from outside, all of its process group at onc
 LOST = "the connection was lost; the command's guard on the host ends its process group"
 LOST_ADVICE = "see whether the host is still on, then run the same command again"
 
-PUT = """
-set -eu
-target=$1 sum=$2 mode=$3
-temporary=$(mktemp "$(dirname -- "$target")/.$(basename -- "$target").XXXXXX")
-trap 'rm -f -- "$temporary"' EXIT
-cat > "$temporary"
-printf '%s  %s\\n' "$sum" "$temporary" | sha256sum --check --status
-chmod "$mode" "$temporary"
-sync "$temporary"
-mv -fT -- "$temporary" "$target"
-"""
-"""Arguments: the file, the SHA-256 of its content, its mode. The name is there only once the content is."""
-
-GET = """
-set -eu
-sha256sum < "$1"
-cat -- "$1"
-"""
-
 
 class SshHost(Host):
     """Runs commands on another computer, as root there.
@@ -68,8 +45,8 @@ class SshHost(Host):
 
     Args:
         name: what messages and records call this host.
-        where: the host as ``~/.ssh/config`` or the name service knows it (``[user@]host[:port]``), or all that
-            the config would say of it.
+        where: the host as the user's SSH configuration or the name service knows it (``[user@]host[:port]``), or
+            all that the configuration would say of it.
         cpus: processors to keep commands to; empty for no restriction.
         patience: how many times as long as on ordinary hardware this host may take over anything.
     """
@@ -147,41 +124,6 @@ class SshHost(Host):
         finally:
             _hang_up(channel)
 
-    def put(self, source: Path, target: str, mode: int = 0o644) -> None:
-        """Copy a file of ours to the host: whole and checked, or not at all. Its folder must exist.
-
-        Raises:
-            HostError: it could not be written, or arrived changed.
-        """
-        data = source.read_bytes()
-        argv = ["sh", "-c", PUT, f"{LABEL}-put", target, hashlib.sha256(data).hexdigest(), f"{mode:o}"]
-        status, heard = self._execute(argv, data, Deadline(TRANSFER_SECONDS * self.patience))
-        if status != 0:
-            raise HostError(
-                f"writing {target} on {self.name}",
-                f"it was not written whole (exit status {status}); an older file there is untouched",
-                "see whether its folder exists and its disk has room",
-                self._result(argv, status, heard),
-            )
-
-    def get(self, source: str, target: Path) -> None:
-        """Copy a file of the host to here: whole and checked, or not at all.
-
-        Raises:
-            HostError: it could not be read, or arrived changed.
-        """
-        argv = ["sh", "-c", GET, f"{LABEL}-get", source]
-        status, heard = self._execute(argv, b"", Deadline(TRANSFER_SECONDS * self.patience))
-        sums, _, data = bytes(heard.stdout).partition(b"\n")
-        if status != 0:
-            result = self._result(argv, status, Said(stderr=heard.stderr))
-            raise HostError(f"reading {source} on {self.name}", "it could not be read", "", result)
-        if sums.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
-            raise HostError(
-                f"reading {source} on {self.name}", "it changed while it was read", "try again once nobody writes to it"
-            )
-        write_bytes(target, data)
-
     def _become_root(self, connection: Connection) -> None:
         """Find out whether we are root there, or become it by sudo."""
         asked = Deadline(CONNECT_SECONDS * self.patience)
@@ -206,7 +148,7 @@ class SshHost(Host):
                 f"becoming root on {self._alias} ({connection.destination})",
                 f"`sudo -n` is refused to {user}",
                 f"allow it without a password: `echo '{user} ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/{LABEL}` as "
-                "root there, or log in as root (User in ~/.ssh/config)",
+                "root there, or log in as root (User in your SSH configuration)",
                 self._result(["sudo", "-n", "id", "-u"], status, heard),
             )
 

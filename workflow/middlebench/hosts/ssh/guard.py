@@ -15,6 +15,7 @@ import shlex
 from collections.abc import Sequence
 
 from middlebench import LABEL
+from middlebench.system.surroundings import ADMINISTRATION
 
 LIFELINE_SECONDS = 5
 """How long a command that reads its lifeline's end may take to tidy up before its group is killed."""
@@ -26,7 +27,7 @@ LONGEST_COMMAND = 128 * 1024 - 1
 """Longest single argument that Linux takes (MAX_ARG_STRLEN less the closing zero): the login shell's ``-c``."""
 
 GUARD = f"""
-export LC_ALL=C SSH_CONNECTION="$1"
+export LC_ALL=C SSH_CONNECTION="$1" PATH="$PATH:{":".join(ADMINISTRATION)}"
 bytes=$2 lifeline=$3 program=$4
 shift 4
 if ! command -v -- "$program" > /dev/null; then

@@ -1,6 +1,6 @@
 """Which host keys this user trusts: ``known_hosts`` files, read as ssh reads them (sshd(8)).
 
-Pure: files in, keys out. Key blobs are compared byte for byte; nothing here speaks SSH.
+Files in, keys out. Key blobs are compared byte for byte; nothing here speaks SSH.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import binascii
 import fnmatch
 import hashlib
 import hmac
+import subprocess
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +84,21 @@ def read_known_keys(files: Iterable[Path], name: str) -> KnownKeys:
     return KnownKeys(trusted=tuple(trusted), revoked=tuple(revoked))
 
 
+def is_revoked(key: HostKey, file: Path) -> bool:
+    """Whether a file of revoked keys (a list, or a KRL of ssh-keygen(1)) has the key, or cannot be read.
+
+    Raises:
+        OSError: there is no ``ssh-keygen``.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".pub") as shown:
+        shown.write(f"{key.kind} {base64.b64encode(key.blob).decode()}\n")
+        shown.flush()
+        asked = subprocess.run(
+            ["ssh-keygen", "-Q", "-f", file, shown.name], stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+    return asked.returncode != 0
+
+
 def _matches(patterns: str, name: str) -> bool:
     """Whether a line's first field is about ``name``: hashed, or patterns of which ``!`` ones exclude."""
     if patterns.startswith("|1|"):
@@ -89,7 +106,7 @@ def _matches(patterns: str, name: str) -> bool:
             salt, digest = (base64.b64decode(part, validate=True) for part in patterns[3:].split("|"))
         except (ValueError, binascii.Error):
             return False
-        return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)
+        return hmac.compare_digest(hmac.new(salt, name.lower().encode(), hashlib.sha1).digest(), digest)
     listed = patterns.lower().split(",")
     if any(pattern.startswith("!") and _like(name, pattern[1:]) for pattern in listed):
         return False

@@ -37,7 +37,7 @@ class ComputerOptions(BaseOptions):
     """One of the two computers."""
 
     host: Annotated[str, Field(min_length=1)]
-    """The computer as `~/.ssh/config` or the name service knows it, `[user@]host[:port]`."""
+    """The computer as you would name it to `ssh`: `[user@]host[:port]`, or an alias of your SSH configuration."""
     ports: tuple[NetworkInterface, NetworkInterface]
     """Its two measured network interfaces: that of the chain's start, that of its end. They must serve nothing else."""
     cpus: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
