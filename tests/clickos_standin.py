@@ -71,7 +71,7 @@ class Server:
         self.say(domain, "NETFRONT for device/vif/0\n[router_thread:158] Starting driver...\n")
 
     def create(self, config):
-        values = dict(line.split(" = ", 1) for line in Path(config).read_text().splitlines())
+        values = dict(line.split(" = ", 1) for line in Path(config).read_text(encoding="utf-8").splitlines())
         name, vifs = json.loads(values["name"]), json.loads(values["vif"])
         print(f"Parsing config from {config}")
         if any(domain["name"] == name for domain in self.domains.values()):
@@ -155,7 +155,7 @@ def cosmos(server, verb, asked, *rest):
         return
     print(f"Domain ID for {asked}: {number}", file=sys.stderr)
     print(f"Location of click script: {rest[0]}", file=sys.stderr)
-    server.write(f"/local/domain/{number}/data/clickos/0/config/0", Path(rest[0]).read_text())
+    server.write(f"/local/domain/{number}/data/clickos/0/config/0", Path(rest[0]).read_text(encoding="utf-8"))
     server.write(f"/local/domain/{number}/data/clickos/0/status", "Running")
 
 

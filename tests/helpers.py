@@ -111,7 +111,7 @@ class Footprint:
             inside = namespaces.intersection(_namespaces_of(entry))
             if inside and _started_at(entry) < ended_at:
                 found.append(f"process {entry.name} in {', '.join(inside)}")
-        for mount in Path("/proc/self/mountinfo").read_text().splitlines():
+        for mount in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
             if str(self.runtime) in mount or any(each in mount for each in namespaces):
                 found.append(f"mount {mount}")
         return found

@@ -109,7 +109,7 @@ class Sshd:
         """Return the process ids of the sshd processes that serve connections."""
         assert self.process is not None
         found = descendants(self.process.pid, "sshd")
-        itself = Path(f"/proc/{self.process.pid}/comm").read_text().strip() == "sshd"
+        itself = Path(f"/proc/{self.process.pid}/comm").read_text(encoding="utf-8").strip() == "sshd"
         return found if itself else found[1:]  # the first one listens
 
     def stop(self) -> None:
@@ -129,7 +129,7 @@ def descendants(pid: int, name: str) -> list[int]:
     with contextlib.suppress(OSError):
         for child in [int(word) for task in tasks for word in task.read_text().split()]:
             with contextlib.suppress(OSError):
-                if Path(f"/proc/{child}/comm").read_text().strip() == name:
+                if Path(f"/proc/{child}/comm").read_text(encoding="utf-8").strip() == name:
                     found.append(child)
             found += descendants(child, name)
     return found

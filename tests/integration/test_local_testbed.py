@@ -262,7 +262,7 @@ class TestHolder:
         deploy(testbed, plan)
         names = {name for bridge in plan.bridges for name in (bridge.name, *bridge.ports)} - set(plan.uplinks)
         assert not names & {path.name for path in Path("/sys/class/net").iterdir()}
-        mounts = Path("/proc/self/mountinfo").read_text()
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
         assert not [each for each in footprint.namespaces() if each in mounts]
 
     def test_killed_holder_leaves_nothing_and_the_next_opening_works(self, testbed, footprint):

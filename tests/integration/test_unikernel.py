@@ -295,7 +295,7 @@ class TestFailures:
 def process_of(footprint: Footprint, name: str) -> int:
     """Return the process id, as seen from outside, of the machine of this name."""
     for pid in footprint.named("qemu-system-x86"):
-        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
         if words[words.index("-name") + 1] == name:
             return pid
     return pytest.fail(f"there is no machine {name}")

@@ -14,7 +14,7 @@ AGENTS = sorted(Path(middlebench.__file__).parent.rglob("*agent.py"))
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda path: path.stem)
 def test_agents_run_on_the_oldest_python_that_a_host_may_have(agent: Path) -> None:
-    tree = ast.parse(agent.read_text(), feature_version=OLDEST_PYTHON)
+    tree = ast.parse(agent.read_text(encoding="utf-8"), feature_version=OLDEST_PYTHON)
     assert not [ast.unparse(each) for each in annotations(tree) if unions(each)], "quote it: X | Y needs Python 3.10"
 
 

@@ -1,6 +1,8 @@
+import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from helpers import PROJECT
@@ -56,3 +58,25 @@ def test_programs_that_we_start_speak_english_in_utf_8(monkeypatch):
     code = "import locale, sys; print(locale.getpreferredencoding())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "UTF-8\n"
     assert "LANGUAGE" not in os.environ
+
+
+def text_files_without_encoding(tree: ast.AST) -> Iterator[int]:
+    """Yield the lines that leave a file's, or a program's, encoding to the locale."""
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        keywords = {each.arg: ast.unparse(each.value) for each in call.keywords}
+        of_a_path = isinstance(call.func, ast.Attribute) and call.func.attr in {"read_text", "write_text"}
+        by_name = ast.unparse(call.func) == "open" and not any("b" in ast.unparse(mode) for mode in call.args[1:2])
+        if (of_a_path or by_name or keywords.get("text") == "True") and keywords.get("encoding") != "'utf-8'":
+            yield call.lineno
+
+
+@pytest.mark.parametrize("folder", ["workflow", "bench"])
+def test_no_file_of_ours_is_read_or_written_in_the_locales_encoding(folder):
+    found = [
+        f"{path.relative_to(PROJECT)}:{line}"
+        for path in (PROJECT / folder).rglob("*.py")
+        for line in text_files_without_encoding(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert found == []

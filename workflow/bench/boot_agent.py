@@ -44,7 +44,7 @@ def time_to_word(argv: list[str], environment: dict[str, str], log: Path, word: 
     while word not in said and time.perf_counter() < start + LIMIT_SECONDS:
         time.sleep(LOOK_SECONDS)
         if log.exists():
-            said = log.read_text()
+            said = log.read_text(encoding="utf-8")
     seconds = time.perf_counter() - start
     os.kill(pid, 9)
     os.waitpid(pid, 0)

@@ -92,7 +92,7 @@ def _ticks() -> dict[int, int]:
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 if marker in (entry / "environ").read_bytes().split(b"\0"):
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                    fields = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
                     found[int(entry.name)] = int(fields[11]) + int(fields[12])
             except OSError:
                 continue  # it ended in between

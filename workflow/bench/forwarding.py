@@ -69,4 +69,4 @@ def _rates(kind: qemu.Options, hosts: Hosts, say: Callable[[str], None]) -> dict
     return rates
 
 
-_AGENT = Path(tap_agent.__file__).read_text()
+_AGENT = Path(tap_agent.__file__).read_text(encoding="utf-8")

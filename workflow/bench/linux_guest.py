@@ -98,7 +98,7 @@ def _unpack(package: str, root: Path) -> None:
 
 
 def _run(*argv: str, folder: Path | None = None) -> str:
-    result = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    result = subprocess.run(argv, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
     if result.returncode != 0:
         raise MiddlebenchError(
             f"running {' '.join(argv)}", result.stderr.strip() or f"exit status {result.returncode}", "see `apt-cache`"

@@ -46,7 +46,7 @@ def measure_starting(options: config.Testbed, rounds: int, say: Callable[[str], 
     # On all processors: QEMU has a thread for the guest and one for everything else.
     everywhere = ["taskset", "--cpu-list", ",".join(map(str, sorted({*hosts.test_computer.cpus, *server.cpus})))]
     result = server.run(
-        [*everywhere, server.python, "-I", "-S", "-c", Path(boot_agent.__file__).read_text()],
+        [*everywhere, server.python, "-I", "-S", "-c", Path(boot_agent.__file__).read_text(encoding="utf-8")],
         stdin=json.dumps(request),
         deadline=Deadline(10.0 * times),
     )

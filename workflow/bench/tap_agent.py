@@ -60,7 +60,7 @@ def send(sender: socket.socket, count: int) -> None:
 
 def received(port: str) -> int:
     """Return how many frames came out of the machine by this tap."""
-    for line in Path("/proc/net/dev").read_text().splitlines():
+    for line in Path("/proc/net/dev").read_text(encoding="utf-8").splitlines():
         name, _, counters = line.partition(":")
         if name.strip() == port:
             return int(counters.split()[1])

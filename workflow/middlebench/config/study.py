@@ -276,7 +276,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, unique)
     try:
-        values = yaml.load(path.read_text(), Loader)  # a SafeLoader
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader)  # a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"reading {path}", f"it cannot be read: {error}") from error
     except yaml.YAMLError as error:

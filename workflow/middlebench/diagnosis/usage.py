@@ -59,7 +59,7 @@ class ProcessTimes:
 
 def agent_text(*agents: ModuleType) -> str:
     """Return the text of agents that call the functions of ``usage_agent``: all, one behind the other."""
-    return "\n".join(Path(str(module.__file__)).read_text() for module in (usage_agent, *agents))
+    return "\n".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (usage_agent, *agents))
 
 
 def parse_processors(

@@ -84,13 +84,13 @@ class LabImage:
     @property
     def host_key(self) -> str:
         """Public half of the lab's host key, as it stands in a ``known_hosts`` file behind the address."""
-        kind, key, *_ = (self.folder / "host_key.pub").read_text().split()
+        kind, key, *_ = (self.folder / "host_key.pub").read_text(encoding="utf-8").split()
         return f"{kind} {key}"
 
     @property
     def versions(self) -> dict[str, str]:
         """Version of the kernel and of the packages that matter."""
-        return dict(json.loads((self.folder / "versions.json").read_text()))
+        return dict(json.loads((self.folder / "versions.json").read_text(encoding="utf-8")))
 
 
 def cache_folder() -> Path:
@@ -127,7 +127,7 @@ def image(tell: Tell = lambda _: None) -> LabImage:
 def _only_builder(cache: Path, tell: Tell) -> Iterator[None]:
     """Keep a second builder waiting; the kernel's lock ends with us, and what we left half made goes with the next."""
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
+    with (cache / "lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -199,11 +199,11 @@ def _furnish(host: LocalHost, root: Path, found: kernel.Kernel, result: Path) ->
     authorized = root / "root/.ssh/authorized_keys"
     authorized.parent.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(result / "client_key.pub", authorized)
-    (result / "versions.json").write_text(json.dumps({"linux": found.version, **_versions(root)}))
+    (result / "versions.json").write_text(json.dumps({"linux": found.version, **_versions(root)}), encoding="utf-8")
 
 
 def _place_modules(host: LocalHost, root: Path, found: kernel.Kernel) -> None:
-    dependencies = kernel.read_dependencies((found.modules / "modules.dep").read_text())
+    dependencies = kernel.read_dependencies((found.modules / "modules.dep").read_text(encoding="utf-8"))
     target = root / "lib/modules" / found.version
     for path in kernel.in_load_order(dependencies, HOST_MODULES):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
@@ -217,7 +217,7 @@ def _place_modules(host: LocalHost, root: Path, found: kernel.Kernel) -> None:
 def _versions(root: Path) -> dict[str, str]:
     """Return the versions of Xen and Open vSwitch from the list of what is installed."""
     found: dict[str, str] = {}
-    for paragraph in (root / "var/lib/dpkg/status").read_text().split("\n\n"):
+    for paragraph in (root / "var/lib/dpkg/status").read_text(encoding="utf-8").split("\n\n"):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if line[:1].isalpha() and ": " in line)
         name = fields.get("Package", "")
         if name.startswith("xen-hypervisor-4"):

@@ -22,7 +22,7 @@ def initramfs_with(kernel: Kernel, busybox: bytes, modules: tuple[str, ...], ini
     archive.device("dev/console", 5, 1)
     archive.file("bin/busybox", busybox, PROGRAM)
     archive.file("init", (FILES / init).read_bytes(), PROGRAM)
-    paths = in_load_order(read_dependencies((kernel.modules / "modules.dep").read_text()), modules)
+    paths = in_load_order(read_dependencies((kernel.modules / "modules.dep").read_text(encoding="utf-8")), modules)
     for path in paths:
         archive.file(f"modules/{Path(path).name}", (kernel.modules / path).read_bytes())
     archive.file("modules/order", "".join(f"{Path(path).name}\n" for path in paths).encode())

@@ -112,7 +112,7 @@ def start(
     ssh_port = free_port()
     console, known_hosts = folder / "lab-console.log", folder / "lab-known-hosts"
     console.unlink(missing_ok=True)
-    known_hosts.write_text(f"{entry_name(LOOPBACK, ssh_port)} {image.host_key}\n")
+    known_hosts.write_text(f"{entry_name(LOOPBACK, ssh_port)} {image.host_key}\n", encoding="utf-8")
     # Bash's exit status for a missing program cannot be told from QEMU's: look for it first.
     if not any((Path(part) / QEMU).exists() for part in os.environ.get("PATH", os.defpath).split(os.pathsep)):
         raise HostError("starting the lab", f"there is no program {QEMU!r}", "run `make setup`")
@@ -165,7 +165,7 @@ def destination(image: LabImage, machine: Machine) -> Destination:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(errors="replace") if path.exists() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def _error(folder: Path, console: Path, happened: str) -> HostError:

@@ -69,7 +69,7 @@ def bootstrap(host: Host, tarball: Path) -> None:
         HostError: mmdebstrap is missing or failed.
     """
     source_list = tarball.with_suffix(".list")
-    source_list.write_text(sources(host))
+    source_list.write_text(sources(host), encoding="utf-8")
     xen = [package for package in dependencies(host, XEN_METAPACKAGE) if package != "xen-hypervisor-common"]
     host.run(
         [

@@ -25,7 +25,7 @@ IFF_NO_PI = 0x1000
 
 def make_taps(namespace: str, names: list[str]) -> list[int]:
     """Return a descriptor for each new tap; the calling process is in ``namespace`` from now on."""
-    with Path(namespace).open() as target:
+    with Path(namespace).open(encoding="utf-8") as target:
         if ctypes.CDLL(None, use_errno=True).setns(target.fileno(), CLONE_NEWNET) != 0:
             error = ctypes.get_errno()
             raise OSError(error, os.strerror(error), namespace)

@@ -91,7 +91,7 @@ class Cells:
 def describe_record(path: Path) -> str:
     """Return what a finished cell found, in a few words; nothing where its record cannot be read."""
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         cell, counts = record["cell"], record["counts"]
         rate = counts["received_packets"] / counts["window_s"]
         mbps = rate * cell["frame_bytes"] * 8 / 1e6

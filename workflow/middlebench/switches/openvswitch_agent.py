@@ -93,7 +93,7 @@ def with_error(interface: dict[str, Any], devices: set[str]) -> dict[str, Any]:
 
 def daemon(folder: str) -> int:
     """Return the process id of the switch daemon: its control socket is named after it."""
-    with open(os.path.join(folder, "ovs-vswitchd.pid")) as file:
+    with open(os.path.join(folder, "ovs-vswitchd.pid"), encoding="utf-8") as file:
         return int(file.read())
 
 
@@ -155,7 +155,7 @@ def read(folder: str, owner: str, settle: str) -> None:
     usage = process_usage(pid)
     Connection(os.path.join(folder, f"ovs-vswitchd.{pid}.ctl")).call(settle, [])
     answer = described(folder, owner)
-    with open("/proc/net/dev") as table:
+    with open("/proc/net/dev", encoding="utf-8") as table:
         ports = table.read()
     used = {"usage": usage, "machine": machine(), "processors": [begin, processors()]}
     print(json.dumps({**answer, **used, "ports": ports, "queues": queues()}))

@@ -48,7 +48,7 @@ def lease(
         LeaseError: somebody else still holds it after ``wait_s``.
     """
     deadline = Deadline(wait_s)
-    with path.open("a+") as stream:
+    with path.open("a+", encoding="utf-8") as stream:
         told = False
         while not _try_lock(stream.fileno()):
             holder = holder_of(path)
@@ -93,7 +93,7 @@ def _try_lock(handle: int) -> bool:
 def holder_of(path: Path) -> dict[str, object]:
     """Return what the last process to take the lease in the file ``path`` said of itself; nothing if none did."""
     try:
-        holder = json.loads(path.read_text())
+        holder = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return holder if isinstance(holder, dict) else {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 def boot_id() -> str:
     """Return the kernel's identifier of this boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ProcessIdentity:
     def of(cls, pid: int) -> ProcessIdentity | None:
         """Return the identity of the live process ``pid``; None where there is none (a zombie is none)."""
         try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
         except (FileNotFoundError, ProcessLookupError):
             return None
         fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
@@ -59,7 +59,7 @@ def ancestors(pid: int) -> list[int]:
     found: list[int] = []
     while pid > 1:
         try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
         except FileNotFoundError:
             break
         pid = int(stat.rpartition(")")[2].split()[1])

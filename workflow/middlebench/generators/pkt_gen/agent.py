@@ -45,7 +45,7 @@ class Tool:
         self.streams: list[TextIO] = [os.fdopen(os.memfd_create(n), "w+", errors="replace") for n in ("out", "err")]
         self.started = time.time()
         try:
-            with open("/dev/null") as nothing:
+            with open("/dev/null", encoding="utf-8") as nothing:
                 self.process = subprocess.Popen(argv, stdin=nothing, stdout=self.streams[0], stderr=self.streams[1])
         except FileNotFoundError:
             fail("no program", argv[0])

@@ -21,7 +21,7 @@ Reading = tuple[float, Counters]
 def read_counters(ports: Collection[str]) -> Reading:
     """Return (moment, {port: (rx bytes, rx packets, tx bytes, tx packets)}) from one read of the kernel's table."""
     moment = time.monotonic()
-    with open("/proc/net/dev") as table:
+    with open("/proc/net/dev", encoding="utf-8") as table:
         lines = table.readlines()
     counters = {}
     for line in lines[2:]:

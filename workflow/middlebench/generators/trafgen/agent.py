@@ -105,7 +105,10 @@ def load(request: dict[str, Any]) -> dict[str, object]:
     _, before = read_counters(ports)
     if before != first:
         fail("something else sends frames on the measured ports: they were counted before the generator started")
-    with open("/dev/null") as nothing, os.fdopen(os.memfd_create("generator"), "w+", errors="replace") as log:
+    with (
+        open("/dev/null", encoding="utf-8") as nothing,
+        os.fdopen(os.memfd_create("generator"), "w+", errors="replace") as log,
+    ):
         generator = subprocess.Popen(
             request["argv"],
             cwd=SCRATCH_FOLDER,

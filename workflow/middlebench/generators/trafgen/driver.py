@@ -109,7 +109,7 @@ class Trafgen:
                 "packets": load.packets,
                 "limit_s": None if load.packets is None else load.window_s * OVERTIME,
             }
-            return [self._host.python, "-I", "-S", "-c", PACED_SENDER.read_text(), json.dumps(request)]
+            return [self._host.python, "-I", "-S", "-c", PACED_SENDER.read_text(encoding="utf-8"), json.dumps(request)]
         packet = "{ " + ", ".join(f"0x{byte:02x}" for byte in frame) + " }"
         # --qdisc-path: the shaper is a queueing discipline, which trafgen goes around by default;
         # --no-sock-mem, --notouch-irq: by default trafgen changes settings of the whole machine.

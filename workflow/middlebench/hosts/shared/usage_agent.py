@@ -12,13 +12,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def processors() -> str:
     """Return the lines of /proc/stat (proc(5)) that tell how each processor has spent its time."""
-    with open("/proc/stat") as table:
+    with open("/proc/stat", encoding="utf-8") as table:
         return "".join(line for line in table if line.startswith("cpu"))
 
 
 def machine() -> str:
     """Return what tells this machine, since it was booted, from every other one."""
-    with open("/proc/sys/kernel/random/boot_id") as file:
+    with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
         return file.read().strip()
 
 
@@ -31,16 +31,16 @@ def process_usage(pid: int) -> "dict[str, object] | None":
     seconds: dict[str, float] = {}
     switches: dict[str, int] = {}
     try:
-        with open(f"/proc/{pid}/stat") as file:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
             cpu_s = _cpu_s(file.read())
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return None
     for thread in threads:
         try:
-            with open(f"/proc/{pid}/task/{thread}/stat") as file:
+            with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8") as file:
                 used_s = _cpu_s(file.read())
-            with open(f"/proc/{pid}/task/{thread}/status") as file:
+            with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
                 switched = sum(int(line.split()[1]) for line in file if "voluntary_ctxt_switches" in line)
         except OSError:  # the thread has just ended; the process has not
             continue

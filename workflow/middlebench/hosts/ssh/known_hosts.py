@@ -68,7 +68,7 @@ def read_known_keys(files: Iterable[Path], name: str) -> KnownKeys:
     for file in files:
         if not file.exists():
             continue
-        for line in file.read_text(errors="replace").splitlines():
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             words = line.split()
             marker = words.pop(0) if words and words[0].startswith("@") else ""
             if len(words) < 3 or words[0].startswith("#") or not _matches(words[0], name):

@@ -38,7 +38,7 @@ LOOK_SECONDS = 0.01
 def read(path: str) -> str:
     """Return a file's text; empty where it is not there any more."""
     try:
-        with open(path, errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except OSError:
         return ""

@@ -135,7 +135,9 @@ class Options(MiddleboxOptions):
 
     @model_validator(mode="after")
     def _function_is_there(self) -> Options:
-        known = FUNCTION.findall(FUNCTIONS.read_text()) if self.image == "unikernel" else [self.function]
+        known = (
+            FUNCTION.findall(FUNCTIONS.read_text(encoding="utf-8")) if self.image == "unikernel" else [self.function]
+        )
         if self.function not in known:
             hint = suggestion(self.function, known)
             raise ValueError(f"function: our image has no function {self.function!r}, only {', '.join(known)}{hint}")

@@ -113,7 +113,7 @@ class ClickosImage:
     def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
         """Give the guest its router; whether it takes it is for :meth:`ready` to see."""
         try:
-            text = self._options.click.read_text()
+            text = self._options.click.read_text(encoding="utf-8")
         except OSError as error:
             raise self._error(
                 middlebox, host, f"{self._options.click}: {error.strerror}", "name another file in `click`"

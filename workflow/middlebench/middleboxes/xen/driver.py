@@ -215,7 +215,7 @@ class XenMiddleboxes:
         request = json.dumps({"domains": domains})
 
         def look() -> None:
-            argv = [self._host.python, "-I", "-S", "-c", AGENT.read_text(), request]
+            argv = [self._host.python, "-I", "-S", "-c", AGENT.read_text(encoding="utf-8"), request]
             try:
                 result = self._host.run(argv, lifeline=True, deadline=Deadline(LEAVE_SECONDS), cancel=stop)
                 if result.stdout.strip():

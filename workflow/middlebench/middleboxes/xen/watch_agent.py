@@ -19,7 +19,7 @@ ROW = re.compile(r"^(?P<name>.*\S)\s+(?P<id>\d+)\s+\d+\s+\d+\s+(?P<state>[rbpscd
 
 def first_ended(domains: dict[str, int]) -> str:
     """Return the name of the first domain that does not run any more; empty where all do."""
-    listed = subprocess.run(["xl", "list"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    listed = subprocess.run(["xl", "list"], stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True).stdout
     alive = {int(row["id"]) for row in ROW.finditer(listed) if not set(row["state"]) & set("scd")}
     return next((name for name, number in domains.items() if number not in alive), "")
 

@@ -57,7 +57,7 @@ IFF_UP, IFF_NOARP, IFF_PROMISC = 0x1, 0x80, 0x100  # linux/if.h
 def run(*argv: str) -> tuple[int, str]:
     """Run a program; return its status and what it printed."""
     try:
-        done = subprocess.run(argv, check=False, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return 127, f"there is no program {argv[0]}"
     return done.returncode, (done.stdout + done.stderr).strip()
@@ -71,7 +71,7 @@ def answer(**values: Any) -> None:
 def read(path: str, otherwise: str = "") -> str:
     """Return a file's text, or ``otherwise`` where it cannot be read."""
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             return file.read().strip()
     except OSError:
         return otherwise
@@ -81,7 +81,7 @@ def write(path: str, text: str) -> None:
     """Write a file, whole or not at all."""
     temporary = f"{path}.{os.getpid()}"
     try:
-        with open(temporary, "w") as file:
+        with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)
     except OSError:
@@ -191,7 +191,7 @@ def last_line(text: str) -> str:
 def write_setting(path: str, value: str, limits: list[str]) -> None:
     """Write a kernel setting; note it as a limit where that is refused."""
     try:
-        with open(path, "w") as file:
+        with open(path, "w", encoding="utf-8") as file:
             file.write(value)
     except OSError as error:
         limits.append(f"{path}: {error.strerror}")
@@ -314,6 +314,7 @@ def start(argv: list[str]) -> "subprocess.Popen[str] | None":
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            encoding="utf-8",
             errors="replace",
         )
     except OSError:

@@ -40,7 +40,7 @@ class Holder:
     def live(self) -> dict[str, Any] | None:
         """Return the state of the holder that runs now; None where none does."""
         with contextlib.suppress(OSError, ValueError, KeyError):
-            state = json.loads(self._state.read_text())
+            state = json.loads(self._state.read_text(encoding="utf-8"))
             if ProcessIdentity(state["pid"], state["started_ticks"], boot_id()).is_alive():
                 return dict(state)
         return None
@@ -90,7 +90,7 @@ class Holder:
         if live is None:
             raise self._start_error("it ended while what it holds was being set up")
         temporary = self._state.with_name(f".{self._state.name}.{os.getpid()}")
-        temporary.write_text(json.dumps({**live, **facts}))
+        temporary.write_text(json.dumps({**live, **facts}), encoding="utf-8")
         temporary.replace(self._state)
 
     def close(self) -> bool:
@@ -109,7 +109,7 @@ class Holder:
         return True
 
     def _start_error(self, happened: str) -> HostError:
-        said = self._log.read_text(errors="replace").strip() if self._log.exists() else ""
+        said = self._log.read_text(encoding="utf-8", errors="replace").strip() if self._log.exists() else ""
         return HostError(
             f"starting the holder (log: {self._log})",
             happened + (f": {said.splitlines()[-1]}" if said else ""),

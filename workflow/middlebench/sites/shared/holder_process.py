@@ -26,12 +26,12 @@ def main() -> None:
     state = Path(request["state"])
     # /proc is still the outer one: our process id there is the one by which others can enter.
     outer_pid = int(Path("/proc/self").readlink().name)
-    started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    started_ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
     for kind, target in (("proc", "/proc"), ("tmpfs", "/run")):
         subprocess.run(["mount", "-t", kind, kind, target], check=True)
     announcement = {"pid": outer_pid, "started_ticks": started_ticks, "site": request["site"]}
     temporary = state.with_name(f".{state.name}.{outer_pid}")
-    temporary.write_text(json.dumps(announcement))
+    temporary.write_text(json.dumps(announcement), encoding="utf-8")
     temporary.replace(state)
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -45,7 +45,7 @@ def main() -> None:
 def state_is_ours(state: Path, pid: int) -> bool:
     """Whether the state file still names us: otherwise nobody can ever find us again."""
     try:
-        return bool(json.loads(state.read_text())["pid"] == pid)
+        return bool(json.loads(state.read_text(encoding="utf-8"))["pid"] == pid)
     except (OSError, ValueError, KeyError):
         return False
 
