@@ -120,7 +120,9 @@ class PktGen:
             raise Refused(self.refusal(opened, errno.EINVAL))
         if OLD and flags:
             raise Refused(f"nm_open [520] unexpected characters: '/{flags}'")
-        with Path("/proc/net/unix").open() as table:  # whoever has a netmap port, in this network namespace
+        with Path("/proc/net/unix").open(
+            encoding="utf-8"
+        ) as table:  # whoever has a netmap port, in this network namespace
             names = [line.split()[-1] for line in table if f"@netmap:{port}:" in line]
         if FAULT == "busy" or any(flags or each.endswith("exclusive") for each in names):
             raise Refused(self.refusal(opened, errno.EBUSY))

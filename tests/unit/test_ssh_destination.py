@@ -26,7 +26,8 @@ def config(home: Home) -> Path:
 def test_the_config_is_followed(config: Path) -> None:
     config.write_text(
         "Host mb\n  HostName 203.0.113.5\n  Port 2222\n  User paper\n  AddressFamily inet\n  BindAddress 203.0.113.1\n"
-        "  UserKnownHostsFile /known\n  ProxyJump a,%r@b:2200\n  IdentityFile /keys/%r@%h:%p-%%\n"
+        "  UserKnownHostsFile /known\n  ProxyJump a,%r@b:2200\n  IdentityFile /keys/%r@%h:%p-%%\n",
+        encoding="utf-8",
     )
     found = find_destination("mb")
     assert (found.hostname, found.port, found.user, found.entry) == ("203.0.113.5", 2222, "paper", "[203.0.113.5]:2222")
@@ -59,7 +60,7 @@ def test_a_host_may_be_named_with_user_and_port(alias: str, expected: tuple[str,
 
 
 def test_tokens_of_a_proxy_command_are_filled_in_and_no_jump_is_left(config: Path) -> None:
-    config.write_text("Host x\n  HostName y\n  Port 7\n  ProxyCommand nc %h %p # %n %%\n")
+    config.write_text("Host x\n  HostName y\n  Port 7\n  ProxyCommand nc %h %p # %n %%\n", encoding="utf-8")
     found = find_destination("x")
     assert (found.proxy_command, found.jump) == ("nc y 7 # x %", None)
 
@@ -74,7 +75,7 @@ def test_the_agent_is_the_one_that_the_config_names(
     monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
     monkeypatch.setenv("OTHER", "/other")
     assert find_destination("x").agent == "/agent"
-    config.write_text(f'Host *\n  IdentityAgent "{value}"\n')
+    config.write_text(f'Host *\n  IdentityAgent "{value}"\n', encoding="utf-8")
     assert find_destination("x").agent == expected
 
 
@@ -93,7 +94,7 @@ def test_the_agent_is_the_one_that_the_config_names(
     ],
 )
 def test_what_cannot_be_done_is_said(config: Path, text: str, alias: str, said: str) -> None:
-    config.write_text(text)
+    config.write_text(text, encoding="utf-8")
     with pytest.raises(HostError) as caught:
         find_destination(alias)
     assert said in caught.value.happened

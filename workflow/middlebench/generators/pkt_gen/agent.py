@@ -208,7 +208,7 @@ def others(device: str, ports: list[str], ours: "Collection[int]") -> list[str]:
             continue
         try:
             files = [os.readlink(f"/proc/{entry}/fd/{number}") for number in os.listdir(f"/proc/{entry}/fd")]
-            with open(f"/proc/{entry}/cmdline", errors="replace") as file:
+            with open(f"/proc/{entry}/cmdline", encoding="utf-8", errors="replace") as file:
                 command = file.read().replace("\0", " ").strip()
         except OSError:
             continue  # it ended in between, or is not ours to look at

@@ -90,7 +90,7 @@ def is_revoked(key: HostKey, file: Path) -> bool:
     Raises:
         OSError: there is no ``ssh-keygen``.
     """
-    with tempfile.NamedTemporaryFile("w", suffix=".pub") as shown:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".pub") as shown:
         shown.write(f"{key.kind} {base64.b64encode(key.blob).decode()}\n")
         shown.flush()
         asked = subprocess.run(
