@@ -256,7 +256,30 @@ def test_function_that_our_image_does_not_have_is_refused_when_the_file_is_read(
         config.composed(virtual, ORIGIN)
 
 
-@pytest.mark.parametrize("folder", ["", ".", "..", ".git", "-x", "~/x", "res{x}", "a;b", "config", "workflow/made"])
-def test_results_lie_in_a_folder_of_their_own(folder):
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("", ".", "..", "./.", "results/..", ".git", "-x", "~/x", "res{x}", "a;b", "config", "workflow/made"),
+        *("a/../config", str(PROJECT), str(PROJECT.parent), str(PROJECT / "tests/made"), "README.md", "LICENSE/made"),
+    ],
+)
+def test_results_lie_in_a_folder_of_their_own(folder, monkeypatch):
+    monkeypatch.chdir(PROJECT)
     with pytest.raises(ValueError, match="results_folder"):
         config.Study.model_validate(STUDY | {"results_folder": folder})
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("results/", "results"),
+        ("./results", "results"),
+        ("a//b/../c", "a/c"),
+        ("my results", "my results"),
+        (str(PROJECT / "results" / "one"), "results/one"),
+        ("/tmp/made//", "/tmp/made"),
+    ],
+)
+def test_results_folder_has_one_form(given, path, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    assert config.Study.model_validate(STUDY | {"results_folder": given}).results_folder == path

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -29,7 +30,9 @@ from middlebench.switches.base import SwitchOptions
 from middlebench.system.errors import ConfigError
 from middlebench.system.text import suggestion
 
-PROJECT_FOLDERS = frozenset(("config", "data", "docs", "envs", "notebooks", "profiles", "tests", "workflow"))
+PROJECT_FOLDERS = frozenset(
+    ("bench", "build", "config", "data", "docs", "envs", "notebooks", "profiles", "tests", "workflow")
+)
 """Folders of the project in which no results may lie."""
 
 
@@ -101,6 +104,26 @@ class Controls(Options):
     `drift`. The default is the spread from which pyperf calls a measurement unstable."""
 
 
+def free_folder(folder: str) -> str:
+    """Return the path of a folder for results in its plainest form, relative to the project where it lies in it.
+
+    Workflow and records name files by that path: two forms of it would be two folders to them.
+
+    Raises:
+        ValueError: it is the project, or its own, or there is something else than a folder in its place.
+    """
+    project, place = Path.cwd(), Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow links)
+    if place in (project, *project.parents):
+        raise ValueError(f"{folder} is the project's own folder, or one around it; name another folder")
+    within = place.relative_to(project) if place.is_relative_to(project) else None
+    if within and (within.parts[0] in PROJECT_FOLDERS or within.parts[0].startswith(".")):
+        raise ValueError(f"{folder} belongs to the project; name another folder")
+    for each in (place, *place.parents):
+        if each.exists() and not each.is_dir():
+            raise ValueError(f"{each} is there and is not a folder; move it away, or name another folder")
+    return str(within or place)
+
+
 class Study(Options):
     """What to sweep, and how hard."""
 
@@ -149,11 +172,9 @@ class Study(Options):
     @field_validator("results_folder")
     @classmethod
     def _folder_is_free(cls, folder: str) -> str:
-        if not re.fullmatch(r"/?\w[\w /.-]*", folder):
+        if not re.fullmatch(r"(\./|/)?\w[\w /.-]*", folder):
             raise ValueError("a folder's path of letters, digits, blanks and `_ . - /` is wanted")
-        if Path(folder).parts[0] in PROJECT_FOLDERS:
-            raise ValueError(f"{folder} belongs to the project; name another folder")
-        return folder
+        return free_folder(folder)
 
     @model_validator(mode="after")
     def _effort_exists(self) -> Study:
