@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 from middlebench.system.processes import ProcessIdentity, boot_id
 
+PRIVATE = Path("/run")
 START_SECONDS = 10.0
 
 
@@ -55,7 +56,13 @@ class Holder:
         Raises:
             HostError: it did not come up.
         """
-        request = {"state": str(self._state), "lease": str(self._lease), "idle_s": idle_s, "site": site}
+        request = {
+            "state": str(self._state),
+            "lease": str(self._lease),
+            "idle_s": idle_s,
+            "site": site,
+            "kept": kept_folders([Path.cwd(), self._state.parent, *map(Path, (sys.prefix, sys.base_prefix))]),
+        }
         user_namespace = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
         self._lease.touch()
         with self._log.open("wb") as log:
@@ -116,6 +123,12 @@ class Holder:
             "see whether `unshare --user --map-root-user --net --mount --pid --fork true` works here; "
             "where user namespaces are switched off, run as root or set the sysctl user.max_user_namespaces",
         )
+
+
+def kept_folders(needed: Iterable[Path]) -> list[str]:
+    """Return those of the needed folders that lie below /run, where the holder has an empty folder of its own."""
+    below = {path for path in (each.resolve() for each in needed) if path.is_relative_to(PRIVATE)}
+    return sorted(str(path) for path in below if not below.intersection(path.parents))
 
 
 def enter(pid: int, namespace: str = "") -> list[str]:

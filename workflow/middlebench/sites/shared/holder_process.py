@@ -27,8 +27,8 @@ def main() -> None:
     # /proc is still the outer one: our process id there is the one by which others can enter.
     outer_pid = int(Path("/proc/self").readlink().name)
     started_ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-    for kind, target in (("proc", "/proc"), ("tmpfs", "/run")):
-        subprocess.run(["mount", "-t", kind, kind, target], check=True)
+    subprocess.run(["mount", "-t", "proc", "proc", "/proc"], check=True)
+    mount_private_run(request["kept"])
     announcement = {"pid": outer_pid, "started_ticks": started_ticks, "site": request["site"]}
     temporary = state.with_name(f".{state.name}.{outer_pid}")
     temporary.write_text(json.dumps(announcement), encoding="utf-8")
@@ -40,6 +40,18 @@ def main() -> None:
         reap()
     if state_is_ours(state, outer_pid):
         state.unlink(missing_ok=True)
+
+
+def mount_private_run(kept: list[str]) -> None:
+    """Mount a /run of our own, empty but for folders of the outer one that are needed here too."""
+    handles = {folder: os.open(folder, os.O_PATH | os.O_DIRECTORY) for folder in kept}
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
+    for folder, handle in handles.items():
+        Path(folder).mkdir(parents=True)
+        # By its handle: the folder has no path any more, so none must be looked for.
+        bind = ["mount", "--no-canonicalize", "--rbind", f"/proc/self/fd/{handle}", folder]
+        subprocess.run(bind, check=True, pass_fds=[handle])
+        os.close(handle)
 
 
 def state_is_ours(state: Path, pid: int) -> bool:
