@@ -1,0 +1,123 @@
+"""The cells that a law is fitted to, as arrays, and how they are drawn again for intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from middlebench.analysis.law.terms import Numbers
+
+Offered = tuple[tuple[int, float], ...]
+"""Frame sizes in bytes, ascending, and the rate in kpkt/s that was offered at each; empty when unknown."""
+
+FULL = 0.99
+"""Of the line rate, from which a link counts as full, as in the flags of a record."""
+
+LEAST_SCATTER = 1e-4
+"""Repetitions that agree better than this say nothing of how well a cell is known."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Measured cells of one kind of chain, each by its mean over repetitions."""
+
+    n: Numbers
+    """Chain lengths, from 1."""
+    size: Numbers
+    """Frame sizes in bytes."""
+    kpps: Numbers
+    """Received rates in kpkt/s, none of them 0."""
+    offered: Offered
+    repetitions: tuple[Numbers, ...]
+    """Each cell's received rates by repetition, in kpkt/s."""
+    silent: tuple[tuple[int, int], ...] = ()
+    """Cells (n, frame size) in which nothing was received: the logarithm knows no place for them."""
+
+    @cached_property
+    def log_us(self) -> Numbers:
+        """The logarithm of the time per delivered frame in µs."""
+        return np.log(1e3 / self.kpps)
+
+    @cached_property
+    def offered_us(self) -> Numbers:
+        """The time per offered frame in µs; 0 where it is unknown."""
+        return offered_us(self.offered, self.size)
+
+    @property
+    def chains(self) -> Numbers:
+        """The distinct chain lengths."""
+        return np.unique(self.n)
+
+    @property
+    def sizes(self) -> Numbers:
+        """The distinct frame sizes."""
+        return np.unique(self.size)
+
+    @property
+    def scatter(self) -> float | None:
+        """Standard deviation of the logarithm of a cell's mean, pooled over cells; None without repetitions."""
+        logs = [np.log(values[values > 0]) for values in self.repetitions]
+        several = [values for values in logs if len(values) > 1]
+        if not several:
+            return None
+        freedom = sum(len(values) - 1 for values in several)
+        pooled = sum(float(((values - values.mean()) ** 2).sum()) for values in several) / freedom
+        return max(float(np.sqrt(pooled / np.mean([len(values) for values in several]))), LEAST_SCATTER)
+
+    def where(self, mask: NDArray[np.bool_]) -> Cells:
+        """Return some of the cells."""
+        return self._at(np.flatnonzero(mask))
+
+    def drawn(self, generator: np.random.Generator) -> Cells:
+        """Return as many cells drawn with replacement, each with repetitions drawn with replacement."""
+        drawn = self._at(generator.integers(0, len(self.n), len(self.n)))
+        if all(len(values) == 1 for values in drawn.repetitions):
+            return drawn
+        means = np.array(
+            [values[generator.integers(0, len(values), len(values))].mean() for values in drawn.repetitions]
+        )
+        return replace(drawn, kpps=np.where(means > 0, means, drawn.kpps))
+
+    def _at(self, places: NDArray[np.intp]) -> Cells:
+        repetitions = tuple(self.repetitions[place] for place in places)
+        return Cells(self.n[places], self.size[places], self.kpps[places], self.offered, repetitions)
+
+
+def offered_us(offered: Offered, size: Numbers) -> Numbers:
+    """Return the time per offered frame in µs at sizes in bytes, between known ones in proportion; else 0."""
+    if not offered:
+        return np.zeros_like(size)
+    sizes, rates = zip(*offered, strict=True)
+    return np.interp(size, sizes, 1e3 / np.asarray(rates), left=0.0, right=0.0)
+
+
+def cells_of(measurements: pd.DataFrame, link_bps: float | None = None) -> Cells:
+    """Return the cells of measurements of one kind of chain; a bridge alone (n = 0) is none of them.
+
+    What was offered at a size is the median over chains: a longer chain may hold the sender up. It counts as unknown
+    where it filled the link, which is then for the law to find, and where a throughput search chose it.
+
+    Args:
+        measurements: as the aggregate rule gathers them.
+        link_bps: line rate of the links in bits/s, if it is known.
+    """
+    chains = measurements[(measurements["n"] > 0) & measurements["received_kpps"].notna()]
+    groups: dict[tuple[int, int], list[float]] = {}
+    for n, size, rate in zip(chains["n"], chains["frame_bytes"], chains["received_kpps"], strict=True):
+        groups.setdefault((int(n), int(size)), []).append(float(rate))
+    heard = {cell: np.array(rates) for cell, rates in sorted(groups.items()) if max(rates) > 0}
+    filled = FULL * link_bps / 1e6 if link_bps else np.inf
+    free = chains[(chains["goal"] == "") & (chains["offered_kpps"] > 0) & (chains["offered_raw_mbps"] < filled)]
+    sizes = sorted({int(size) for size in free["frame_bytes"]})
+    return Cells(
+        n=np.array([n for n, _ in heard], dtype=float),
+        size=np.array([size for _, size in heard], dtype=float),
+        kpps=np.array([rates.mean() for rates in heard.values()], dtype=float),
+        offered=tuple((size, float(free["offered_kpps"][free["frame_bytes"] == size].median())) for size in sizes),
+        repetitions=tuple(heard.values()),
+        silent=tuple(cell for cell in groups if cell not in heard),
+    )

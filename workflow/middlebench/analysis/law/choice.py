@@ -1,0 +1,89 @@
+"""The law that predicts best: chosen by what it says of chains that it was not fitted to, never by its fit alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from middlebench.analysis.law.cells import Cells
+from middlebench.analysis.law.fitting import Fit, fit, left_out
+from middlebench.analysis.law.terms import Numbers, Shape, candidates, simpler
+
+FEWEST_CHAINS = 3
+"""Chain lengths below which nothing can be left out and still be predicted."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One law, fitted to all cells and without each chain."""
+
+    cells: Cells
+    whole: Fit
+    without: dict[int, Fit]
+    """The fit without each chain length."""
+
+    @cached_property
+    def left_out_residuals(self) -> Numbers:
+        """The logarithm of predicted over measured rate of each cell, predicted without its own chain."""
+        residuals = np.empty_like(self.cells.n)
+        for n, without in self.without.items():
+            own = self.cells.n == n
+            residuals[own] = without.residuals(self.cells.where(own))
+        return residuals
+
+    @cached_property
+    def chain_errors(self) -> Numbers:
+        """The mean size of these of each chain length."""
+        size = np.abs(self.left_out_residuals)
+        return np.array([size[self.cells.n == n].mean() for n in self.cells.chains])
+
+    @property
+    def left_out_error(self) -> float:
+        """The mean size of a relative error over left-out chains, each counted alike (as a geometric mean)."""
+        return float(np.expm1(self.chain_errors.mean()))
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters it has."""
+        return len(self.whole.shape.parameters)
+
+
+def judged(shape: Shape, cells: Cells) -> Candidate:
+    """Return a law fitted to all cells and without each chain."""
+    whole = fit(shape, cells)
+    return Candidate(cells, whole, left_out(whole, cells))
+
+
+def choose(cells: Cells) -> tuple[Candidate, list[Candidate]]:
+    """Return the law that predicts left-out chains best, and all that were tried, best first.
+
+    Of two laws that differ by less than one standard error (of the difference, over chains) that with fewer
+    parameters is chosen: the "one standard error rule" (Breiman et al., Classification and Regression Trees, 1984).
+
+    Args:
+        cells: of :data:`FEWEST_CHAINS` chain lengths at least.
+    """
+    counts = len(cells.sizes), len(cells.chains)
+    tried = [judged(shape, cells) for shape in candidates(*counts)]
+    chosen = _simplest(tried)
+    while forms := [shape for shape in simpler(chosen.whole.shape, *counts) if shape not in _shapes(tried)]:
+        tried += [judged(shape, cells) for shape in forms]
+        chosen = _simplest(tried)
+    return chosen, sorted(tried, key=lambda each: (each.left_out_error, each.parameters))
+
+
+def _shapes(tried: list[Candidate]) -> list[Shape]:
+    return [each.whole.shape for each in tried]
+
+
+def _simplest(tried: list[Candidate]) -> Candidate:
+    """Return the law with fewest parameters of those that are as good as the best; of these the better one."""
+    best = min(tried, key=lambda each: (each.left_out_error, each.parameters))
+
+    def as_good(other: Candidate) -> bool:
+        worse = other.chain_errors - best.chain_errors
+        return bool(worse.mean() <= worse.std(ddof=1) / np.sqrt(len(worse)))
+
+    return min(filter(as_good, tried), key=lambda each: (each.parameters, each.left_out_error))

@@ -1,0 +1,164 @@
+"""From measurements to their law: chosen, with intervals, errors, knees and what a reader must know."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from middlebench.analysis.law.cells import Cells, cells_of
+from middlebench.analysis.law.choice import FEWEST_CHAINS, Candidate, choose
+from middlebench.analysis.law.fitting import Fit, redrawn
+from middlebench.analysis.law.knee import SHARE, Knee, knees
+from middlebench.analysis.law.prediction import Predictor, predictor
+from middlebench.analysis.law.results import Basis, Errors, Estimate, HopTime, Interval, Law, Tried
+from middlebench.analysis.law.terms import PARAMETERS, Numbers
+from middlebench.words import percent
+
+DRAWS = 200
+"""Bootstrap samples: enough for the 95 % interval of a parameter, and one to two seconds of work."""
+
+SEED = 1
+ENDS = (0.025, 0.975)
+
+FAR_OFF = 0.5
+"""Median error of a left-out chain from which a reader is warned."""
+
+UNKNOWN_SCATTER = 0.1
+"""Relative standard deviation of a cell where neither repetitions nor a law tell it: that of an unstable one."""
+
+
+def law_of(measurements: pd.DataFrame, dataset: str, link_bps: float | None = None, share: float = SHARE) -> Law:
+    """Return the law of measurements of one kind of chain; without one where they are of too few chain lengths.
+
+    Args:
+        measurements: as the aggregate rule gathers them.
+        dataset: its name.
+        link_bps: line rate of its links in bits/s, if it is known.
+        share: of the best rate, up to the knee.
+    """
+    cells = cells_of(measurements, link_bps)
+    law = Law(
+        dataset=dataset,
+        knee_share=share,
+        chain_lengths=tuple(map(int, cells.chains)),
+        frame_sizes=tuple(map(int, cells.sizes)),
+        remarks=_silent(cells),
+    )
+    if len(cells.chains) >= FEWEST_CHAINS:
+        return law.model_copy(update=_found(cells, law))
+    few = f"A law needs {FEWEST_CHAINS} chain lengths, and received frames were counted at {len(cells.chains)}."
+    known = knees(cells, cells.scatter or UNKNOWN_SCATTER, share)
+    return law.model_copy(
+        update={"knee": {str(size): each for size, each in known.items()}, "remarks": (*law.remarks, few)}
+    )
+
+
+def _found(cells: Cells, law: Law) -> dict[str, object]:
+    """Return all that the best law says."""
+    chosen, tried = choose(cells)
+    predicting, calibration = predictor(chosen)
+    draws = redrawn(chosen.whole, cells, DRAWS, SEED)
+    shape, errors = chosen.whole.shape, _errors(chosen)
+    sizes = [int(size) for size in cells.sizes]
+    return {
+        "formula": shape.formula,
+        "parameters": _estimates(chosen.whole, draws),
+        "errors": errors,
+        "knee": _knees(cells, law.knee_share, predicting),
+        "terms": tuple(_told(each, chosen) for each in tried),
+        "hop_us": {str(size): _hop_time(chosen.whole, draws, size) for size in sizes if shape.hops != "none"},
+        "calibration": calibration,
+        "remarks": (*law.remarks, *_far_off(errors)),
+        "basis": Basis(
+            flat=shape.flat,
+            hops=shape.hops,
+            extra=shape.extra,
+            without=tuple(dict(each.values) for each in predicting.without),
+            residual=predicting.residual,
+            width=predicting.width,
+            offered=predicting.offered,
+        ),
+    }
+
+
+def _told(each: Candidate, chosen: Candidate) -> Tried:
+    shape = each.whole.shape
+    return Tried(
+        terms=shape.terms,
+        formula=shape.formula,
+        parameters=each.parameters,
+        left_out_error=each.left_out_error,
+        chosen=each is chosen,
+    )
+
+
+def _estimates(whole: Fit, draws: list[Fit]) -> dict[str, Estimate]:
+    """Return each parameter with its interval."""
+    return {
+        name: Estimate(
+            value=value,
+            interval=_interval([each.values[name] for each in draws]),
+            unit=PARAMETERS[name][0],
+            meaning=PARAMETERS[name][1],
+        )
+        for name, value in whole.values.items()
+    }
+
+
+def _hop_time(whole: Fit, draws: list[Fit], size: int) -> HopTime:
+    def of(one: Fit) -> float:
+        return one.values["b"] + one.values.get("c", 0.0) * size
+
+    return HopTime(value=of(whole), interval=_interval([of(each) for each in draws]))
+
+
+def _interval(values: list[float]) -> Interval:
+    low, high = np.quantile(values, ENDS)
+    return float(low), float(high)
+
+
+def _errors(chosen: Candidate) -> Errors:
+    """Return the errors of the time per frame."""
+    cells = chosen.cells
+    fitted, left_out = _relative(chosen.whole.residuals(cells)), _relative(chosen.left_out_residuals)
+    return Errors(
+        median=float(np.median(fitted)),
+        p90=float(np.quantile(fitted, 0.9)),
+        left_out_median={str(int(n)): float(np.median(left_out[cells.n == n])) for n in cells.chains},
+    )
+
+
+def _relative(residuals: Numbers) -> Numbers:
+    """Return |predicted / measured - 1| of the time per frame, from the logarithm of the ratio of rates."""
+    return np.abs(np.expm1(-residuals))
+
+
+def _knees(cells: Cells, share: float, predicting: Predictor) -> dict[str, Knee]:
+    """Return the knees, measured and predicted. One cell measured once is known as well as the law fits."""
+    measured = knees(cells, cells.scatter or predicting.residual, share)
+    return {
+        str(size): knee.model_copy(update={"predicted": _predicted_knee(predicting, size, share)})
+        for size, knee in measured.items()
+    }
+
+
+def _predicted_knee(predicting: Predictor, size: int, share: float) -> int:
+    """Return the longest chain that has this share of one middlebox's rate: by the law the best, as none rises."""
+    one = np.array([1.0])
+    best = float(predicting.kpps(one, one * size)[0][0])
+    return predicting.longest(share * best, size)[0]
+
+
+def _silent(cells: Cells) -> tuple[str, ...]:
+    places = ", ".join(f"n = {n} at {size} B" for n, size in cells.silent)
+    return (f"Nothing was received at {places}: left out of the law.",) if places else ()
+
+
+def _far_off(errors: Errors) -> list[str]:
+    """Return a warning of each chain that the others do not foresee."""
+    return [
+        f"A law that is fitted without n = {n} is {percent(error)} off there: it lies beside a break of the curve, or "
+        "is unlike the others."
+        for n, error in errors.left_out_median.items()
+        if error >= FAR_OFF
+    ]

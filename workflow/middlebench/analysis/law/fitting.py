@@ -1,0 +1,121 @@
+"""One law fitted to cells: robustly, on the logarithm of the time per frame, from several starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from middlebench.analysis.law.cells import Cells
+from middlebench.analysis.law.terms import Numbers, Shape
+
+NOISE = 0.1
+"""Relative error from which a cell counts less than by its square (soft L1): the spread of an unstable cell."""
+
+LARGEST_LOGARITHM = 25.0
+"""Keeps a parameter that the cells do not need from running away; e^-25 is nothing, in every unit."""
+
+UNTOLD = 1e-9
+"""Derivative below which the cells do not tell a parameter: its term binds in none of them."""
+
+ABSENT = {"r": 1e9, "C": 1.0, "k": 1e3}
+"""What a parameter is then, instead of whatever the search began with: its term is absent. All others are 0."""
+
+MOST_EVALUATIONS = 60
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law with its parameters."""
+
+    shape: Shape
+    values: Mapping[str, float]
+
+    def log_us(self, n: Numbers, size: Numbers, offered_us: Numbers) -> Numbers:
+        """Return the logarithm of the predicted time per frame in µs; see :meth:`Shape.time_us`."""
+        return np.log(self.shape.time_us(self.values, n, size, offered_us))
+
+    def residuals(self, cells: Cells) -> Numbers:
+        """Return log(predicted rate / measured rate) of each cell."""
+        return cells.log_us - self.log_us(cells.n, cells.size, cells.offered_us)
+
+
+def fit(shape: Shape, cells: Cells, near: Fit | None = None) -> Fit:
+    """Return a law fitted to cells.
+
+    Args:
+        shape: which law.
+        cells: two at least.
+        near: a fit of the same law to nearly the same cells, from which to start instead of from several places.
+    """
+    names = shape.parameters
+
+    def difference(logarithms: Numbers) -> Numbers:
+        values = _values(names, logarithms)
+        return np.log(np.maximum(shape.time_us(values, cells.n, cells.size, cells.offered_us), 1e-12)) - cells.log_us
+
+    starts = _starts(names, cells) if near is None else [near.values]
+    found = min(
+        (
+            least_squares(
+                difference,
+                [np.log(max(start[name], 1e-11)) for name in names],
+                loss="soft_l1",
+                f_scale=NOISE,
+                ftol=TOLERANCE,
+                xtol=TOLERANCE,
+                gtol=TOLERANCE,
+                max_nfev=MOST_EVALUATIONS,
+            )
+            for start in starts
+        ),
+        key=lambda result: float(result.cost),
+    )
+    told = np.abs(found.jac).sum(axis=0) > UNTOLD
+    values = _values(names, found.x)
+    return Fit(
+        shape,
+        {name: values[name] if is_told else ABSENT.get(name, 0.0) for name, is_told in zip(names, told, strict=True)},
+    )
+
+
+def left_out(whole: Fit, cells: Cells) -> dict[int, Fit]:
+    """Return the law fitted without each chain length in turn, by that length."""
+    return {int(n): fit(whole.shape, cells.where(cells.n != n), whole) for n in cells.chains}
+
+
+def redrawn(whole: Fit, cells: Cells, times: int, seed: int) -> list[Fit]:
+    """Return the law fitted to cells that are drawn again and again, with replacement (bootstrap)."""
+    generator = np.random.default_rng(seed)
+    return [fit(whole.shape, cells.drawn(generator), whole) for _ in range(times)]
+
+
+def _values(names: Iterable[str], logarithms: Numbers) -> dict[str, float]:
+    bounded = np.exp(np.clip(logarithms, -LARGEST_LOGARITHM, LARGEST_LOGARITHM))
+    return dict(zip(names, map(float, bounded), strict=True))
+
+
+def _starts(names: tuple[str, ...], cells: Cells) -> Iterator[dict[str, float]]:
+    """Yield places from which to look for the parameters: breaks early and late, hops dear and cheap."""
+    n, size, us = cells.n, cells.size, np.exp(cells.log_us)
+    shortest, usual_size = float(np.median(us[n == n.min()])), float(np.median(size))
+    hop = float(np.median(us / n))
+    longest = float(n.max())
+    for late in (0.5, 0.65, 0.8) if "k" in names else (0.5,):
+        k = max(float(np.quantile(cells.chains, late)), 1.0)
+        for share in (1.0, 0.25):
+            yield {
+                "a": shortest / 3,
+                "r": 8 * usual_size / shortest,
+                "p0": shortest / 3,
+                "p1": shortest / 2 / usual_size,
+                "C": 2.0,
+                "b": hop * share,
+                "c": hop * share / 3 / usual_size,
+                "w": max(float(us.max() - np.median(us)), hop) / max(longest - k, 1.0),
+                "k": k,
+                "q": hop / longest / 3,
+            }

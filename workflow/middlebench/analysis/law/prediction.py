@@ -1,0 +1,166 @@
+"""What a law says of cells that were not measured, and how sure it is of it.
+
+Intervals are conformal: a left-out cell's error is put in relation to what could be known of its size beforehand, and
+the 95 % quantile of this over all left-out cells is what an interval takes to either side (Lei et al.,
+"Distribution-Free Predictive Inference for Regression", 2018, section 5.2; here whole chains are left out, not single
+cells). What can be known beforehand is the residual of the fit, and how far the law moves at this cell when a chain is
+left out. To be honest about left-out cells, the latter is asked of fits without two chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import ceil
+
+import numpy as np
+
+from middlebench.analysis.law.cells import Offered, offered_us
+from middlebench.analysis.law.choice import Candidate
+from middlebench.analysis.law.fitting import Fit, fit
+from middlebench.analysis.law.terms import Numbers
+from middlebench.options import Options
+
+CONFIDENCE = 0.95
+
+LEAST_RESIDUAL = 0.005
+"""A law is never believed to more than this share: a trial's own counting is not better."""
+
+MOST_CHAINS = 12
+"""Of more chains only so many, evenly spread, are left out together with each other one. Bounds the time."""
+
+LONGEST = 10_000
+"""Chains that are looked at when the longest one for a rate is wanted."""
+
+
+class Calibration(Options):
+    """Whether intervals hold what they promise."""
+
+    cells: int
+    """Left-out cells that were looked at."""
+    inside: float
+    """The share of them that lie in the 95 % interval which was made without their chain."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A law with what its intervals rest on."""
+
+    whole: Fit
+    without: Sequence[Fit]
+    """The fits without each chain."""
+    residual: float
+    """Robust standard deviation of the fit's residuals, of the logarithm."""
+    width: float
+    """How many times the expected error an interval takes to either side."""
+    offered: Offered
+    lengths: tuple[int, int]
+    """Shortest and longest measured chain."""
+    sizes: tuple[int, int]
+    """Smallest and largest measured frame size in bytes."""
+
+    def kpps(self, n: Numbers, size: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """Return the predicted rate of cells in kpkt/s, and the ends of its interval.
+
+        Args:
+            n: chain lengths, from 1.
+            size: frame sizes in bytes, one for each length.
+        """
+        rate = 1e3 * np.exp(-self.whole.log_us(n, size, offered_us(self.offered, size)))
+        half = self.half_width(n, size)
+        return rate, rate * np.exp(-half), rate * np.exp(half)
+
+    def half_width(self, n: Numbers, size: Numbers) -> Numbers:
+        """Return half the width of the interval of each cell's rate, in the logarithm."""
+        return self.width * expected_error(self.without, self.residual, n, size, offered_us(self.offered, size))
+
+    def extrapolates(self, n: int, size: int) -> bool:
+        """Return whether a cell lies outside of what was measured."""
+        return not (self.lengths[0] <= n <= self.lengths[1] and self.sizes[0] <= size <= self.sizes[1])
+
+    def longest(self, kpps: float, size: int) -> tuple[int, int, int]:
+        """Return the longest chain that delivers a rate in kpkt/s at a size in bytes, and the ends of its interval.
+
+        0 where even one middlebox does not. Nothing beyond :data:`LONGEST` is looked at.
+        """
+        n = np.arange(1, LONGEST + 1, dtype=float)
+        found = []
+        for rates in self.kpps(n, np.full_like(n, size)):
+            short = np.flatnonzero(rates < kpps)
+            found.append(int(short[0]) if len(short) else LONGEST)
+        return found[0], found[1], found[2]
+
+
+def predictor(chosen: Candidate) -> tuple[Predictor, Calibration | None]:
+    """Return what predicts cells by the chosen law, and how its intervals do on cells that it does not know.
+
+    The second is missing where there are too few chains to leave two of them out.
+    """
+    cells, residual = chosen.cells, _scale(chosen.whole.residuals(chosen.cells))
+    scores = _scores(chosen) if len(chosen.without) >= 4 else None
+    return (
+        Predictor(
+            chosen.whole,
+            tuple(chosen.without.values()),
+            residual,
+            quantile(np.abs(chosen.left_out_residuals) / residual if scores is None else scores),
+            cells.offered,
+            (int(cells.n.min()), int(cells.n.max())),
+            (int(cells.size.min()), int(cells.size.max())),
+        ),
+        None if scores is None else _calibration(cells.n, scores),
+    )
+
+
+def expected_error(without: Sequence[Fit], residual: float, n: Numbers, size: Numbers, offered: Numbers) -> Numbers:
+    """Return how far off a prediction may well be, in the logarithm: the residual, and the jackknife over chains.
+
+    Args:
+        without: the fits without each chain.
+        residual: standard deviation of the residuals.
+        n: chain lengths.
+        size: frame sizes in bytes.
+        offered: time per offered frame in µs.
+    """
+    each = np.array([one.log_us(n, size, offered) for one in without])
+    expected: Numbers = np.sqrt(residual**2 + (len(each) - 1) * each.var(axis=0))
+    return expected
+
+
+def quantile(scores: Numbers) -> float:
+    """Return what a new score stays below with :data:`CONFIDENCE`, after so many: rank ⌈(k + 1)·confidence⌉."""
+    rank = min(ceil((len(scores) + 1) * CONFIDENCE), len(scores))
+    return float(np.sort(scores)[rank - 1])
+
+
+def _scores(chosen: Candidate) -> Numbers:
+    """Return each left-out cell's error over what was expected of it without its chain."""
+    cells, chains = chosen.cells, list(chosen.without)
+    paired = {
+        chains[place] for place in np.linspace(0, len(chains) - 1, min(MOST_CHAINS, len(chains))).round().astype(int)
+    }
+    twice = {
+        frozenset(pair): fit(chosen.whole.shape, cells.where(~np.isin(cells.n, pair)), chosen.without[pair[0]])
+        for pair in combinations(chains, 2)
+        if paired & set(pair)
+    }
+    scores = np.empty_like(cells.n)
+    for n, without in chosen.without.items():
+        own = cells.n == n
+        fits = [twice[frozenset((n, other))] for other in paired - {n}]
+        residual = _scale(without.residuals(cells.where(~own)))
+        expected = expected_error(fits, residual, cells.n[own], cells.size[own], cells.offered_us[own])
+        scores[own] = np.abs(chosen.left_out_residuals[own]) / expected
+    return scores
+
+
+def _calibration(n: Numbers, scores: Numbers) -> Calibration:
+    """Return the share of cells whose score stays below the quantile of the scores of all other chains."""
+    inside = [scores[n == chain] <= quantile(scores[n != chain]) for chain in np.unique(n)]
+    return Calibration(cells=len(scores), inside=float(np.concatenate(inside).mean()))
+
+
+def _scale(residuals: Numbers) -> float:
+    """Return a standard deviation of residuals that a few outliers do not change (median, scaled to the normal's)."""
+    return max(1.4826 * float(np.median(np.abs(residuals))), LEAST_RESIDUAL)
