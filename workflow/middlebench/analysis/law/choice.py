@@ -14,6 +14,9 @@ from middlebench.analysis.law.terms import Numbers, Shape, candidates, simpler
 FEWEST_CHAINS = 3
 """Chain lengths below which nothing can be left out and still be predicted."""
 
+WORTH_A_TERM = 0.05
+"""Share of the error by which a further term must lower it: less is of no use to a reader."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -60,7 +63,8 @@ def choose(cells: Cells) -> tuple[Candidate, list[Candidate]]:
     """Return the law that predicts left-out chains best, and all that were tried, best first.
 
     Of two laws that differ by less than one standard error (of the difference, over chains) that with fewer
-    parameters is chosen: the "one standard error rule" (Breiman et al., Classification and Regression Trees, 1984).
+    parameters is chosen: the "one standard error rule" (Breiman et al., Classification and Regression Trees, 1984). So
+    it is where they differ by less than :data:`WORTH_A_TERM`.
 
     Args:
         cells: of :data:`FEWEST_CHAINS` chain lengths at least.
@@ -84,6 +88,7 @@ def _simplest(tried: list[Candidate]) -> Candidate:
 
     def as_good(other: Candidate) -> bool:
         worse = other.chain_errors - best.chain_errors
-        return bool(worse.mean() <= worse.std(ddof=1) / np.sqrt(len(worse)))
+        error = float(worse.std(ddof=1)) / np.sqrt(len(worse))
+        return bool(worse.mean() <= max(error, WORTH_A_TERM * float(best.chain_errors.mean())))
 
     return min(filter(as_good, tried), key=lambda each: (each.parameters, each.left_out_error))

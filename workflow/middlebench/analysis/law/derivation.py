@@ -12,7 +12,7 @@ from middlebench.analysis.law.knee import SHARE, Knee, knees
 from middlebench.analysis.law.prediction import Predictor, predictor
 from middlebench.analysis.law.results import Basis, Errors, Estimate, HopTime, Interval, Law, Tried
 from middlebench.analysis.law.terms import PARAMETERS, Numbers
-from middlebench.words import percent
+from middlebench.system.text import percent
 
 DRAWS = 200
 """Bootstrap samples: enough for the 95 % interval of a parameter, and one to two seconds of work."""

@@ -10,6 +10,7 @@ from scipy.optimize import least_squares
 
 from middlebench.analysis.law.cells import Cells
 from middlebench.analysis.law.terms import Numbers, Shape
+from middlebench.model.frames import WIRE_OVERHEAD_BYTES
 
 NOISE = 0.1
 """Relative error from which a cell counts less than by its square (soft L1): the spread of an unstable cell."""
@@ -22,6 +23,9 @@ UNTOLD = 1e-9
 
 ABSENT = {"r": 1e9, "C": 1.0, "k": 1e3}
 """What a parameter is then, instead of whatever the search began with: its term is absent. All others are 0."""
+
+HOP_SHARE = 0.8
+"""Of what a chain takes a hop, from which the search begins: the rest may be paid otherwise."""
 
 MOST_EVALUATIONS = 60
 TOLERANCE = 1e-6
@@ -99,23 +103,38 @@ def _values(names: Iterable[str], logarithms: Numbers) -> dict[str, float]:
 
 
 def _starts(names: tuple[str, ...], cells: Cells) -> Iterator[dict[str, float]]:
-    """Yield places from which to look for the parameters: breaks early and late, hops dear and cheap."""
-    n, size, us = cells.n, cells.size, np.exp(cells.log_us)
-    shortest, usual_size = float(np.median(us[n == n.min()])), float(np.median(size))
-    hop = float(np.median(us / n))
-    longest = float(n.max())
-    for late in (0.5, 0.65, 0.8) if "k" in names else (0.5,):
-        k = max(float(np.quantile(cells.chains, late)), 1.0)
-        for share in (1.0, 0.25):
+    """Yield places from which to look for the parameters.
+
+    A term that binds in no cell at the start would never move. So what is paid once is read off the shortest chain, and
+    the hop off a longer one, once in the middle and once the longest.
+    """
+    once, per_byte = _line(cells, float(cells.n.min()))
+    sizes = cells.sizes
+    longest, n_square = float(cells.n.max()), float(cells.n.max()) ** 2
+    largest_us = once + per_byte * float(sizes.max())
+    for place in (0.5, 1.0):
+        n = float(np.quantile(cells.chains, place, method="nearest"))
+        first, each_byte = _line(cells, n)
+        for late in (0.5, 0.8) if "k" in names else (0.5,):
+            k = float(np.quantile(cells.chains, late))
             yield {
-                "a": shortest / 3,
-                "r": 8 * usual_size / shortest,
-                "p0": shortest / 3,
-                "p1": shortest / 2 / usual_size,
+                "a": once / 3,
+                "p0": once,
+                "p1": per_byte,
+                "r": 8 * (float(sizes.max()) + WIRE_OVERHEAD_BYTES) / largest_us,
                 "C": 2.0,
-                "b": hop * share,
-                "c": hop * share / 3 / usual_size,
-                "w": max(float(us.max() - np.median(us)), hop) / max(longest - k, 1.0),
+                "b": HOP_SHARE * first / n,
+                "c": HOP_SHARE * each_byte / n,
+                "w": largest_us / max(longest - k, 1.0),
                 "k": k,
-                "q": hop / longest / 3,
+                "q": first / n_square,
             }
+
+
+def _line(cells: Cells, n: float) -> tuple[float, float]:
+    """Return what a frame takes in chains of one length, in µs, and a byte more in µs/B; neither less than nothing."""
+    own = cells.n == n
+    size, us = cells.size[own], np.exp(cells.log_us[own])
+    smallest, largest = us[size == size.min()].mean(), us[size == size.max()].mean()
+    per_byte = max(float(largest - smallest), 0.01 * float(smallest)) / max(float(np.ptp(size)), 1.0)
+    return max(float(smallest) - per_byte * float(size.min()), float(smallest) / 3), per_byte

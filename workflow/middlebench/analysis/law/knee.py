@@ -6,7 +6,7 @@ import numpy as np
 
 from middlebench.analysis.law.cells import Cells
 from middlebench.analysis.law.terms import Numbers
-from middlebench.options import Options
+from middlebench.model.options import Options
 
 SHARE = 0.9
 """Of the best rate at a size that is still "about as much": 10 % is the spread of an unstable cell (pyperf)."""

@@ -20,7 +20,7 @@ from middlebench.analysis.law.cells import Offered, offered_us
 from middlebench.analysis.law.choice import Candidate
 from middlebench.analysis.law.fitting import Fit, fit
 from middlebench.analysis.law.terms import Numbers
-from middlebench.options import Options
+from middlebench.model.options import Options
 
 CONFIDENCE = 0.95
 

@@ -12,8 +12,8 @@ from middlebench.analysis.law.fitting import Fit
 from middlebench.analysis.law.knee import Knee
 from middlebench.analysis.law.prediction import Calibration, Predictor
 from middlebench.analysis.law.terms import Extra, Flat, Hops, Shape
-from middlebench.options import Options
-from middlebench.record import read, write
+from middlebench.model.options import Options
+from middlebench.model.record import read, write
 
 FILE = "law.json"
 

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from middlebench.frames import WIRE_OVERHEAD_BYTES
+from middlebench.model.frames import WIRE_OVERHEAD_BYTES
 
 Numbers = NDArray[np.float64]
 
