@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from middlebench.commands import gathering, measuring, publishing, tending
+from middlebench.commands import gathering, measuring, predicting, publishing, tending
 from middlebench.system import surroundings
 from middlebench.system.errors import MiddlebenchError
 
@@ -39,6 +39,6 @@ def _parser() -> argparse.ArgumentParser:
         "these are its steps, one by one.",
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for group in (measuring, gathering, publishing, tending):
+    for group in (measuring, gathering, publishing, predicting, tending):
         group.add(verbs)
     return parser

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import FEWEST_CHAINS, Candidate, choose
 from middlebench.analysis.law.fitting import Fit, redrawn
 from middlebench.analysis.law.knee import SHARE, Knee, knees
 from middlebench.analysis.law.prediction import Predictor, predictor
+from middlebench.analysis.law.resources import resources_of
 from middlebench.analysis.law.results import Basis, Errors, Estimate, HopTime, Interval, Law, Tried
 from middlebench.analysis.law.terms import PARAMETERS, Numbers
 from middlebench.system.text import percent
@@ -25,6 +27,21 @@ FAR_OFF = 0.5
 
 UNKNOWN_SCATTER = 0.1
 """Relative standard deviation of a cell where neither repetitions nor a law tell it: that of an unstable one."""
+
+
+def law_of_dataset(dataset: Dataset, share: float = SHARE) -> Law:
+    """Return the law of a dataset, and what its counters say to it.
+
+    Args:
+        dataset: measured or published.
+        share: of the best rate, up to the knee.
+    """
+    law = law_of(dataset.measurements, dataset.name, dataset.link_bps, share)
+    if law.predictor is None:
+        return law
+    times = {size: (each.value, each.interval) for size, each in law.hop_us.items()}
+    told = resources_of(law.predictor, times, dataset.measurements, dataset.records, dataset.server_cpus)
+    return law.model_copy(update={"resources": told})
 
 
 def law_of(measurements: pd.DataFrame, dataset: str, link_bps: float | None = None, share: float = SHARE) -> Law:

@@ -11,6 +11,7 @@ from middlebench.analysis.law.cells import Offered
 from middlebench.analysis.law.fitting import Fit
 from middlebench.analysis.law.knee import Knee
 from middlebench.analysis.law.prediction import Calibration, Predictor
+from middlebench.analysis.law.resources import Resources
 from middlebench.analysis.law.terms import Extra, Flat, Hops, Shape
 from middlebench.model.options import Options
 from middlebench.model.record import read, write
@@ -94,6 +95,8 @@ class Law(Options):
     """That were measured."""
     frame_sizes: tuple[int, ...] = ()
     calibration: Calibration | None = None
+    resources: Resources | None = None
+    """What counters say to it; None where there is no law, or nothing was counted."""
     remarks: tuple[str, ...] = ()
     """What a reader must know before using the law."""
     basis: Basis | None = Field(default=None, repr=False)

@@ -1,0 +1,241 @@
+"""What readers see of a law: sentences and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from middlebench.analysis.law.prediction import Predictor
+from middlebench.analysis.law.results import Law
+from middlebench.analysis.tables import Table
+from middlebench.model.frames import packets_per_second, throughput_mbps
+from middlebench.system.text import percent, plural
+
+STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Throughputs in Mb/s that a reader may want."""
+MOST_STEPS = 6
+
+BEYOND = (1.25, 1.5, 2.0)
+"""Chain lengths that are predicted beyond the longest measured one, over that."""
+
+MOST_LENGTHS = 24
+"""Unmeasured chain lengths that the table of predictions has at most."""
+
+EXTRAPOLATED = "extrapolated"
+SHARE_DECIMALS = 1
+
+
+def describe(law: Law) -> str:
+    """Return a paragraph that says what the law is and how far it can be believed."""
+    if law.errors is None:
+        return " ".join(law.remarks)
+    left_out = law.errors.left_out_median
+    text = (
+        f"The time per frame t [µs] of a chain of n middleboxes and frames of s bytes: **{law.formula}**. Its median "
+        f"error is {percent(law.errors.median)}; nine of ten cells are within {percent(law.errors.p90)}. Each chain "
+        f"predicted by a law that was fitted without it, the median error of its cells is "
+        f"{percent(min(left_out.values()))} (n = {min(left_out, key=left_out.__getitem__)}) to "
+        f"{percent(max(left_out.values()))} (n = {max(left_out, key=left_out.__getitem__)})."
+    )
+    if law.calibration:
+        inside = percent(law.calibration.inside)
+        text += f" Of {law.calibration.cells} left-out cells, {inside} lie inside their 95 % interval."
+    return " ".join((text, *law.remarks))
+
+
+def parameters_table(law: Law) -> Table:
+    """Return the parameters with their intervals and meanings."""
+    frame = pd.DataFrame(
+        [(name, each.value, *each.interval, each.unit, each.meaning) for name, each in law.parameters.items()],
+        columns=["parameter", "value", "low", "high", "unit", "meaning"],
+    )
+    for name in ("value", "low", "high"):
+        frame[name] = [f"{value:.3g}" for value in frame[name]]
+    headings = {
+        "parameter": "Parameter",
+        "value": "Value",
+        "low": "Low (95 %)",
+        "high": "High (95 %)",
+        "unit": "Unit",
+        "meaning": "Meaning",
+    }
+    return Table(frame, headings, f"Parameters of the law of {law.dataset}", widths={"unit": 0.1, "meaning": 0.5})
+
+
+def tried_table(law: Law) -> Table:
+    """Return the laws that were tried, best first."""
+    frame = pd.DataFrame(
+        [
+            (each.formula, each.parameters, 100 * each.left_out_error, "chosen" if each.chosen else "")
+            for each in law.terms
+        ],
+        columns=["formula", "parameters", "left_out_error_percent", "chosen"],
+    )
+    headings = {
+        "formula": "Law",
+        "parameters": "Parameters",
+        "left_out_error_percent": "Error of left-out chains [%]",
+        "chosen": "",
+    }
+    caption = "Laws that were tried: the simplest of those that predict left-out chains best is chosen"
+    return Table(
+        frame, headings, caption, widths={"formula": 0.5, "chosen": 0.1}, decimals={"left_out_error_percent": 1}
+    )
+
+
+def left_out_table(law: Law) -> Table:
+    """Return the error at each chain of a law that was fitted without it."""
+    errors = law.errors.left_out_median if law.errors else {}
+    frame = pd.DataFrame(
+        [(int(n), 100 * error) for n, error in errors.items()], columns=["n", "left_out_median_percent"]
+    )
+    headings = {"n": "Chain left out", "left_out_median_percent": "Median error of its cells [%]"}
+    return Table(frame, headings, "Each chain, predicted by the others", decimals={"left_out_median_percent": 1})
+
+
+def knee_table(law: Law) -> Table:
+    """Return the knee of each frame size, measured and by the law."""
+    frame = pd.DataFrame(
+        [(int(size), each.n, each.low, each.high, each.predicted) for size, each in law.knee.items()],
+        columns=["frame_bytes", "n", "low", "high", "predicted"],
+    )
+    frame["predicted"] = frame["predicted"].astype("Int64")
+    headings = {
+        "frame_bytes": "Frame size [B]",
+        "n": "Knee: measured",
+        "low": "Low (95 %)",
+        "high": "High (95 %)",
+        "predicted": "By the law",
+    }
+    caption = f"Longest chain that still delivers {percent(law.knee_share)} of the best rate, {law.dataset}"
+    return Table(frame, headings, caption)
+
+
+def longest_table(law: Law, predictor: Predictor) -> Table:
+    """Return the longest chain for each of some wanted throughputs, by frame size, with its 95 % interval."""
+    most = {
+        size: throughput_mbps(1e3 * float(predictor.kpps(np.array([1.0]), np.array([float(size)]))[0][0]), size)
+        for size in law.frame_sizes
+    }
+    steps = [step for step in STEPS_MBPS if step <= max(most.values(), default=0)][-MOST_STEPS:]
+    rows = []
+    for size in law.frame_sizes:
+        rates = [packets_per_second(step, size) / 1e3 for step in steps]
+        rows.append((size, *(_longest(predictor, rate, size) for rate in rates)))
+    names = {f"mbps{step}": f"{step} Mb/s" for step in steps}
+    caption = (
+        f"Longest chain that delivers a wanted throughput by the law of {law.dataset}, with its 95 % interval; "
+        f"* longer than any that was measured"
+    )
+    return Table(
+        pd.DataFrame(rows, columns=["frame_bytes", *names]), {"frame_bytes": "Frame size [B]", **names}, caption
+    )
+
+
+def _longest(predictor: Predictor, kpps: float, size: int) -> str:
+    n, low, high = predictor.longest(kpps, size)
+    beyond = "*" if n > predictor.lengths[1] else ""
+    return f"{n} ({low}–{high}){beyond}" if n else f"– (0–{high})" if high else "–"
+
+
+def unmeasured(law: Law, measured: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return cells (n, frame size) worth predicting: those between measured ones, and some longer chains."""
+    known = set(measured)
+    longest = max(law.chain_lengths)
+    between = [n for n in range(1, longest + 1) if n not in law.chain_lengths]
+    if len(between) > MOST_LENGTHS:
+        between = [between[place] for place in np.linspace(0, len(between) - 1, MOST_LENGTHS).round().astype(int)]
+    beyond = dict.fromkeys(int(np.ceil(factor * longest)) for factor in BEYOND)
+    lengths = sorted({*law.chain_lengths, *between, *beyond})
+    return [(n, size) for n in lengths for size in law.frame_sizes if (n, size) not in known]
+
+
+def prediction_table(predictor: Predictor, cells: Sequence[tuple[int, int]], dataset: str) -> Table:
+    """Return cells (n, frame size) that were not measured, each with its interval and whether it is extrapolated."""
+    n, size = (np.array([cell[axis] for cell in cells], dtype=float) for axis in (0, 1))
+    mbps = [rate * size * 8 / 1e3 for rate in predictor.kpps(n, size)]
+    frame = pd.DataFrame(
+        {
+            "n": n.astype(int),
+            "frame_bytes": size.astype(int),
+            **dict(zip(("predicted_mbps", "low_mbps", "high_mbps"), mbps, strict=True)),
+            "note": [EXTRAPOLATED if predictor.extrapolates(*cell) else "" for cell in cells],
+        }
+    )
+    headings = {
+        "n": "Chain length",
+        "frame_bytes": "Frame size [B]",
+        "predicted_mbps": "Predicted [Mb/s]",
+        "low_mbps": "Low (95 %)",
+        "high_mbps": "High (95 %)",
+        "note": "",
+    }
+    return Table(
+        frame,
+        headings,
+        f"Received throughput that the law of {dataset} predicts; measured is none of it",
+        {"note": 0.1},
+    )
+
+
+def describe_resources(law: Law) -> str:
+    """Return in words how far law and counters name the same resource."""
+    told = law.resources
+    if told is None:
+        return "No counters were read, so that nothing but the rates speaks for the law."
+    judged = told.agreeing + len(told.disagreeing)
+    text = f"Law and counters name the same resource in {told.agreeing} of {plural(judged, 'cell')}."
+    if told.undecided:
+        text += f" Of {told.undecided} more the counters say nothing."
+    times = told.hop_processor
+    apart = [size for size, each in times.items() if not each.agrees]
+    if times and not apart:
+        text += " The measured processor time per frame and hop agrees with the law's within their intervals."
+    elif times:
+        text += (
+            f" The measured processor time per frame and hop does **not** agree with the law's at {', '.join(apart)} "
+            "B. The law shares all of the server's processors out among the frames that arrive; switch and middleboxes "
+            "are charged neither with the kernel's own work nor with that on frames which are lost later."
+        )
+    return text
+
+
+def disagreement_table(law: Law) -> Table:
+    """Return the cells in which law and counters name different resources."""
+    rows = (
+        [(each.n, each.frame_bytes, each.term, each.bottleneck) for each in law.resources.disagreeing]
+        if law.resources
+        else []
+    )
+    frame = pd.DataFrame(rows, columns=["n", "frame_bytes", "term", "bottleneck"])
+    headings = {
+        "n": "Chain length",
+        "frame_bytes": "Frame size [B]",
+        "term": "Binds by the law",
+        "bottleneck": "By the counters",
+    }
+    return Table(
+        frame, headings, f"Cells in which law and counters disagree, {law.dataset}", {"term": 0.2, "bottleneck": 0.2}
+    )
+
+
+def processor_table(law: Law) -> Table:
+    """Return the processor time per frame and hop, measured and by the law."""
+    times = law.resources.hop_processor if law.resources else {}
+    rows = [
+        (int(size), each.measured_us, *(each.measured_interval or (float("nan"),) * 2), each.law_us, *each.law_interval)
+        for size, each in times.items()
+    ]
+    headings = {
+        "frame_bytes": "Frame size [B]",
+        "measured_us": "Measured [µs]",
+        "measured_low_us": "Low (95 %)",
+        "measured_high_us": "High (95 %)",
+        "law_us": "By the law [µs]",
+        "law_low_us": "Low (95 %)",
+        "law_high_us": "High (95 %)",
+    }
+    caption = f"Processor time per frame and hop where the hops bind, {law.dataset}"
+    return Table(pd.DataFrame(rows, columns=list(headings)), headings, caption)
