@@ -76,6 +76,7 @@ include: "workflow/rules/allocate.smk"
 include: "workflow/rules/close.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/plot.smk"
+include: "workflow/rules/law.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/crate.smk"
 

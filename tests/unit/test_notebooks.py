@@ -5,13 +5,26 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from middlebench.analysis.dataset import load_dataset
+from middlebench.analysis.law.derivation import law_of_dataset
+from middlebench.analysis.law.results import write_law
 from sweeps import write_results
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NAMES = ("claims", "figures", "tables", "comparison", "controls", "deployment", "limits")
+NAMES = ("claims", "law", "figures", "tables", "comparison", "controls", "deployment", "limits")
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig5", "heatmap", "throughput_by_size")
 TABLES = ("table1", "table1_intervals", "table2", "table2_intervals")
+LAW_TABLES = (
+    "law_parameters",
+    "knee",
+    "longest_chain",
+    "predictions",
+    "law_disagreements",
+    "hop_processor_time",
+    "law_left_out",
+    "law_tried",
+)
 COMPARISONS = ("comparison_published", "comparison_published_by_length", "comparison_published_by_size")
 PROMISED = {
     "claims": {f"tables/claims.{suffix}" for suffix in ("csv", "md", "tex")},
@@ -19,6 +32,8 @@ PROMISED = {
     | {f"tables/controls.{suffix}" for suffix in ("csv", "md", "tex")},
     "deployment": {f"figures/deployment.{suffix}" for suffix in ("png", "svg", "pdf")}
     | {f"tables/deployment.{suffix}" for suffix in ("csv", "md", "tex")},
+    "law": {f"figures/{name}.{suffix}" for name in ("law", "knee") for suffix in ("png", "svg", "pdf")}
+    | {f"tables/{name}.{suffix}" for name in LAW_TABLES for suffix in ("csv", "md", "tex")},
     "limits": {f"figures/{name}.{suffix}" for name in ("limits", "losses") for suffix in ("png", "svg", "pdf")}
     | {f"tables/limits.{suffix}" for suffix in ("csv", "md", "tex")},
     "figures": {f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg", "pdf")},
@@ -63,10 +78,12 @@ def test_notebook_begins_with_a_title_and_one_parameters_cell(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "dataset"), [*((name, "made") for name in NAMES), *((name, "published") for name in NAMES[:3])]
+    ("name", "dataset"), [*((name, "made") for name in NAMES), *((name, "published") for name in NAMES[:4])]
 )
 def test_notebook_leaves_the_files_that_it_promises(tmp_path, name, dataset):
     write_results(tmp_path)
+    if name in ("claims", "law"):
+        write_law(law_of_dataset(load_dataset(dataset, tmp_path)), tmp_path / dataset / "law.json")
     run(name, dataset=dataset, results=str(tmp_path), published_data=str(FOLDER.parent / "data/paper"))
     folder = tmp_path / dataset
     found = {str(path.relative_to(folder)) for part in ("figures", "tables") for path in (folder / part).glob("*")}

@@ -129,6 +129,21 @@ LIMIT_FIGURES = {
     "losses": "Where packets died along the chain",
 }
 
+LAW_FIGURES = {
+    "law": "The law of the throughput",
+    "knee": "How long a chain keeps its rate, by frame size",
+}
+LAW_TABLES = [
+    "law_parameters",
+    "knee",
+    "longest_chain",
+    "predictions",
+    "law_disagreements",
+    "hop_processor_time",
+    "law_left_out",
+    "law_tried",
+]
+
 PUBLISHED = "published"
 """The dataset that was not measured but transcribed from the paper."""
 
@@ -174,7 +189,7 @@ def references(dataset):
 
 def report_notebooks(wildcards):
     """The executed notebooks of a report, in its order."""
-    names = ["claims", "figures", "tables"]
+    names = ["claims", "law", "figures", "tables"]
     if wildcards.dataset != PUBLISHED:
         names += [
             f"comparison_{reference}" for reference in references(wildcards.dataset)

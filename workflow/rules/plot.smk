@@ -108,6 +108,7 @@ rule judge_claims:
     input:
         data=dataset_files,
         paper=[*PAPER_TABLES, PAPER_CLAIMS],
+        law=f"{RESULTS}/{{dataset}}/law.json",
         notebook="notebooks/claims.ipynb",
     output:
         table=report(

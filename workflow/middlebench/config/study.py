@@ -159,6 +159,8 @@ class Study(Options):
     """Efforts by name; add your own."""
     controls: Literal["none"] | Controls = Controls()
     """When the instrument itself is measured, so that drift is seen; `none` for never."""
+    knee_share: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of the best rate at a frame size that the chain at the knee still delivers."""
     results_folder: Annotated[str, Field(min_length=1)] = "results"
     """Folder for everything that is made, of letters, digits and `_ . - /`; none of the project's own."""
     other_environment: Literal["stop", "remeasure", "reuse"] = "stop"

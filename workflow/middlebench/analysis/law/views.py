@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 
 import numpy as np
 import pandas as pd
@@ -113,71 +114,68 @@ def knee_table(law: Law) -> Table:
     return Table(frame, headings, caption)
 
 
-def longest_table(law: Law, predictor: Predictor) -> Table:
+def longest_table(law: Law) -> Table:
     """Return the longest chain for each of some wanted throughputs, by frame size, with its 95 % interval."""
-    most = {
-        size: throughput_mbps(1e3 * float(predictor.kpps(np.array([1.0]), np.array([float(size)]))[0][0]), size)
-        for size in law.frame_sizes
-    }
-    steps = [step for step in STEPS_MBPS if step <= max(most.values(), default=0)][-MOST_STEPS:]
-    rows = []
-    for size in law.frame_sizes:
-        rates = [packets_per_second(step, size) / 1e3 for step in steps]
-        rows.append((size, *(_longest(predictor, rate, size) for rate in rates)))
+    predictor = law.predictor
+    sizes = law.frame_sizes if predictor else ()
+    steps = _steps(predictor, sizes) if predictor else []
     names = {f"mbps{step}": f"{step} Mb/s" for step in steps}
+    rows = [
+        (size, *(_longest(predictor, packets_per_second(step, size) / 1e3, size) for step in steps if predictor))
+        for size in sizes
+    ]
     caption = (
         f"Longest chain that delivers a wanted throughput by the law of {law.dataset}, with its 95 % interval; "
-        f"* longer than any that was measured"
+        "* longer than any that was measured"
     )
     return Table(
         pd.DataFrame(rows, columns=["frame_bytes", *names]), {"frame_bytes": "Frame size [B]", **names}, caption
     )
 
 
+def _steps(predictor: Predictor, sizes: Sequence[int]) -> list[int]:
+    """Return the highest throughputs that one middlebox reaches at some size."""
+    size = np.array(sizes, dtype=float)
+    most_mbps = float((predictor.kpps(np.ones_like(size), size)[0] * size * 8 / 1e3).max())
+    return [step for step in STEPS_MBPS if step <= most_mbps][-MOST_STEPS:]
+
+
 def _longest(predictor: Predictor, kpps: float, size: int) -> str:
     n, low, high = predictor.longest(kpps, size)
     beyond = "*" if n > predictor.lengths[1] else ""
-    return f"{n} ({low}–{high}){beyond}" if n else f"– (0–{high})" if high else "–"
+    return f"{n} ({low}–{high}){beyond}" if high else "–"
 
 
 def unmeasured(law: Law, measured: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return cells (n, frame size) worth predicting: those between measured ones, and some longer chains."""
-    known = set(measured)
+    """Return cells (n, frame size) worth predicting: those of the grid and between its lengths, and longer chains."""
     longest = max(law.chain_lengths)
     between = [n for n in range(1, longest + 1) if n not in law.chain_lengths]
     if len(between) > MOST_LENGTHS:
         between = [between[place] for place in np.linspace(0, len(between) - 1, MOST_LENGTHS).round().astype(int)]
-    beyond = dict.fromkeys(int(np.ceil(factor * longest)) for factor in BEYOND)
-    lengths = sorted({*law.chain_lengths, *between, *beyond})
+    lengths = sorted({*law.chain_lengths, *between, *(ceil(factor * longest) for factor in BEYOND)})
+    known = set(measured)
     return [(n, size) for n in lengths for size in law.frame_sizes if (n, size) not in known]
 
 
-def prediction_table(predictor: Predictor, cells: Sequence[tuple[int, int]], dataset: str) -> Table:
-    """Return cells (n, frame size) that were not measured, each with its interval and whether it is extrapolated."""
-    n, size = (np.array([cell[axis] for cell in cells], dtype=float) for axis in (0, 1))
-    mbps = [rate * size * 8 / 1e3 for rate in predictor.kpps(n, size)]
-    frame = pd.DataFrame(
-        {
-            "n": n.astype(int),
-            "frame_bytes": size.astype(int),
-            **dict(zip(("predicted_mbps", "low_mbps", "high_mbps"), mbps, strict=True)),
-            "note": [EXTRAPOLATED if predictor.extrapolates(*cell) else "" for cell in cells],
-        }
-    )
+def prediction_table(law: Law, measurements: pd.DataFrame) -> Table:
+    """Return cells that were not measured, each with its interval and whether it is extrapolated."""
+    predictor = law.predictor
+    measured = zip(map(int, measurements["n"]), map(int, measurements["frame_bytes"]), strict=True)
+    rows = []
+    for n, size in unmeasured(law, measured) if predictor else ():
+        rates = predictor.kpps(np.array([float(n)]), np.array([float(size)])) if predictor else ()
+        mbps = [throughput_mbps(1e3 * float(rate[0]), size) for rate in rates]
+        rows.append((n, size, *mbps, EXTRAPOLATED if predictor and predictor.extrapolates(n, size) else ""))
     headings = {
         "n": "Chain length",
         "frame_bytes": "Frame size [B]",
         "predicted_mbps": "Predicted [Mb/s]",
         "low_mbps": "Low (95 %)",
         "high_mbps": "High (95 %)",
-        "note": "",
+        "note": "Note",
     }
-    return Table(
-        frame,
-        headings,
-        f"Received throughput that the law of {dataset} predicts; measured is none of it",
-        {"note": 0.1},
-    )
+    caption = f"Received throughput that the law of {law.dataset} predicts: none of it was measured"
+    return Table(pd.DataFrame(rows, columns=list(headings)), headings, caption, {"note": 0.1})
 
 
 def describe_resources(law: Law) -> str:
