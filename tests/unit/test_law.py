@@ -4,19 +4,24 @@ import re
 
 import numpy as np
 import pytest
+import sweeps
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from middlebench.analysis.findings import Verdict
 from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import choose
+from middlebench.analysis.law.cores import judge_cores
 from middlebench.analysis.law.derivation import law_of
 from middlebench.analysis.law.fitting import Fit, fit
 from middlebench.analysis.law.knee import knees
 from middlebench.analysis.law.prediction import predictor
+from middlebench.analysis.law.resources import processor_us, resources_of
 from middlebench.analysis.law.results import read_law, write_law
 from middlebench.analysis.law.terms import PARAMETERS, Shape, candidates
 from middlebench.analysis.measurements import from_rows
 from middlebench.analysis.published import LINK_BPS, load_published
 from middlebench.model import frames
+from middlebench.model.record import ProcessUsage
 from middlebench.system.errors import RecordError
 
 SIZES = (60, 400, 800, 1500)
@@ -223,7 +228,7 @@ def test_a_knee_lies_in_its_interval_whatever_the_scatter(scatter, last_flat):
     n = np.arange(1.0, 9.0)
     rates = np.where(n <= last_flat, 100.0, 50.0)
     cells = Cells(n, np.full(8, 60.0), rates, (), tuple(np.array([rate]) for rate in rates))
-    knee = knees(cells, scatter)[60]
+    knee = knees(cells, dict.fromkeys(range(1, 9), scatter))[60]
     assert knee.low <= knee.n == last_flat <= knee.high
 
 
@@ -252,8 +257,8 @@ def test_more_repetitions_of_a_noisy_machine_make_the_knee_surer():
         return 10.0 if n <= 4 else 13.0
 
     few, many = (
-        knees(cells_of(measured(flat, range(1, 9), (60,), noise=0.05, repetitions=times)), 0.05 / times**0.5)[60]
-        for times in (1, 100)
+        knees(cells, cells.scatter())[60]
+        for cells in (cells_of(measured(flat, range(1, 9), (60,), noise=0.05, repetitions=times)) for times in (2, 100))
     )
     assert many.n == 4
     assert many.high - many.low <= few.high - few.low
@@ -271,3 +276,69 @@ def test_a_file_that_is_no_law_is_refused(tmp_path):
     (tmp_path / "law.json").write_text("{}")
     with pytest.raises(RecordError):
         read_law(tmp_path / "law.json")
+
+
+def test_the_papers_knee_is_not_at_its_cores_for_it_moves(paper):
+    verdict, evidence = judge_cores(paper, 4)
+    assert verdict is Verdict.NOT_REPRODUCED
+    assert "1 at 60 B" in evidence
+    assert "6 at 1500 B" in evidence
+
+
+def test_a_knee_at_the_cores_whatever_the_size_bears_the_explanation_out():
+    def by_cores(n, size):
+        return (3.0 + 0.01 * size) * max(1.0, n / 4)
+
+    law = law_of(measured(by_cores, range(1, 9), SIZES, noise=0.005, repetitions=3), "made")
+    assert law.formula == "t = (b + c·s)·max(1, n/C)"
+    assert law.parameters["C"].value == pytest.approx(4, rel=0.02)
+    assert judge_cores(law, 4)[0] is Verdict.REPRODUCED
+    assert judge_cores(law, 2)[0] is Verdict.NOT_REPRODUCED
+    assert judge_cores(law, None)[0] is Verdict.NOT_TESTABLE
+    assert judge_cores(law, 8)[0] is Verdict.NOT_TESTABLE
+
+
+@pytest.fixture(scope="module")
+def simple():
+    """Return measurements of a known machine and their law."""
+    table = measured(machine, LENGTHS, SIZES, noise=0.01)
+    return table, law_of(table, "made")
+
+
+def test_counters_that_name_another_resource_than_the_law_are_listed(simple):
+    table, law = simple
+    verdicts = {(1, 1500): "link", (8, 60): "link", (4, 60): "unknown"}
+    places = zip(table["n"], table["frame_bytes"], strict=True)
+    told = resources_of(law.predictor, {}, table.assign(limit=[verdicts.get(cell, "") for cell in places]), (), None)
+    assert told.agreeing == 1
+    (apart,) = told.disagreeing
+    assert (apart.n, apart.frame_bytes, apart.term, apart.bottleneck) == (8, 60, "hops", "link")
+    assert told.undecided == 14
+
+
+@pytest.mark.parametrize(("factor", "agrees"), [(1.0, True), (2.0, False)])
+def test_processor_time_a_hop_is_held_against_the_law(simple, factor, agrees):
+    table, law = simple
+    times = {size: (each.value, each.interval) for size, each in law.hop_us.items()}
+    records = [busy(sweeps.record(n, 60, received=10_000), factor * times["60"][0]) for n in (2, 4, 8)]
+    told = resources_of(law.predictor, times, table.assign(limit="server CPU"), records, 1)
+    assert told.hop_processor["60"].measured_us == pytest.approx(factor * times["60"][0])
+    assert told.hop_processor["60"].agrees is agrees
+
+
+def busy(record, hop_us):
+    """Return a record whose middleboxes, with the switch, took so long a frame and hop."""
+    passed = sum(hop.left_packets for hop in record.hops[:-1])
+    switch = ProcessUsage(name="switch", cpu_s=0.0, busiest_thread_s=0.0, context_switches=None)
+    machines = switch.model_copy(update={"name": "vm", "cpu_s": hop_us * passed / 1e6})
+    return record.model_copy(
+        update={"usage": record.usage.model_copy(update={"switch": (switch,), "middleboxes": (machines,)})}
+    )
+
+
+def test_what_polls_says_nothing_of_processor_time_a_hop():
+    record = busy(sweeps.record(2, 60), 1.0)
+    polling = record.usage.middleboxes[0].model_copy(update={"polls": True})
+    usage = record.usage.model_copy(update={"middleboxes": (polling,)})
+    assert processor_us(record) == pytest.approx(1.0)
+    assert processor_us(record.model_copy(update={"usage": usage})) is None

@@ -57,16 +57,22 @@ class Cells:
         """The distinct frame sizes."""
         return np.unique(self.size)
 
-    @property
-    def scatter(self) -> float | None:
-        """Standard deviation of the logarithm of a cell's mean, pooled over cells; None without repetitions."""
-        logs = [np.log(values[values > 0]) for values in self.repetitions]
-        several = [values for values in logs if len(values) > 1]
-        if not several:
-            return None
-        freedom = sum(len(values) - 1 for values in several)
-        pooled = sum(float(((values - values.mean()) ** 2).sum()) for values in several) / freedom
-        return max(float(np.sqrt(pooled / np.mean([len(values) for values in several]))), LEAST_SCATTER)
+    def scatter(self) -> dict[int, float]:
+        """Return the standard deviation of the logarithm of a cell's mean by chain length, pooled over its cells.
+
+        Chains whose cells were measured once each are not in it.
+        """
+        found = {}
+        for n in self.chains:
+            logs = [np.log(values[values > 0]) for values in self.where(self.n == n).repetitions]
+            several = [values for values in logs if len(values) > 1]
+            if several:
+                freedom = sum(len(values) - 1 for values in several)
+                variance = sum(float(((values - values.mean()) ** 2).sum()) for values in several) / freedom
+                found[int(n)] = max(
+                    float(np.sqrt(variance / np.mean([len(values) for values in several]))), LEAST_SCATTER
+                )
+        return found
 
     def where(self, mask: NDArray[np.bool_]) -> Cells:
         """Return some of the cells."""

@@ -10,7 +10,8 @@ from middlebench.system.text import plural
 def judge_cores(law: Law, cores: int | None) -> tuple[Verdict, str]:
     """Return whether a chain keeps its rate up to as many middleboxes as there are cores, and why.
 
-    Reproduced when the interval of every knee holds that number; the same shape when that of at least half does.
+    Reproduced when the interval of every knee holds that number; the same shape when that of at least half does, and
+    the knee does not move with the frame size, as cores do not: any two intervals have a number in common.
 
     Args:
         law: with its knees.
@@ -26,7 +27,8 @@ def judge_cores(law: Law, cores: int | None) -> tuple[Verdict, str]:
     if holding == len(sizes):
         verdict = Verdict.REPRODUCED
     else:
-        verdict = Verdict.SAME_SHAPE if 2 * holding >= len(sizes) else Verdict.NOT_REPRODUCED
+        moves = max(each.low for each in law.knee.values()) > min(each.high for each in law.knee.values())
+        verdict = Verdict.SAME_SHAPE if 2 * holding >= len(sizes) and not moves else Verdict.NOT_REPRODUCED
     first, last = law.knee[sizes[0]].n, law.knee[sizes[-1]].n
     return verdict, (
         f"The knee is {first} at {sizes[0]} B and {last} at {sizes[-1]} B. Of {plural(len(sizes), 'frame size')}, it "

@@ -10,7 +10,7 @@ from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import FEWEST_CHAINS, Candidate, choose
 from middlebench.analysis.law.fitting import Fit, redrawn
 from middlebench.analysis.law.knee import SHARE, Knee, knees
-from middlebench.analysis.law.prediction import Predictor, predictor
+from middlebench.analysis.law.prediction import Predictor, predictor, robust_scale
 from middlebench.analysis.law.resources import resources_of
 from middlebench.analysis.law.results import Basis, Errors, Estimate, HopTime, Interval, Law, Tried
 from middlebench.analysis.law.terms import PARAMETERS, Numbers
@@ -64,7 +64,7 @@ def law_of(measurements: pd.DataFrame, dataset: str, link_bps: float | None = No
     if len(cells.chains) >= FEWEST_CHAINS:
         return law.model_copy(update=_found(cells, law))
     few = f"A law needs {FEWEST_CHAINS} chain lengths, and received frames were counted at {len(cells.chains)}."
-    known = knees(cells, cells.scatter or UNKNOWN_SCATTER, share)
+    known = knees(cells, dict.fromkeys(law.chain_lengths, UNKNOWN_SCATTER) | cells.scatter(), share)
     return law.model_copy(
         update={"knee": {str(size): each for size, each in known.items()}, "remarks": (*law.remarks, few)}
     )
@@ -81,7 +81,7 @@ def _found(cells: Cells, law: Law) -> dict[str, object]:
         "formula": shape.formula,
         "parameters": _estimates(chosen.whole, draws),
         "errors": errors,
-        "knee": _knees(cells, law.knee_share, predicting),
+        "knee": _knees(chosen, law.knee_share, predicting),
         "terms": tuple(_told(each, chosen) for each in tried),
         "hop_us": {str(size): _hop_time(chosen.whole, draws, size) for size in sizes if shape.hops != "none"},
         "calibration": calibration,
@@ -150,9 +150,11 @@ def _relative(residuals: Numbers) -> Numbers:
     return np.abs(np.expm1(-residuals))
 
 
-def _knees(cells: Cells, share: float, predicting: Predictor) -> dict[str, Knee]:
-    """Return the knees, measured and predicted. One cell measured once is known as well as the law fits."""
-    measured = knees(cells, cells.scatter or predicting.residual, share)
+def _knees(chosen: Candidate, share: float, predicting: Predictor) -> dict[str, Knee]:
+    """Return the knees, measured and predicted. A chain that was measured once is known as well as the law fits it."""
+    cells, residuals = chosen.cells, chosen.whole.residuals(chosen.cells)
+    misfit = {int(n): robust_scale(residuals[cells.n == n]) for n in cells.chains}
+    measured = knees(cells, misfit | cells.scatter(), share)
     return {
         str(size): knee.model_copy(update={"predicted": _predicted_knee(predicting, size, share)})
         for size, knee in measured.items()

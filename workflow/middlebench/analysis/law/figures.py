@@ -17,6 +17,8 @@ from middlebench.system.text import percent
 MOST_SIZES = 4
 COLORS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE)
 BAND_OPACITY = 0.15
+MARGIN = 2.0
+"""Room below the lowest and above the highest point, as a factor."""
 
 
 @styled
@@ -36,6 +38,8 @@ def law_figure(law: Law, measurements: pd.DataFrame, note: str = "") -> Figure:
             axes.plot(n, mbps[0], color=color)
             axes.fill_between(n, mbps[1], mbps[2], color=color, alpha=BAND_OPACITY, linewidth=0)
     axes.set(xlabel="chain length [middleboxes]", ylabel="received throughput [Mb/s]", yscale="log")
+    if (received := summary["received_mbps"][summary["received_mbps"] > 0]).size:
+        axes.set_ylim(received.min() / MARGIN, received.max() * MARGIN)  # however wide a band is beside a break
     if law.chain_lengths:
         style.set_length_ticks(axes, law.chain_lengths)
     axes.legend(title="frame size")
@@ -65,7 +69,7 @@ def knee_figure(law: Law, marks: Mapping[str, int], note: str = "") -> Figure:
     for what, place in marks.items():
         axes.axhline(place, color=style.GREY, linestyle=":")
         beside = axes.get_yaxis_transform()
-        axes.text(1, place, f"{place} {what}", transform=beside, ha="right", va="bottom", color=style.GREY)
+        axes.text(1, place, f"{place} {what}", transform=beside, ha="right", va="top", color=style.GREY)
     axes.set(xlabel="frame size without FCS [B]", ylabel="knee [middleboxes]")
     axes.set_ylim(bottom=0)
     if sizes:

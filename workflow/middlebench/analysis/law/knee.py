@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from middlebench.analysis.law.cells import Cells
@@ -27,14 +29,14 @@ class Knee(Options):
     """The longest such chain by the law, measured or not; None without a law."""
 
 
-def knees(cells: Cells, scatter: float, share: float = SHARE) -> dict[int, Knee]:
+def knees(cells: Cells, scatter: Mapping[int, float], share: float = SHARE) -> dict[int, Knee]:
     """Return the knee of each frame size in bytes.
 
     Its interval comes from drawing every cell again, from a normal distribution of the logarithm of its rate.
 
     Args:
         cells: the measured ones.
-        scatter: standard deviation of the logarithm of a cell's mean rate.
+        scatter: standard deviation of the logarithm of a cell's mean rate, by chain length.
         share: which share of the best rate is wanted.
     """
     generator = np.random.default_rng(SEED)
@@ -42,7 +44,8 @@ def knees(cells: Cells, scatter: float, share: float = SHARE) -> dict[int, Knee]
     for size in cells.sizes:
         own = cells.where(cells.size == size)
         log_rates = np.log(own.kpps)
-        drawn = log_rates + generator.normal(0.0, scatter, (DRAWS, len(log_rates)))
+        deviations = np.array([scatter[int(n)] for n in own.n])
+        drawn = log_rates + deviations * generator.standard_normal((DRAWS, len(log_rates)))
         low, high = np.quantile(_longest(own.n, drawn, share), INTERVAL, method="nearest")
         knee = int(_longest(own.n, log_rates[np.newaxis], share)[0])
         found[int(size)] = Knee(n=knee, low=min(int(low), knee), high=max(int(high), knee))

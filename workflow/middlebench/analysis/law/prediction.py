@@ -97,7 +97,7 @@ def predictor(chosen: Candidate) -> tuple[Predictor, Calibration | None]:
 
     The second is missing where there are too few chains to leave two of them out.
     """
-    cells, residual = chosen.cells, _scale(chosen.whole.residuals(chosen.cells))
+    cells, residual = chosen.cells, robust_scale(chosen.whole.residuals(chosen.cells))
     scores = _scores(chosen) if len(chosen.without) >= 4 else None
     return (
         Predictor(
@@ -149,7 +149,7 @@ def _scores(chosen: Candidate) -> Numbers:
     for n, without in chosen.without.items():
         own = cells.n == n
         fits = [twice[frozenset((n, other))] for other in paired - {n}]
-        residual = _scale(without.residuals(cells.where(~own)))
+        residual = robust_scale(without.residuals(cells.where(~own)))
         expected = expected_error(fits, residual, cells.n[own], cells.size[own], cells.offered_us[own])
         scores[own] = np.abs(chosen.left_out_residuals[own]) / expected
     return scores
@@ -161,6 +161,6 @@ def _calibration(n: Numbers, scores: Numbers) -> Calibration:
     return Calibration(cells=len(scores), inside=float(np.concatenate(inside).mean()))
 
 
-def _scale(residuals: Numbers) -> float:
+def robust_scale(residuals: Numbers) -> float:
     """Return a standard deviation of residuals that a few outliers do not change (median, scaled to the normal's)."""
     return max(1.4826 * float(np.median(np.abs(residuals))), LEAST_RESIDUAL)
