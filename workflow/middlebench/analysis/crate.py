@@ -75,6 +75,7 @@ WORDS = {
     "tables/*": "",
     "measurements.csv": "",
     "summary.csv": "",
+    "law.json": "The law that the throughput follows: parameters, errors, knees and what predictions rest on",
     "provision.json": "What the testbed is, and what was chosen where its configuration leaves the choice",
     "environments/*.json": "The two computers and the versions of all that takes part",
     "deployments/n*.json": "What it took to deploy one chain from nothing",
@@ -250,7 +251,7 @@ class _Description:
             "publish",
             "Make tables, figures and the report",
             [*tables, *found, *self._below("deployments/", "controls/", f"{INPUTS}/data/paper/")],
-            self._below("report/", "figures/", "tables/"),
+            self._below("report/", "figures/", "tables/", "law.json"),
         )
 
     def _measurement(self, row: Mapping[Any, Any]) -> None:
