@@ -11,7 +11,7 @@ from middlebench.diagnosis.between import hops_between
 from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
 from middlebench.model.frames import udp_frame
-from middlebench.model.plan import ChainPlan, plan_chain
+from middlebench.model.plan import Plan, plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.switches import private_openvswitch, system_openvswitch
 from middlebench.switches.base import LiveBridge, Switch
@@ -55,7 +55,7 @@ def switch(request: pytest.FixtureRequest, server: Host) -> Switch:
 
 
 @pytest.fixture
-def plan(hosts: Hosts) -> ChainPlan:
+def plan(hosts: Hosts) -> Plan:
     """A chain of two, with a plain wire in the place of each middlebox."""
     plan = plan_chain(2, hosts.server_ports)
     commands = [
@@ -71,13 +71,13 @@ def plan(hosts: Hosts) -> ChainPlan:
 
 
 @pytest.fixture
-def connected(switch: Switch, plan: ChainPlan) -> Switch:
+def connected(switch: Switch, plan: Plan) -> Switch:
     switch.create_bridges(plan)
     switch.connect(plan)
     return switch
 
 
-def planned(plan: ChainPlan) -> dict[str, LiveBridge]:
+def planned(plan: Plan) -> dict[str, LiveBridge]:
     return {
         bridge.name: LiveBridge(frozenset(bridge.ports), frozenset({bridge.ports, bridge.ports[::-1]}))
         for bridge in plan.bridges
@@ -164,7 +164,7 @@ def test_flow_tables_count_every_frame_at_once(connected, plan, hosts):
     assert after.live == before.live == connected.live()
     assert after.ports.keys() >= {port for bridge in plan.bridges for port in bridge.ports}
     for hop in hops_between(plan, before, after):
-        passed = (hop.entered_packets, hop.taken_packets, hop.forwarded_packets, hop.left_packets)
+        passed = (hop.rx_packets, hop.matched_packets, hop.forwarded_packets, hop.tx_packets)
         assert passed == (len(FRAMES),) * len(passed)
 
 
@@ -173,7 +173,7 @@ def test_frames_that_a_flow_drops_were_taken_and_not_forwarded(connected, plan, 
     open_vswitch(server, "ovs-ofctl", "-O", "OpenFlow13", "add-flow", "mbench-br1", "priority=40000,actions=drop")
     pass_frames(hosts.test_computer, *hosts.test_ports, FRAMES[:3], limit_s=0.1)
     hops = hops_between(plan, before, connected.read())
-    assert [(hop.taken_packets, hop.forwarded_packets) for hop in hops[:2]] == [(3, 3), (3, 0)]
+    assert [(hop.matched_packets, hop.forwarded_packets) for hop in hops[:2]] == [(3, 3), (3, 0)]
 
 
 def test_switch_says_what_its_daemon_and_the_processors_have_used(connected, server):
@@ -192,11 +192,11 @@ def test_closed_bridges_let_nothing_pass(switch, plan, hosts, server):
             "ovs-vsctl",
             "add-port",
             bridge.name,
-            bridge.ingress_port,
+            bridge.ingress_ports[0],
             "--",
             "add-port",
             bridge.name,
-            bridge.egress_port,
+            bridge.egress_ports[0],
         )
     assert pass_frames(hosts.test_computer, *hosts.test_ports, FRAMES[:1], limit_s=0.2) == [b""]
     assert {bridge.flows for bridge in switch.live().bridges.values()} == {frozenset()}

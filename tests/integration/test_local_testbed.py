@@ -16,13 +16,13 @@ import pytest
 import yaml
 from helpers import compose, composition, eventually, kill, once_traffic_runs, settings
 from middlebench.diagnosis.processors import BUSY, busy_ratio
-from middlebench.generators.trafgen import driver as trafgen
+from middlebench.generators.shared import agents
 from middlebench.model import record
 from middlebench.model.record import GENERATOR_LIMITED
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.system.errors import TrialError
 from middlebench.testbed import site_of, stand_up
-from middlebench.trials.convergence import PROBES, converge, deploy, plan_for, prove_path, read_live
+from middlebench.trials.convergence import PROBES, converge, deploy, plan_for, prove_paths, read_live
 from middlebench.trials.provision import provision
 from middlebench.trials.trial import measure
 
@@ -68,7 +68,7 @@ class TestMeasuring:
         measured = measure_cell(testbed, 0, **PACED)
         counts = measured.counts
         assert counts.trial_received_packets == counts.trial_sent_packets > 0
-        assert [(hop.entered_packets, hop.left_packets, hop.refused_packets) for hop in measured.hops] == [
+        assert [(hop.rx_packets, hop.tx_packets, hop.dropped_packets) for hop in measured.hops] == [
             (counts.trial_sent_packets, counts.trial_sent_packets, 0)
         ]
 
@@ -76,7 +76,7 @@ class TestMeasuring:
         measured = measure_cell(testbed, 2, **PACED)
         assert measured.counts.trial_received_packets == measured.counts.trial_sent_packets > 0
         for hop in measured.hops:
-            passed = (hop.entered_packets, hop.taken_packets, hop.forwarded_packets, hop.left_packets)
+            passed = (hop.rx_packets, hop.matched_packets, hop.forwarded_packets, hop.tx_packets)
             assert passed == (measured.counts.trial_sent_packets,) * len(passed)
         assert (measured.limit.place, measured.limit.lost_packets, measured.limit.unaccounted_packets) == ("", 0, 0)
 
@@ -128,13 +128,13 @@ class TestConvergence:
         assert [len(footprint.named(daemon)) for daemon in ("ovsdb-server", "ovs-vswitchd")] == [1, 1]
 
     def test_middlebox_that_looks_right_but_does_not_forward_is_found(self, testbed, monkeypatch):
-        monkeypatch.setattr(trafgen, "PROBE_SECONDS", 0.5)
+        monkeypatch.setattr(agents, "PROBE_SECONDS", 0.5)
         plan = plan_for(testbed, 2)
         deploy(testbed, plan)
         on_server(testbed, "ip", "-netns", "mbench-1", "link", "set", "dev", "forward", "down")
         assert read_live(testbed).differences(plan) == []
-        with pytest.raises(TrialError, match="lost before bridge 1, where they should enter at mbench-1-out"):
-            prove_path(testbed, plan, 60)
+        with pytest.raises(TrialError, match="lost before middlebox 1, where they should leave at mbench-1-out"):
+            prove_paths(testbed, plan, 60)
         told = []
         assert measure_cell(testbed, 2, tell=told.append).counts.received_packets > 0
         assert "does not forward: deploying it anew" in told[0]
@@ -198,7 +198,7 @@ class TestWherePacketsDie:
         (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
         limit = measured.limit
         assert (limit.place, limit.unaccounted_packets) == ("bridge 2 (out)", 0)
-        assert measured.hops[2].refused_packets == 0, "a shaper drops by its own rule, whatever its port takes"
+        assert measured.hops[2].dropped_packets == 0, "a shaper drops by its own rule, whatever its port takes"
         # When a port refuses a frame, Open vSwitch drops what is left of its batch without asking it any more.
         assert 0 < qdisc["drops"] <= limit.lost_packets
         assert limit.lost_packets == measured.counts.trial_sent_packets + PROBES - qdisc["packets"]
@@ -212,14 +212,14 @@ class TestWherePacketsDie:
             measured = measure_cell(testbed, 3, window_s=1.0, **PACED)
         (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
         assert measured.limit.place == "bridge 2 (out)"
-        assert 0 < measured.hops[2].refused_packets == qdisc["drops"] <= measured.limit.lost_packets
+        assert 0 < measured.hops[2].dropped_packets == qdisc["drops"] <= measured.limit.lost_packets
 
     def test_middlebox_that_is_slowed_by_hand_is_named_with_what_died_in_it_to_the_packet(self, testbed):
         deploy(testbed, plan_for(testbed, 3))
         slow = "tc qdisc replace dev out root tbf rate 1mbit burst 10kb limit 10kb"
         on_server(testbed, *f"ip netns exec mbench-2 {slow}".split())
         measured = measure_cell(testbed, 3, window_s=0.4, **PACED)
-        limit, lost = measured.limit, measured.hops[1].left_packets - measured.hops[2].entered_packets
+        limit, lost = measured.limit, measured.hops[1].tx_packets - measured.hops[2].rx_packets
         assert (limit.place, limit.unaccounted_packets) == ("middlebox 2", 0)
         assert limit.lost_packets == lost > 0
         if busy_ratio(measured.usage.middlebox_server) >= BUSY:

@@ -112,8 +112,8 @@ def test_no_frame_of_a_trial_has_its_flow_looked_up_and_every_hop_counts_those_o
     after = trials.warmed_up()
     assert len(cached_flows(testbed)) == len(plan.bridges)
     outcome = run_trial(testbed, plan, replace(maximum, packets_per_second=1000, saturating=False, packets=50), after)
-    assert {hop.entered_packets for hop in outcome.hops} == {hop.taken_packets for hop in outcome.hops} == {50}
-    assert {hop.forwarded_packets for hop in outcome.hops} == {hop.left_packets for hop in outcome.hops} == {50}
+    assert {hop.rx_packets for hop in outcome.hops} == {hop.matched_packets for hop in outcome.hops} == {50}
+    assert {hop.forwarded_packets for hop in outcome.hops} == {hop.tx_packets for hop in outcome.hops} == {50}
 
 
 def test_chain_that_loses_at_any_load_has_a_throughput_of_0_and_is_no_error(shaped, monkeypatch):

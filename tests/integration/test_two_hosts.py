@@ -102,7 +102,7 @@ def test_pkt_gen_measures_over_ssh(computers: TwoComputers) -> None:
     load = settings(offered_load=2.0, warm_up_s=0.3, window_s=0.6, sample_s=0.2)
     record, raw = measure(testbed, cell(1, 100), load)
     assert record.counts.trial_received_packets == record.counts.trial_sent_packets > 0
-    assert record.hops[-1].left_packets >= record.counts.trial_received_packets
+    assert record.hops[-1].tx_packets >= record.counts.trial_received_packets
     assert record.components.generator.startswith("pkt-gen")
     assert "main_thread" in raw
 

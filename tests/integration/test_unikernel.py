@@ -21,7 +21,7 @@ from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model import record
-from middlebench.model.plan import ChainPlan, Middlebox, plan_chain
+from middlebench.model.plan import Middlebox, Plan, plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.switches.openvswitch import interface_counters
 from middlebench.system.deadline import Deadline
@@ -50,7 +50,7 @@ def server(hosts: Hosts, unikernel: Path) -> Host:
 
 
 @pytest.fixture
-def plan(hosts: Hosts) -> ChainPlan:
+def plan(hosts: Hosts) -> Plan:
     return plan_chain(1, hosts.server_ports)
 
 
@@ -70,7 +70,7 @@ def status(host: Host, middlebox: Middlebox) -> dict[str, Any]:
     return dict(json.loads(said.removeprefix("status ")))
 
 
-def start(middleboxes: qemu.QemuMiddleboxes, plan: ChainPlan) -> None:
+def start(middleboxes: qemu.QemuMiddleboxes, plan: Plan) -> None:
     middleboxes.create(plan)
     middleboxes.wait_until_ready(plan)
 
@@ -217,7 +217,7 @@ class TestFlood:
         readings = running.read()
         server.run(["kill", "-CONT", pid])
         assert readings.keys() == {stopped, other}
-        assert (readings[stopped].taken_packets, readings[other].taken_packets) == (None, 0)
+        assert (readings[stopped].rx_packets, readings[other].rx_packets) == (None, 0)
         assert readings[stopped].usage is not None
 
 
@@ -351,13 +351,13 @@ class TestTrial:
             measured = self.measure_cell(testbed, offered_load=2.0, window_s=2.5)
         limit, hop = measured.limit, measured.hops[1]
         assert (limit.place, limit.unaccounted_packets) == ("bridge 1 (out)", 0)
-        assert 1000 <= hop.refused_packets <= limit.lost_packets
+        assert 1000 <= hop.dropped_packets <= limit.lost_packets
         assert f"{limit.lost_packets:,} of {measured.counts.trial_sent_packets:,} packets were lost" in limit.evidence
         if busy_ratio(measured.usage.middlebox_server) >= BUSY:
             assert limit.cause == "server CPU", "other work took all of this machine"
         else:
             assert limit.cause == "middlebox"
-            assert f"at middlebox 2, whose port {port} refused {hop.refused_packets:,}" in limit.evidence
+            assert f"at middlebox 2, whose port {port} dropped {hop.dropped_packets:,}" in limit.evidence
 
     def test_deployment_says_what_each_machine_took(self, testbed):
         deployment = deploy(testbed, plan_for(testbed, 2))

@@ -21,7 +21,7 @@ from contract.test_middleboxes import (  # noqa: F401 # pytest collects them her
 )
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
-from middlebench.model.plan import ChainPlan, plan_chain
+from middlebench.model.plan import Plan, plan_chain
 from middlebench.trials.convergence import tear_down
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def server(lab: Testbed) -> Host:
 
 
 @pytest.fixture(scope="module")
-def plan(lab: Testbed) -> ChainPlan:
+def plan(lab: Testbed) -> Plan:
     return plan_chain(2, lab.hosts.server_ports)
 
 
 @pytest.fixture(scope="module")
-def running(lab: Testbed, plan: ChainPlan) -> Iterator[Middleboxes]:
+def running(lab: Testbed, plan: Plan) -> Iterator[Middleboxes]:
     """Two domains on bridges without flows, so that frames go where a test sends them and no further."""
     tear_down(lab)
     lab.switch.create_bridges(plan)

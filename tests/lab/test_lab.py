@@ -55,7 +55,7 @@ def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
     record, _ = measure(testbed, cell(length), SHORT)
     assert record.counts.received_packets > 0.5 * record.counts.intended_packets
     assert [hop.bridge for hop in record.hops] == [f"mbench-br{index}" for index in range(length + 1)]
-    assert all(hop.entered_packets >= record.counts.received_packets for hop in record.hops)
+    assert all(hop.rx_packets >= record.counts.received_packets for hop in record.hops)
     machine = record.usage.machine
     assert machine is not None
     assert machine.processors == 1

@@ -32,6 +32,7 @@ from middlebench.model.record import (
 
 COMPONENTS = Components(switch="a switch", middlebox="a middlebox", generator="a generator")
 LINK_BPS = 1e9
+UPLINKS = ("eth0", "eth1")
 COMPUTER = Computer(
     cpu="a processor",
     microcode="0x1",
@@ -100,7 +101,16 @@ def record(
         trial_received_packets=2 * received,
     )
     hops = hops_of(n, 2 * offered, 2 * received)
-    own = tuple(MiddleboxCounts(name=f"mbench-{k}", taken_packets=None, given_packets=None) for k in range(1, n + 1))
+    own = tuple(
+        MiddleboxCounts(
+            name=each.name,
+            ingress_port=each.ingress_port,
+            egress_port=each.egress_port,
+            rx_packets=None,
+            tx_packets=None,
+        )
+        for each in plan_chain(n, UPLINKS).middleboxes
+    )
     return Record(
         cell=Cell(testbed=testbed, n=n, frame_bytes=frame_bytes, repetition=repetition),
         started_at=f"2026-01-02T03:0{repetition}:00+00:00",
@@ -178,18 +188,16 @@ def hops_of(n: int, sent: int, received: int) -> tuple[Hop, ...]:
     """Return what the bridges of a chain count when three quarters of the loss is at bridge 0, the rest at the last."""
     passed = sent - (sent - received) * 3 // 4
     hops = []
-    for bridge in plan_chain(n, ("eth0", "eth1")).bridges:
+    for bridge in plan_chain(n, UPLINKS).bridges:
         entered, taken = (sent if bridge.index == 0 else passed), (received if bridge.index == n else passed)
         hops.append(
             Hop(
                 bridge=bridge.name,
-                ingress_port=bridge.ingress_port,
-                egress_port=bridge.egress_port,
-                entered_packets=entered,
-                taken_packets=taken,
+                ingress=dict.fromkeys(bridge.ingress_ports, entered),
+                matched_packets=taken,
                 forwarded_packets=taken,
-                left_packets=taken,
-                refused_packets=0,
+                egress=dict.fromkeys(bridge.egress_ports, taken),
+                dropped=dict.fromkeys(bridge.egress_ports, 0),
             )
         )
     return tuple(hops)
@@ -245,7 +253,7 @@ def deployment(n: int, testbed: str) -> Deployment:
     return Deployment(
         testbed=testbed,
         started_at="2026-01-02T03:00:00+00:00",
-        plan=asdict(plan_chain(n, ("eth0", "eth1"))),
+        plan=asdict(plan_chain(n, UPLINKS)),
         components=COMPONENTS,
         environment=ENVIRONMENT.id,
         fingerprint="f" * 64,

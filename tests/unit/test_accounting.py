@@ -4,29 +4,52 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.accounting import account
-from middlebench.model.record import Hop, MiddleboxCounts
+from middlebench.model.plan import Plan, plan_chain
+from middlebench.model.record import Hop, MiddleboxCounts, WireCounts
+from topologies import parallel, pipeline
 
 COUNTS = st.integers(min_value=0, max_value=10**9)
 MAYBE = st.none() | COUNTS
 
 
-def hop(entered=100, taken=100, forwarded=100, left=100, refused=0) -> Hop:
+def hop(rx=100, matched=100, forwarded=100, tx=100, dropped=0) -> Hop:
     return Hop(
         bridge="mbench-br0",
-        ingress_port="a",
-        egress_port="b",
-        entered_packets=entered,
-        taken_packets=taken,
+        ingress={"in": rx},
+        matched_packets=matched,
         forwarded_packets=forwarded,
-        left_packets=left,
-        refused_packets=refused,
+        egress={"out": tx},
+        dropped={"out": dropped},
     )
 
 
-def own(taken=100, given_=100) -> MiddleboxCounts:
-    return MiddleboxCounts(name="mbench-1", taken_packets=taken, given_packets=given_)
+def own(rx=100, tx=100) -> MiddleboxCounts:
+    return MiddleboxCounts(name="mbench-1", ingress_port="in", egress_port="out", rx_packets=rx, tx_packets=tx)
 
 
+def account_of(plan: Plan, sent: int, hops: list[Hop], middleboxes: list[MiddleboxCounts], received: int, wires=()):
+    """Account for counts, whose first port each side becomes the one of the plan."""
+    named = [
+        each.model_copy(
+            update={
+                "ingress": dict(zip(bridge.ingress_ports, (*each.ingress.values(), *[0] * 99), strict=False)),
+                "egress": dict(zip(bridge.egress_ports, (*each.egress.values(), *[0] * 99), strict=False)),
+            }
+        )
+        for bridge, each in zip(plan.bridges, hops, strict=True)
+    ]
+    joined = [
+        each.model_copy(update={"ingress_port": middlebox.ingress_port, "egress_port": middlebox.egress_port})
+        for middlebox, each in zip(plan.middleboxes, middleboxes, strict=True)
+    ]
+    return account(sent, received, named, joined, wires)
+
+
+def chain(sent: int, hops: list[Hop], middleboxes: list[MiddleboxCounts], received: int):
+    return account_of(plan_chain(len(middleboxes), UPLINKS), sent, hops, middleboxes, received)
+
+
+UPLINKS = ("eth0", "eth1")
 HOPS = st.lists(st.builds(hop, COUNTS, MAYBE, MAYBE, COUNTS), min_size=1, max_size=5)
 
 
@@ -35,7 +58,7 @@ def test_losses_add_up_to_what_was_sent_and_not_received_for_any_counters(data):
     hops = data.draw(HOPS)
     middleboxes = [data.draw(st.builds(own, MAYBE, MAYBE)) for _ in hops[1:]]
     sent, received = data.draw(COUNTS), data.draw(COUNTS)
-    found = account(sent, received, hops, middleboxes)
+    found = chain(sent, hops, middleboxes, received)
     assert sum(loss.packets for loss in found.losses) == sent - received == found.lost
     gains = -sum(loss.packets for loss in found.contradictions)
     assert sum(max(loss.packets, 0) for loss in found.losses) == found.lost + gains
@@ -46,7 +69,7 @@ def test_losses_add_up_to_what_was_sent_and_not_received_for_any_counters(data):
 def test_every_place_of_the_chain_is_in_exactly_one_loss(data):
     hops = data.draw(HOPS)
     middleboxes = [data.draw(st.builds(own, MAYBE, MAYBE)) for _ in hops[1:]]
-    found = account(10, 5, hops, middleboxes)
+    found = chain(10, hops, middleboxes, 5)
     sides = [
         (place.kind, place.index, side)
         for place in (loss.place for loss in found.losses)
@@ -64,35 +87,35 @@ def test_every_place_of_the_chain_is_in_exactly_one_loss(data):
     ("sent", "hops", "middleboxes", "received", "place"),
     [
         (107, [hop()], [], 100, "link 0"),
-        (100, [hop(taken=93, forwarded=93, left=93)], [], 93, "bridge 0 (in)"),
-        (100, [hop(forwarded=93, left=93)], [], 93, "bridge 0 (flow table)"),
-        (100, [hop(left=93)], [], 93, "bridge 0 (out)"),
+        (100, [hop(matched=93, forwarded=93, tx=93)], [], 93, "bridge 0 (in)"),
+        (100, [hop(forwarded=93, tx=93)], [], 93, "bridge 0 (flow table)"),
+        (100, [hop(tx=93)], [], 93, "bridge 0 (out)"),
         (100, [hop()], [], 93, "link 1"),
         (100, [hop(), hop(93, 93, 93, 93)], [own(93, 93)], 93, "middlebox 1 (in)"),
         (100, [hop(), hop(93, 93, 93, 93)], [own(100, 93)], 93, "middlebox 1 (inside)"),
         (100, [hop(), hop(93, 93, 93, 93)], [own(100, 100)], 93, "middlebox 1 (out)"),
         (100, [hop(), hop(93, 93, 93, 93)], [own(None, None)], 93, "middlebox 1"),
         (100, [hop(), hop(93, 93, 93, 93)], [own(100, None)], 93, "middlebox 1 (inside or out)"),
-        (100, [hop(taken=None, forwarded=None, left=93)], [], 93, "bridge 0"),
-        (100, [hop(taken=None, forwarded=93, left=93)], [], 93, "bridge 0 (in or flow table)"),
+        (100, [hop(matched=None, forwarded=None, tx=93)], [], 93, "bridge 0"),
+        (100, [hop(matched=None, forwarded=93, tx=93)], [], 93, "bridge 0 (in or flow table)"),
     ],
 )
 def test_place_of_a_loss_is_named_as_narrowly_as_the_counters_allow(sent, hops, middleboxes, received, place):
-    found = account(sent, received, hops, middleboxes)
-    assert str(found.deadliest.place) == place
-    assert found.deadliest.packets == 7
+    found = chain(sent, hops, middleboxes, received)
+    assert str(found.worst.place) == place
+    assert found.worst.packets == 7
     assert found.unaccounted == 0
     assert f"{received:,} arrived; lost at {place}: 7" in str(found)
 
 
 def test_nothing_lost_is_said_in_one_sentence():
-    found = account(100, 100, [hop(), hop()], [own()])
-    assert found.deadliest is None
+    found = chain(100, [hop(), hop()], [own()], 100)
+    assert found.worst is None
     assert str(found) == "all 100 packets arrived"
 
 
-def test_deadliest_place_comes_first_in_words():
-    found = account(200_100, 95, [hop(entered=200_000, taken=150_000, forwarded=150_000, left=100), hop()], [own()])
+def test_worst_place_comes_first_in_words():
+    found = chain(200_100, [hop(rx=200_000, matched=150_000, forwarded=150_000, tx=100), hop()], [own()], 95)
     assert str(found) == (
         "of 200,100 packets 95 arrived; lost at bridge 0 (out): 149,900, lost at bridge 0 (in): 50,000, "
         "lost at link 0: 100, lost at link 1: 5"
@@ -100,7 +123,7 @@ def test_deadliest_place_comes_first_in_words():
 
 
 def test_frames_that_left_before_the_flow_came_that_is_credited_with_them_are_not_its_loss():
-    found = account(1027, 44, [hop(entered=1027, taken=1027, forwarded=0, left=44)], [])
+    found = chain(1027, [hop(rx=1027, matched=1027, forwarded=0, tx=44)], [], 44)
     assert [loss.packets for loss in found.losses] == [0, 0, 983, 0, 0]
     assert found.unaccounted == 0
     assert str(found) == (
@@ -110,8 +133,55 @@ def test_frames_that_left_before_the_flow_came_that_is_credited_with_them_are_no
 
 
 def test_counters_that_contradict_each_other_are_said_and_never_clamped():
-    found = account(100, 100, [hop(entered=100, taken=90, forwarded=104, left=100)], [])
+    found = chain(100, [hop(rx=100, matched=90, forwarded=104, tx=100)], [], 100)
     assert [loss.packets for loss in found.losses] == [0, 10, -14, 4, 0]
     assert not found.credited
     assert found.unaccounted == 14
     assert "14 more behind bridge 0 (flow table) than before it" in str(found)
+
+
+def test_losses_of_paths_side_by_side_are_told_apart():
+    plan = parallel(2, UPLINKS)
+    first = Hop(
+        bridge="mbench-br0",
+        ingress={"eth0": 100},
+        matched_packets=100,
+        forwarded_packets=100,
+        egress={"mbench-1-in": 50, "mbench-2-in": 50},
+        dropped={"mbench-1-in": 0, "mbench-2-in": 0},
+    )
+    last = Hop(
+        bridge="mbench-br1",
+        ingress={"mbench-1-out": 50, "mbench-2-out": 20},
+        matched_packets=70,
+        forwarded_packets=70,
+        egress={"eth1": 69},
+        dropped={"eth1": 1},
+    )
+    middleboxes = [
+        MiddleboxCounts(
+            name=each.name,
+            ingress_port=each.ingress_port,
+            egress_port=each.egress_port,
+            rx_packets=None,
+            tx_packets=None,
+        )
+        for each in plan.middleboxes
+    ]
+    found = account(103, 67, [first, last], middleboxes)
+    lost = {str(loss.place): loss.packets for loss in found.losses if loss.packets}
+    assert lost == {"link 0": 3, "middlebox 2": 30, "bridge 1 (out)": 1, "link 1": 2}
+    assert [loss.place.kind for loss in found.losses if loss.place.kind != "bridge"] == [
+        *("link", "middlebox", "middlebox", "link")
+    ]
+
+
+def test_wire_between_two_middleboxes_is_a_place():
+    plan = pipeline(2, UPLINKS)
+    (wire,) = plan.wires
+    counts = WireCounts(
+        source_port=wire.source_port, destination_port=wire.destination_port, rx_packets=100, tx_packets=90
+    )
+    found = account_of(plan, 100, [hop(), hop(80, 80, 80, 80)], [own(), own(90, 90)], 80, [counts])
+    lost = {str(loss.place): loss.packets for loss in found.losses if loss.packets}
+    assert lost == {"wire 2": 10, "middlebox 2 (out)": 10}

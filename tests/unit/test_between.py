@@ -55,28 +55,28 @@ def test_hops_are_the_differences_of_what_each_bridge_counted(data):
         (then_in, then_out), (now_in, now_out) = (
             [each.switch.ports[port] for port in bridge.ports] for each in (before, after)
         )
-        assert (hop.bridge, hop.ingress_port, hop.egress_port) == (bridge.name, *bridge.ports)
-        assert hop.entered_packets == now_in.rx_packets - then_in.rx_packets
-        assert hop.left_packets == now_out.tx_packets - then_out.tx_packets
-        assert hop.refused_packets == now_out.tx_dropped - then_out.tx_dropped
+        assert (hop.bridge, *hop.ingress, *hop.egress) == (bridge.name, *bridge.ports)
+        assert hop.rx_packets == now_in.rx_packets - then_in.rx_packets
+        assert hop.tx_packets == now_out.tx_packets - then_out.tx_packets
+        assert hop.dropped_packets == now_out.tx_dropped - then_out.tx_dropped
         (forth_then, _, missed_then), (forth_now, _, missed_now) = (
             each.switch.bridges[bridge.name].flows.values() for each in (before, after)
         )
         assert hop.forwarded_packets == forth_now - forth_then
-        assert hop.taken_packets == forth_now - forth_then + missed_now - missed_then
+        assert hop.matched_packets == forth_now - forth_then + missed_now - missed_then
 
 
 @given(st.data(), NUMBERS)
 def test_frames_that_pass_every_hop_make_the_same_difference_at_each_counter(data, frames):
     plan = data.draw(PLANS)
     before = data.draw(readings(plan))
-    after = before.with_passed(plan, frames)
+    after = before.with_passed(plan.paths[0], frames)
     for hop in hops_between(plan, before.switch, after.switch):
-        counts = (hop.entered_packets, hop.taken_packets, hop.forwarded_packets, hop.left_packets)
+        counts = (hop.rx_packets, hop.matched_packets, hop.forwarded_packets, hop.tx_packets)
         assert counts == (frames,) * len(counts)
-        assert hop.refused_packets == 0
+        assert hop.dropped_packets == 0
     for each in middleboxes_between(plan, before.middleboxes, after.middleboxes):
-        assert (each.taken_packets, each.given_packets) == (frames, frames)
+        assert (each.rx_packets, each.tx_packets) == (frames, frames)
 
 
 PLAN = plan_chain(0, ("eth0", "eth1"))
@@ -102,12 +102,12 @@ def hop_of(before: BridgeCounters, after: BridgeCounters):
 
 def test_what_a_flow_took_that_came_meanwhile_was_taken_but_not_forwarded():
     hop = hop_of(bridge_counters(10, 0, 0), bridge_counters(15, 0, 0, **{FOREIGN: 7}))
-    assert (hop.taken_packets, hop.forwarded_packets) == (12, 5)
+    assert (hop.matched_packets, hop.forwarded_packets) == (12, 5)
 
 
 def test_with_a_flow_that_went_nobody_knows_what_it_took():
     hop = hop_of(bridge_counters(10, 0, 0, **{FOREIGN: 7}), bridge_counters(15, 0, 0))
-    assert (hop.taken_packets, hop.forwarded_packets) == (None, None)
+    assert (hop.matched_packets, hop.forwarded_packets) == (None, None)
 
 
 def test_middlebox_that_is_another_one_has_counted_nothing_of_this_trial():
@@ -115,7 +115,7 @@ def test_middlebox_that_is_another_one_has_counted_nothing_of_this_trial():
     then = {"mbench-1": MiddleboxReading("process 1", None, 10, 10)}
     now = {"mbench-1": MiddleboxReading("process 2", None, 3, 3)}
     (found,) = middleboxes_between(plan, then, now)
-    assert (found.taken_packets, found.given_packets) == (None, None)
+    assert (found.rx_packets, found.tx_packets) == (None, None)
 
 
 def reading(machine: str, busy_s: float) -> Reading:

@@ -3,14 +3,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.model.plan import ChainPlan, plan_chain
+from middlebench.model.plan import Plan, plan_chain
 from middlebench.switches.base import LiveBridge, LiveSwitch
 from middlebench.trials.convergence import LiveChain
 
 LENGTHS = st.integers(min_value=0, max_value=40)
 
 
-def live(plan: ChainPlan) -> LiveChain:
+def live(plan: Plan) -> LiveChain:
     """The chain that ``plan`` asks for, as it is read when it stands."""
     return LiveChain(
         switch=LiveSwitch(

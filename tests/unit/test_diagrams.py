@@ -4,8 +4,9 @@ from dataclasses import asdict
 
 import matplotlib as mpl
 import pytest
-from middlebench.analysis.diagrams import chain_diagram
+from middlebench.analysis.diagrams import configuration_diagram
 from middlebench.model.plan import plan_chain
+from topologies import parallel, pipeline
 
 
 def names_in(figure):
@@ -15,17 +16,16 @@ def names_in(figure):
 @pytest.mark.parametrize("length", [0, 1, 4, 20, 64])
 def test_every_bridge_middlebox_and_port_is_named(length):
     plan = asdict(plan_chain(length, ("eth0", "eth1")))
-    shown = names_in(chain_diagram(plan, "made", "a middlebox"))
+    shown = names_in(configuration_diagram(plan, "made", "a middlebox"))
     for part in (*plan["bridges"], *plan["middleboxes"]):
         assert part["name"] in shown
-        assert part["ingress_port"] in shown
-        assert part["egress_port"] in shown
+        assert set(part["ingress_ports"] + part["egress_ports"]) <= set(shown)
 
 
 @pytest.mark.parametrize("length", [0, 1, 4, 20, 64])
 def test_there_is_an_arrow_for_every_link_and_no_two_boxes_overlap(length):
     plan = asdict(plan_chain(length, ("eth0", "eth1")))
-    axes = chain_diagram(plan, "made", "a middlebox").axes[0]
+    axes = configuration_diagram(plan, "made", "a middlebox").axes[0]
     arrows = [text for text in axes.texts if getattr(text, "arrow_patch", None) is not None]
     assert len(arrows) == 2 * (length + 1)
     boxes = [patch.get_bbox() for patch in axes.patches if isinstance(patch, mpl.patches.FancyBboxPatch)][2:]
@@ -35,6 +35,15 @@ def test_there_is_an_arrow_for_every_link_and_no_two_boxes_overlap(length):
 
 
 def test_title_names_testbed_and_note():
-    figure = chain_diagram(asdict(plan_chain(2, ("eth0", "eth1"))), "lab", "a middlebox", "emulated")
+    figure = configuration_diagram(asdict(plan_chain(2, ("eth0", "eth1"))), "lab", "a middlebox", "emulated")
     assert "[emulated]" in figure.axes[0].get_title(loc="left")
     assert any("testbed lab" in name for name in names_in(figure))
+
+
+@pytest.mark.parametrize(("plan", "arrows"), [(parallel(4, ("eth0", "eth1")), 10), (pipeline(4, ("eth0", "eth1")), 7)])
+def test_other_topologies_are_drawn_from_their_paths(plan, arrows):
+    axes = configuration_diagram(asdict(plan), "made", "a middlebox").axes[0]
+    assert len([text for text in axes.texts if getattr(text, "arrow_patch", None) is not None]) == arrows
+    boxes = [patch.get_bbox() for patch in axes.patches if isinstance(patch, mpl.patches.FancyBboxPatch)][2:]
+    assert len(boxes) == len(plan.bridges) + len(plan.middleboxes)
+    assert not [(a, b) for index, a in enumerate(boxes) for b in boxes[index + 1 :] if a.overlaps(b)]

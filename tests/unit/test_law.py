@@ -328,7 +328,7 @@ def test_processor_time_a_hop_is_held_against_the_law(simple, factor, agrees):
 
 def busy(record, hop_us):
     """Return a record whose middleboxes, with the switch, took so long a frame and hop."""
-    passed = sum(hop.left_packets for hop in record.hops[:-1])
+    passed = sum(hop.tx_packets for hop in record.hops[:-1])
     switch = ProcessUsage(name="switch", cpu_s=0.0, busiest_thread_s=0.0, context_switches=None)
     machines = switch.model_copy(update={"name": "vm", "cpu_s": hop_us * passed / 1e6})
     return record.model_copy(

@@ -56,7 +56,7 @@ class Chain:
     bridge_0_in: int = 0
     flow_table: int = 0
     bridge_0_out: int = 0
-    refused: int = 0
+    dropped: int = 0
     middlebox: int = 0
     bridge_1_in: int = 0
     link_1: int = 0
@@ -71,26 +71,30 @@ class Chain:
         hops = [
             Hop(
                 bridge="mbench-br0",
-                ingress_port="eth0",
-                egress_port="mbench-1-in",
-                entered_packets=entered,
-                taken_packets=taken,
+                ingress={"eth0": entered},
+                matched_packets=taken,
                 forwarded_packets=forwarded,
-                left_packets=left,
-                refused_packets=self.refused,
+                egress={"mbench-1-in": left},
+                dropped={"mbench-1-in": self.dropped},
             ),
             Hop(
                 bridge="mbench-br1",
-                ingress_port="mbench-1-out",
-                egress_port="eth1",
-                entered_packets=entered_1,
-                taken_packets=left_1,
+                ingress={"mbench-1-out": entered_1},
+                matched_packets=left_1,
                 forwarded_packets=left_1,
-                left_packets=left_1,
-                refused_packets=0,
+                egress={"eth1": left_1},
+                dropped={"eth1": 0},
             ),
         ]
-        own = [MiddleboxCounts(name="mbench-1", taken_packets=None, given_packets=None)]
+        own = [
+            MiddleboxCounts(
+                name="mbench-1",
+                ingress_port="mbench-1-in",
+                egress_port="mbench-1-out",
+                rx_packets=None,
+                tx_packets=None,
+            )
+        ]
         total = counts(received=left_1 - self.link_1, offered=self.sent, **changes)
         return limit_of(total, LINE_RATE, hops, own, used or usage(), negligible)
 
@@ -117,7 +121,7 @@ def test_chain_that_kept_up_is_limited_by_what_feeds_it(chain, intended, cause):
         (Chain(bridge_0_in=20_000), "switch", "bridge 0 (in)"),
         (Chain(flow_table=20_000), "switch", "bridge 0 (flow table)"),
         (Chain(bridge_0_out=20_000), "switch", "bridge 0 (out)"),
-        (Chain(bridge_0_out=20_000, refused=20_000), "middlebox", "bridge 0 (out)"),
+        (Chain(bridge_0_out=20_000, dropped=20_000), "middlebox", "bridge 0 (out)"),
         (Chain(middlebox=20_000), "middlebox", "middlebox 1"),
         (Chain(link_0=20_000), "link", "link 0"),
         (Chain(link_1=20_000), "link", "link 1"),
@@ -141,14 +145,14 @@ def test_chain_that_passes_on_the_line_rate_is_limited_by_the_link_though_frames
 def test_losses_spread_evenly_while_processors_are_free_decide_nothing():
     found = Chain(bridge_0_in=10_000, middlebox=10_000).limit()
     assert found.cause == "unknown"
-    assert "only 50 % of what was lost died at a" in found.evidence
+    assert "only 50 % of what was lost was lost at a" in found.evidence
 
 
 def test_middlebox_that_did_not_take_frames_from_its_port_is_named():
-    evidence = Chain(bridge_0_out=20_000, refused=19_000).limit().evidence
+    evidence = Chain(bridge_0_out=20_000, dropped=19_000).limit().evidence
     assert (
-        "100 % of what was lost died at a middlebox while 50 % of the server's processor time was free, "
-        "20,000 packets at middlebox 1, whose port mbench-1-in refused 19,000"
+        "100 % of what was lost was lost at a middlebox while 50 % of the server's processor time was free, "
+        "20,000 packets at middlebox 1, whose port mbench-1-in dropped 19,000"
     ) in evidence
 
 

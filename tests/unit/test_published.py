@@ -94,8 +94,8 @@ def test_papers_configuration_joins_eth0_and_eth1():
     plan = paper_plan(20)
     assert len(plan["bridges"]) == 21
     assert [box["name"] for box in plan["middleboxes"][:2]] == ["ClickOS 1", "ClickOS 2"]
-    assert plan["bridges"][0]["ingress_port"] == "eth0"
-    assert plan["bridges"][-1]["egress_port"] == "eth1"
+    assert plan["bridges"][0]["ingress_ports"] == ("eth0",)
+    assert plan["bridges"][-1]["egress_ports"] == ("eth1",)
 
 
 def test_types_are_those_of_measured_cells():

@@ -12,6 +12,7 @@ COUNTS = st.integers(min_value=0, max_value=10**12)
 SECONDS = st.floats(min_value=1e-3, max_value=3600)
 NAMES = st.text(min_size=1, max_size=20)
 MAYBE = st.none() | COUNTS
+BY_PORT = st.dictionaries(NAMES, COUNTS, max_size=2)
 PROCESSORS = st.lists(
     st.builds(record.ProcessorUsage, cpu=COUNTS, busy_s=SECONDS, softirq_s=SECONDS, stolen_s=SECONDS, idle_s=SECONDS),
     max_size=2,
@@ -56,18 +57,24 @@ RECORDS = st.builds(
         st.builds(
             record.Hop,
             bridge=NAMES,
-            ingress_port=NAMES,
-            egress_port=NAMES,
-            entered_packets=COUNTS,
-            taken_packets=MAYBE,
+            ingress=BY_PORT,
+            matched_packets=MAYBE,
             forwarded_packets=MAYBE,
-            left_packets=COUNTS,
-            refused_packets=COUNTS,
+            egress=BY_PORT,
+            dropped=BY_PORT,
         ),
         max_size=3,
     ).map(tuple),
     middleboxes=st.lists(
-        st.builds(record.MiddleboxCounts, name=NAMES, taken_packets=MAYBE, given_packets=MAYBE), max_size=3
+        st.builds(
+            record.MiddleboxCounts,
+            name=NAMES,
+            ingress_port=NAMES,
+            egress_port=NAMES,
+            rx_packets=MAYBE,
+            tx_packets=MAYBE,
+        ),
+        max_size=3,
     ).map(tuple),
     usage=st.builds(
         record.Usage,

@@ -232,7 +232,7 @@ class _Description:
         found = self._below("provision.json", "environments/")
         self._action("provision", "Look the testbed over", configured, found)
         for deployment in self._dataset.deployments:
-            n = deployment.plan["length"]
+            n = deployment.plan["n"]
             self._action(
                 f"deploy-n{n}",
                 f"Deploy a chain of {n}",

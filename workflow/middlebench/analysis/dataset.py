@@ -136,13 +136,13 @@ def _measured(name: str, folder: Path) -> Dataset:
     }
     deployments = sorted(
         (read(Deployment, folder / f"deployments/n{n}.json") for n in measurements["n"].unique()),
-        key=lambda deployment: int(deployment.plan["length"]),
+        key=lambda deployment: int(deployment.plan["n"]),
     )
     records = [read(Record, folder / str(path)) for path in measurements["record"]]
     return Dataset(
         name=name,
         measurements=measurements,
-        plans={int(deployment.plan["length"]): deployment.plan for deployment in deployments},
+        plans={int(deployment.plan["n"]): deployment.plan for deployment in deployments},
         facts=facts_of(environments[next(iter(environments))]),
         environments=environments,
         setups=_setups(records),

@@ -34,7 +34,7 @@ def table_of(deployments: Sequence[Deployment]) -> pd.DataFrame:
     """
     rows = [
         {
-            "n": int(deployment.plan["length"]),
+            "n": int(deployment.plan["n"]),
             "total_s": deployment.total_s,
             "boot_s": _over(deployment, "ready_s", median),
             "private_mb": _over(deployment, "private_kib", _megabytes),

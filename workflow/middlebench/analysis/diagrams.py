@@ -1,13 +1,14 @@
-"""The paper's configuration diagrams (figures 2 and 4), drawn from the plan of a chain that ran.
+"""The paper's configuration diagrams (figures 2 and 4), drawn from the plan that ran.
 
-The chain winds like a meander from the server's first uplink to its second: an even number of
-rows, so that both uplinks face the test computer.
+A single path winds from the server's first uplink to its second in an even number of rows, so that both uplinks face
+the test computer. Of several paths each is a column, from the first uplink at the top to the second at the bottom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -17,18 +18,19 @@ from matplotlib.patches import FancyBboxPatch
 
 from middlebench.analysis import style
 from middlebench.analysis.style import styled
+from middlebench.model.plan import Hop, Path
 
 Plan = Mapping[str, Any]
-"""A chain plan as a deployment record holds it: ``length``, ``bridges``, ``middleboxes``."""
+"""A plan as a deployment record holds it (:class:`middlebench.model.plan.Plan`)."""
 
 MOST_COLUMNS = 7
-"""Boxes in a row beyond which a chain gets two more rows."""
+"""Boxes in a row beyond which a path gets two more rows."""
 
 PITCH, ROW = 1.8, 1.15
 """Inches from one box to the next, across and down."""
 BOX_WIDTH, BOX_HEIGHT = 0.95, 0.56
 LANE = 0.17
-"""Inches that the two uplinks of a lone bridge lie above and below its middle."""
+"""Inches that the two uplinks of a single bridge lie above and below its middle."""
 COMPUTER_WIDTH, GAP, MARGIN, EDGE = 1.25, 1.35, 0.35, 0.03
 
 BRIDGE_COLOR, MIDDLEBOX_COLOR, COMPUTER_COLOR, SERVER_COLOR = "#cfe3f1", "#fbe0c4", "#e6e6e6", "#f7f7f7"
@@ -37,7 +39,7 @@ PORT_COLOR = "#333333"
 
 @dataclass(frozen=True)
 class _Box:
-    """One bridge or middlebox and its place in the meander."""
+    """One bridge or middlebox and its place."""
 
     name: str
     kind: str
@@ -56,19 +58,19 @@ class _Box:
 
 
 @styled
-def chain_diagram(plan: Plan, testbed: str, middlebox: str, note: str = "") -> Figure:
-    """Return a drawing of the test computer, the server and the chain between them.
+def configuration_diagram(plan: Plan, testbed: str, middlebox: str, note: str = "") -> Figure:
+    """Return a drawing of the test computer, the server and what is between them.
 
     Args:
-        plan: the chain plan that ran, as its deployment record holds it.
+        plan: the plan that ran, as its deployment record holds it.
         testbed: name of the testbed.
         middlebox: what forwards, in the driver's words.
         note: what the title must say besides, such as "emulated".
     """
-    boxes = _meander(plan)
-    links = _links(plan)
-    rows = boxes[-1].row + 1
-    columns = max(box.column for box in boxes) + 1
+    paths = [Path(tuple(Hop(**hop) for hop in path["hops"])) for path in plan["paths"]]
+    boxes = _in_columns(paths) if len(paths) > 1 else _in_rows(paths[0])
+    rows = max(box.row for box in boxes.values()) + 1
+    columns = max(box.column for box in boxes.values()) + 1
     left = -BOX_WIDTH / 2 - GAP
     right = (columns - 1) * PITCH + BOX_WIDTH / 2 + MARGIN + 0.35
     bottom, top = -(rows - 1) * ROW - BOX_HEIGHT / 2 - MARGIN, BOX_HEIGHT / 2 + MARGIN + 0.25
@@ -78,27 +80,38 @@ def chain_diagram(plan: Plan, testbed: str, middlebox: str, note: str = "") -> F
     server_left = left + 0.55
     _area(axes, (left - COMPUTER_WIDTH, bottom), (left, top), "test\ncomputer", COMPUTER_COLOR)
     _area(axes, (server_left, bottom), (right, top), "middlebox server", SERVER_COLOR)
-    for box in boxes:
+    for box in boxes.values():
         _draw_box(axes, box)
     apart = LANE if rows == 1 else 0.0
-    _uplink(axes, boxes[0], (left, server_left), links[0], apart)
-    _uplink(axes, boxes[-1], (left, server_left), links[-1], -apart, inwards=False)
-    for before, after, port in zip(boxes, boxes[1:], links[1:-1], strict=False):
-        _link(axes, before, after, port)
-    length = int(plan["length"])
-    chain = {0: "one bridge, no middlebox", 1: "one middlebox"}.get(length, f"chain of {length} middleboxes")
-    style.set_title(axes, style.noted(f"Measurement configuration: {chain}", note), f"testbed {testbed} · {middlebox}")
+    first, last = paths[0].hops[0], paths[0].hops[-1]
+    _uplink(axes, boxes[_node(first)], (left, server_left), first.ingress_port, apart)
+    _uplink(axes, boxes[_node(last)], (left, server_left), last.egress_port, -apart, inwards=False)
+    for before, after in dict.fromkeys(pair for path in paths for pair in pairwise(path.hops)):
+        ports = dict.fromkeys((before.egress_port, after.ingress_port))
+        _link(axes, boxes[_node(before)], boxes[_node(after)], " – ".join(ports))
+    n = int(plan["n"])
+    what = {0: "one bridge, no middlebox", 1: "one middlebox"}.get(n, f"{plan['topology']} of {n} middleboxes")
+    style.set_title(axes, style.noted(f"Measurement configuration: {what}", note), f"testbed {testbed} · {middlebox}")
     return figure
 
 
-def _meander(plan: Plan) -> list[_Box]:
-    """Return every bridge and middlebox in the order in which frames pass them, each with its place."""
-    names = [(str(plan["bridges"][0]["name"]), "bridge")]
-    for middlebox, bridge in zip(plan["middleboxes"], plan["bridges"][1:], strict=True):
-        names += [(str(middlebox["name"]), "middlebox"), (str(bridge["name"]), "bridge")]
-    rows = _rows_for(len(names))
-    columns = ceil(len(names) / rows)
-    return [_Box(name, kind, *_place(index, columns)) for index, (name, kind) in enumerate(names)]
+def _node(hop: Hop) -> tuple[str, int]:
+    return hop.kind, hop.index
+
+
+def _in_rows(path: Path) -> dict[tuple[str, int], _Box]:
+    """Return every bridge and middlebox of one path in the order in which frames pass them, each with its place."""
+    columns = ceil(len(path.hops) / _rows_for(len(path.hops)))
+    return {_node(hop): _Box(hop.name, hop.kind, *_place(index, columns)) for index, hop in enumerate(path.hops)}
+
+
+def _in_columns(paths: Sequence[Path]) -> dict[tuple[str, int], _Box]:
+    """Return every bridge and middlebox of several paths: each path a column, what they share in the first one."""
+    boxes: dict[tuple[str, int], _Box] = {}
+    for column, path in enumerate(paths):
+        for row, hop in enumerate(path.hops):
+            boxes.setdefault(_node(hop), _Box(hop.name, hop.kind, row, column))
+    return boxes
 
 
 def _rows_for(boxes: int) -> int:
@@ -110,11 +123,6 @@ def _place(index: int, columns: int) -> tuple[int, int]:
     """Return row and column of a box: even rows run to the right, odd ones back."""
     row, step = divmod(index, columns)
     return row, step if row % 2 == 0 else columns - 1 - step
-
-
-def _links(plan: Plan) -> list[str]:
-    """Return the port on every link in order: the first uplink, then each middlebox's, the second uplink."""
-    return [str(port) for bridge in plan["bridges"] for port in (bridge["ingress_port"], bridge["egress_port"])]
 
 
 def _prepare(axes: Axes, across: tuple[float, float], up: tuple[float, float]) -> None:
@@ -153,7 +161,7 @@ def _draw_box(axes: Axes, box: _Box) -> None:
 def _uplink(
     axes: Axes, box: _Box, edges: tuple[float, float], port: str, above: float, *, inwards: bool = True
 ) -> None:
-    """Draw the way between the test computer and an end of the chain, through a port of the server."""
+    """Draw the way between the test computer and an end of the paths, through a port of the server."""
     computer_edge, server_edge = edges
     y = box.y + above
     outer, inner = (computer_edge, y), (box.x - BOX_WIDTH / 2, y)
@@ -168,7 +176,8 @@ def _link(axes: Axes, before: _Box, after: _Box, port: str) -> None:
     """Draw the way from one box to the next, with the name of the port that joins them."""
     if before.row != after.row:
         _arrow(axes, (before.x, before.y - BOX_HEIGHT / 2), (after.x, after.y + BOX_HEIGHT / 2))
-        axes.text(before.x + 0.06, (before.y + after.y) / 2, port, ha="left", va="center", fontsize=7)
+        x, y = (before.x + after.x) / 2 + 0.06, (before.y + after.y) / 2
+        axes.text(x, y, port, ha="left", va="center", fontsize=7)
         return
     step = BOX_WIDTH / 2 if after.x > before.x else -BOX_WIDTH / 2
     _arrow(axes, (before.x + step, before.y), (after.x - step, after.y))

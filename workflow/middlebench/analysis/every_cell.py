@@ -69,7 +69,7 @@ def describe_cell(mean: dict[Any, Any]) -> str:
 
 def describe_deployment(deployment: Deployment) -> str:
     """Return in words how long the deployment of a chain took."""
-    return f"n = {deployment.plan['length']}: deployed in {deployment.total_s:.3g} s"
+    return f"n = {deployment.plan['n']}: deployed in {deployment.total_s:.3g} s"
 
 
 def parts_of(cells: pd.DataFrame, deployments: Sequence[Deployment] = ()) -> dict[str, str]:
@@ -82,7 +82,7 @@ def parts_of(cells: pd.DataFrame, deployments: Sequence[Deployment] = ()) -> dic
     means = summarise(cells).to_dict("records")
     return {
         **{_anchor(mean): describe_cell(mean) for mean in means},
-        **{deployment_anchor(int(each.plan["length"])): describe_deployment(each) for each in deployments},
+        **{deployment_anchor(int(each.plan["n"])): describe_deployment(each) for each in deployments},
     }
 
 

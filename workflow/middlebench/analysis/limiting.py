@@ -205,7 +205,9 @@ def _added_up(records: Iterable[Record]) -> tuple[int, list[tuple[str, str, int]
     sent, colors, lost = 0, dict[str, str](), dict[str, int]()
     for record in records:
         counts = record.counts
-        found = account(counts.trial_sent_packets, counts.trial_received_packets, record.hops, record.middleboxes)
+        found = account(
+            counts.trial_sent_packets, counts.trial_received_packets, record.hops, record.middleboxes, record.wires
+        )
         sent += found.sent
         for loss in found.losses:
             name = str(loss.place)
@@ -216,7 +218,7 @@ def _added_up(records: Iterable[Record]) -> tuple[int, list[tuple[str, str, int]
 
 def _color(place: Place) -> str:
     """Return the colour of a place: of the bridges' sides each its own, else of the kind of element."""
-    kinds = {"link": LINK_COLOR, "middlebox": MIDDLEBOX_COLOR}
+    kinds = {"link": LINK_COLOR, "wire": LINK_COLOR, "middlebox": MIDDLEBOX_COLOR}
     sides = {IN: IN_COLOR, FLOW_TABLE: FLOW_TABLE_COLOR, OUT: OUT_COLOR}
     return kinds.get(place.kind) or (sides[place.sides[0]] if len(place.sides) == 1 else UNTOLD_COLOR)
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from middlebench.analysis.measurements import from_rows
 from middlebench.model import frames
-from middlebench.model.plan import plan_chain
+from middlebench.model import plan as topology
 from middlebench.system.errors import RecordError
 
 TESTBED = "published"
@@ -67,17 +67,20 @@ def paper_plan(length: int) -> dict[str, Any]:
 
     The paper names the server's ports; bridges and middleboxes it only calls what they are.
     """
-    plan = dataclasses.asdict(plan_chain(length, UPLINKS))
-    ports = {}
-    for middlebox in plan["middleboxes"]:
-        ports[middlebox["ingress_port"]], ports[middlebox["egress_port"]] = "first port", "second port"
-        middlebox["name"] = f"{COMPONENTS['middlebox']} {middlebox['index']}"
-    for bridge in plan["bridges"]:
-        bridge["name"] = COMPONENTS["switch"]
-    for each in (*plan["bridges"], *plan["middleboxes"]):
-        for side in ("ingress_port", "egress_port"):
-            each[side] = ports.get(each[side], each[side])
-    return plan
+    plan = topology.plan_chain(length, UPLINKS)
+    ports = {each.ingress_port: "first port" for each in plan.middleboxes}
+    ports |= {each.egress_port: "second port" for each in plan.middleboxes}
+    names = {"bridge": COMPONENTS["switch"], "middlebox": COMPONENTS["middlebox"]}
+    hops = (
+        dataclasses.replace(
+            hop,
+            name=names[hop.kind] + (f" {hop.index}" if hop.kind == "middlebox" else ""),
+            ingress_port=ports.get(hop.ingress_port, hop.ingress_port),
+            egress_port=ports.get(hop.egress_port, hop.egress_port),
+        )
+        for hop in plan.paths[0].hops
+    )
+    return dataclasses.asdict(topology.from_paths(plan.topology, length, [topology.Path(tuple(hops))]))
 
 
 def load_table1(folder: Path = DATA_FOLDER) -> pd.DataFrame:

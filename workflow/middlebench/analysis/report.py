@@ -175,7 +175,7 @@ def _searches(measurements: pd.DataFrame) -> list[Section]:
 
 def _cells(dataset: Dataset) -> Section:
     """Return every cell and every deployment, with the records that they rest on."""
-    deployments = {int(each.plan["length"]): each for each in dataset.deployments}
+    deployments = {int(each.plan["n"]): each for each in dataset.deployments}
     return Section(
         "cells",
         "Every cell",
@@ -277,7 +277,7 @@ def _with_code(text: str) -> Markup:
 def _deployment(deployment: Deployment) -> dict[str, Any]:
     """Return one deployment as a row: its steps in seconds."""
     steps = {f"{name} [s]": f"{seconds:.3f}" for name, seconds in deployment.steps_s.items()}
-    return {"chain length": deployment.plan["length"], **steps, "total [s]": f"{deployment.total_s:.3f}"}
+    return {"chain length": deployment.plan["n"], **steps, "total [s]": f"{deployment.total_s:.3f}"}
 
 
 def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:

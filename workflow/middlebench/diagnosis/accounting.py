@@ -1,14 +1,15 @@
-"""Where the packets of a trial died: the difference between each counter along the chain and the next one. Pure.
+"""Where the packets of a trial were dropped: the difference between each counter and the next one. Pure.
 
-Every packet that left the test computer passes the counters in this order::
+On a path every packet passes the counters in this order::
 
-    sent  | link 0 |  bridge 0: entered | in | taken | flow table | forwarded | out | left
-          | middlebox 1: | in | taken | inside | given | out |
-          |  bridge 1: entered ...  bridge n: ... left  | link 1 |  received
+    sent  | link 0 |  bridge 0: rx | in | matched | flow table | forwarded | out | tx
+          | middlebox 1: | in | rx | inside | tx | out |
+          |  bridge 1: rx ...  bridge n: ... tx  | link 1 |  received
 
-What lies between two neighbouring counters is a *place*, within one link, bridge or middlebox. The packets lost
-at all places add up to those sent and not received, whatever the counters say. A place that seems to give birth
-to packets shows that counters contradict each other, and is said.
+What lies between two neighbouring counters is a *place*, within one link, bridge or middlebox. Where paths part and
+meet, the counters of a node's ports are added up on each side. The packets lost at all places add up to those sent
+and not received, whatever the counters say. Where more packets are counted behind a place than before it, counters
+contradict each other, and that is said.
 
 One contradiction has an explanation. Open vSwitch tells a flow's count some time in the half second after
 the frames; when the flow table changes in between, it credits them to the flow that would take them *now*.
@@ -20,29 +21,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
-from middlebench.model.record import Hop, MiddleboxCounts
+from middlebench.model.record import Hop, MiddleboxCounts, WireCounts
 
 IN, FLOW_TABLE, INSIDE, OUT = "in", "flow table", "inside", "out"
 SIDES = {"bridge": (IN, FLOW_TABLE, OUT), "middlebox": (IN, INSIDE, OUT)}
-"""A bridge loses packets between a port and the switch (*in*), by a flow or for want of one (*flow table*), and by
+"""A bridge drops packets between a port and the switch (*in*), by a flow or for want of one (*flow table*), and by
 sending them to a port that does not take them (*out*); a middlebox likewise, *inside* being its function."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One place of the chain at which packets can die, between two counters."""
+    """One place at which packets can be dropped, between two counters."""
 
     kind: str
-    """``link``, ``bridge`` or ``middlebox``."""
+    """``link``, ``wire`` (between two middleboxes), ``bridge`` or ``middlebox``."""
     index: int
-    """Which one, along the chain."""
+    """Which one; of links 0 is the one to the middlebox server, 1 the one back, and a wire has the index of the
+    middlebox that it leads to."""
     sides: tuple[str, ...] = ()
     """Which of its sides; several where no counter lies between them; none for a link."""
 
     def __str__(self) -> str:
         """Return the place as a reader calls it, such as ``bridge 2 (flow table)``."""
-        whole = not self.sides or self.sides == SIDES[self.kind]
+        whole = self.sides == SIDES.get(self.kind, ())
         return f"{self.kind} {self.index}" + ("" if whole else f" ({' or '.join(self.sides)})")
 
 
@@ -62,7 +65,7 @@ class Account:
     sent: int
     received: int
     losses: tuple[Loss, ...]
-    """Along the chain, those of nothing too; their sum is ``lost``."""
+    """In the direction of travel, those of nothing too; their sum is ``lost``."""
     credited: Mapping[str, int]
     """Packets by bridge that its flow table counts as dropped though they had left the bridge."""
 
@@ -82,13 +85,13 @@ class Account:
         return -sum(loss.packets for loss in self.contradictions)
 
     @property
-    def deadliest(self) -> Loss | None:
-        """The place where most packets died, the first of several; None where none did."""
+    def worst(self) -> Loss | None:
+        """The place where most packets were lost, the first of several; None where none was."""
         worst = max(self.losses, key=lambda loss: loss.packets)
         return worst if worst.packets > 0 else None
 
     def __str__(self) -> str:
-        """Return where packets died, the deadliest place first, and what does not add up, for a sentence."""
+        """Return where packets were lost, the worst place first, and what does not add up, for a sentence."""
         if not self.lost and not self.contradictions:
             return f"all {self.sent:,} packets arrived"
         parts = [
@@ -104,36 +107,79 @@ class Account:
         return f"of {self.sent:,} packets {self.received:,} arrived; " + ", ".join(parts)
 
 
-def account(sent: int, received: int, hops: Sequence[Hop], middleboxes: Sequence[MiddleboxCounts]) -> Account:
-    """Return where the packets of a trial died.
+def account(
+    sent: int,
+    received: int,
+    hops: Sequence[Hop],
+    middleboxes: Sequence[MiddleboxCounts],
+    wires: Sequence[WireCounts] = (),
+) -> Account:
+    """Return where the packets of a trial were dropped.
 
     Args:
         sent: packets that left the test computer, from the first to the last.
         received: packets that came back to it.
-        hops: the bridges' counts in the order of the chain.
-        middleboxes: the middleboxes' own counts, one between each two bridges.
+        hops: the bridges' counts, by the bridges' indices.
+        middleboxes: the middleboxes' own counts, by their indices.
+        wires: the counts of the links between two middleboxes.
     """
-    losses, last = [], sent
     credited = {f"bridge {index}": packets for index, hop in enumerate(hops) if (packets := _credited(hop))}
-    for place, behind in _counters(received, hops, middleboxes):
-        losses.append(Loss(place, last - behind))
-        last = behind
+    from_middleboxes = {each.egress_port for each in middleboxes}
+    to_middleboxes = {each.ingress_port for each in middleboxes}
+    arrived = sum(counted for hop in hops for port, counted in hop.ingress.items() if port not in from_middleboxes)
+    left = sum(counted for hop in hops for port, counted in hop.egress.items() if port not in to_middleboxes)
+    losses = [Loss(Place("link", 0), sent - arrived)]
+    for first, places in _in_order_of_travel(hops, middleboxes, wires):
+        last = first
+        for place, behind in places:
+            losses.append(Loss(place, last - behind))
+            last = behind
+    losses.append(Loss(Place("link", 1), left - received))
     return Account(sent, received, tuple(losses), credited)
 
 
-def _counters(
-    received: int, hops: Sequence[Hop], middleboxes: Sequence[MiddleboxCounts]
-) -> Iterator[tuple[Place, int]]:
-    """Yield each place along the chain with the counter behind it."""
+Places = tuple[int, list[tuple[Place, int]]]
+"""What was counted before a node, and each place within it with the counter behind it."""
+
+
+def _in_order_of_travel(
+    hops: Sequence[Hop], middleboxes: Sequence[MiddleboxCounts], wires: Sequence[WireCounts]
+) -> list[Places]:
+    """Return the counters of every node and wire, each behind those that its frames come from.
+
+    Where counters do not form such an order, as in a record that was tampered with, the rest follows as it stands.
+    """
+    handed = {port: packets for hop in hops for port, packets in hop.egress.items()}
+    handed |= {wire.destination_port: wire.tx_packets for wire in wires}
+    taken = {port: packets for hop in hops for port, packets in hop.ingress.items()}
+    taken |= {wire.source_port: wire.rx_packets for wire in wires}
+    nodes: list[tuple[set[str], set[str], Places]] = []
     for index, hop in enumerate(hops):
-        if index == 0:
-            yield Place("link", 0), hop.entered_packets
-        else:
-            own = middleboxes[index - 1]
-            yield from _within("middlebox", index, own.taken_packets, own.given_packets, hop.entered_packets)
         forwarded = None if hop.forwarded_packets is None else hop.forwarded_packets + _credited(hop)
-        yield from _within("bridge", index, hop.taken_packets, forwarded, hop.left_packets)
-    yield Place("link", 1), received
+        places = list(_within("bridge", index, hop.matched_packets, forwarded, hop.tx_packets))
+        nodes.append((set(hop.ingress), set(hop.egress), (hop.rx_packets, places)))
+    for index, own in enumerate(middleboxes, start=1):
+        into, out_of = handed.get(own.ingress_port, 0), taken.get(own.egress_port, 0)
+        places = list(_within("middlebox", index, own.rx_packets, own.tx_packets, out_of))
+        nodes.append(({own.ingress_port}, {own.egress_port}, (into, places)))
+    index_of = {own.ingress_port: index for index, own in enumerate(middleboxes, start=1)}
+    for wire in wires:
+        place = Place("wire", index_of.get(wire.destination_port, 0))
+        nodes.append(({wire.source_port}, {wire.destination_port}, (wire.rx_packets, [(place, wire.tx_packets)])))
+    return _sorted(nodes)
+
+
+def _sorted(nodes: list[tuple[set[str], set[str], Places]]) -> list[Places]:
+    """Return what belongs to each node, once all that feeds its ingress ports has been passed."""
+    source = {port: index for index, (_, egress, _) in enumerate(nodes) for port in egress}
+    feeding = TopologicalSorter(
+        {index: [source[port] for port in ingress if port in source] for index, (ingress, _, _) in enumerate(nodes)}
+    )
+    try:
+        order = list(feeding.static_order())
+    except CycleError:
+        order = list(range(len(nodes)))
+    return [nodes[index][2] for index in order]
 
 
 def _within(kind: str, index: int, *counters: int | None) -> Iterator[tuple[Place, int]]:
@@ -148,7 +194,7 @@ def _within(kind: str, index: int, *counters: int | None) -> Iterator[tuple[Plac
 
 def _credited(hop: Hop) -> int:
     """Return how many packets a bridge's flows were credited with that had left by another one before."""
-    if hop.taken_packets is None or hop.forwarded_packets is None:
+    if hop.matched_packets is None or hop.forwarded_packets is None:
         return 0
-    left_before = hop.left_packets - hop.forwarded_packets
-    return left_before if left_before > 0 and hop.left_packets <= hop.taken_packets else 0
+    left_before = hop.tx_packets - hop.forwarded_packets
+    return left_before if left_before > 0 and hop.tx_packets <= hop.matched_packets else 0

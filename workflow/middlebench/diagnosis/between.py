@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 from middlebench.diagnosis.usage import machine_between, of_traffic, process_between, processors_between
 from middlebench.generators.base import Traffic
 from middlebench.middleboxes.base import MiddleboxReading
-from middlebench.model.plan import Bridge, ChainPlan
-from middlebench.model.record import Hop, MiddleboxCounts, Usage
+from middlebench.model.plan import Plan
+from middlebench.model.record import Hop, MiddleboxCounts, Usage, WireCounts
 from middlebench.switches.base import BridgeCounters, SwitchReading
 from middlebench.trials.convergence import Reading
 
 
-def hops_between(plan: ChainPlan, before: SwitchReading, after: SwitchReading) -> tuple[Hop, ...]:
+def hops_between(plan: Plan, before: SwitchReading, after: SwitchReading) -> tuple[Hop, ...]:
     """Return what was counted at each bridge between two readings, all of whose ports are in both."""
-
-    def gained(port: str, counter: str) -> int:
-        return int(getattr(after.ports[port], counter)) - int(getattr(before.ports[port], counter))
-
     hops = []
     for bridge in plan.bridges:
-        taken, forwarded = _flows_between(bridge, before.bridges.get(bridge.name), after.bridges.get(bridge.name))
+        then, now = before.bridges.get(bridge.name), after.bridges.get(bridge.name)
+        matched, forwarded = _flows_between(plan.routes[bridge.name], then, now)
         hops.append(
             Hop(
                 bridge=bridge.name,
-                ingress_port=bridge.ingress_port,
-                egress_port=bridge.egress_port,
-                entered_packets=gained(bridge.ingress_port, "rx_packets"),
-                taken_packets=taken,
+                ingress={port: _at_port(port, "rx_packets", before, after) for port in bridge.ingress_ports},
+                matched_packets=matched,
                 forwarded_packets=forwarded,
-                left_packets=gained(bridge.egress_port, "tx_packets"),
-                refused_packets=gained(bridge.egress_port, "tx_dropped"),
+                egress={port: _at_port(port, "tx_packets", before, after) for port in bridge.egress_ports},
+                dropped={port: _at_port(port, "tx_dropped", before, after) for port in bridge.egress_ports},
             )
         )
     return tuple(hops)
 
 
+def wires_between(plan: Plan, before: SwitchReading, after: SwitchReading) -> tuple[WireCounts, ...]:
+    """Return what was counted at each link without a bridge between two readings, all of whose ports are in both."""
+    return tuple(
+        WireCounts(
+            source_port=wire.source_port,
+            destination_port=wire.destination_port,
+            rx_packets=_at_port(wire.source_port, "rx_packets", before, after),
+            tx_packets=_at_port(wire.destination_port, "tx_packets", before, after),
+        )
+        for wire in plan.wires
+    )
+
+
 def middleboxes_between(
-    plan: ChainPlan, before: Mapping[str, MiddleboxReading], after: Mapping[str, MiddleboxReading]
+    plan: Plan, before: Mapping[str, MiddleboxReading], after: Mapping[str, MiddleboxReading]
 ) -> tuple[MiddleboxCounts, ...]:
     """Return what each middlebox of ``plan`` itself counted between two readings."""
     counts = []
@@ -48,15 +57,17 @@ def middleboxes_between(
         counts.append(
             MiddleboxCounts(
                 name=middlebox.name,
-                taken_packets=_gained(then.taken_packets, now.taken_packets) if same and then and now else None,
-                given_packets=_gained(then.given_packets, now.given_packets) if same and then and now else None,
+                ingress_port=middlebox.ingress_port,
+                egress_port=middlebox.egress_port,
+                rx_packets=_gained(then.rx_packets, now.rx_packets) if same and then and now else None,
+                tx_packets=_gained(then.tx_packets, now.tx_packets) if same and then and now else None,
             )
         )
     return tuple(counts)
 
 
 def usage_between(
-    plan: ChainPlan, before: Reading, after: Reading, traffic: Traffic, test_cpus: Collection[int] = ()
+    plan: Plan, before: Reading, after: Reading, traffic: Traffic, test_cpus: Collection[int] = ()
 ) -> Usage:
     """Return what everybody used between two readings with the traffic between them.
 
@@ -94,19 +105,30 @@ def usage_between(
 
 
 def _flows_between(
-    bridge: Bridge, before: BridgeCounters | None, after: BridgeCounters | None
+    routes: Sequence[tuple[str, str]], before: BridgeCounters | None, after: BridgeCounters | None
 ) -> tuple[int | None, int | None]:
-    """Return how many frames a bridge's flow table took in at its ingress port, and sent on to its egress port.
+    """Return how many frames a bridge's flow table took in at its ingress ports, and sent on to its egress ports.
 
     A flow that came meanwhile began at zero. With a flow that went its count is lost, and nothing can be said.
+
+    Args:
+        routes: what the bridge forwards, forth and back in turns.
+        before: what its flows had matched.
+        after: the same, later.
     """
     if before is None or after is None or before.flows.keys() - after.flows.keys():
         return None, None
-    ours, back = after.forwarding.get(bridge.ports), after.forwarding.get(bridge.ports[::-1])
-    if ours is None or back is None:
+    if any(route not in after.forwarding for route in routes):
         return None, None
     gained = {flow: packets - before.flows.get(flow, 0) for flow, packets in after.flows.items()}
-    return sum(gained.values()) - gained[back], gained[ours]
+    forth, back = (sum(gained[after.forwarding[route]] for route in way) for way in (routes[::2], routes[1::2]))
+    return sum(gained.values()) - back, forth
+
+
+def _at_port(
+    port: str, counter: Literal["rx_packets", "tx_packets", "tx_dropped"], before: SwitchReading, after: SwitchReading
+) -> int:
+    return int(getattr(after.ports[port], counter)) - int(getattr(before.ports[port], counter))
 
 
 def _gained(before: int | None, after: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""What limited a cell: a verdict from its counts, from where its packets died and from who was busy. Pure.
+"""What limited a cell: a verdict from its counts, from where its packets were dropped and from who was busy. Pure.
 
 The rules, in this order; the thresholds are below and in :mod:`middlebench.diagnosis.processors`, with their reasons.
 
@@ -7,14 +7,14 @@ The rules, in this order; the thresholds are below and in :mod:`middlebench.diag
 2. The loss is negligible. Then the chain kept up, and what limited the cell is what fed it: the *generator*
    where less was offered than intended; the *offered load* where no more was asked for; else the *link*.
    It is the *link* too, whatever was lost, where as much arrived in the window as it carries.
-3. Most of the loss died in flow tables: that is the *switch*'s doing, whoever is busy, for it is a rule and not
-   haste. Or it died on a link: the *link*'s.
-4. Otherwise packets died in a queue whose reader did not come round in time. Where no processor time was left
+3. Most of the loss is in flow tables: that is the *switch*'s doing, whoever is busy, for it is a rule and not
+   haste. Or it is on a link: the *link*'s.
+4. Otherwise packets were dropped from a queue whose reader did not come round in time. Where no processor time was left
    that is the *server CPU*, and the place only says whose turn came too late.
 5. Where some was left, but somebody had used up all that was theirs, it is them: the *switch* or the *middlebox*
    whose process used up a processor, or the *switch* whose system, Xen's dom0, used up the virtual ones it has.
 6. Where nobody had, it is the kind of element that holds most of the loss: a *middlebox* for what it lost itself
-   or what piled up and was refused in the port in front of it, a *switch* for the rest of a bridge's losses.
+   or what piled up and was dropped in the port in front of it, a *switch* for the rest of a bridge's losses.
    Where no kind holds most of it: *unknown*.
 """
 
@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 from middlebench.diagnosis.accounting import FLOW_TABLE, OUT, Account, Loss, account
 from middlebench.diagnosis.processors import limited_by_processors, time_left, usage_in_words
-from middlebench.model.record import Cause, Counts, Hop, Limit, MiddleboxCounts, Usage
+from middlebench.model.record import Cause, Counts, Hop, Limit, MiddleboxCounts, Usage, WireCounts
 from middlebench.system.text import percent
 
 NEGLIGIBLE_LOSS = 0.01
@@ -46,6 +46,7 @@ def limit_of(
     middleboxes: Sequence[MiddleboxCounts],
     usage: Usage,
     negligible: float = NEGLIGIBLE_LOSS,
+    wires: Sequence[WireCounts] = (),
 ) -> Limit:
     """Return what limited a cell.
 
@@ -57,10 +58,11 @@ def limit_of(
         usage: who used how much of the processors.
         negligible: share of the packets that may be lost by a chain that kept up, and stay unsent by a generator that
             did. In a throughput search its goal says that.
+        wires: what was counted between two middleboxes without a bridge.
     """
-    found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes)
-    cause, why = _verdict(counts, line_rate_packets, found, hops, usage, negligible)
-    place = str(found.deadliest.place) if found.deadliest else ""
+    found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes, wires)
+    cause, why = _verdict(counts, line_rate_packets, found, hops, middleboxes, usage, negligible)
+    place = str(found.worst.place) if found.worst else ""
     return Limit(
         cause=cause,
         place=place,
@@ -71,7 +73,13 @@ def limit_of(
 
 
 def _verdict(
-    counts: Counts, line_rate_packets: float, found: Account, hops: Sequence[Hop], usage: Usage, negligible: float
+    counts: Counts,
+    line_rate_packets: float,
+    found: Account,
+    hops: Sequence[Hop],
+    middleboxes: Sequence[MiddleboxCounts],
+    usage: Usage,
+    negligible: float,
 ) -> tuple[Cause, str]:
     """Return the cause and the rule that found it, in words."""
     if found.unaccounted > DOUBT * max(found.lost, negligible * found.sent):
@@ -80,7 +88,7 @@ def _verdict(
         return _fed(counts, line_rate_packets, negligible)
     if counts.received_packets >= (1 - negligible) * line_rate_packets:
         return "link", f"{percent(counts.received_packets / line_rate_packets)} of the line rate arrived"
-    return _by_rule(found) or limited_by_processors(usage) or _by_place(found, hops, usage)
+    return _by_rule(found) or limited_by_processors(usage) or _by_place(found, hops, middleboxes, usage)
 
 
 def _by_rule(found: Account) -> tuple[Cause, str] | None:
@@ -88,22 +96,24 @@ def _by_rule(found: Account) -> tuple[Cause, str] | None:
     ruled = sum(loss.packets for loss in found.losses if loss.place.sides == (FLOW_TABLE,))
     if ruled > MOST * found.lost:
         return "switch", f"the flow table dropped {percent(ruled / found.lost)} of what was lost"
-    on_links = sum(loss.packets for loss in found.losses if loss.place.kind == "link")
+    on_links = sum(loss.packets for loss in found.losses if loss.place.kind in ("link", "wire"))
     if on_links > MOST * found.lost:
-        return "link", f"{percent(on_links / found.lost)} of what was lost died on a link"
+        return "link", f"{percent(on_links / found.lost)} of what was lost was lost on a link"
     return None
 
 
-def _by_place(found: Account, hops: Sequence[Hop], usage: Usage) -> tuple[Cause, str]:
+def _by_place(
+    found: Account, hops: Sequence[Hop], middleboxes: Sequence[MiddleboxCounts], usage: Usage
+) -> tuple[Cause, str]:
     """Return the kind of element that holds most of the loss, where nobody had used up what they have."""
     lost: Counter[tuple[Cause, str]] = Counter()
     kinds: Counter[Cause] = Counter()
     for loss in found.losses:
-        cause, element = _owner(loss, hops)
+        cause, element = _owner(loss, hops, middleboxes)
         lost[cause, element] += loss.packets
         kinds[cause] += loss.packets
     cause, packets = kinds.most_common(1)[0]
-    share = f"{percent(packets / found.lost)} of what was lost died at a {cause}"
+    share = f"{percent(packets / found.lost)} of what was lost was lost at a {cause}"
     if packets <= MOST * found.lost:
         return "unknown", f"no kind of element holds most of the loss (only {share}), and {time_left(usage)}"
     element, packets = max(((name, lost[kind, name]) for kind, name in lost if kind == cause), key=lambda each: each[1])
@@ -120,20 +130,24 @@ def _fed(counts: Counts, line_rate_packets: float, negligible: float) -> tuple[C
     return "link", f"{percent(counts.offered_packets / line_rate_packets)} of the line rate was offered"
 
 
-def _owner(loss: Loss, hops: Sequence[Hop]) -> tuple[Cause, str]:
-    """Return whose queue it is that packets died in: the kind of element, and which one.
+def _owner(loss: Loss, hops: Sequence[Hop], middleboxes: Sequence[MiddleboxCounts]) -> tuple[Cause, str]:
+    """Return whose queue it is that packets were dropped from: the kind of element, and which one.
 
     The port of a virtual machine keeps frames until it takes them, and drops what does not fit any more: what a
-    bridge's port refused is the loss of the middlebox behind it.
+    bridge's port dropped is the loss of the middlebox behind it.
     """
     place = loss.place
-    if place.kind == "link":
+    if place.kind in ("link", "wire"):
         return "link", str(place)
     if place.kind == "middlebox":
         return "middlebox", f"middlebox {place.index}"
-    hop, last = hops[place.index], place.index == len(hops) - 1
-    if OUT in place.sides and not last and hop.refused_packets > MOST * loss.packets:
-        return "middlebox", f"middlebox {place.index + 1}, whose port {hop.egress_port} refused {hop.refused_packets:,}"
+    dropped = hops[place.index].dropped if OUT in place.sides else {}
+    behind = {
+        each.ingress_port: index for index, each in enumerate(middleboxes, start=1) if each.ingress_port in dropped
+    }
+    if sum(dropped[port] for port in behind) > MOST * max(loss.packets, 0):
+        port = max(behind, key=dropped.__getitem__)
+        return "middlebox", f"middlebox {behind[port]}, whose port {port} dropped {dropped[port]:,}"
     return "switch", f"bridge {place.index}"
 
 
@@ -141,6 +155,6 @@ def _loss_in_words(found: Account) -> str:
     if not found.lost:
         return f"all {found.sent:,} packets arrived"
     text = f"{found.lost:,} of {found.sent:,} packets were lost"
-    if found.deadliest:
-        text += f", {found.deadliest.packets:,} of them at {found.deadliest.place}"
+    if found.worst:
+        text += f", {found.worst.packets:,} of them at {found.worst.place}"
     return text

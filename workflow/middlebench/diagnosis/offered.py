@@ -40,13 +40,13 @@ def stalls(load: Load, traffic: Traffic) -> list[str]:
     return []
 
 
-def strangers(sent_packets: int, entered_packets: int) -> list[str]:
+def strangers(sent_packets: int, rx_packets: int) -> list[str]:
     """Return, as a sentence, that more frames reached the first bridge than the generator sent; nothing otherwise."""
-    if entered_packets <= sent_packets + STRANGERS + STRANGERS_SHARE * sent_packets:
+    if rx_packets <= sent_packets + STRANGERS + STRANGERS_SHARE * sent_packets:
         return []
-    return [f"{entered_packets} frames reached the first bridge of {sent_packets} sent: somebody else sends there"]
+    return [f"{rx_packets} frames reached the first bridge of {sent_packets} sent: somebody else sends there"]
 
 
-def is_confirmed(sent_packets: int, entered_packets: int) -> bool:
+def is_confirmed(sent_packets: int, rx_packets: int) -> bool:
     """Return whether the frames that a generator claims to have sent have reached the first bridge."""
-    return entered_packets >= CONFIRMED * sent_packets
+    return rx_packets >= CONFIRMED * sent_packets

@@ -119,8 +119,8 @@ class GeneratorOptions(Options):
 class Generator(Protocol):
     """Traffic on the test computer, from its sending port to its receiving port."""
 
-    def probe(self, frame_bytes: int, count: int) -> Probe:
-        """Send ``count`` single frames and see what comes back.
+    def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
+        """Send ``count`` single frames of one flow and see what comes back.
 
         Raises:
             GeneratorError: they could not be sent or watched for.

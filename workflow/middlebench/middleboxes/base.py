@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 from middlebench.diagnosis.usage import ProcessTimes
 from middlebench.hosts.base import Host
 from middlebench.model.options import Options
-from middlebench.model.plan import ChainPlan
+from middlebench.model.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class MiddleboxReading:
     """What identifies this very one, as in :meth:`Middleboxes.live`."""
     usage: ProcessTimes | None = None
     """What it has used of the server's processors."""
-    taken_packets: int | None = None
-    """Frames that it has taken in at its ingress port since it started, by its own count."""
-    given_packets: int | None = None
-    """Frames that it has given out at its egress port since it started, by its own count."""
+    rx_packets: int | None = None
+    """Frames that it has received at its ingress port since it started, by its own count."""
+    tx_packets: int | None = None
+    """Frames that it has transmitted at its egress port since it started, by its own count."""
 
 
 @dataclass
@@ -115,14 +115,14 @@ class MiddleboxOptions(Options):
 class Middleboxes(Protocol):
     """All middleboxes of a chain, on the middlebox server."""
 
-    def create(self, plan: ChainPlan) -> None:
+    def create(self, plan: Plan) -> None:
         """Make every middlebox of ``plan`` with its two ports on the server; bridges exist already.
 
         Raises:
             MiddleboxError: one could not be made; it is named.
         """
 
-    def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
+    def wait_until_ready(self, plan: Plan) -> list[Start]:
         """Wait until every middlebox says that it forwards. That frames do pass is for probes to prove.
 
         Raises:

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
-from middlebench.model.plan import ChainPlan
+from middlebench.model.plan import Plan
 from middlebench.system.errors import HostError, MiddleboxError
 
 CREATE = """
@@ -92,7 +92,7 @@ class NetnsMiddleboxes:
         self._host = host
         self._mtu = mtu
 
-    def create(self, plan: ChainPlan) -> None:
+    def create(self, plan: Plan) -> None:
         """Make a namespace, two veth pairs and a bridge for each middlebox."""
         names = [middlebox.name for middlebox in plan.middleboxes]
         try:
@@ -102,7 +102,7 @@ class NetnsMiddleboxes:
             first = next((name for name in names if name not in made), names[-1])
             raise MiddleboxError(f"making middlebox {first}", error.happened, error.advice, error.result) from error
 
-    def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
+    def wait_until_ready(self, plan: Plan) -> list[Start]:
         """Return at once: a bridge forwards from the moment it is up."""
         return [
             Start(name=middlebox.name, ready_s=None, resident_kib=None, private_kib=None)

@@ -66,7 +66,7 @@ def packets_per_second(mbps: float, frame_bytes: int) -> float:
     return mbps * 1e6 / (frame_bytes * 8)
 
 
-def udp_frame(frame_bytes: int, payload: bytes = b"") -> bytes:
+def udp_frame(frame_bytes: int, payload: bytes = b"", flow: int = 0) -> bytes:
     """Return a valid Ethernet/IPv4/UDP frame of exactly ``frame_bytes`` bytes.
 
     Both checksums are right: a Linux bridge with br_netfilter drops frames whose IPv4 header
@@ -75,6 +75,7 @@ def udp_frame(frame_bytes: int, payload: bytes = b"") -> bytes:
     Args:
         frame_bytes: size without FCS.
         payload: start of the UDP payload; the rest is zero.
+        flow: number of the flow, from 0, by which its UDP source port goes up.
 
     Raises:
         ValueError: the frame is too small for its headers and the payload.
@@ -85,7 +86,7 @@ def udp_frame(frame_bytes: int, payload: bytes = b"") -> bytes:
     addresses = _ip(SENDER_IP) + _ip(RECEIVER_IP)
     udp_length = UDP_HEADER_BYTES + room
     data = payload.ljust(room, b"\0")
-    ports = struct.pack("!HHH", UDP_PORT, UDP_PORT, udp_length)
+    ports = struct.pack("!HHH", UDP_PORT + flow, UDP_PORT, udp_length)
     pseudo_header = addresses + struct.pack("!HH", IP_PROTOCOL_UDP, udp_length)
     # RFC 768: a sum of zero is sent as all ones, zero means "no checksum".
     udp_checksum = internet_checksum(pseudo_header + ports + data) or 0xFFFF

@@ -1,90 +1,252 @@
-"""The plan of a chain: which bridges, ports and middleboxes there are, and who neighbours whom.
+"""The plan of a topology: a graph of bridges and middleboxes, and the paths that frames take through it. Pure.
 
-Pure: a plan is computed from a chain length and the names of the two uplinks, and says nothing
-of how a switch or a middlebox is made.
+A topology is told by its paths alone: :func:`plan_chain` is a list of the hops of one. Nodes, links and what each
+bridge must forward follow from them. How a switch or a middlebox is made, the plan does not say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal, TypeVar
 
 from middlebench import LABEL
 
 INTERFACE_NAME_LIMIT = 15
 """Longest name of a Linux network interface (IFNAMSIZ less the closing zero)."""
 
+Kind = Literal["bridge", "middlebox"]
+Counter = tuple[str, Literal["rx_packets", "tx_packets"]]
+"""A port of the server, and which of its counters."""
+
 
 @dataclass(frozen=True)
-class Element:
-    """One element of a chain. Frames that enter at one of its two ports leave by the other."""
+class Hop:
+    """The way of a frame through one node."""
 
+    kind: Kind
+    """What the node is."""
     index: int
-    """Place in the chain: of middleboxes from 1, of bridges from 0."""
+    """Which one: bridges from 0, middleboxes from 1."""
     name: str
     ingress_port: str
-    """Port on the server that faces the start of the chain."""
     egress_port: str
-    """Port on the server that faces the end of the chain."""
 
     @property
-    def ports(self) -> tuple[str, str]:
-        """Both ports, the one nearer to the start of the chain first."""
-        return self.ingress_port, self.egress_port
+    def counters(self) -> tuple[Counter, Counter]:
+        """The two counters, at its ingress and at its egress, that a frame raises on this way.
 
-
-class Middlebox(Element):
-    """A middlebox, between the bridges ``index - 1`` and ``index``."""
-
-
-class Bridge(Element):
-    """A bridge, between the middleboxes ``index`` and ``index + 1``."""
+        Ports count as the server sees them: a frame that a middlebox receives was transmitted by its port there.
+        """
+        if self.kind == "bridge":
+            return (self.ingress_port, "rx_packets"), (self.egress_port, "tx_packets")
+        return (self.ingress_port, "tx_packets"), (self.egress_port, "rx_packets")
 
 
 @dataclass(frozen=True)
-class ChainPlan:
-    """``chain(n)``: n middleboxes in series, joined by n + 1 bridges between two uplinks."""
+class Path:
+    """What frames pass between the two uplinks, in their order."""
 
-    length: int
+    hops: tuple[Hop, ...]
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links between the hops."""
+        return tuple(Link(here.egress_port, there.ingress_port) for here, there in pairwise(self.hops))
+
+    @property
+    def counters(self) -> tuple[Counter, ...]:
+        """Every counter that a frame raises, once each, in its order."""
+        return tuple(dict.fromkeys(counter for hop in self.hops for counter in hop.counters))
+
+
+@dataclass(frozen=True)
+class Link:
+    """What joins two nodes, in the direction of travel.
+
+    A bridge and a middlebox are joined by one port of the server, which is the same at both ends. Two middleboxes
+    without a bridge between them are joined by a wire between two ports.
+    """
+
+    source_port: str
+    destination_port: str
+
+    @property
+    def is_wire(self) -> bool:
+        """Whether it joins two ports."""
+        return self.source_port != self.destination_port
+
+
+@dataclass(frozen=True)
+class Node:
+    """A bridge or a middlebox. ``ingress`` is where frames of the paths arrive, ``egress`` where they leave."""
+
+    index: int
+    name: str
+    ingress_ports: tuple[str, ...]
+    egress_ports: tuple[str, ...]
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """All its ports on the server, those nearer to the start of the paths first."""
+        return self.ingress_ports + self.egress_ports
+
+
+class Bridge(Node):
+    """A bridge."""
+
+
+class Middlebox(Node):
+    """A middlebox, which has two ports."""
+
+    @property
+    def ingress_port(self) -> str:
+        """Port that faces the start of the paths."""
+        return self.ingress_ports[0]
+
+    @property
+    def egress_port(self) -> str:
+        """Port that faces the end of the paths."""
+        return self.egress_ports[0]
+
+
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``topology(n)``: n middleboxes, and the bridges and links that join them between the two uplinks.
+
+    Flow number k takes path k modulo the number of paths, and the other way back.
+    """
+
+    topology: str
+    n: int
+    """Number of middleboxes."""
     bridges: tuple[Bridge, ...]
     middleboxes: tuple[Middlebox, ...]
+    paths: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        """Return its name, such as ``chain(4)``."""
+        return f"{self.topology}({self.n})"
 
     @property
     def uplinks(self) -> tuple[str, str]:
         """The server's two physical ports: where frames arrive and where they leave."""
-        return self.bridges[0].ingress_port, self.bridges[-1].egress_port
+        hops = self.paths[0].hops
+        return hops[0].ingress_port, hops[-1].egress_port
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links between nodes, once each."""
+        return tuple(dict.fromkeys(link for path in self.paths for link in path.links))
+
+    @property
+    def wires(self) -> tuple[Link, ...]:
+        """The links that join two ports without a bridge."""
+        return tuple(link for link in self.links if link.is_wire)
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """Every port on the server, once each."""
+        nodes: tuple[Node, ...] = (*self.bridges, *self.middleboxes)
+        return tuple(dict.fromkeys(port for node in nodes for port in node.ports))
+
+    @cached_property
+    def routes(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """What each bridge forwards, by its name: (frames in at, frames out at), forth and back, once each."""
+        forth: dict[str, dict[tuple[str, str], None]] = {bridge.name: {} for bridge in self.bridges}
+        for hop in (hop for path in self.paths for hop in path.hops if hop.kind == "bridge"):
+            forth[hop.name][hop.ingress_port, hop.egress_port] = None
+        return {name: tuple(each for there in ways for each in (there, there[::-1])) for name, ways in forth.items()}
 
 
-def plan_chain(length: int, uplinks: tuple[str, str]) -> ChainPlan:
-    """Return the plan of a chain of ``length`` middleboxes (0: one bridge alone, the control).
-
-    Args:
-        length: number of middleboxes, 0 or more.
-        uplinks: names of the server's ports at the start and at the end of the chain.
+def plan_chain(n: int, uplinks: tuple[str, str]) -> Plan:
+    """Return the plan of ``chain(n)``: n middleboxes in series, joined by n + 1 bridges (0: one bridge alone).
 
     Raises:
-        ValueError: the length is negative, the uplinks are one port, or a name grows too long.
+        ValueError: see :func:`plan_of`.
     """
-    if length < 0:
-        raise ValueError(f"a chain cannot have {length} middleboxes")
+    return plan_of("chain", n, uplinks)
+
+
+def plan_of(topology: str, n: int, uplinks: tuple[str, str]) -> Plan:
+    """Return the plan of a topology.
+
+    Args:
+        topology: its name in :data:`TOPOLOGIES`.
+        n: number of middleboxes, 0 or more.
+        uplinks: names of the server's ports at the start and at the end of the paths.
+
+    Raises:
+        ValueError: there is no such topology, the number is negative, the uplinks are one port, or a name grows too
+            long.
+    """
+    if topology not in TOPOLOGIES:
+        raise ValueError(f"there is no topology {topology!r}, only {', '.join(TOPOLOGIES)}")
+    if n < 0:
+        raise ValueError(f"a {topology} cannot have {n} middleboxes")
     if uplinks[0] == uplinks[1]:
-        raise ValueError(f"a chain needs two uplinks, got {uplinks[0]} twice")
-    middleboxes = tuple(
-        Middlebox(
+        raise ValueError(f"a {topology} needs two uplinks, got {uplinks[0]} twice")
+    return from_paths(topology, n, [Path(tuple(hops)) for hops in TOPOLOGIES[topology](n, uplinks)])
+
+
+def from_paths(topology: str, n: int, paths: Sequence[Path]) -> Plan:
+    """Return the plan that consists of these paths.
+
+    Raises:
+        ValueError: a name is too long for an interface.
+    """
+    plan = Plan(topology, n, _nodes(Bridge, "bridge", paths), _nodes(Middlebox, "middlebox", paths), tuple(paths))
+    for name in (*(bridge.name for bridge in plan.bridges), *plan.ports):
+        if len(name) > INTERFACE_NAME_LIMIT:
+            raise ValueError(f"interface name {name!r} is longer than {INTERFACE_NAME_LIMIT} characters")
+    return plan
+
+
+def _nodes(make: type[AnyNode], kind: Kind, paths: Iterable[Path]) -> tuple[AnyNode, ...]:
+    """Return the nodes of one kind by index, each with the ports by which any path passes it."""
+    ways: dict[tuple[int, str], list[Hop]] = {}
+    for hop in (hop for path in paths for hop in path.hops if hop.kind == kind):
+        ways.setdefault((hop.index, hop.name), []).append(hop)
+    return tuple(
+        make(
             index=index,
-            name=f"{LABEL}-{index}",
-            ingress_port=f"{LABEL}-{index}-in",
-            egress_port=f"{LABEL}-{index}-out",
+            name=name,
+            ingress_ports=tuple(dict.fromkeys(hop.ingress_port for hop in hops)),
+            egress_ports=tuple(dict.fromkeys(hop.egress_port for hop in hops)),
         )
-        for index in range(1, length + 1)
+        for (index, name), hops in sorted(ways.items())
     )
-    entrances = (uplinks[0], *(middlebox.egress_port for middlebox in middleboxes))
-    exits = (*(middlebox.ingress_port for middlebox in middleboxes), uplinks[1])
-    bridges = tuple(
-        Bridge(index=index, name=f"{LABEL}-br{index}", ingress_port=entrance, egress_port=exit_)
-        for index, (entrance, exit_) in enumerate(zip(entrances, exits, strict=True))
-    )
-    for bridge in bridges:
-        for name in (bridge.name, *bridge.ports):
-            if len(name) > INTERFACE_NAME_LIMIT:
-                raise ValueError(f"interface name {name!r} is longer than {INTERFACE_NAME_LIMIT} characters")
-    return ChainPlan(length=length, bridges=bridges, middleboxes=middleboxes)
+
+
+def middlebox_hop(index: int) -> Hop:
+    """Return the way through middlebox number ``index``, from 1, whose ports are named after it."""
+    name = f"{LABEL}-{index}"
+    return Hop("middlebox", index, name, f"{name}-in", f"{name}-out")
+
+
+def bridge_hop(index: int, ingress_port: str, egress_port: str) -> Hop:
+    """Return the way through bridge number ``index``, from 0."""
+    return Hop("bridge", index, f"{LABEL}-br{index}", ingress_port, egress_port)
+
+
+def _chain(n: int, uplinks: tuple[str, str]) -> Iterator[Iterator[Hop]]:
+    yield _in_series([middlebox_hop(index) for index in range(1, n + 1)], uplinks)
+
+
+def _in_series(middleboxes: Sequence[Hop], uplinks: tuple[str, str]) -> Iterator[Hop]:
+    """Yield the hops of one path with a bridge before, between and behind the middleboxes."""
+    port = uplinks[0]
+    for bridge, middlebox in enumerate(middleboxes):
+        yield bridge_hop(bridge, port, middlebox.ingress_port)
+        yield middlebox
+        port = middlebox.egress_port
+    yield bridge_hop(len(middleboxes), port, uplinks[1])
+
+
+TOPOLOGIES: Mapping[str, Callable[[int, tuple[str, str]], Iterator[Iterator[Hop]]]] = {"chain": _chain}
+"""The hops of each path of a topology, by its name, from the number of middleboxes and the two uplinks."""

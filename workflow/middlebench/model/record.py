@@ -107,35 +107,61 @@ class Sample(Options):
 
 
 class Hop(Options):
-    """One bridge of the chain: what was counted at it during the trial, in the direction of travel.
+    """One bridge: what was counted at it during the trial, in the direction of travel.
 
     All counts are differences of readings before the first frame and after the drain, so they are exact.
     """
 
     bridge: str
-    ingress_port: str
-    egress_port: str
-    entered_packets: int
-    """Reached the bridge at its ingress port, as the kernel counts that port."""
-    taken_packets: int | None
-    """Taken from that port and looked up in the flow table; None where the switch does not say."""
+    ingress: dict[str, int]
+    """Frames received (rx) at each port at which frames of the paths arrive, as the kernel counts that port."""
+    matched_packets: int | None
+    """Taken from these ports and looked up in the flow table; None where the switch does not say."""
     forwarded_packets: int | None
-    """Sent to the egress port by our flow; None where the switch does not say."""
-    left_packets: int
-    """Left the bridge by its egress port, as the kernel counts that port."""
-    refused_packets: int
-    """Dropped at the egress port because nobody took them from it, by its driver or by its queue; as far as the kernel
+    """Sent to an egress port by a flow of ours; None where the switch does not say."""
+    egress: dict[str, int]
+    """Frames transmitted (tx) at each port at which they leave, as the kernel counts that port."""
+    dropped: dict[str, int]
+    """Dropped at each of these because nobody took them from it, by its driver or by its queue; as far as the kernel
     counts them."""
+
+    @property
+    def rx_packets(self) -> int:
+        """Frames that reached the bridge."""
+        return sum(self.ingress.values())
+
+    @property
+    def tx_packets(self) -> int:
+        """Frames that left the bridge."""
+        return sum(self.egress.values())
+
+    @property
+    def dropped_packets(self) -> int:
+        """Frames that nobody took from its egress ports."""
+        return sum(self.dropped.values())
 
 
 class MiddleboxCounts(Options):
     """What one middlebox itself counted during the trial, in the direction of travel."""
 
     name: str
-    taken_packets: int | None
-    """Taken in at its ingress port; None where it cannot say."""
-    given_packets: int | None
-    """Given out at its egress port; None where it cannot say."""
+    ingress_port: str
+    egress_port: str
+    rx_packets: int | None
+    """Received at its ingress port; None where it cannot say."""
+    tx_packets: int | None
+    """Transmitted at its egress port; None where it cannot say."""
+
+
+class WireCounts(Options):
+    """What was counted at both ends of a link that joins two middleboxes without a bridge."""
+
+    source_port: str
+    destination_port: str
+    rx_packets: int
+    """Came out of the middlebox at its start."""
+    tx_packets: int
+    """Went into the middlebox at its end."""
 
 
 class ProcessorUsage(Options):
@@ -279,7 +305,7 @@ class Attestation(Options):
 class Record(Options):
     """One cell, measured."""
 
-    format: Literal["middlebench-record/2"] = "middlebench-record/2"
+    format: Literal["middlebench-record/3"] = "middlebench-record/3"
     cell: Cell
     place: Place | None = None
     """In the order of the run; None for a cell that was measured outside of it."""
@@ -300,6 +326,7 @@ class Record(Options):
     attestation: Attestation
     hops: tuple[Hop, ...]
     middleboxes: tuple[MiddleboxCounts, ...]
+    wires: tuple[WireCounts, ...] = ()
     usage: Usage
     limit: Limit
     flags: tuple[str, ...]
@@ -311,11 +338,11 @@ class Record(Options):
 class Deployment(Options):
     """What it took to deploy one chain from nothing."""
 
-    format: Literal["middlebench-deployment/1"] = "middlebench-deployment/1"
+    format: Literal["middlebench-deployment/2"] = "middlebench-deployment/2"
     testbed: str
     started_at: str
     plan: dict[str, Any]
-    """The chain plan: bridges, middleboxes and their ports."""
+    """The plan (:class:`middlebench.model.plan.Plan`): bridges, middleboxes and their ports, and the paths."""
     components: Components
     environment: str
     """Id of the environment that it was deployed in; empty outside of a sweep."""

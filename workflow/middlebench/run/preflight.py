@@ -167,7 +167,7 @@ def read_finished(results: Path, seconds: Callable[[str], float | None] = lambda
     for path in results.glob("deployments/n*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             values = json.loads(path.read_bytes())
-            deployment_s[int(values["plan"]["length"])] = seconds(str(path)) or float(values["total_s"])
+            deployment_s[int(values["plan"]["n"])] = seconds(str(path)) or float(values["total_s"])
     return Finished(cells, deployment_s, _past_controls(results / "controls", seconds))
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from middlebench.diagnosis.usage import ProcessorTimes, ProcessTimes
 from middlebench.hosts.base import Host
 from middlebench.model.options import Options
-from middlebench.model.plan import ChainPlan
+from middlebench.model.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,14 @@ class Switch(Protocol):
             SwitchError: it does not run and cannot be started.
         """
 
-    def create_bridges(self, plan: ChainPlan) -> None:
+    def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``, without ports.
 
         Raises:
             SwitchError: a bridge could not be made.
         """
 
-    def connect(self, plan: ChainPlan) -> None:
+    def connect(self, plan: Plan) -> None:
         """Put every port of ``plan`` on its bridge, and let frames pass between its two ports.
 
         Ports that are on their bridge already stay.

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from middlebench import LABEL
 from middlebench.diagnosis.usage import agent_text, parse_process, parse_processors
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host, checked
-from middlebench.model.plan import ChainPlan
+from middlebench.model.plan import Plan
 from middlebench.switches import openvswitch_agent
 from middlebench.switches.base import BridgeCounters, LiveBridge, LiveSwitch, PortCounters, SwitchReading
 from middlebench.system.deadline import Deadline
@@ -90,7 +90,7 @@ class OpenVSwitch:
             raise SwitchError(f"setting up bridges on {self._host.name}", "Open vSwitch refused", result=result)
         return result
 
-    def create_bridges(self, plan: ChainPlan) -> None:
+    def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``, closed (fail-mode secure) until flows exist."""
         deployment = uuid.uuid4().hex
         self.transaction(
@@ -102,8 +102,8 @@ class OpenVSwitch:
             for bridge in plan.bridges
         )
 
-    def connect(self, plan: ChainPlan) -> None:
-        """Put ports on bridges, and one flow in each direction between a bridge's two ports.
+    def connect(self, plan: Plan) -> None:
+        """Put ports on bridges, and the flows by which each bridge forwards.
 
         The uplinks keep the queueing discipline that they have, such as the shaper of the link: Open vSwitch would
         take it off (ovs-vswitchd.conf.db(5), QoS type ``linux-noop``).
@@ -116,7 +116,7 @@ class OpenVSwitch:
         ]
         as_it_is = ("--id=@as-it-is", "create", "QoS", "type=linux-noop", f"external_ids:owner={LABEL}")
         self.transaction([*ports, as_it_is, *(("set", "Port", uplink, "qos=@as-it-is") for uplink in plan.uplinks)])
-        wanted = [[bridge.name, *bridge.ports] for bridge in plan.bridges]
+        wanted = [[name, routes] for name, routes in plan.routes.items()]
         result = self._agent("steer", stdin=json.dumps(wanted))
         if result.status != 0:
             raise SwitchError(f"setting up flows on {self._host.name}", "Open vSwitch refused", result=result)

@@ -7,7 +7,7 @@ own ``python3`` as text.
 
     python3 -c THIS describe RUN_FOLDER OWNER     answers one JSON object on standard output
     python3 -c THIS read RUN_FOLDER OWNER SETTLE  the same and all counters, once they are up to date
-    python3 -c THIS steer RUN_FOLDER              reads [[bridge, port, port], …] on standard input
+    python3 -c THIS steer RUN_FOLDER              reads [[bridge, [[port, port], …]], …] on standard input
 """
 
 import json
@@ -257,7 +257,7 @@ class Controller:
 
 
 def steer(folder: str) -> None:
-    """Give each bridge a flow in each direction between its two ports.
+    """Give each bridge its flows, each from one port to another.
 
     All bridges are asked before the first one's answer is awaited: the daemon looks at every bridge
     of its own each time when it wakes up.
@@ -268,12 +268,12 @@ def steer(folder: str) -> None:
         ["Open_vSwitch", {"op": "select", "table": "Interface", "where": [], "columns": ["name", "ofport"]}],
     )
     number = {row["name"]: row["ofport"] for row in table["rows"] if isinstance(row["ofport"], int)}
-    if without := [port for _, *ports in wanted for port in ports if port not in number]:
+    if without := [port for _, routes in wanted for route in routes for port in route if port not in number]:
         raise ConnectionError(f"port {without[0]} has no number yet")
     controllers = []
-    for bridge, one, other in wanted:
+    for bridge, routes in wanted:
         controllers.append(Controller(folder, bridge))
-        controllers[-1].send(flow(number[one], number[other]), flow(number[other], number[one]))
+        controllers[-1].send(*(flow(number[ingress], number[egress]) for ingress, egress in routes))
     for controller in controllers:
         controller.settle()
 

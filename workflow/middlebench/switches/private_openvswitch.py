@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
-from middlebench.model.plan import ChainPlan
+from middlebench.model.plan import Plan
 from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
 from middlebench.switches.openvswitch import OpenVSwitch
 from middlebench.system.errors import HostError, SwitchError
@@ -104,14 +104,14 @@ class PrivateOpenVSwitch:
                 f"starting Open vSwitch on {self._host.name}", "its daemons did not come up", "run `make setup`", result
             )
 
-    def create_bridges(self, plan: ChainPlan) -> None:
+    def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``."""
         try:
             self._switch.create_bridges(plan)
         except (SwitchError, HostError) as error:
             raise self._explained(error) from error
 
-    def connect(self, plan: ChainPlan) -> None:
+    def connect(self, plan: Plan) -> None:
         """Put ports on bridges and let frames pass between them."""
         try:
             self._switch.connect(plan)

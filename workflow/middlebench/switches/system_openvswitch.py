@@ -13,7 +13,7 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.hosts.shared.interfaces import demand_free
-from middlebench.model.plan import ChainPlan
+from middlebench.model.plan import Plan
 from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
 from middlebench.switches.openvswitch import OpenVSwitch
 from middlebench.system.deadline import Deadline
@@ -83,12 +83,12 @@ class SystemOpenVSwitch:
                     result,
                 )
 
-    def create_bridges(self, plan: ChainPlan) -> None:
+    def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``, once it is sure that nobody else needs its uplinks."""
         self._demand_uplinks(plan)
         self._switch.create_bridges(plan)
 
-    def connect(self, plan: ChainPlan) -> None:
+    def connect(self, plan: Plan) -> None:
         """Put ports on bridges and let frames pass between them."""
         self._switch.connect(plan)
 
@@ -112,7 +112,7 @@ class SystemOpenVSwitch:
         """Return version and datapath."""
         return f"Open vSwitch {self._switch.version()} (the server's own), {self._options.datapath} datapath"
 
-    def _demand_uplinks(self, plan: ChainPlan) -> None:
+    def _demand_uplinks(self, plan: Plan) -> None:
         """Return if both uplinks may be taken.
 
         Raises:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from middlebench.generators.base import Probe
 from middlebench.middleboxes.base import MiddleboxReading
 from middlebench.model.frames import MINIMUM_FRAME_BYTES
-from middlebench.model.plan import ChainPlan, plan_chain
+from middlebench.model.plan import Path, Plan, plan_chain
 from middlebench.model.record import Deployment
 from middlebench.switches.base import LiveBridge, LiveSwitch, PortCounters, SwitchReading
 from middlebench.system.deadline import Deadline
@@ -52,7 +52,7 @@ class LiveChain:
         )
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def differences(self, plan: ChainPlan) -> list[str]:
+    def differences(self, plan: Plan) -> list[str]:
         """Return, a sentence each, in what this chain is not the one of ``plan``; none when it is."""
         found = _missing_and_surplus("bridge", {bridge.name for bridge in plan.bridges}, set(self.switch.bridges))
         found += _missing_and_surplus("middlebox", {each.name for each in plan.middleboxes}, set(self.middleboxes))
@@ -61,7 +61,7 @@ class LiveChain:
             if live is None:
                 continue
             found += _missing_and_surplus(f"{bridge.name}: port", set(bridge.ports), set(live.ports))
-            flows = {bridge.ports, bridge.ports[::-1]}
+            flows = set(plan.routes[bridge.name])
             found += [f"{bridge.name}: no flow from {a} to {b}" for a, b in sorted(flows - live.flows)]
             found += [f"{bridge.name}: a flow from {a} to {b}, not ours" for a, b in sorted(live.flows - flows)]
             found += [f"{bridge.name}: {text}" for text in live.foreign]
@@ -97,29 +97,26 @@ class Reading:
         """The live chain."""
         return LiveChain(self.switch.live, {name: each.identity for name, each in self.middleboxes.items()})
 
-    def missing(self, plan: ChainPlan) -> list[str]:
+    def missing(self, plan: Plan) -> list[str]:
         """Return the ports of ``plan`` that are not there, so that nothing is known of their counters."""
-        return [port for bridge in plan.bridges for port in bridge.ports if port not in self.switch.ports]
+        return [port for port in plan.ports if port not in self.switch.ports]
 
-    def with_passed(self, plan: ChainPlan, frames: int) -> Reading:
-        """Return this reading as it is once ``frames`` more frames have passed every hop of the chain of ``plan``."""
-        ports, bridges = dict(self.switch.ports), dict(self.switch.bridges)
-        for bridge in plan.bridges:
-            entrance, exit_ = ports[bridge.ingress_port], ports[bridge.egress_port]
-            ports[bridge.ingress_port] = dataclasses.replace(entrance, rx_packets=entrance.rx_packets + frames)
-            ports[bridge.egress_port] = dataclasses.replace(exit_, tx_packets=exit_.tx_packets + frames)
-            counters = bridges.get(bridge.name)
-            if counters and (flow := counters.forwarding.get(bridge.ports)):
-                flows = {**counters.flows, flow: counters.flows[flow] + frames}
-                bridges[bridge.name] = dataclasses.replace(counters, flows=flows)
-        middleboxes = {
-            name: dataclasses.replace(
-                each,
-                taken_packets=None if each.taken_packets is None else each.taken_packets + frames,
-                given_packets=None if each.given_packets is None else each.given_packets + frames,
-            )
-            for name, each in self.middleboxes.items()
-        }
+    def with_passed(self, path: Path, frames: int) -> Reading:
+        """Return this reading as it is once ``frames`` more frames have passed every hop of a path."""
+        ports, bridges, middleboxes = dict(self.switch.ports), dict(self.switch.bridges), dict(self.middleboxes)
+        for port, counter in path.counters:
+            ports[port] = dataclasses.replace(ports[port], **{counter: getattr(ports[port], counter) + frames})
+        for hop in path.hops:
+            if (counters := bridges.get(hop.name)) and hop.kind == "bridge":
+                flow = counters.forwarding.get((hop.ingress_port, hop.egress_port))
+                flows = {each: packets + frames * (each == flow) for each, packets in counters.flows.items()}
+                bridges[hop.name] = dataclasses.replace(counters, flows=flows)
+            if (own := middleboxes.get(hop.name)) and hop.kind == "middlebox":
+                middleboxes[hop.name] = dataclasses.replace(
+                    own,
+                    rx_packets=None if own.rx_packets is None else own.rx_packets + frames,
+                    tx_packets=None if own.tx_packets is None else own.tx_packets + frames,
+                )
         return Reading(dataclasses.replace(self.switch, ports=ports, bridges=bridges), middleboxes)
 
 
@@ -157,12 +154,12 @@ def read_after(testbed: Testbed) -> Reading:
     return Reading(switch, testbed.middleboxes.read())
 
 
-def plan_for(testbed: Testbed, length: int) -> ChainPlan:
-    """Return the plan of a chain on this testbed."""
-    return plan_chain(length, testbed.hosts.server_ports)
+def plan_for(testbed: Testbed, n: int) -> Plan:
+    """Return the plan of a chain of n middleboxes on this testbed."""
+    return plan_chain(n, testbed.hosts.server_ports)
 
 
-def converge(testbed: Testbed, plan: ChainPlan, tell: Callable[[str], None] = lambda _: None) -> Reading:
+def converge(testbed: Testbed, plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Reading:
     """Make the live chain the one of ``plan`` if it is not, and return what is read of it.
 
     Raises:
@@ -176,12 +173,12 @@ def converge(testbed: Testbed, plan: ChainPlan, tell: Callable[[str], None] = la
         differences = reading.live.differences(plan)
     if not differences:
         return reading
-    tell(f"chain({plan.length}) is not live ({differences[0]}): deploying it")
+    tell(f"{plan} is not live ({differences[0]}): deploying it")
     deploy(testbed, plan)
     return read_before(testbed)
 
 
-def deploy(testbed: Testbed, plan: ChainPlan) -> Deployment:
+def deploy(testbed: Testbed, plan: Plan) -> Deployment:
     """Tear down what is there, build the chain of ``plan`` from nothing, and time each step.
 
     Raises:
@@ -208,7 +205,7 @@ def deploy(testbed: Testbed, plan: ChainPlan) -> Deployment:
     done("first probe")
     live = read_live(testbed)
     if differences := live.differences(plan):
-        raise TrialError(f"deploying chain({plan.length}) on {testbed.name}", "; ".join(differences))
+        raise TrialError(f"deploying {plan} on {testbed.name}", "; ".join(differences))
     return Deployment(
         testbed=testbed.name,
         started_at=started_at,
@@ -228,52 +225,63 @@ def tear_down(testbed: Testbed) -> None:
     testbed.switch.tear_down()
 
 
-def _await_first_probe(testbed: Testbed, plan: ChainPlan) -> None:
+def _await_first_probe(testbed: Testbed, plan: Plan) -> None:
     deadline = Deadline(FIRST_PROBE_SECONDS).stretched(testbed.hosts.middlebox_server.patience)
-    while True:
-        before = testbed.switch.counters()
-        probe = testbed.generator.probe(MINIMUM_FRAME_BYTES, 1)
-        if probe.returned:
-            return
-        if deadline.expired:
-            raise _dead_path(testbed, plan, probe, before, testbed.switch.counters())
+    for flow, path in enumerate(plan.paths):
+        while True:
+            before = testbed.switch.counters()
+            probe = testbed.generator.probe(MINIMUM_FRAME_BYTES, 1, flow)
+            if probe.returned:
+                break
+            if deadline.expired:
+                raise _dead_path(testbed, plan, path, probe, before, testbed.switch.counters())
 
 
-def prove_path(testbed: Testbed, plan: ChainPlan, frame_bytes: int) -> Probe:
-    """Send probes of the cell's own frame size, and demand that they pass every hop of ``plan``.
+def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int) -> tuple[Probe, ...]:
+    """Send probes of the cell's own frame size on every path of ``plan``, and demand that they pass every hop of it.
+
+    Returns:
+        What became of the probes of each path.
 
     Raises:
         TrialError: a probe did not come back as it was, or a hop was passed by; the hop is named.
     """
-    before = testbed.switch.counters()
-    probe = testbed.generator.probe(frame_bytes, PROBES)
-    after = testbed.switch.counters()
-    if probe.returned != probe.sent or probe.strange or _first_silent_port(plan, before, after, probe.sent):
-        raise _dead_path(testbed, plan, probe, before, after)
-    return probe
+    probes = []
+    for flow, path in enumerate(plan.paths):
+        before = testbed.switch.counters()
+        probe = testbed.generator.probe(frame_bytes, PROBES, flow)
+        after = testbed.switch.counters()
+        if probe.returned != probe.sent or probe.strange or _first_silent_port(path, before, after, probe.sent):
+            raise _dead_path(testbed, plan, path, probe, before, after)
+        probes.append(probe)
+    return tuple(probes)
 
 
 def _first_silent_port(
-    plan: ChainPlan, before: dict[str, PortCounters], after: dict[str, PortCounters], count: int
+    path: Path, before: dict[str, PortCounters], after: dict[str, PortCounters], count: int
 ) -> str | None:
-    """Return where along the path fewer than ``count`` frames were seen first, in words; None for nowhere."""
-    for bridge in plan.bridges:
-        if gone := [port for port in bridge.ports if port not in before or port not in after]:
-            return f"bridge {bridge.index}, whose port {gone[0]} is gone"
-        if after[bridge.ingress_port].rx_packets - before[bridge.ingress_port].rx_packets < count:
-            return f"bridge {bridge.index}, where they should enter at {bridge.ingress_port}"
-        if after[bridge.egress_port].tx_packets - before[bridge.egress_port].tx_packets < count:
-            return f"bridge {bridge.index}, where they should leave at {bridge.egress_port}"
+    """Return where along a path fewer than ``count`` frames were counted first, in words; None for nowhere."""
+    for hop in path.hops:
+        for (port, counter), verb in zip(hop.counters, ("enter", "leave"), strict=True):
+            if port not in before or port not in after:
+                return f"{hop.kind} {hop.index}, whose port {port} is gone"
+            if getattr(after[port], counter) - getattr(before[port], counter) < count:
+                return f"{hop.kind} {hop.index}, where they should {verb} at {port}"
     return None
 
 
 def _dead_path(
-    testbed: Testbed, plan: ChainPlan, probe: Probe, before: dict[str, PortCounters], after: dict[str, PortCounters]
+    testbed: Testbed,
+    plan: Plan,
+    path: Path,
+    probe: Probe,
+    before: dict[str, PortCounters],
+    after: dict[str, PortCounters],
 ) -> TrialError:
-    silent = _first_silent_port(plan, before, after, probe.sent)
+    silent = _first_silent_port(path, before, after, probe.sent)
     where = f"they are lost before {silent}" if silent else "every hop counted them"
     return TrialError(
-        f"probing chain({plan.length}) on {testbed.name}",
-        f"of {probe.sent} probes {probe.returned} came back whole, with {probe.strange} strange frames; {where}",
+        f"probing {plan} on {testbed.name}",
+        f"of {probe.sent} probes {probe.returned} came back whole, with {probe.strange} unexpected frames; {where}",
         "run `make down` and try again; if it stays, look at the middlebox before that place",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from middlebench.generators.base import Load
 from middlebench.model.load import Goal, SearchParameters
-from middlebench.model.plan import ChainPlan
+from middlebench.model.plan import Plan
 from middlebench.model.record import Limit, Search
 from middlebench.testbed import Testbed
 from middlebench.trials.convergence import PROBES, Reading, read_after
@@ -35,7 +35,7 @@ class Searched:
 
 def search(
     testbed: Testbed,
-    plan: ChainPlan,
+    plan: Plan,
     maximum: Load,
     goal: Goal,
     parameters: SearchParameters,
@@ -79,7 +79,7 @@ class SearchTrials:
         before: the chain and its counters as they are now.
     """
 
-    def __init__(self, testbed: Testbed, plan: ChainPlan, maximum: Load, goal: Goal, before: Reading) -> None:
+    def __init__(self, testbed: Testbed, plan: Plan, maximum: Load, goal: Goal, before: Reading) -> None:
         self._testbed = testbed
         self._plan = plan
         self._maximum = maximum
@@ -119,12 +119,16 @@ class SearchTrials:
         Raises:
             TrialError: the chain has changed.
         """
-        probe = self._testbed.generator.probe(self._maximum.frame_bytes, PROBES)
-        if probe.returned == probe.sent and not probe.strange:
-            return self._reading.with_passed(self._plan, probe.returned)
+        reading, whole = self._reading, True
+        for flow, path in enumerate(self._plan.paths):
+            probe = self._testbed.generator.probe(self._maximum.frame_bytes, PROBES, flow)
+            whole = whole and probe.returned == probe.sent and not probe.strange
+            reading = reading.with_passed(path, probe.returned)
+        if whole:
+            return reading
         now = read_after(self._testbed)
         if changes := now.live.changes_since(self._reading.live):
-            raise void(f"warming up chain({self._plan.length}) on {self._testbed.name}", changes)
+            raise void(f"warming up {self._plan} on {self._testbed.name}", changes)
         return now
 
     def limit_at(self, number: int) -> Limit:

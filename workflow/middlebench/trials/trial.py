@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from middlebench.diagnosis.accounting import account
-from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between
+from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, limit_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
 from middlebench.generators.base import Load, Probe, Traffic
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.load import SearchParameters, goal_of
-from middlebench.model.plan import ChainPlan
+from middlebench.model.plan import Plan
 from middlebench.model.record import (
     GENERATOR_LIMITED,
     PROTOCOL,
@@ -34,6 +34,7 @@ from middlebench.model.record import (
     Search,
     Settings,
     Usage,
+    WireCounts,
 )
 from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import MiddlebenchError, TrialError
@@ -44,7 +45,7 @@ from middlebench.trials.convergence import (
     converge,
     deploy,
     plan_for,
-    prove_path,
+    prove_paths,
     read_after,
     read_before,
 )
@@ -65,6 +66,7 @@ class Outcome:
     counts: Counts
     hops: tuple[Hop, ...]
     middleboxes: tuple[MiddleboxCounts, ...]
+    wires: tuple[WireCounts, ...]
     usage: Usage
     limit: Limit
     after: Reading
@@ -74,7 +76,7 @@ class Outcome:
     def unconfirmed(self) -> bool:
         """Whether fewer frames reached the server than a generator claims that counts by itself."""
         sent = self.counts.trial_sent_packets
-        return self.traffic.claimed and not is_confirmed(sent, self.hops[0].entered_packets)
+        return self.traffic.claimed and not is_confirmed(sent, self.hops[0].rx_packets)
 
 
 def measure(
@@ -87,7 +89,7 @@ def measure(
         MiddlebenchError: the chain or the traffic could not be had.
     """
     plan = plan_for(testbed, cell.n)
-    before, probe = prepare(testbed, plan, cell.frame_bytes, tell)
+    before, probes = prepare(testbed, plan, cell.frame_bytes, tell)
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(cell.frame_bytes, settings, link_bps)
     found = None
@@ -111,9 +113,10 @@ def measure(
             Sample(t_s=round(each.t_s, 6), sent_packets=each.sent_packets, received_packets=each.received_packets)
             for each in outcome.traffic.samples
         ),
-        attestation=attest(before.live, probe),
+        attestation=attest(before.live, probes),
         hops=outcome.hops,
         middleboxes=outcome.middleboxes,
+        wires=outcome.wires,
         usage=outcome.usage,
         limit=(found and found.limit) or outcome.limit,
         flags=flags_of(outcome.counts, outcome.unconfirmed, found.search if found else None),
@@ -123,12 +126,12 @@ def measure(
 
 
 def prepare(
-    testbed: Testbed, plan: ChainPlan, frame_bytes: int, tell: Callable[[str], None] = lambda _: None
-) -> tuple[Reading, Probe]:
+    testbed: Testbed, plan: Plan, frame_bytes: int, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Reading, tuple[Probe, ...]]:
     """Make the chain of ``plan`` the live one, and prove that frames of this size pass every hop.
 
     Returns:
-        The chain and its counters behind the probes, and the probes.
+        The chain and its counters behind the probes, and the probes of each path.
 
     Raises:
         TrialError: no probe passes, even of a chain that was just deployed.
@@ -136,17 +139,19 @@ def prepare(
     """
     reading = converge(testbed, plan, tell)
     try:
-        probe = prove_path(testbed, plan, frame_bytes)
+        probes = prove_paths(testbed, plan, frame_bytes)
     except TrialError as error:
         tell(f"{error}\nthe chain looks right but does not forward: deploying it anew")
         deploy(testbed, plan)
         reading = read_before(testbed)
-        probe = prove_path(testbed, plan, frame_bytes)
-    return reading.with_passed(plan, probe.returned), probe
+        probes = prove_paths(testbed, plan, frame_bytes)
+    for path, probe in zip(plan.paths, probes, strict=True):
+        reading = reading.with_passed(path, probe.returned)
+    return reading, probes
 
 
 def run_trial(
-    testbed: Testbed, plan: ChainPlan, load: Load, before: Reading, *, negligible: float = NEGLIGIBLE_LOSS
+    testbed: Testbed, plan: Plan, load: Load, before: Reading, *, negligible: float = NEGLIGIBLE_LOSS
 ) -> Outcome:
     """Run traffic once over the live chain, under watch, and see that nothing else changed meanwhile.
 
@@ -159,10 +164,10 @@ def run_trial(
         negligible: share of the frames that a chain may lose which keeps up.
 
     Raises:
-        TrialError: the trial ran but must not be believed; the message says where its packets died.
+        TrialError: the trial ran but must not be believed; the message says where its packets were lost.
         MiddlebenchError: there was no traffic, or no counters.
     """
-    doing = f"measuring n={plan.length}, {load.frame_bytes} B on {testbed.name}"
+    doing = f"measuring {plan}, {load.frame_bytes} B on {testbed.name}"
     link_bps = testbed.options.site.link.rate_bps
     with testbed.middleboxes.watch() as watch:
         try:
@@ -177,10 +182,11 @@ def run_trial(
         raise void(doing, [*problems, f"nothing is counted at {', '.join(sorted(missing))} any more"])
     counts = counts_of(load, traffic)
     hops = hops_between(plan, before.switch, after.switch)
-    problems += strangers(counts.trial_sent_packets, hops[0].entered_packets)
+    problems += strangers(counts.trial_sent_packets, hops[0].rx_packets)
     middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
+    wires = wires_between(plan, before.switch, after.switch)
     if problems:
-        found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes)
+        found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes, wires)
         raise void(doing, [*problems, str(found)])
     usage = usage_between(plan, before, after, traffic, testbed.hosts.test_computer.cpus)
     line_rate_packets = line_rate_pps(link_bps, load.frame_bytes) * counts.window_s
@@ -190,8 +196,9 @@ def run_trial(
         counts=counts,
         hops=hops,
         middleboxes=middleboxes,
+        wires=wires,
         usage=usage,
-        limit=limit_of(counts, line_rate_packets, hops, middleboxes, usage, negligible),
+        limit=limit_of(counts, line_rate_packets, hops, middleboxes, usage, negligible, wires),
         after=after,
     )
 
@@ -264,9 +271,10 @@ def flags_of(counts: Counts, unconfirmed: bool = False, found: Search | None = N
     return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))
 
 
-def attest(live: LiveChain, probe: Probe) -> Attestation:
+def attest(live: LiveChain, probes: Sequence[Probe]) -> Attestation:
     """Return the evidence for one trial."""
-    return Attestation(fingerprint=live.fingerprint, probes_sent=probe.sent, probes_returned=probe.returned)
+    sent, returned = sum(each.sent for each in probes), sum(each.returned for each in probes)
+    return Attestation(fingerprint=live.fingerprint, probes_sent=sent, probes_returned=returned)
 
 
 def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:

@@ -94,7 +94,7 @@ def processor_us(record: Record) -> float | None:
     its time says nothing.
     """
     parts = (*record.usage.switch, *record.usage.middleboxes)
-    passed = sum(hop.left_packets for hop in record.hops[:-1])
+    passed = sum(hop.tx_packets for hop in record.hops[:-1])
     if not passed or not record.usage.middleboxes or any(part.polls for part in parts):
         return None
     return 1e6 * sum(part.cpu_s for part in parts) / passed

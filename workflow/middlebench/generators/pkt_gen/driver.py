@@ -104,9 +104,9 @@ class PktGen:
                     "rename it: `ip link set dev OLD name NEW`, and `ports` in the testbed's file",
                 )
 
-    def probe(self, frame_bytes: int, count: int) -> Probe:
+    def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
         """Send single frames by packet sockets, before the ports enter netmap mode, and see which come back."""
-        return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count)
+        return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count, flow)
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut what both sides printed to its window."""

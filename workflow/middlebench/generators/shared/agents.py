@@ -60,13 +60,13 @@ def ask(
         ) from None
 
 
-def probe(host: Host, ports: Ports, frame_bytes: int, count: int) -> Probe:
+def probe(host: Host, ports: Ports, frame_bytes: int, count: int, flow: int = 0) -> Probe:
     """Send single frames by packet sockets, each with a payload of its own, and see which come back whole.
 
     Raises:
         GeneratorError: they could not be sent or watched for.
     """
-    frames = [udp_frame(frame_bytes, secrets.token_bytes(PROBE_NONCE_BYTES)).hex() for _ in range(count)]
+    frames = [udp_frame(frame_bytes, secrets.token_bytes(PROBE_NONCE_BYTES), flow).hex() for _ in range(count)]
     request = {"tx_port": ports[0], "rx_port": ports[1], "frames": frames, "limit_s": PROBE_SECONDS}
     answer = ask(host, PROBE_AGENT, request, Deadline(PROBE_SECONDS + ANSWER_SECONDS))
     if "error" in answer:

@@ -63,9 +63,9 @@ class Trafgen:
         self._host = host
         self._tx_port, self._rx_port = ports
 
-    def probe(self, frame_bytes: int, count: int) -> Probe:
+    def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
         """Send single frames, each with a payload of its own, and see which come back whole."""
-        return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count)
+        return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count, flow)
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut the counters of both ports to its window."""

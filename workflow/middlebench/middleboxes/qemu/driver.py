@@ -25,7 +25,7 @@ from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Middlebo
 from middlebench.middleboxes.qemu import agent
 from middlebench.model.environment import BUILT_HERE
 from middlebench.model.options import Options as BaseOptions
-from middlebench.model.plan import ChainPlan, Middlebox
+from middlebench.model.plan import Middlebox, Plan
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
 from middlebench.system.text import suggestion
@@ -176,7 +176,7 @@ class QemuMiddleboxes:
         self._mtu = mtu
         self._started: dict[str, Any] = {}
 
-    def create(self, plan: ChainPlan) -> None:
+    def create(self, plan: Plan) -> None:
         """Make the taps and start all machines at once; they boot while ports are connected."""
         kernel = self._kernel()
         ports = [port for middlebox in plan.middleboxes for port in middlebox.ports]
@@ -190,11 +190,11 @@ class QemuMiddleboxes:
         request = {"verb": "start", "machines": machines, "environment": ENVIRONMENT}
         self._started = self._ask(request, _deadline(plan))["started"]
 
-    def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
+    def wait_until_ready(self, plan: Plan) -> list[Start]:
         """Wait for every machine's word of readiness on its console."""
         image = self._options.image
         ready = UNIKERNEL_READY if image == "unikernel" else image.ready
-        limit_s = READY_SECONDS + MACHINE_SECONDS * plan.length
+        limit_s = READY_SECONDS + MACHINE_SECONDS * plan.n
         request = {"verb": "wait", "started": self._started, "ready": ready, "limit_s": limit_s}
         answer = self._ask(request, Deadline(limit_s + 10))
         return [
@@ -351,13 +351,13 @@ def machine_reading(said: Mapping[str, Any], *, polls: bool) -> MiddleboxReading
     return MiddleboxReading(
         identity=said["identity"],
         usage=parse_process(said["usage"], polls=polls),
-        taken_packets=ports[0]["rx"] if ports else None,
-        given_packets=ports[1]["tx"] if ports else None,
+        rx_packets=ports[0]["rx"] if ports else None,
+        tx_packets=ports[1]["tx"] if ports else None,
     )
 
 
-def _deadline(plan: ChainPlan) -> Deadline:
-    return Deadline(COMMAND_SECONDS + MACHINE_SECONDS * plan.length)
+def _deadline(plan: Plan) -> Deadline:
+    return Deadline(COMMAND_SECONDS + MACHINE_SECONDS * plan.n)
 
 
 def _last_words(answer: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from middlebench.middleboxes.xen.xenstore import VifState, vif_states
 from middlebench.middleboxes.xen.xl import Domain
-from middlebench.model.plan import ChainPlan, Middlebox
+from middlebench.model.plan import Middlebox, Plan
 
 PORTS = 2
 MAC = "00:16:3e:6d:{:02x}:{:02x}"
@@ -43,7 +43,7 @@ class Sight:
 
 def config_file(
     middlebox: Middlebox,
-    plan: ChainPlan,
+    plan: Plan,
     settings: Mapping[str, str],
     *,
     memory_mib: int,

@@ -29,7 +29,7 @@ from middlebench.middleboxes.xen.domain import Sight, config_file
 from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xenstore import parse_keys
 from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, explain, parse_list
-from middlebench.model.plan import ChainPlan, Middlebox
+from middlebench.model.plan import Middlebox, Plan
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddleboxError, last_lines
 
@@ -156,7 +156,7 @@ class XenMiddleboxes:
         self._image: Image = LinuxImage(image) if isinstance(image, LinuxOptions) else ClickosImage(image)
         self._starts: dict[str, Start] = {}
 
-    def create(self, plan: ChainPlan) -> None:
+    def create(self, plan: Plan) -> None:
         """Make one domain after the other; each forwards before the next one is made."""
         self._starts = {}
         self._check_files()
@@ -170,7 +170,7 @@ class XenMiddleboxes:
             ready_s = round(time.monotonic() - begin, 6)
             self._starts[middlebox.name] = Start(middlebox.name, ready_s, resident_kib=kib, private_kib=kib)
 
-    def wait_until_ready(self, plan: ChainPlan) -> list[Start]:
+    def wait_until_ready(self, plan: Plan) -> list[Start]:
         """Return what each domain's start took; :meth:`create` has waited for them already."""
         return [self._starts.get(each.name, Start(each.name, None, None, None)) for each in plan.middleboxes]
 
@@ -249,7 +249,7 @@ class XenMiddleboxes:
         self._await_gone({domain.id: domain.name for domain in ours}, failed)
         self._host.run(["rm", "-rf", FOLDER])
 
-    def counts(self, plan: ChainPlan) -> dict[str, tuple[int, int]]:
+    def counts(self, plan: Plan) -> dict[str, tuple[int, int]]:
         """Return the frames that each ClickOS router took in at its ports; none for other images.
 
         Raises:
@@ -280,7 +280,7 @@ class XenMiddleboxes:
                     "put it there, or correct `image` in the testbed's file",
                 )
 
-    def _create(self, middlebox: Middlebox, plan: ChainPlan) -> None:
+    def _create(self, middlebox: Middlebox, plan: Plan) -> None:
         text = config_file(
             middlebox, plan, self._image.settings(), memory_mib=self._options.memory_mib, cpus=self._options.cpus
         )

@@ -1,7 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.model.plan import INTERFACE_NAME_LIMIT, plan_chain
+from middlebench.model.plan import INTERFACE_NAME_LIMIT, plan_chain, plan_of
+from topologies import parallel, pipeline
 
 UPLINKS = ("eth0", "eth1")
 LENGTHS = st.integers(min_value=0, max_value=999)
@@ -18,14 +19,14 @@ def test_neighbours_share_a_bridge(length):
     plan = plan_chain(length, UPLINKS)
     for middlebox in plan.middleboxes:
         before, after = plan.bridges[middlebox.index - 1], plan.bridges[middlebox.index]
-        assert before.egress_port == middlebox.ingress_port
-        assert after.ingress_port == middlebox.egress_port
+        assert before.egress_ports == (middlebox.ingress_port,)
+        assert after.ingress_ports == (middlebox.egress_port,)
 
 
 @given(LENGTHS)
 def test_uplinks_are_the_ends_of_the_chain(length):
     plan = plan_chain(length, UPLINKS)
-    assert (plan.bridges[0].ingress_port, plan.bridges[-1].egress_port) == UPLINKS
+    assert plan.bridges[0].ingress_ports + plan.bridges[-1].egress_ports == UPLINKS
     assert plan.uplinks == UPLINKS
 
 
@@ -50,6 +51,44 @@ def test_chain_of_none_is_one_bridge_between_the_uplinks():
     plan = plan_chain(0, UPLINKS)
     assert plan.middleboxes == ()
     assert [bridge.ports for bridge in plan.bridges] == [UPLINKS]
+
+
+@given(LENGTHS)
+def test_chain_is_one_path_through_every_node(length):
+    plan = plan_chain(length, UPLINKS)
+    (path,) = plan.paths
+    assert [hop.kind for hop in path.hops] == ["bridge", *["middlebox", "bridge"] * length]
+    assert len(plan.links) == 2 * length
+    assert plan.wires == ()
+    assert plan.routes == {bridge.name: (bridge.ports, bridge.ports[::-1]) for bridge in plan.bridges}
+    assert len(path.counters) == 2 * (length + 1), "a bridge and a middlebox share the port that joins them"
+
+
+def test_bridge_where_paths_part_forwards_to_each_of_them():
+    plan = parallel(3, UPLINKS)
+    assert len(plan.paths) == 3
+    first, last = plan.bridges
+    assert (first.ingress_ports, last.egress_ports) == (("eth0",), ("eth1",))
+    assert first.egress_ports == tuple(each.ingress_port for each in plan.middleboxes)
+    assert set(plan.routes[last.name]) == {
+        route for each in plan.middleboxes for route in ((each.egress_port, "eth1"), ("eth1", each.egress_port))
+    }
+    assert plan.uplinks == UPLINKS
+
+
+def test_middleboxes_without_a_bridge_between_them_are_joined_by_wires():
+    plan = pipeline(3, UPLINKS)
+    assert [(wire.source_port, wire.destination_port) for wire in plan.wires] == [
+        ("mbench-1-out", "mbench-2-in"),
+        ("mbench-2-out", "mbench-3-in"),
+    ]
+    assert len(plan.bridges) == 2
+    assert len(plan.links) == 4
+
+
+def test_topology_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match="no topology 'ring', only chain"):
+        plan_of("ring", 2, UPLINKS)
 
 
 @pytest.mark.parametrize(
