@@ -52,7 +52,7 @@ class Sshd:
     prepare: str = ":"
     """Shell, run in the mount namespace of the server's own before it starts."""
     options: Sequence[str] = ()
-    furnish: Callable[[int], None] = lambda _: None
+    set_up: Callable[[int], None] = lambda _: None
     """Called with the process id of the first of ``enter`` while the server starts."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -98,7 +98,7 @@ class Sshd:
                 stderr=log,
                 start_new_session=True,
             )
-        self.furnish(self.process.pid)
+        self.set_up(self.process.pid)
         end = time.monotonic() + START_SECONDS
         while "Server listening" not in (self.folder / "sshd.log").read_text():
             assert self.process.poll() is None, (self.folder / "sshd.log").read_text()

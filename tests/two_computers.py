@@ -194,7 +194,7 @@ def _start_computer(stack: ExitStack, folder: Path, home: Home, index: int, prep
         enter=["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
         prepare="mount -t sysfs sysfs /sys && { until [ -e /sys/class/net/mgmt ]; do sleep 0.02; done; } && "
         f"ip address add {there}/30 dev mgmt && ip link set dev mgmt up && ip link set dev lo up && {{ {prepare} }}",
-        furnish=join,
+        set_up=join,
     )
     stack.callback(server.stop)
     server.start(home.public_key)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,9 @@ from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.generators.shared import agents
 from middlebench.model import record
 from middlebench.model.record import GENERATOR_LIMITED
+from middlebench.sites.shared import holder_process
 from middlebench.switches.private_openvswitch import FOLDER
-from middlebench.system.errors import TrialError
+from middlebench.system.errors import HostError, TrialError
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.convergence import PROBES, converge, deploy, plan_for, prove_paths, read_live
 from middlebench.trials.provision import provision
@@ -241,10 +243,68 @@ class TestWherePacketsDie:
 
 
 class TestHolder:
-    def test_second_opening_finds_the_same_holder(self, testbed, footprint):
+    def test_second_opening_finds_the_same_holder_also_after_a_trial(self, testbed, footprint):
         holder = footprint.holder()
-        stand_up(testbed.name, testbed.options)
+        measure_cell(testbed, 1)
+        told = []
+        stand_up(testbed.name, testbed.options, tell=told.append)
         assert footprint.holder() == holder
+        assert told == []
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"ip link delete dev eth0": "eth0 of test-computer is gone"},
+            {
+                "tc qdisc del dev eth0 root": "test-computer eth0 shaper",
+                "tc qdisc replace dev eth1 root handle 1: tbf rate 1mbit burst 9k limit 9k": "eth1 shaper",
+                "ip link set dev eth1 mtu 100": "eth1 MTU 1500 → 100",
+                "ip link set dev direct0 down": "direct0 up True → False",
+                "ethtool -K direct1 tx on": "direct1 offloads",
+            },
+        ],
+        ids=["deleted", "changed"],
+    )
+    def test_ports_that_were_changed_between_cells_are_set_up_again_and_told(self, testbed, changes):
+        for command in changes:
+            testbed.hosts.test_computer.run(command.split())
+        told = []
+        again = stand_up(testbed.name, testbed.options, tell=told.append)
+        assert len(told) == 1
+        assert [words for words in changes.values() if words not in told[0]] == []
+        assert measure_cell(again, 0, **PACED).counts.received_packets > 0
+        stand_up(testbed.name, testbed.options, tell=told.append)
+        assert len(told) == 1, "it is as it was set up"
+
+    def test_error_is_not_what_the_holder_before_said(self, testbed, runtime, monkeypatch):
+        (runtime / "holder.log").write_text("the last words of another holder\n")
+        monkeypatch.setattr(holder_process, "__file__", str(runtime / "missing.py"))
+        site_of(testbed.name, testbed.options).close()
+        with pytest.raises(HostError, match="ended at once") as caught:
+            stand_up(testbed.name, testbed.options)
+        assert "another holder" not in str(caught.value)
+        assert "missing.py" in caught.value.happened
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root makes folders in /run")
+    def test_project_and_runtime_folder_below_run_with_blanks_in_their_names(self, monkeypatch):
+        with tempfile.TemporaryDirectory(prefix="a test ", dir="/run") as folder:
+            runtime, project = Path(folder) / "run time", Path(folder) / "project"
+            project.mkdir()
+            (project / "file").write_text("still here")
+            monkeypatch.setenv("MIDDLEBENCH_RUNTIME", str(runtime))
+            monkeypatch.chdir(project)
+            testbed = stand_up("tests", compose())
+            try:
+                assert measure_cell(testbed, 1).counts.received_packets > 0
+                assert testbed.hosts.middlebox_server.run(["cat", str(project / "file")]).stdout == "still here"
+                seen = testbed.hosts.middlebox_server.run(["ls", "/run"]).stdout.splitlines()
+                assert set(seen) & {path.name for path in Path("/run").iterdir()} <= {
+                    Path(folder).name,
+                    "netns",
+                    "mount",
+                }
+            finally:
+                site_of("tests", testbed.options).close()
 
     @pytest.mark.parametrize("change", ["another link", "another testbed"])
     def test_holder_that_does_not_fit_is_replaced(self, testbed, footprint, change):

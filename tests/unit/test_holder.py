@@ -1,10 +1,12 @@
 import fcntl
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.sites.namespaces import partition
+from middlebench.sites.shared import holder
 from middlebench.sites.shared.holder_process import idle, state_is_ours
 
 
@@ -63,3 +65,29 @@ def test_processors_are_shared_out_without_overlap(available):
 
 def test_only_processor_is_shared_by_both_computers():
     assert partition([3]) == ((3,), (3,))
+
+
+def test_settings_that_forbid_user_namespaces_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(holder, "may_administer", lambda: False)
+    assert holder.restriction_advice(tmp_path) == ""
+    for folder, name, value in (
+        ("kernel", "unprivileged_userns_clone", "0"),
+        ("kernel", "apparmor_restrict_unprivileged_userns", "1"),
+        ("user", "max_user_namespaces", "63000"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_text(f"{value}\n")
+    said = holder.restriction_advice(tmp_path)
+    assert "sysctl kernel.unprivileged_userns_clone=1" in said
+    assert "sysctl kernel.apparmor_restrict_unprivileged_userns=0" in said
+    assert "max_user_namespaces" not in said
+    monkeypatch.setattr(holder, "may_administer", lambda: True)
+    assert holder.restriction_advice(tmp_path) == ""
+
+
+def test_what_lies_below_run_is_kept_there(monkeypatch):
+    monkeypatch.setattr(holder, "runtime_folder", lambda: Path("/run/user/4711/a b"))
+    monkeypatch.chdir("/")
+    assert holder.kept_of_run() == ["/run/user/4711/a b"]
+    monkeypatch.setattr(holder, "runtime_folder", lambda: Path("/tmp/mb"))
+    assert holder.kept_of_run() == []

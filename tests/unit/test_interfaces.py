@@ -118,5 +118,5 @@ def test_an_ip_that_prints_something_else_is_named_with_its_version(tmp_path: Pa
 
 @given(st.text())
 def test_no_text_is_a_traceback(text: str) -> None:
-    with pytest.raises(ValueError, match="came"):
-        parse_network(text)
+    with pytest.raises(ValueError, match="validation error"):
+        parse_network([], text, ["[]", "[]"])

@@ -10,7 +10,7 @@ from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.model.environment import Environment
 from middlebench.model.record import Components
-from middlebench.sites.base import Hosts, Inventory, Site
+from middlebench.sites.base import Hosts, Inventory, Site, Tell, silent
 from middlebench.switches.base import Switch
 
 
@@ -51,18 +51,19 @@ def site_of(name: str, options: config.Testbed) -> Site:
     return options.site.build(name, tear_down)
 
 
-def stand_up(name: str, options: config.Testbed, environment: str = "") -> Testbed:
+def stand_up(name: str, options: config.Testbed, environment: str = "", tell: Tell = silent) -> Testbed:
     """Open the testbed's site and return the testbed. Every ``auto`` must have been chosen by now.
 
     Args:
         name: the testbed's name.
         options: what it is composed of.
         environment: id of the environment that it stands in, for the records of what is measured on it.
+        tell: called with a sentence about what takes long, or was found changed.
 
     Raises:
         MiddlebenchError: the site or a driver cannot be had.
     """
-    hosts = site_of(name, options).open()
+    hosts = site_of(name, options).open(tell)
     test_computer, direct_ports = hosts.test_computer, hosts.direct_ports
     return Testbed(
         name=name,

@@ -183,7 +183,7 @@ def _standing(arguments: argparse.Namespace, doing: str, traffic_s: float = 0.0)
     site = site_of(found.testbed, options)
     purpose, takes_s = f"{doing} on {found.testbed}", JOB_SECONDS + traffic_s
     with lease(site.trial_lease, purpose, wait_s=JOB_SECONDS, takes_s=takes_s, tell=tell):
-        testbed = _attributed(stand_up(found.testbed, options), found, arguments)
+        testbed = _attributed(stand_up(found.testbed, options, tell=tell), found, arguments)
         session = session_of(site.run_lease)
         yield _Stand(site, testbed, arguments.provision.parent, session)
 

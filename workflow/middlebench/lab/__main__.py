@@ -57,8 +57,8 @@ def _start(arguments: argparse.Namespace) -> None:
             f"its site is of another kind ({site.driver})",
             "name a testbed whose file says `site: {driver: lab}`",
         )
-    lab = Lab(site, arguments.testbed, _tell)
-    lab.open()
+    lab = Lab(site, arguments.testbed)
+    lab.open(_tell)
     _tell(lab.status())
 
 

@@ -16,6 +16,13 @@ from middlebench.model.frames import ETHERNET_HEADER_BYTES, WIRE_OVERHEAD_BYTES
 from middlebench.model.options import Options
 
 Ports = tuple[str, str]
+Tell = Callable[[str], None]
+"""Takes a sentence about what goes on, for whoever waits."""
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
 
 MTU_OVERHEAD_BYTES = ETHERNET_HEADER_BYTES + WIRE_OVERHEAD_BYTES
 """What the largest IP packet takes on the wire beyond its own bytes."""
@@ -118,8 +125,13 @@ class Site(Protocol):
             LeaseError: somebody else still has one after ``wait_s``.
         """
 
-    def open(self) -> Hosts:
-        """Bring hosts and links up where they are not, and return them. A second call changes nothing.
+    def open(self, tell: Tell = silent) -> Hosts:
+        """Bring hosts and links up where they are not, or are not as they were set up, and return them.
+
+        A second call changes nothing unless somebody else did in between.
+
+        Args:
+            tell: called with a sentence about each step that takes long, and about what was found changed.
 
         Raises:
             HostError: a host or a link cannot be had.

@@ -20,15 +20,25 @@ from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
 from middlebench.lab import image as lab_image
 from middlebench.lab import machine as lab_machine
-from middlebench.lab.image import LabImage, Tell
+from middlebench.lab.image import LabImage
 from middlebench.lab.machine import Machine
 from middlebench.model.environment import Computer, Environment
-from middlebench.sites.base import MTU_OVERHEAD_BYTES, Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
+from middlebench.sites.base import (
+    MTU_OVERHEAD_BYTES,
+    Hosts,
+    Inventory,
+    LinkOptions,
+    Ports,
+    Site,
+    SiteOptions,
+    Tell,
+    silent,
+)
 from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.shared.computer import about, ask
-from middlebench.sites.shared.holder import Holder, enter, enter_processes
-from middlebench.sites.shared.ports import prepare_ports, shape_ports
-from middlebench.system.processes import ProcessIdentity
+from middlebench.sites.shared.holder import Holder, enter, enter_processes, kept_of_run
+from middlebench.sites.shared.ports import changed_ports, prepare_ports, read_ports, shape_ports
+from middlebench.system.processes import ProcessIdentity, may_administer
 from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"
@@ -93,13 +103,11 @@ class Lab:
     Args:
         options: the links.
         tenant: the testbed that stands here; another one starts from nothing, whatever this one left.
-        tell: called with a sentence about each step that takes long.
     """
 
-    def __init__(self, options: Options, tenant: str, tell: Tell = lambda _: None) -> None:
+    def __init__(self, options: Options, tenant: str) -> None:
         self._options = options
         self._tenant = tenant
-        self._tell = tell
         self._folder = runtime_folder()
         self.run_lease = self._folder / "run.lease"
         self.trial_lease = self._folder / "trial.lease"
@@ -110,18 +118,22 @@ class Lab:
         del wait_s
         return nullcontext()
 
-    def open(self) -> Hosts:
-        """Build the lab's image if need be, and boot it, unless it runs."""
-        live = self._holder.live()
-        if live is not None and live["site"] == self._wanted() and live.get("furnished"):
-            machine = _machine(live["machine"])
+    def open(self, tell: Tell = silent) -> Hosts:
+        """Build the lab's image if need be, and boot it, unless it runs as it was set up."""
+        if standing := self._holder.standing(self._wanted()):
+            machine = _machine(standing["machine"])
             if machine.process.is_alive():
-                return self._hosts(live["pid"], LabImage(Path(live["image"])), machine)
+                hosts = self._hosts(standing["pid"], LabImage(Path(standing["image"])), machine)
+                computers = (hosts.test_computer, hosts.middlebox_server)
+                changed = [each for host in computers for each in changed_ports(host, standing["ports"][host.name])]
+                if not changed:
+                    return hosts
+                tell(f"the lab is not as it was set up, starting it again: {'; '.join(changed)}")
         self.close()
-        image = lab_image.image(self._tell)
+        image = lab_image.image(tell)
         pid = self._holder.start(self._wanted(), self._options.idle_s)
         try:
-            return self._furnish(pid, image)
+            return self._set_up(pid, image, tell)
         except BaseException:
             self._holder.close()
             raise
@@ -133,7 +145,7 @@ class Lab:
     def status(self) -> str:
         """Return in a sentence or two whether the lab runs, and how to look into it."""
         live = self._holder.live()
-        if live is None or not live.get("furnished"):
+        if live is None or not live.get("set_up"):
             return "the lab does not run"
         machine = _machine(live["machine"])
         if not machine.process.is_alive():
@@ -149,17 +161,16 @@ class Lab:
         """Return what a measurement here depends on: this machine, and the emulated one where it runs."""
         test_cpus, _ = partition(sorted(os.sched_getaffinity(0)))
         emulator = replace(test_computer, versions=(*test_computer.versions, (lab_machine.QEMU, "--version")))
-        live = self._holder.live()
-        stands = live is not None and live["site"] == self._wanted() and bool(live.get("furnished"))
+        standing = self._holder.standing(self._wanted())
         return Environment(
             site=self._options.driver,
             emulated=True,
-            unprivileged=os.getuid() != 0,
+            unprivileged=not may_administer(),
             link_mbps=self._options.link.rate_mbps,
             mtu=self._options.link.mtu,
             test_computer=this_machine(emulator, test_cpus),
-            middlebox_server=self._emulated_server(middlebox_server) if stands else None,
-            limits=tuple(live["limits"]) if live and stands else None,
+            middlebox_server=self._emulated_server(middlebox_server) if standing else None,
+            limits=tuple(standing["limits"]) if standing else None,
         )
 
     def _emulated_server(self, inventory: Inventory) -> Computer:
@@ -171,14 +182,15 @@ class Lab:
             "tenant": self._tenant,
             "options": self._options.model_dump(mode="json"),
             "image": lab_image.key(),
+            "kept_of_run": kept_of_run(),
             "cpus": [list(cpus) for cpus in partition(sorted(os.sched_getaffinity(0)))],
         }
 
-    def _furnish(self, pid: int, image: LabImage) -> Hosts:
+    def _set_up(self, pid: int, image: LabImage, tell: Tell) -> Hosts:
         """Make the test computer, boot the Xen host beside it, and connect to it."""
         _, server_cpus = partition(sorted(os.sched_getaffinity(0)))
         LocalHost("holder", prefix=enter(pid)).run(["ip", "netns", "add", TEST_COMPUTER])
-        self._tell("lab: booting the emulated Xen host (about 40 s)")
+        tell("lab: booting the emulated Xen host (about 40 s)")
         machine = lab_machine.start(
             image,
             self._folder,
@@ -192,7 +204,8 @@ class Lab:
         limits = prepare_ports(hosts.test_computer, PORTS, self._options.link.outward)
         limits += shape_ports(hosts.middlebox_server, PORTS, self._options.link)
         state = {**asdict(machine), "console": str(machine.console), "known_hosts": str(machine.known_hosts)}
-        self._holder.note(furnished=True, image=str(image.folder), machine=state, limits=limits)
+        ports = {host.name: read_ports(host, PORTS) for host in (hosts.test_computer, hosts.middlebox_server)}
+        self._holder.note(image=str(image.folder), machine=state, limits=limits, ports=ports)
         return hosts
 
     def _hosts(self, pid: int, image: LabImage, machine: Machine) -> Hosts:

@@ -17,11 +17,12 @@ from pydantic import Field, model_validator
 from middlebench.hosts.local import LocalHost
 from middlebench.model.environment import Computer, Environment
 from middlebench.model.options import Options as BaseOptions
-from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions
+from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions, Tell, silent
 from middlebench.sites.shared import computer_agent
-from middlebench.sites.shared.holder import Holder, enter
-from middlebench.sites.shared.ports import prepare_ports
+from middlebench.sites.shared.holder import Holder, enter, kept_of_run
+from middlebench.sites.shared.ports import changed_ports, prepare_ports, read_ports
 from middlebench.system.errors import HostError
+from middlebench.system.processes import may_administer
 from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"
@@ -110,16 +111,20 @@ class Namespaces:
         del wait_s
         return nullcontext()
 
-    def open(self) -> Hosts:
-        """Start the holder and furnish it, unless one that fits is there."""
-        live = self._holder.live()
-        if live is not None and live["site"] == self._wanted() and live.get("furnished"):
-            return self._hosts(live["pid"])
+    def open(self, tell: Tell = silent) -> Hosts:
+        """Start the holder and set up what stands in it, unless one that fits is there and is as it was set up."""
+        if standing := self._holder.standing(self._wanted()):
+            hosts = self._hosts(standing["pid"])
+            computers = (hosts.test_computer, hosts.middlebox_server)
+            changed = [each for host in computers for each in changed_ports(host, standing["ports"][host.name])]
+            if not changed:
+                return hosts
+            tell(f"{self._tenant} is not as it was set up, setting it up again: {'; '.join(changed)}")
         self.close()
         pid = self._holder.start(self._wanted(), self._options.idle_s)
         hosts = self._hosts(pid)
-        limits = self._furnish(LocalHost("holder", prefix=enter(pid)), hosts)
-        self._holder.note(furnished=True, limits=limits)
+        limits, ports = self._set_up(LocalHost("holder", prefix=enter(pid)), hosts)
+        self._holder.note(limits=limits, ports=ports)
         return hosts
 
     def close(self) -> bool:
@@ -129,16 +134,16 @@ class Namespaces:
     def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
         """Return what a measurement here depends on: this machine, twice."""
         test_cpus, server_cpus = self._processors()
-        live = self._holder.live()
+        standing = self._holder.standing(self._wanted())
         return Environment(
             site=self._options.driver,
             emulated=False,
-            unprivileged=os.getuid() != 0,
+            unprivileged=not may_administer(),
             link_mbps=self._options.link.rate_mbps,
             mtu=self._options.link.mtu,
             test_computer=this_machine(test_computer, test_cpus),
             middlebox_server=this_machine(middlebox_server, server_cpus),
-            limits=tuple(live["limits"]) if live and live["site"] == self._wanted() and live.get("furnished") else None,
+            limits=tuple(standing["limits"]) if standing else None,
         )
 
     def _processors(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -161,6 +166,7 @@ class Namespaces:
             "options": self._options.model_dump(mode="json"),
             "cpus": [list(cpus) for cpus in self._processors()],
             "direct_ports": list(DIRECT_PORTS),
+            "kept_of_run": kept_of_run(),
         }
 
     def _hosts(self, pid: int) -> Hosts:
@@ -173,8 +179,8 @@ class Namespaces:
             direct_ports=DIRECT_PORTS,
         )
 
-    def _furnish(self, holder: LocalHost, hosts: Hosts) -> list[str]:
-        """Make the two computers and their links; return what the kernel did not let us set up."""
+    def _set_up(self, holder: LocalHost, hosts: Hosts) -> tuple[list[str], dict[str, object]]:
+        """Make the two computers and their links; return what could not be set up, and what each one's ports are."""
         mtu = self._options.link.mtu
         ends = [(port, port, MIDDLEBOX_SERVER) for port in PORTS] + [(*DIRECT_PORTS, TEST_COMPUTER)]
         links = [
@@ -186,12 +192,14 @@ class Namespaces:
             ["ip", "-batch", "-"], stdin=_lines(f"netns add {TEST_COMPUTER}", f"netns add {MIDDLEBOX_SERVER}", *links)
         )
         limits: list[str] = []
+        readings: dict[str, object] = {}
         for computer, ports in (
             (hosts.test_computer, (*PORTS, *DIRECT_PORTS)),
             (hosts.middlebox_server, PORTS),
         ):
             limits += prepare_ports(computer, ports, self._options.link)
-        return limits
+            readings[computer.name] = read_ports(computer, ports)
+        return limits, readings
 
 
 def _lines(*lines: str) -> str:

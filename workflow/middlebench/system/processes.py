@@ -8,6 +8,24 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+NEEDED_CAPABILITIES = 1 << 21 | 1 << 12
+"""CAP_SYS_ADMIN and CAP_NET_ADMIN (linux/capability.h): to make namespaces, and interfaces in them."""
+
+
+def may_administer() -> bool:
+    """Whether we need no user namespace to make namespaces and interfaces; root in a container does."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return int(effective.split()[1], 16) & NEEDED_CAPABILITIES == NEEDED_CAPABILITIES
+
+
+def busy() -> str:
+    """Return a remark for a message that something took too long, where this machine is overloaded; else nothing."""
+    wanting, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if wanting <= processors:
+        return ""
+    return f" (this machine is busy: {wanting:.0f} processes want its {processors} processors)"
+
 
 def boot_id() -> str:
     """Return the kernel's identifier of this boot."""

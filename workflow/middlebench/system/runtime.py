@@ -18,7 +18,7 @@ def runtime_folder() -> Path:
     Raises:
         HostError: the folder cannot be made, somebody else owns it, or others may write to it.
     """
-    folder = Path(os.environ.get("MIDDLEBENCH_RUNTIME") or f"/tmp/middlebench-{os.getuid()}")
+    folder = Path(os.environ.get("MIDDLEBENCH_RUNTIME") or f"/tmp/middlebench-{os.getuid()}").absolute()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat(follow_symlinks=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def search_path(path: str) -> str:
 
 def prepare() -> None:
     """Prepare the environment of this process and of all that it starts. Every entry of the program calls it first."""
+    _, most = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (most, most))  # trafgen locks its memory (mlockall(2))
     os.environ["PATH"] = search_path(os.environ.get("PATH", ""))
     os.environ["LC_ALL"] = LOCALE
     os.environ.pop("LANGUAGE", None)  # gettext heeds it before LC_ALL

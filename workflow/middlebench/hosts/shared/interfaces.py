@@ -7,32 +7,13 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, TypeAdapter
 
-from middlebench import LABEL
 from middlebench.hosts.base import Host
+from middlebench.hosts.shared.outputs import outputs
 from middlebench.system.errors import HostError
 
 STACKED_KINDS = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
 KERNEL_SWITCH = "ovs-system"
 """Master of every port of Open vSwitch's kernel datapath, whichever bridge it is on."""
-
-READ = """
-set -eu
-export LC_ALL=C
-part() { "$@"; echo; echo ---; }
-part ip -V
-part printf '%s' "${SSH_CONNECTION:-}"
-part ip -json -details address show
-part ip -json route show table all default
-part ip -json -6 route show table all default
-if [ "${SSH_CONNECTION:-}" ]; then
-    client=${SSH_CONNECTION%% *}
-    device=${client#*%}
-    [ "$device" != "$client" ] || device=
-    part ip -json route get "${client%%%*}" ${device:+oif "$device"}
-fi
-"""
-"""Shell that prints all that is needed, in parts. A link-local address has its interface behind a ``%``."""
-PART = "\n---\n"
 
 
 class Address(BaseModel):
@@ -120,14 +101,15 @@ def read_network(host: Host) -> Network:
     Raises:
         HostError: they could not be read, or not understood.
     """
-    result = host.run(["sh", "-c", READ, f"{LABEL}-network"], check=False)
     doing = f"finding out which interfaces of {host.name} must be left alone"
-    if result.status != 0:
-        raise HostError(doing, "its interfaces and routes could not be read", result=result)
     try:
-        return parse_network(result.stdout)
+        connection = host.run(["sh", "-c", 'echo "${SSH_CONNECTION:-}"']).stdout.split()
+        version, interfaces, *routes = outputs(host, *_commands(connection))
+    except HostError as error:
+        raise HostError(doing, "its interfaces and routes could not be read", error.advice, error.result) from error
+    try:
+        return parse_network(connection, interfaces, routes)
     except ValueError as error:
-        version = result.stdout.partition(PART)[0].strip()
         raise HostError(
             doing,
             f"what its `ip` ({version}) printed is not what is known of it: {error}",
@@ -135,26 +117,51 @@ def read_network(host: Host) -> Network:
         ) from error
 
 
-def parse_network(text: str) -> Network:
-    """Return what :data:`READ` printed.
+def _commands(connection: Sequence[str]) -> list[list[str]]:
+    """Return the commands that print all that is needed.
+
+    Args:
+        connection: the words of SSH_CONNECTION: the client's address and port, and the host's; none without one.
+    """
+    json = ["ip", "-json"]
+    commands = [
+        ["ip", "-V"],
+        [*json, "-details", "address", "show"],
+        [*json, "route", "show", "table", "all", "default"],
+        [*json, "-6", "route", "show", "table", "all", "default"],
+    ]
+    if connection:
+        address, _, device = connection[0].partition("%")  # a link-local address has its interface behind a %
+        commands.append([*json, "route", "get", address, *(("oif", device) if device else ())])
+    return commands
+
+
+def parse_network(connection: Sequence[str], interfaces: str, routes: Sequence[str]) -> Network:
+    """Return what the commands printed, as values.
+
+    Args:
+        connection: the words of SSH_CONNECTION; none without one.
+        interfaces: what ``ip -json -details address show`` printed.
+        routes: what ``ip -json route`` printed: default routes of both families, and the way to the SSH client.
 
     Raises:
         ValueError: it is not what is expected.
     """
-    parts = text.split(PART)[:-1]
-    if len(parts) < 5 or bool(parts[1]) != (len(parts) == 6):
-        raise ValueError(f"{len(parts)} parts came")
-    interfaces = TypeAdapter(tuple[Interface, ...]).validate_json(parts[2])
-    defaults, ssh = (
-        frozenset().union(*(route.devices for each in routes for route in ROUTES.validate_json(each.strip() or "[]")))
-        for routes in (parts[3:5], parts[5:])
-    )
-    if parts[1] and not ssh:
-        raise ValueError(f"no interface leads to {parts[1].split()[0]}, from where the SSH connection comes")
-    asked_at = parts[1].split()[2].partition("%")[0] if parts[1] else None
-    having = {each.ifname for each in interfaces if any(address.local == asked_at for address in each.addr_info)}
+    found = TypeAdapter(tuple[Interface, ...]).validate_json(interfaces)
+    devices = [
+        frozenset[str]().union(*(route.devices for route in ROUTES.validate_json(text or "[]"))) for text in routes
+    ]
+    ssh_ports = frozenset[str]()
+    if connection:
+        if not devices[-1]:
+            raise ValueError(f"no interface leads to {connection[0]}, from where the SSH connection comes")
+        asked_at = connection[2].partition("%")[0]
+        having = {each.ifname for each in found if any(address.local == asked_at for address in each.addr_info)}
+        ssh_ports = devices[-1] | having
     return Network(
-        interfaces={each.ifname: each for each in interfaces}, default_routes=defaults, ssh_ports=ssh | having
+        interfaces={each.ifname: each for each in found},
+        default_routes=devices[0] | devices[1],
+        ssh_ports=ssh_ports,
     )
 
 

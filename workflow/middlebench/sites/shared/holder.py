@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,10 +19,21 @@ from typing import Any
 from middlebench.sites.shared import holder_process
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
-from middlebench.system.processes import ProcessIdentity, boot_id
+from middlebench.system.processes import ProcessIdentity, boot_id, busy, may_administer
+from middlebench.system.runtime import runtime_folder
 
 PRIVATE = Path("/run")
-START_SECONDS = 10.0
+START_SECONDS = 60.0
+"""A tenth of a second on an idle machine."""
+RESTRICTIONS = {
+    "kernel.unprivileged_userns_clone": ("0", "1"),
+    "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+    "user.max_user_namespaces": ("0", "10000"),
+}
+"""Kernel settings that keep ordinary users from user namespaces: with which value, and one that does not.
+
+The first is Debian's and Arch's, the second Ubuntu's since 23.10, the third every kernel's (user_namespaces(7)).
+"""
 
 
 class Holder:
@@ -46,6 +58,11 @@ class Holder:
                 return dict(state)
         return None
 
+    def standing(self, site: Mapping[str, object]) -> dict[str, Any] | None:
+        """Return the state of the holder that runs, if this site stands in it and was set up to the end."""
+        live = self.live()
+        return live if live is not None and live["site"] == site and live.get("set_up") else None
+
     def start(self, site: Mapping[str, object], idle_s: float) -> int:
         """Start the holder and return its process id. None must run yet.
 
@@ -57,14 +74,12 @@ class Holder:
             HostError: it did not come up.
         """
         request = {
-            "state": str(self._state),
-            "lease": str(self._lease),
-            "idle_s": idle_s,
-            "site": site,
-            "kept": kept_folders([Path.cwd(), self._state.parent, *map(Path, (sys.prefix, sys.base_prefix))]),
+            **{"state": str(self._state), "lease": str(self._lease), "idle_s": idle_s, "site": site},
+            "kept": kept_of_run(),
         }
-        user_namespace = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+        user_namespace = [] if may_administer() else ["--user", "--map-root-user"]
         self._lease.touch()
+        self._log.unlink(missing_ok=True)  # the one before may still write to it: a file of its own for each
         with self._log.open("wb") as log:
             launcher = subprocess.Popen(
                 [
@@ -83,12 +98,12 @@ class Holder:
                 raise self._start_error(f"it ended at once with status {launcher.returncode}")
             if deadline.expired:
                 launcher.kill()
-                raise self._start_error(f"it did not come up within {START_SECONDS:g} s")
+                raise self._start_error(f"it did not come up within {START_SECONDS:g} s{busy()}")
             time.sleep(0.01)
         return int(live["pid"])
 
     def note(self, **facts: object) -> None:
-        """Add facts to the state of the holder that runs.
+        """Add facts to the state of the holder that runs, and note that its site is set up.
 
         Raises:
             HostError: it ended meanwhile.
@@ -97,7 +112,7 @@ class Holder:
         if live is None:
             raise self._start_error("it ended while what it holds was being set up")
         temporary = self._state.with_name(f".{self._state.name}.{os.getpid()}")
-        temporary.write_text(json.dumps({**live, **facts}), encoding="utf-8")
+        temporary.write_text(json.dumps({**live, **facts, "set_up": True}), encoding="utf-8")
         temporary.replace(self._state)
 
     def close(self) -> bool:
@@ -112,7 +127,7 @@ class Holder:
             return False
         process = ProcessIdentity(int(live["pid"]), int(live["started_ticks"]), boot_id())
         if not process.kill():
-            raise HostError(f"ending the holder (process {process.pid})", "it is still there after SIGKILL")
+            raise HostError(f"ending the holder (process {process.pid})", f"it is still there after SIGKILL{busy()}")
         return True
 
     def _start_error(self, happened: str) -> HostError:
@@ -120,8 +135,8 @@ class Holder:
         return HostError(
             f"starting the holder (log: {self._log})",
             happened + (f": {said.splitlines()[-1]}" if said else ""),
-            "see whether `unshare --user --map-root-user --net --mount --pid --fork true` works here; "
-            "where user namespaces are switched off, run as root or set the sysctl user.max_user_namespaces",
+            restriction_advice()
+            or "see whether `unshare --user --map-root-user --net --mount --pid --fork true` works here",
         )
 
 
@@ -129,6 +144,23 @@ def kept_folders(needed: Iterable[Path]) -> list[str]:
     """Return those of the needed folders that lie below /run, where the holder has an empty folder of its own."""
     below = {path for path in (each.resolve() for each in needed) if path.is_relative_to(PRIVATE)}
     return sorted(str(path) for path in below if not below.intersection(path.parents))
+
+
+def kept_of_run() -> list[str]:
+    """Return the folders below /run that this run needs inside the holder."""
+    return kept_folders(
+        [Path.cwd(), runtime_folder(), *map(Path, (sys.prefix, sys.base_prefix, tempfile.gettempdir()))]
+    )
+
+
+def restriction_advice(settings: Path = Path("/proc/sys")) -> str:
+    """Return what to do about the kernel settings that keep us from user namespaces; nothing where none does."""
+    found = []
+    for name, (forbids, allows) in RESTRICTIONS.items():
+        file = settings / name.replace(".", "/")
+        if file.exists() and file.read_text(encoding="utf-8").strip() == forbids:
+            found.append(f"{name} = {forbids} keeps ordinary users from user namespaces: `sudo sysctl {name}={allows}`")
+    return "; ".join(found) + " lifts it until the next boot, or run as root" if found and not may_administer() else ""
 
 
 def enter(pid: int, namespace: str = "") -> list[str]:
@@ -143,5 +175,12 @@ def enter(pid: int, namespace: str = "") -> list[str]:
 
 def enter_processes(pid: int) -> list[str]:
     """Return the words that run a command among a holder's processes, but on the network of its caller."""
-    user = [] if os.getuid() == 0 else ["--user", "--preserve-credentials"]
+    user = ["--user", "--preserve-credentials"] if _has_user_namespace(pid) else []
     return ["nsenter", f"--target={pid}", *user, "--mount", "--pid"]
+
+
+def _has_user_namespace(pid: int) -> bool:
+    """Whether a process is in another user namespace than we are; not where it has ended."""
+    with contextlib.suppress(OSError):
+        return not Path(f"/proc/{pid}/ns/user").samefile("/proc/self/ns/user")
+    return False

@@ -1,15 +1,23 @@
-"""Prepares the ports of a computer that we make: shaped, plain, and silent by themselves."""
+"""Prepares the ports of a computer that we make: shaped, plain, and silent by themselves; reads what they are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
+from middlebench.hosts.shared.outputs import outputs
 from middlebench.sites.base import LinkOptions
+from middlebench.system.errors import HostError
+from middlebench.system.text import changes
 
 OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro")
 """Offloads are off so that a frame on the link is a frame as it was sent (ethtool(8), -K)."""
+
+KEPT_OFFLOADS = ("tx-checksumming", "scatter-gather", "tcp-segmentation-offload", "generic-segmentation-offload")
+"""What of these ``ethtool -k`` must go on saying. GRO comes on with an XDP program (veth_xdp_set() in the kernel)."""
 
 SHAPE_PORTS = """
 set -eu
@@ -66,6 +74,48 @@ def shape_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> list
     """
     bucket = (f"{link.rate_bps:.0f}bit", str(link.burst_bytes), str(link.backlog_bytes))
     return _limits(computer, ["sh", "-c", SHAPE_PORTS, f"{LABEL}-shape-ports", *bucket, *ports])
+
+
+def read_ports(computer: Host, ports: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what matters of each port: which interface it is, and how it is set up; nothing of one that is gone.
+
+    Raises:
+        HostError: the computer is gone, or what its tools print is not understood.
+    """
+    text, queues, *_ = outputs(computer, ["ip", "-json", "link", "show"], ["tc", "-json", "qdisc", "show"])
+    try:
+        links = {each["ifname"]: each for each in json.loads(text)}
+        shapers = {each["dev"]: (each["kind"], each["options"]) for each in json.loads(queues) if each.get("root")}
+        there = [port for port in ports if port in links]
+        features = outputs(computer, *(["ethtool", "-k", port] for port in there)) if there else []
+        return {
+            port: {
+                "number": links[port]["ifindex"],
+                "up": "UP" in links[port]["flags"],
+                "answers ARP": "NOARP" not in links[port]["flags"],
+                "MTU": links[port]["mtu"],
+                "shaper": json.dumps(shapers.get(port)),
+                "offloads": [line for line in said.splitlines() if line.startswith(KEPT_OFFLOADS) and ": on" in line],
+            }
+            for port, said in zip(there, features, strict=True)
+        }
+    except (ValueError, LookupError, TypeError) as error:
+        raise HostError(
+            f"reading the ports {', '.join(ports)} of {computer.name}",
+            f"what its `ip` and `tc` print is not what is known of them: {type(error).__name__}: {error}",
+            "see what `ip -V` says: iproute2 4.18 or newer is needed",
+        ) from error
+
+
+def changed_ports(computer: Host, before: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what is other by now than :func:`read_ports` found it ``before``, a phrase each."""
+    try:
+        now = read_ports(computer, tuple(before))
+    except HostError as error:
+        return [f"the ports of {computer.name} cannot be read: {error.happened}"]
+    gone = [f"{port} of {computer.name} is gone" for port in before if port not in now]
+    there = {port: facts for port, facts in before.items() if port in now}
+    return gone + list(changes(there, now, computer.name))
 
 
 def _limits(computer: Host, argv: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from middlebench.hosts.shared.interfaces import demand_free
 from middlebench.hosts.ssh import SshHost
 from middlebench.model.environment import Computer, Environment
 from middlebench.model.options import Options as BaseOptions
-from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions
+from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions, Tell, silent
 from middlebench.sites.shared.computer import FOLDER, about, ask
 from middlebench.sites.ssh.locks import RUN_LOCK, TRIAL_LOCK, TRIAL_LOCK_SECONDS, locked
 from middlebench.system.errors import HostError
@@ -142,13 +142,14 @@ class SshSite:
         self.run_lease = folder / f"{pair}.run.lease"
         self.trial_lease = folder / f"{pair}.trial.lease"
 
-    def open(self) -> Hosts:
+    def open(self, tell: Tell = silent) -> Hosts:
         """Connect to both, lock them, and prepare the ports.
 
         Raises:
             HostError: a computer cannot be reached, a port must be left alone or is not fit for measuring.
             LeaseError: somebody else measures on one of them.
         """
+        del tell
         use = self._reserve()
         for computer, ports in self._computers(use):
             demand_free(computer, ports, switched=computer is use.middlebox_server)
