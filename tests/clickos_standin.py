@@ -1,15 +1,16 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -I -S
 """A stand-in for a Xen server with ClickOS guests: ``xl``, ``cosmos`` and the xenstore tools, by the name it is called.
 
 It keeps domains, keys and consoles in the folder that ``STANDIN`` names, and behaves as real ClickOS
 guests were seen to: a guest boots for a while and then makes its key; a router that was asked for
 before is never seen; a bad configuration is told on the console only; ``cosmos`` exits 0 whatever
-happens. ``behaviour.json`` there says what goes wrong.
+happens, and never returns from reading an element that does not exist. ``behaviour.json`` there says what goes wrong.
 """
 
 import fcntl
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -18,6 +19,26 @@ from pathlib import Path
 
 FOLDER = Path(os.environ["STANDIN"])
 HEADING = "Name                                ID   Mem VCPUs\tState\tTime(s)   UUID   Reason-Code\tSecurity Label"
+
+CLASSES = ("FromDevice", "ToDevice", "Counter")
+ELEMENT = re.compile(r"(?:(?P<name>\w+)\s*::\s*)?(?P<kind>[A-Z]\w*)\s*\(.*?\)")
+CRASH = (
+    """(XEN) d{id}v0 Unhandled page fault fault/trap [#14, ec=0002]
+(XEN) Domain {id} (vcpu#0) crashed on cpu#0:
+(XEN) ----[ Xen-4.17.7  x86_64  debug=n  Not tainted ]----
+(XEN) CPU:    0
+(XEN) RIP:    e033:[<000000000000b0b0>]
+(XEN) RFLAGS: 0000000000000246   EM: 0   CONTEXT: pv guest (d{id}v0)
+(XEN) Guest stack trace from rsp=00000000000fffd8:
+"""
+    + 8 * "(XEN)    0000000000000000 0000000000000000 0000000000000000 0000000000000000\n"
+)
+
+
+def elements_of(configuration):
+    """Names of a configuration's elements; Click calls the n-th one of all CLASS@n where it has no name."""
+    found = ELEMENT.finditer(re.sub(r"//[^\n]*", "", configuration))
+    return [each["name"] or f"{each['kind']}@{number}" for number, each in enumerate(found, start=1)]
 
 
 class Server:
@@ -61,10 +82,12 @@ class Server:
         base = path.removesuffix("/status")
         chunks = [self.keys[f"{base}/config/{n}"] for n in range(100) if f"{base}/config/{n}" in self.keys]
         self.say(domain, "[on_status:217] router id 0\n[on_status:218] status change to Running\n")
-        if "FromDevice(0) -> ToDevice(1);" not in "".join(chunks):
-            self.say(domain, "config:1: undeclared element 'X'\n")
+        text = re.sub(r"//[^\n]*", "", "".join(chunks))
+        if unknown := set(re.findall(r"\b[A-Z]\w*", text)) - set(CLASSES):
+            self.say(domain, f"config:1: undeclared element '{unknown.pop()}'\n")
             self.say(domain, "Router could not be initialized!\nRouter init failed!\n")
             return
+        domain["elements"] = elements_of("".join(chunks))
         for port in range(domain["ports"]):
             self.keys[f"/local/domain/{parts[3]}/device/vif/{port}/state"] = "4"
             self.keys[f"/local/domain/0/backend/vif/{parts[3]}/{port}/state"] = "4"
@@ -80,7 +103,7 @@ class Server:
             self.save()
             sys.exit(self.behaviour["create_fails"])
         number, self.next = self.next, self.next + 1
-        state = {"booted": False, "crashed": False, "dying": 0}
+        state = {"booted": False, "crashed": False, "dying": 0, "elements": []}
         self.domains[str(number)] = {"name": name, "created": time.time(), "ports": len(vifs), **state}
         for port in range(len(vifs)):
             self.keys[f"/local/domain/{number}/device/vif/{port}/state"] = "1"
@@ -98,6 +121,9 @@ class Server:
         }
 
     def list(self):
+        if "list_text" in self.behaviour:
+            print(self.behaviour["list_text"])
+            return
         print(HEADING)
         used_s = self.behaviour.get("used_s", {})
         print(row("Domain-0", 0, "r-----", used_s.get("Domain-0", 0.5)))
@@ -136,13 +162,16 @@ def xl(server, verb, *rest):
             sys.exit(f"Can't get domid of domain name '{rest[0]}', maybe this domain does not exist.")
         print(found[0])
     elif verb == "dmesg":
-        print("(XEN) d1v0 triple fault")
+        for number in server.domains:
+            print(CRASH.format(id=number), end="")
     elif verb == "info":
-        print({"xen_version": "4.17.7", "nr_cpus": 8}[rest[0]])
+        print({"xen_version": server.behaviour.get("version", "4.17.7"), "nr_cpus": 8}[rest[0]])
 
 
 def cosmos(server, verb, asked, *rest):
-    """Exit status 0 always: it says nothing."""
+    """Exit status 0 always: it says nothing. Returns whether it waits for an answer that never comes."""
+    with (FOLDER / "calls.log").open("a") as log:
+        log.write(f"cosmos {verb} {asked} {' '.join(rest)}\n")
     takes = server.behaviour.get("cosmos_takes", "id")
     number = -2
     if takes == "id" and asked.isdigit():
@@ -150,24 +179,31 @@ def cosmos(server, verb, asked, *rest):
     elif takes == "name":
         number = next((int(n) for n, domain in server.domains.items() if domain["name"] == asked), -2)
     if verb == "read":
-        print(f"{1000 + number}" if (FOLDER / f"read-{number}-{rest[0]}").exists() else "(null)")
-        (FOLDER / f"read-{number}-{rest[0]}").touch()
-        return
+        element, handler = rest
+        known = server.domains.get(str(number), {}).get("elements", [])
+        if element not in known or server.behaviour.get("silent"):
+            return True
+        second = (FOLDER / f"read-{number}-{element}").exists()
+        (FOLDER / f"read-{number}-{element}").touch()
+        print(f"read({element}/{handler}) => {1000 + number}" if second else "(null)")
+        return False
     print(f"Domain ID for {asked}: {number}", file=sys.stderr)
     print(f"Location of click script: {rest[0]}", file=sys.stderr)
     server.write(f"/local/domain/{number}/data/clickos/0/config/0", Path(rest[0]).read_text(encoding="utf-8"))
     server.write(f"/local/domain/{number}/data/clickos/0/status", "Running")
+    return False
 
 
 def main():
     tool, arguments = Path(sys.argv[0]).name, sys.argv[1:]
+    waits = False
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = Server()
         if tool == "xl":
             xl(server, *arguments)
         elif tool == "cosmos":
-            cosmos(server, *arguments)
+            waits = cosmos(server, *arguments)
         elif tool == "xenstore-write":
             for path, value in zip(arguments[::2], arguments[1::2], strict=True):
                 server.write(path, value)
@@ -176,7 +212,10 @@ def main():
         elif tool == "xenstore-ls":
             found = [path for path in sorted(server.keys) if path.startswith(f"{arguments[1]}/")]
             print("".join(f'{path} = "{sanitised(server.keys[path])}"\n' for path in found), end="")
+            print(server.behaviour.get("keys_text", ""), end="")
         server.save()
+    while waits:
+        signal.pause()
     if tool == "xenstore-watch":
         watch(arguments[0])
 
@@ -192,7 +231,10 @@ def watch(what):
     while True:
         with (FOLDER / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            domains = {n: d["dying"] for n, d in json.loads((FOLDER / "state.json").read_text())["domains"].items()}
+            domains = {
+                n: (d["dying"], d["crashed"])
+                for n, d in json.loads((FOLDER / "state.json").read_text())["domains"].items()
+            }
         if domains != seen:
             print(what, flush=True)
         seen = domains

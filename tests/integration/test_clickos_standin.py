@@ -6,6 +6,7 @@ Every bad case must end in an error of its own, and nothing that the tools merel
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
@@ -43,8 +44,16 @@ class Server:
     def state(self) -> dict[str, Any]:
         return json.loads((self.folder / "state.json").read_text())
 
-    def calls(self, verb: str) -> list[str]:
-        return [line for line in (self.folder / "calls.log").read_text().splitlines() if line.startswith(f"xl {verb}")]
+    def calls(self, verb: str, tool: str = "xl") -> list[str]:
+        calls = (self.folder / "calls.log").read_text().splitlines()
+        return [line for line in calls if line.startswith(f"{tool} {verb}")]
+
+    def crash(self, domain: str) -> None:
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            state = self.state()
+            state["domains"][domain]["crashed"] = True
+            (self.folder / "state.json").write_text(json.dumps(state))
 
     def middleboxes(self, **options: Any) -> xen.XenMiddleboxes:
         image = {"kind": "clickos", "kernel": str(self.folder / "clickos_x86_64"), "click": self.folder / "click"}
@@ -134,7 +143,10 @@ def test_a_crash_while_booting_shows_xens_own_log(server):
     with pytest.raises(MiddleboxError, match="it crashed") as raised:
         server.middleboxes().create(PLAN)
     assert "booting domain mbench-1" in str(raised.value)
-    assert "triple fault" in str(raised.value)
+    assert "Domain 1 (vcpu#0) crashed on cpu#0" in raised.value.happened
+    assert "page fault" in raised.value.happened
+    assert "RIP:    e033:[<000000000000b0b0>]" in raised.value.happened
+    assert "0000000000000000 0000000000000000" not in raised.value.happened
     assert server.middleboxes().live() == {}
 
 
@@ -201,6 +213,28 @@ def test_the_end_of_a_domain_is_noticed_at_once(server):
     assert watch.problem == "domain mbench-2 ended"
 
 
+def test_the_crash_of_a_domain_is_told_with_its_cause(server):
+    middleboxes = server.middleboxes()
+    middleboxes.create(PLAN)
+    with middleboxes.watch() as watch:
+        assert not watch.fired.wait(0.5)
+        server.crash("1")
+        assert watch.fired.wait(5.0)
+    assert watch.problem.startswith("domain mbench-1 crashed (state ---sc-)")
+    assert "page fault" in watch.problem
+
+
+def test_a_list_that_is_not_understood_ends_the_watch(server):
+    middleboxes = server.middleboxes()
+    middleboxes.create(PLAN)
+    with middleboxes.watch() as watch:
+        assert not watch.fired.wait(0.5)
+        server.behaves(list_text="no list")
+        server.crash("1")
+        assert watch.fired.wait(5.0)
+    assert "no list" in watch.problem
+
+
 def test_a_watch_in_which_nothing_ends_says_nothing(server):
     middleboxes = server.middleboxes()
     middleboxes.create(PLAN)
@@ -210,10 +244,85 @@ def test_a_watch_in_which_nothing_ends_says_nothing(server):
     assert watch.problem == ""
 
 
-def test_routers_count_the_frames_of_both_ports_and_the_second_read_is_believed(server):
+def counts(middleboxes: xen.XenMiddleboxes) -> dict[str, int | None]:
+    return {name: each.taken_packets for name, each in middleboxes.read().items()}
+
+
+def test_counts_are_read_at_the_named_source_and_the_second_answer_is_believed(server):
+    middleboxes = server.middleboxes()
+    middleboxes.create(TWO)
+    assert counts(middleboxes) == {"mbench-1": 1001, "mbench-2": 1002}
+    assert {call.split()[3] for call in server.calls("read", tool="cosmos")} == {"in0"}
+
+
+@pytest.mark.parametrize("starter", ["cosmos", "xenstore"])
+def test_no_count_is_asked_for_where_the_source_has_no_name_or_cosmos_is_not_there(server, starter):
+    if starter == "cosmos":
+        (server.folder / "click").write_text("FromDevice(0) -> ToDevice(1); FromDevice(1) -> ToDevice(0);\n")
+    middleboxes = server.middleboxes(starter=starter)
+    middleboxes.create(PLAN)
+    assert counts(middleboxes) == {"mbench-1": None}
+    assert server.calls("read", tool="cosmos") == []
+
+
+def test_counter_that_never_answers_leaves_the_rest_of_the_reading_as_it_is(server, monkeypatch):
+    monkeypatch.setattr(clickos, "COUNT_SECONDS", 1)
+    middleboxes = server.middleboxes()
+    middleboxes.create(TWO)
+    server.behaves(silent=True)
+    readings = middleboxes.read()
+    assert {name: each.identity for name, each in readings.items()} == middleboxes.live()
+    assert [each.taken_packets for each in readings.values()] == [None, None]
+    assert len(server.calls("read", tool="cosmos")) == 1, "the other domain would take as long"
+
+
+def test_server_that_takes_too_long_to_read_counters_is_no_error(server, monkeypatch):
+    monkeypatch.setattr(clickos, "COMMAND_SECONDS", 1.0 - 2 * clickos.COUNT_SECONDS)
     middleboxes = server.middleboxes()
     middleboxes.create(PLAN)
-    assert middleboxes.counts(PLAN) == {"mbench-1": (1001, 1001)}
+    server.behaves(silent=True)
+    assert counts(middleboxes) == {"mbench-1": None}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "met", "version"),
+    [
+        ({"list_text": "Name  ID  State\nDomain-0  0  running"}, "Domain-0  0  running", "version 4.17.7"),
+        ({"list_text": "no list", "version": "unknown\nword"}, "no list", "which does not tell its version"),
+    ],
+)
+def test_list_that_is_not_understood_is_an_error_with_host_and_version(server, behaviour, met, version):
+    middleboxes = server.middleboxes()
+    server.behaves(**behaviour)
+    for act in (middleboxes.live, middleboxes.read, middleboxes.destroy, lambda: middleboxes.create(PLAN)):
+        with pytest.raises(MiddleboxError) as raised:
+            act()
+        assert met in raised.value.happened
+        assert f"Xen on standin, {version}" in raised.value.happened
+
+
+def test_keys_that_are_not_understood_are_an_error_with_host_and_version(server):
+    server.behaves(keys_text="/local/domain/1: a new kind of line\n")
+    with pytest.raises(MiddleboxError, match=r"a new kind of line.*Xen on standin, version 4\.17\.7"):
+        server.middleboxes().create(PLAN)
+
+
+def test_version_that_is_none_is_an_error(server):
+    server.behaves(version="command not found")
+    with pytest.raises(MiddleboxError, match="not a version"):
+        server.middleboxes().describe()
+
+
+def test_changed_click_configuration_is_another_composition_and_is_told(server):
+    first = server.middleboxes().describe()
+    options = ClickosOptions(kind="clickos", kernel="/k", click=server.folder / "click")
+    with (server.folder / "click").open("a") as file:
+        file.write("// changed\n")
+    changed = ClickosOptions(kind="clickos", kernel="/k", click=server.folder / "click")
+    assert changed != options
+    assert changed.configuration.endswith("// changed\n")
+    assert server.middleboxes().describe() != first
+    assert ClickosOptions.model_validate(options.model_dump()) == options, "a record keeps the text that was used"
 
 
 def test_what_a_router_used_is_no_evidence_and_stands_beside_what_all_of_them_used(server):
@@ -225,7 +334,7 @@ def test_what_a_router_used_is_no_evidence_and_stands_beside_what_all_of_them_us
     after = middleboxes.read()["mbench-1"].usage
     used, machine = process_between("mbench-1", before, after), machine_between(before, after)
     assert (used.cpu_s, used.polls) == (2.0, True)
-    assert (machine.processors, machine.domains_s) == (8, 2.0)
+    assert (machine.processors, machine.dom0_s, machine.domains_s) == (8, 0.5, 2.0)
     assert machine.elapsed_s > 0
 
 

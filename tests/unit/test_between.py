@@ -150,7 +150,7 @@ def test_machine_below_the_domains_of_a_chain_is_told_with_them():
                 each.name: MiddleboxReading(
                     each.name,
                     ProcessTimes(
-                        busy_s, {"vcpu": busy_s}, None, polls=True, machine=MachineTimes(4, 9 * busy_s, busy_s)
+                        busy_s, {"vcpu": busy_s}, None, polls=True, machine=MachineTimes(4, busy_s, 9 * busy_s, busy_s)
                     ),
                 )
                 for each in plan.middleboxes

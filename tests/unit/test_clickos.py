@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from helpers import PROJECT
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.middleboxes.xen.clickos import (
@@ -10,11 +11,13 @@ from middlebench.middleboxes.xen.clickos import (
     ClickosImage,
     ClickosOptions,
     chunks,
+    ingress_element,
     parse_cosmos_domain,
     parse_counts,
 )
 from middlebench.middleboxes.xen.domain import Sight
 from middlebench.middleboxes.xen.xl import Domain
+from pydantic import ValidationError
 
 DOMAIN = Domain("mbench-1", 3, 100, 1, "r-----", 1.0)
 BOOTED = {"/local/domain/3/data/clickos": ""}
@@ -79,9 +82,37 @@ def test_the_domain_that_cosmos_took_is_read(said, domain):
     assert parse_cosmos_domain(said) == domain
 
 
-def test_counts_are_read_and_what_is_no_number_is_left_out():
-    assert parse_counts("FromDevice@1 12 \nFromDevice@2 7 \n") == [12, 7]
-    assert parse_counts("FromDevice@1 (null) \nFromDevice@2 7 \n") == [7]
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        ("3 read(in0/count) => 44843 \n4 read(in0/count) => 7 \n", {"3": 44843, "4": 7}),
+        ("3 12 \nmbench-2 7\n", {"3": 12, "mbench-2": 7}),
+        ("3 (null) \n4 7 \n", {"4": 7}),
+        ("3 \n4 read(in1/count) => 7 \n5 read(in0/count) => 1 2\n", {}),
+        ("", {}),
+    ],
+)
+def test_counts_are_read_by_domain_and_what_is_none_is_left_out(said, counts):
+    assert parse_counts(said, "in0") == counts
+
+
+@pytest.mark.parametrize(
+    ("configuration", "name"),
+    [
+        ("in0 :: FromDevice(0) -> ToDevice(1);", "in0"),
+        ("b::FromDevice( 1 )->ToDevice(0); a ::\n FromDevice(DEVID 0, BURST 8) -> c :: ToDevice(1);", "a"),
+        ("FromDevice(0) -> ToDevice(1); FromDevice(1) -> ToDevice(0);", None),
+        ("// in0 :: FromDevice(0)\nFromDevice(0) -> ToDevice(1);", None),
+        ("/* in0 :: FromDevice(0);\n */ x :: FromDevice(10) -> ToDevice(1);", None),
+        ("in0 :: ToDevice(0);", None),
+    ],
+)
+def test_source_at_the_ingress_is_known_by_its_name_alone(configuration, name):
+    assert ingress_element(configuration) == name
+
+
+def test_source_of_our_own_configuration_has_a_name():
+    assert ingress_element((PROJECT / "config/click/forward.click").read_text()) == "in0"
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=5000))
@@ -91,6 +122,17 @@ def test_parts_of_a_configuration_are_small_and_together_all_of_it(text):
     assert all(len(part) <= CHUNK_BYTES for part in parts)
 
 
-def test_a_configuration_that_is_not_plain_ascii_is_refused():
-    with pytest.raises(ValueError, match="ASCII"):
-        chunks("// café")
+@pytest.mark.parametrize(
+    ("text", "complaint"), [("// caf\u00e9", "plain ASCII"), (" \n", "plain ASCII"), (None, "click: ")]
+)
+def test_configuration_that_cannot_be_is_refused_when_the_config_is_read(tmp_path, text, complaint):
+    path = tmp_path / "x.click"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValidationError, match=complaint):
+        ClickosOptions(kind="clickos", kernel="/k", click=path)
+
+
+def test_text_in_the_config_goes_before_that_of_the_file(tmp_path):
+    options = ClickosOptions(kind="clickos", kernel="/k", click=tmp_path / "none", configuration="a :: FromDevice(0);")
+    assert options.configuration == "a :: FromDevice(0);"

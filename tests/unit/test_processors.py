@@ -60,6 +60,7 @@ def on_xen(number: int, dom0: tuple[float, ...], working=(), polling=()) -> Usag
         (*processes(*working), *processes(*polling, name="poller", polls=True, seconds=ELAPSED_S)),
         machine=MachineUsage(
             processors=number,
+            dom0_s=sum(dom0) * TRAFFIC_S,
             domains_s=sum(working) * TRAFFIC_S + sum(polling) * ELAPSED_S,
             elapsed_s=ELAPSED_S,
         ),
@@ -172,3 +173,15 @@ class TestUnderAHypervisor:
             "the machine's 4 processors were 60 % busy (25 % with polling)",
         ]
         assert "the kernel and others 50 %" in said[-1]
+
+    @given(SHARES, SHARES, SHARES)
+    def test_shares_of_a_machine_are_of_one_span_whatever_dom0s_kernel_counts(self, polled, worked, counted):
+        """What one domain gets another one cannot: on one processor a poller and dom0 together use it up."""
+        found = on_xen(1, (counted,), polling=(polled,))
+        machine = found.machine.model_copy(update={"dom0_s": (1 - polled) * ELAPSED_S})
+        said = usage_in_words(found.model_copy(update={"machine": machine}))
+        assert said[1].startswith("the machine's one processor was 100 % busy")
+
+    def test_domain_with_one_processor_never_used_more_than_one(self):
+        said = usage_in_words(on_xen(4, (0.2,), working=(1.59,)))
+        assert "the middleboxes 100 %" in said[-1]

@@ -94,12 +94,12 @@ def test_process_that_polls_says_so_to_the_record():
 
 
 def domain(domains_s: float, moment_s: float) -> ProcessTimes:
-    return ProcessTimes(1.0, {"vcpu": 1.0}, None, machine=MachineTimes(8, domains_s, moment_s))
+    return ProcessTimes(1.0, {"vcpu": 1.0}, None, machine=MachineTimes(8, moment_s / 4, domains_s, moment_s))
 
 
 def test_what_a_machine_gave_to_all_its_domains_is_the_difference_of_two_readings():
     found = machine_between(domain(100.0, 50.0), domain(107.5, 52.5))
-    assert (found.processors, found.domains_s, found.elapsed_s) == (8, 7.5, 2.5)
+    assert (found.processors, found.dom0_s, found.domains_s, found.elapsed_s) == (8, 0.625, 7.5, 2.5)
 
 
 def test_domain_of_others_that_ended_meanwhile_gives_no_time_back():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.middleboxes.xen.xl import NAMELESS, Domain, explain, parse_list
+from middlebench.middleboxes.xen.xl import NAMELESS, Domain, crash_report, explain, parse_list, parse_version
 
 HEADING = "Name                                        ID   Mem VCPUs\tState\tTime(s)"
 HEADING_V = f"{HEADING}   UUID                            Reason-Code\tSecurity Label"
@@ -98,3 +98,60 @@ def test_every_known_failure_has_its_own_explanation(said, happened):
     explanation = explain(said)
     assert happened in explanation.happened
     assert explanation.advice
+
+
+CRASH = """(XEN) d6v0 Unhandled invalid opcode fault/trap [#6, ec=ffffffff]
+(XEN) Domain 6 (vcpu#0) crashed on cpu#0:
+(XEN) RIP:    e033:[<0000000000000666>]
+(XEN) Guest stack trace from rsp=000000000000ff00:
+(XEN)    0000000000000000 0000000000000000 0000000000000000 0000000000000000
+(XEN) d7v0 Unhandled page fault fault/trap [#14, ec=0002]
+(XEN) domain_crash_sync called from entry.S: fault at ffff82d040315a3c
+(XEN) Domain 7 (vcpu#0) crashed on cpu#1:
+(XEN) ----[ Xen-4.17.7  x86_64  debug=n  Not tainted ]----
+(XEN) CPU:    1
+(XEN) RIP:    e033:[<000000000000b0b0>]
+(XEN) RFLAGS: 0000000000000246   EM: 0   CONTEXT: pv guest (d7v0)
+(XEN) rax: 0000000000000001   rbx: 0000000000000000   rcx: 0000000000000000
+(XEN) Guest stack trace from rsp=00000000000fffd8:
+"""
+ZEROS = 64 * "(XEN)    0000000000000000 0000000000000000 0000000000000000 0000000000000000\n"
+
+
+def test_report_of_a_crash_has_the_cause_and_the_first_registers_but_no_stack():
+    report = crash_report(CRASH + ZEROS, 7).splitlines()
+    assert "d7v0 Unhandled page fault fault/trap [#14, ec=0002]" in report
+    assert "Domain 7 (vcpu#0) crashed on cpu#1:" in report
+    assert "RIP:    e033:[<000000000000b0b0>]" in report
+    assert "rax: 0000000000000001   rbx: 0000000000000000   rcx: 0000000000000000" in report
+    assert not any(
+        "stack trace from rsp=00000000000fffd8" in line or "   0000000000000000 0000" in line for line in report
+    )
+    assert len(report) <= 12
+
+
+def test_report_of_a_crash_is_that_of_the_domain_that_is_asked_for():
+    report = crash_report(CRASH + ZEROS, 6)
+    assert "invalid opcode" in report
+    assert "page fault" not in report
+    assert crash_report(CRASH + ZEROS, 1) == ""
+
+
+def test_domain_that_is_only_mentioned_is_told_by_these_lines():
+    assert crash_report("(XEN) d1v0 Triple fault\n(XEN) d12v0 other\n" + ZEROS, 1) == "d1v0 Triple fault"
+
+
+@given(st.text(), st.integers(0, 9))
+def test_any_log_is_read_to_its_end(log, domain):
+    assert isinstance(crash_report(log, domain), str)
+
+
+@pytest.mark.parametrize("version", ["4.17.7", "4.4.1", "4.19.0-rc1"])
+def test_version_of_xen_is_read(version):
+    assert parse_version(f"{version}\n") == version
+
+
+@pytest.mark.parametrize("text", ["", "4", "xl: command not found", "4.17.7\n4.17.8"])
+def test_text_that_is_no_version_is_refused(text):
+    with pytest.raises(ValueError, match="not a version"):
+        parse_version(text)

@@ -101,6 +101,8 @@ def usage_in_words(usage: Usage) -> list[str]:
     switch, middleboxes = (
         sum(each.cpu_s for each in part) / usage.traffic_s for part in (usage.switch, usage.middleboxes)
     )
+    if usage.machine:  # a domain of ours has one processor
+        middleboxes = sum(_share(each, usage) for each in usage.middleboxes)
     server_s = sum(each.busy_s + each.idle_s for each in usage.middlebox_server) / server.number
     softirq, stolen = (
         sum(getattr(each, name) for each in usage.middlebox_server) / server_s for name in ("softirq_s", "stolen_s")
@@ -119,7 +121,7 @@ def usage_in_words(usage: Usage) -> list[str]:
 def _share(process: ProcessUsage, usage: Usage) -> float:
     """Return which share of a processor the busiest thread of a process used.
 
-    Nobody works but while traffic runs, except for what polls: that uses its share between the readings as well.
+    Nobody works but while traffic runs, except for a domain that polls: it uses its share between the readings as well.
     """
     seconds = usage.machine.elapsed_s if process.polls and usage.machine else usage.traffic_s
     return min(1.0, process.busiest_thread_s / seconds) if seconds else 0.0
@@ -142,13 +144,15 @@ def _server(usage: Usage) -> Pool | None:
 
 
 def _machine(usage: Usage) -> Pool | None:
-    """Return the processors that a hypervisor deals out; None without one."""
+    """Return the processors that a hypervisor deals out; None without one.
+
+    All of it comes from the hypervisor's own two readings: what dom0's kernel counts has another span.
+    """
     machine = usage.machine
     if machine is None or not usage.traffic_s:
         return None
     domains = [each for each in usage.middleboxes if each.polls]
-    dom0_s = sum(each.busy_s - each.stolen_s for each in usage.middlebox_server)
     working_s = max(0.0, machine.domains_s - sum(each.cpu_s for each in domains))
-    busy = _polling(domains, usage) + (dom0_s + working_s) / usage.traffic_s
+    busy = _polling(domains, usage) + (machine.dom0_s + working_s) / usage.traffic_s
     polling = _polling((*usage.switch, *domains), usage)
     return Pool("the machine's", machine.processors, min(busy, machine.processors), polling)

@@ -35,8 +35,10 @@ class MachineTimes:
 
     processors: int
     """How many the machine has."""
+    dom0_s: float
+    """Processor seconds of the server's own system, as the hypervisor counts them."""
     domains_s: float
-    """Processor seconds of all of them that there are now."""
+    """Processor seconds of all other domains that there are now."""
     moment_s: float
     """When that was read, in seconds on a clock that only ever grows."""
 
@@ -160,6 +162,7 @@ def machine_between(before: ProcessTimes | None, after: ProcessTimes | None) -> 
         return None
     return MachineUsage(
         processors=now.processors,
+        dom0_s=round(max(0.0, now.dom0_s - then.dom0_s), 6),
         domains_s=round(max(0.0, now.domains_s - then.domains_s), 6),
         elapsed_s=round(now.moment_s - then.moment_s, 6),
     )

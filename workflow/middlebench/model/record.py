@@ -199,8 +199,10 @@ class MachineUsage(Options):
 
     processors: Annotated[int, Field(ge=1)]
     """How many the machine has."""
+    dom0_s: Annotated[float, Field(ge=0)]
+    """Processor seconds of the server's own system between two readings, as the hypervisor counts them."""
     domains_s: Annotated[float, Field(ge=0)]
-    """Processor seconds of all other domains, between the first and the last reading of the middleboxes."""
+    """Processor seconds of all other domains between the same readings."""
     elapsed_s: Annotated[float, Field(gt=0)]
     """Seconds between these readings."""
 

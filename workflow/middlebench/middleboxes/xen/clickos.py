@@ -1,40 +1,53 @@
-"""ClickOS: a small guest that runs one Click router, given to it by way of xenstore.
+"""ClickOS: a small guest that runs one Click router, which it is given through xenstore.
 
-Nothing that its tools say is believed: ``cosmos`` exits 0 whatever happens, and the key ``status`` is
-written by it, never by the guest. What counts is what the guest does: it makes its own key once it
-has booted (keys written before are never seen), and connects both interfaces once its router runs.
+The tools' word is no proof: ``cosmos`` exits 0 whatever happens, and it writes the key ``status`` itself. The proof
+is what the guest does: it makes its own key once it has booted (keys that were written before are never seen), and
+connects both interfaces once its router runs.
 
-A router is never stopped: after traffic that hangs the guest. Its domain is made anew instead.
+A router is never stopped: after traffic that hangs the guest. Its domain is destroyed and created again instead.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from middlebench import LABEL
-from middlebench.hosts.base import CommandResult, Host
+from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
 from middlebench.middleboxes.xen.domain import Sight
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
 from middlebench.system.deadline import Deadline
-from middlebench.system.errors import MiddleboxError
+from middlebench.system.errors import HostError, MiddleboxError
 
 FOLDER = f"/run/{LABEL}-xen"
+CLICK = Path("config/click/forward.click")
+INGRESS_DEVICE = 0
+"""Number of the Click device that faces the start of the chain."""
 ROUTER = 0
-"""The first router of a domain; ours never get a second one."""
+"""Number of a domain's first router; ours get no second one."""
 CHUNK_BYTES = 992
-"""Largest part of a Click configuration in one key (cosmos' own choice)."""
+"""Largest part of a Click configuration in one key (cosmos' MAX_CHUNK_LENGTH)."""
 START_SECONDS = 60.0
+COUNT_SECONDS = 5
+"""Limit for one reading of a counter, which takes some milliseconds: cosmos waits without end for a guest that does
+not answer, and for an element that does not exist."""
 STARTED = "Starting driver..."
 REFUSED = ("Router could not be initialized!", "Router init failed!")
 COMPLAINT = re.compile(r"(config:\d+:|undeclared element|syntax error|unknown element class)")
 COSMOS_DOMAIN = re.compile(r"^Domain ID for (?P<name>.*): *(?P<id>-?\d+)\s*$", re.MULTILINE)
-COUNT = re.compile(r"^\s*(?P<count>\d+)\s*$", re.MULTILINE)
+COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+SOURCE = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*::\s*FromDevice\s*\(\s*(?:DEVID\s+)?(?P<device>\d+)\s*[,)]")
+"""An element with a name that takes frames from a device. Click numbers elements without one (``FromDevice@3``)
+among all elements of a configuration, so that their names are not known outside of it."""
 
 PUT_CONFIGURATION = """
 set -eu
@@ -52,12 +65,22 @@ exec xenstore-write "$status" Running
 """Arguments: the key that starts the router; then keys and values that must be there before."""
 
 READ_COUNTS = """
-for element in FromDevice@1 FromDevice@2; do
-    "$1" read "$2" $element count > /dev/null 2>&1
-    echo "$element $("$1" read "$2" $element count 2>&1 | tr '\\n' ' ')"
+cosmos=$1 element=$2 limit=$3
+shift 3
+for domain; do
+    for try in 1 2; do
+        said=$(timeout -s KILL "$limit" "$cosmos" read "$domain" "$element" count 2>&1)
+        [ $? -ne 137 ] || exit 0
+    done
+    echo "$domain $said" | tr '\n' ' '
+    echo
 done
 """
-"""The first read of a counter may say nothing; the second one is right."""
+"""Arguments: cosmos, the element, the limit of one reading in seconds, the domains as cosmos takes them.
+
+The first answer may be empty, or that of an earlier reading that was killed; the second one is right. After one that
+was killed (128 + SIGKILL) no other domain is asked: each would take as long.
+"""
 
 
 class ClickosOptions(BaseOptions):
@@ -67,8 +90,11 @@ class ClickosOptions(BaseOptions):
     """ClickOS (MiniOS and the Click modular router)."""
     kernel: Annotated[str, Field(pattern="^/")]
     """The image's file on the middlebox server, such as `/root/clickos/minios/build/clickos_x86_64`."""
-    click: Path = Path("config/click/forward.click")
-    """The Click configuration; devices are numbers, 0 faces the start of the chain and 1 its end."""
+    click: Path = CLICK
+    """File with the Click configuration. Devices are numbers, 0 faces the start of the chain and 1 its end; frames
+    are counted where the element has a name, as in `in0 :: FromDevice(0)`."""
+    configuration: str = ""
+    """Text of the Click configuration; empty for that of the file, so that a change of it measures anew."""
     starter: Literal["cosmos", "xenstore"] = "cosmos"
     """How the router is started: by `cosmos`, or by writing the same keys with `xenstore-write`."""
     cosmos: str = "cosmos"
@@ -77,6 +103,32 @@ class ClickosOptions(BaseOptions):
     """Whether this build of `cosmos` takes a domain's number or its name."""
     xenstore_path: Annotated[str, Field(pattern="^[a-z]")] = "data/clickos"
     """Where the image looks for routers, below its own path; images from before 2016-02 look in `clickos`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_text(cls, values: object) -> object:
+        if not isinstance(values, dict) or values.get("configuration"):
+            return values
+        path = values.get("click", CLICK)
+        if not isinstance(path, str | Path):
+            return values
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"click: {path}: {getattr(error, 'strerror', None) or error}") from error
+        return {**values, "configuration": text}
+
+    @field_validator("configuration")
+    @classmethod
+    def _is_ascii(cls, text: str) -> str:
+        if not text.strip() or not text.isascii():
+            raise ValueError("a Click configuration is plain ASCII, and not empty")
+        return text
+
+    @property
+    def digest(self) -> str:
+        """First 12 digits of the SHA-256 of the Click configuration's text."""
+        return hashlib.sha256(self.configuration.encode()).hexdigest()[:12]
 
 
 class ClickosImage:
@@ -87,11 +139,6 @@ class ClickosImage:
 
     def __init__(self, options: ClickosOptions) -> None:
         self._options = options
-
-    @property
-    def starter(self) -> str:
-        """How the router is started."""
-        return self._options.starter
 
     @property
     def watches_keys(self) -> bool:
@@ -112,16 +159,10 @@ class ClickosImage:
 
     def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
         """Give the guest its router; whether it takes it is for :meth:`ready` to see."""
-        try:
-            text = self._options.click.read_text(encoding="utf-8")
-        except OSError as error:
-            raise self._error(
-                middlebox, host, f"{self._options.click}: {error.strerror}", "name another file in `click`"
-            ) from error
         if self._options.starter == "cosmos":
-            self._start_by_cosmos(host, middlebox, domain, text)
+            self._start_by_cosmos(host, middlebox, domain)
         else:
-            self._start_by_keys(host, domain, text)
+            self._start_by_keys(host, domain)
 
     def ready(self, sight: Sight) -> bool:
         """Whether both interfaces are connected, and the console, where one is kept, says that the driver runs."""
@@ -152,26 +193,33 @@ class ClickosImage:
 
     def describe(self) -> str:
         """Return what it is and how it is started."""
-        return f"ClickOS ({self._options.click.stem}, started by {self._options.starter})"
+        return f"ClickOS ({self._options.click.stem} {self._options.digest}, started by {self._options.starter})"
 
-    def counts(self, host: Host, domain: Domain) -> tuple[int, int]:
-        """Return how many frames the router has taken in at each of its two ports.
+    def counts(self, host: Host, domains: Sequence[Domain]) -> dict[str, int]:
+        """Return how many frames routers have received at their ingress, by the name of the domain.
 
-        Raises:
-            MiddleboxError: cosmos did not say.
+        A counter that cannot be read is left out: it is evidence, not a condition of a trial.
         """
-        asked = str(domain.id) if self._options.cosmos_takes == "id" else domain.name
-        result = host.run(["sh", "-c", READ_COUNTS, f"{LABEL}-counts", self._options.cosmos, asked])
-        counts = parse_counts(result.stdout)
-        if len(counts) != 2:
-            raise MiddleboxError(
-                f"reading the counters of {domain.name} on {host.name}", "cosmos did not say them", "", result
-            )
-        return counts[0], counts[1]
+        element = ingress_element(self._options.configuration)
+        if element is None or self._options.starter != "cosmos" or not domains:
+            return {}
+        limit_s = math.ceil(COUNT_SECONDS * host.patience)
+        names = {self._as_cosmos_takes(domain): domain.name for domain in domains}
+        deadline = Deadline(COMMAND_SECONDS + 2 * COUNT_SECONDS * len(domains))
+        argv = ["sh", "-c", READ_COUNTS, f"{LABEL}-counts", self._options.cosmos, element, str(limit_s), *names]
+        said = ""
+        with contextlib.suppress(HostError):
+            said = host.run(argv, deadline=deadline, check=False).stdout
+        counts = parse_counts(said, element)
+        return {names[asked]: count for asked, count in counts.items() if asked in names}
 
-    def _start_by_cosmos(self, host: Host, middlebox: Middlebox, domain: Domain, text: str) -> None:
-        host.run(["sh", "-c", PUT_CONFIGURATION, f"{LABEL}-put", FOLDER, middlebox.name], stdin=text)
-        asked = str(domain.id) if self._options.cosmos_takes == "id" else domain.name
+    def _as_cosmos_takes(self, domain: Domain) -> str:
+        return str(domain.id) if self._options.cosmos_takes == "id" else domain.name
+
+    def _start_by_cosmos(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
+        put = ["sh", "-c", PUT_CONFIGURATION, f"{LABEL}-put", FOLDER, middlebox.name]
+        host.run(put, stdin=self._options.configuration)
+        asked = self._as_cosmos_takes(domain)
         argv = [self._options.cosmos, "start", asked, f"{FOLDER}/{middlebox.name}.click"]
         if host.run(["sh", "-c", 'command -v -- "$1"', "sh", self._options.cosmos], check=False).status != 0:
             raise self._error(
@@ -200,10 +248,10 @@ class ClickosImage:
                 middlebox, host, f"cosmos started a router in domain {found}, not {domain.id}", "", result
             )
 
-    def _start_by_keys(self, host: Host, domain: Domain, text: str) -> None:
+    def _start_by_keys(self, host: Host, domain: Domain) -> None:
         base = f"/local/domain/{domain.id}/{self._options.xenstore_path}/{ROUTER}"
         words = [f"{base}/elements", "", f"{base}/control", "", f"{base}/config_name", "script"]
-        for number, chunk in enumerate(chunks(text)):
+        for number, chunk in enumerate(chunks(self._options.configuration)):
             words += [f"{base}/config/{number}", chunk]
         host.run(["sh", "-c", WRITE_KEYS, f"{LABEL}-keys", f"{base}/status", *words])
 
@@ -214,14 +262,14 @@ class ClickosImage:
 
 
 def chunks(text: str) -> list[str]:
-    """Return a configuration in parts of at most :data:`CHUNK_BYTES`; an empty one is one empty part.
-
-    Raises:
-        ValueError: it is not plain ASCII, which Click's configurations are.
-    """
-    if not text.isascii():
-        raise ValueError("a Click configuration is plain ASCII")
+    """Return a configuration in parts of at most :data:`CHUNK_BYTES`; an empty one is one empty part."""
     return [text[start : start + CHUNK_BYTES] for start in range(0, len(text), CHUNK_BYTES)] or [""]
+
+
+def ingress_element(configuration: str) -> str | None:
+    """Return the name of the element that takes frames from the ingress device; None where it has no name."""
+    sources = SOURCE.finditer(COMMENT.sub(" ", configuration))
+    return next((source["name"] for source in sources if int(source["device"]) == INGRESS_DEVICE), None)
 
 
 def parse_cosmos_domain(said: str) -> int | None:
@@ -230,11 +278,10 @@ def parse_cosmos_domain(said: str) -> int | None:
     return int(match["id"]) if match else None
 
 
-def parse_counts(said: str) -> list[int]:
-    """Return the counts in the answer of :data:`READ_COUNTS`; those that are no numbers are left out."""
-    found = []
-    for line in said.splitlines():
-        _, _, value = line.partition(" ")
-        if match := COUNT.match(value):
-            found.append(int(match["count"]))
-    return found
+def parse_counts(said: str, element: str) -> dict[str, int]:
+    """Return the counts in what :data:`READ_COUNTS` prints, by the domain; what is no count is left out.
+
+    One build of cosmos prints ``read(in0/count) => 1``, another one the number alone.
+    """
+    line = re.compile(rf"^(?P<domain>\S+) (?:read\({re.escape(element)}/count\) => )?(?P<count>\d+)\s*$", re.MULTILINE)
+    return {match["domain"]: int(match["count"]) for match in line.finditer(said)}

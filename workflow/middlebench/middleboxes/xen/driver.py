@@ -1,9 +1,9 @@
 """Middleboxes as Xen domains, driven by ``xl``: one domain a middlebox, two virtual interfaces a domain.
 
-A domain is made, watched until it really forwards, and only then is the next one made: libxl gives a
-network script 40 s, which on a busy dom0 is not much. Everything of ours is known by its name's prefix,
-so what a crashed run left behind is found and removed as well. In dom0 a command may cost a tenth of a
-second: few are run, each of which does much.
+A domain is created, watched until it really forwards, and only then is the next one created: libxl gives a network
+script 40 s, which on a busy dom0 is not much. Our domains are known by the prefix of their names, so that those that
+a killed run left are found and removed as well. In an emulated dom0 a command costs a tenth of a second: few are run,
+each of which does much.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -21,19 +21,19 @@ from pydantic import Field
 
 from middlebench import LABEL
 from middlebench.diagnosis.usage import MachineTimes, ProcessTimes
-from middlebench.hosts.base import CommandResult, Host
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
-from middlebench.middleboxes.xen import watch_agent
+from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch, watching
+from middlebench.middleboxes.xen import watch_agent, xl
 from middlebench.middleboxes.xen.clickos import FOLDER, ClickosImage, ClickosOptions
 from middlebench.middleboxes.xen.domain import Sight, config_file
 from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xenstore import parse_keys
-from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, explain, parse_list
+from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, crash_report, explain, parse_list, parse_version
 from middlebench.model.plan import Middlebox, Plan
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddleboxError, last_lines
 
-AGENT = Path(watch_agent.__file__)
+AGENT = "\n".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (xl, watch_agent))
 PREFIX = f"{LABEL}-"
 DOM0 = 0
 """Number of the domain that the server's own system is."""
@@ -59,7 +59,7 @@ crash at its exit (a general protection fault), and to work a moment later."""
 LEAVE_SECONDS = 24 * 3600.0
 CONSOLES = ("/var/log/xen/console/guest-{name}.log", "/var/log/xen/guest-{name}.log")
 """Where xenconsoled logs what a guest says, if it is told to (``--log=guest``)."""
-CONSOLE_LINES = 12
+CONSOLE_LINES = CRASH_LINES = 12
 SECTION = "=== mbench ==="
 
 CREATE = """
@@ -134,11 +134,13 @@ class Options(MiddleboxOptions):
     programs: ClassVar = ("ip", "xl", "xenstore-ls", "xenstore-watch", "xenstore-write")
     versions: ClassVar = (("xl", "info", "xen_version"),)
 
+    def guest(self) -> Image:
+        """Return the kind of guest that a domain boots."""
+        return LinuxImage(self.image) if isinstance(self.image, LinuxOptions) else ClickosImage(self.image)
+
     def images(self) -> dict[str, str]:
         """Return what a domain boots from."""
-        image = self.image
-        files = LinuxImage(image).files() if isinstance(image, LinuxOptions) else ClickosImage(image).files()
-        return {path: path for path in files}
+        return {path: path for path in self.guest().files()}
 
     def build(self, host: Host, mtu: int) -> Middleboxes:
         """Return the middleboxes on ``host``."""
@@ -152,8 +154,7 @@ class XenMiddleboxes:
     def __init__(self, options: Options, host: Host) -> None:
         self._options = options
         self._host = host
-        image = options.image
-        self._image: Image = LinuxImage(image) if isinstance(image, LinuxOptions) else ClickosImage(image)
+        self._image = options.guest()
         self._starts: dict[str, Start] = {}
 
     def create(self, plan: Plan) -> None:
@@ -179,60 +180,54 @@ class XenMiddleboxes:
         return {each.name: f"domain {each.id}, {each.uuid}" for each in self._ours() if not each.ended}
 
     def read(self) -> dict[str, MiddleboxReading]:
-        """Return each domain's identity, its processor seconds as ``xl list`` has them, and a Click router's count.
+        """Return each domain's identity, its processor seconds, and what its guest counts.
 
-        ClickOS counts what it takes in but not what it gives out, other guests count nothing for us; Xen does not
-        tell how often a domain lost its processor. Dom0 is a domain like them: the machine's processors serve all.
+        Seconds of all domains, dom0's too, are of one list and one moment, so that their shares have one span. Xen does
+        not tell how often a domain lost its processor.
         """
         doing = f"reading what domains on {self._host.name} used"
-        result = self._read("sh", "-c", READ, f"{LABEL}-read")
-        if result.status != 0:
-            raise self._explained(doing, result)
+        result = self._read(doing, "sh", "-c", READ, f"{LABEL}-read")
         try:
             uptime, processors, listed = result.stdout.split("\n", 2)
             domains = parse_list(listed)
-            domains_s = sum(domain.cpu_s for domain in domains if domain.id != DOM0)
-            machine = MachineTimes(int(processors), domains_s, moment_s=float(uptime.split()[0]))
-        except ValueError as error:
-            raise _not_understood(doing, error) from error
-        readings = {}
-        for domain in domains:
-            if domain.ended or not domain.name.startswith(PREFIX):
-                continue
-            taken = None
-            if isinstance(self._image, ClickosImage) and self._image.starter == "cosmos":
-                with contextlib.suppress(MiddleboxError):  # it does not say: so be it
-                    taken = self._image.counts(self._host, domain)[0]
-            usage = ProcessTimes(domain.cpu_s, {"vcpu": domain.cpu_s}, None, self._image.polls, machine)
-            readings[domain.name] = MiddleboxReading(f"domain {domain.id}, {domain.uuid}", usage, taken)
-        return readings
+            machine = MachineTimes(
+                processors=int(processors),
+                dom0_s=sum(each.cpu_s for each in domains if each.id == DOM0),
+                domains_s=sum(each.cpu_s for each in domains if each.id != DOM0),
+                moment_s=float(uptime.split()[0]),
+            )
+        except (ValueError, IndexError) as error:
+            raise self._unexpected(doing, error) from error
+        ours = [each for each in domains if each.name.startswith(PREFIX) and not each.ended]
+        counts = self._image.counts(self._host, ours)
+        return {
+            each.name: MiddleboxReading(
+                identity=f"domain {each.id}, {each.uuid}",
+                usage=ProcessTimes(each.cpu_s, {"vcpu": each.cpu_s}, None, self._image.polls, machine),
+                taken_packets=counts.get(each.name),
+            )
+            for each in ours
+        }
 
-    @contextmanager
-    def watch(self) -> Iterator[Watch]:
+    def watch(self) -> AbstractContextManager[Watch]:
         """Watch for the end of a domain of ours; the first that ends is named in the watch."""
-        watch, stop = Watch(fired=threading.Event()), threading.Event()
         domains = {each.name: each.id for each in self._ours()}
-        request = json.dumps({"domains": domains})
+        request = json.dumps({"domains": domains, "limit_s": COMMAND_SECONDS * self._host.patience})
+        argv = [self._host.python, "-I", "-S", "-c", AGENT, request]
 
-        def look() -> None:
-            argv = [self._host.python, "-I", "-S", "-c", AGENT.read_text(encoding="utf-8"), request]
-            try:
-                result = self._host.run(argv, lifeline=True, deadline=Deadline(LEAVE_SECONDS), cancel=stop)
-                if result.stdout.strip():
-                    watch.fire(f"domain {json.loads(result.stdout)['ended']} ended")
-            except (HostError, ValueError, KeyError) as error:
-                if not stop.is_set():
-                    watch.fire(str(error))
+        def wait(stop: threading.Event) -> str:
+            if not domains:
+                return ""
+            said = self._host.run(argv, lifeline=True, deadline=Deadline(LEAVE_SECONDS), cancel=stop).stdout
+            if not said.strip():
+                return ""
+            answer = json.loads(said)
+            name, state = answer["ended"], answer["state"]
+            if "c" in state:
+                return f"domain {name} crashed (state {state}){self._crash(domains[name])}"
+            return f"domain {name} ended"
 
-        thread = threading.Thread(target=look, name="watch domains", daemon=True)
-        if domains:
-            thread.start()
-        try:
-            yield watch
-        finally:
-            stop.set()
-            if domains:
-                thread.join()
+        return watching(wait)
 
     def destroy(self) -> None:
         """Destroy all domains of ours, whatever state they are in, and wait until they are gone."""
@@ -249,27 +244,14 @@ class XenMiddleboxes:
         self._await_gone({domain.id: domain.name for domain in ours}, failed)
         self._host.run(["rm", "-rf", FOLDER])
 
-    def counts(self, plan: Plan) -> dict[str, tuple[int, int]]:
-        """Return the frames that each ClickOS router took in at its ports; none for other images.
-
-        Raises:
-            MiddleboxError: a domain is gone, or its counters could not be read.
-        """
-        if not isinstance(self._image, ClickosImage) or self._image.starter != "cosmos":
-            return {}
-        domains = {domain.name: domain for domain in self._ours()}
-        return {
-            each.name: self._image.counts(self._host, domains[each.name])
-            for each in plan.middleboxes
-            if each.name in domains
-        }
-
     def describe(self) -> str:
         """Return image, memory and Xen's version."""
-        result = self._host.run(["xl", "info", "xen_version"], check=False)
-        if result.status != 0:
-            raise self._explained(f"asking for Xen's version on {self._host.name}", result)
-        return f"{self._image.describe()}, {self._options.memory_mib} MiB, Xen {result.stdout.strip()}"
+        doing = f"asking for Xen's version on {self._host.name}"
+        said = self._read(doing, "xl", "info", "xen_version").stdout
+        try:
+            return f"{self._image.describe()}, {self._options.memory_mib} MiB, Xen {parse_version(said)}"
+        except ValueError as error:
+            raise self._unexpected(doing, error) from error
 
     def _check_files(self) -> None:
         for path in self._image.files():
@@ -313,9 +295,8 @@ class XenMiddleboxes:
             if sight.domain is None or sight.domain.dying:
                 raise self._error(middlebox, step, "it is gone", "see `xl dmesg` there", sight)
             if sight.domain.crashed:
-                raise self._error(
-                    middlebox, step, f"it crashed (state {sight.domain.state}){self._xen_log()}", "", sight
-                )
+                crash = self._crash(sight.domain.id)
+                raise self._error(middlebox, step, f"it crashed (state {sight.domain.state}){crash}", "", sight)
             if sight.domain.ended:
                 raise self._error(middlebox, step, f"it shut itself down (state {sight.domain.state})", "", sight)
             if failure := self._image.failure(sight):
@@ -335,33 +316,37 @@ class XenMiddleboxes:
             MiddleboxError: Xen does not answer, or not as we know it.
         """
         doing = f"looking at domain {name} on {self._host.name}"
-        result = self._read("sh", "-c", LOOK, f"{LABEL}-look", name, "keys" if with_keys else "", *_consoles(name))
-        if result.status != 0:
-            raise self._explained(doing, result)
+        argv = ("sh", "-c", LOOK, f"{LABEL}-look", name, "keys" if with_keys else "", *_consoles(name))
+        result = self._read(doing, *argv)
         listed, _, rest = result.stdout.partition(f"{SECTION}\n")
         keys, has_console, console = rest.partition(f"{SECTION}\n")
         try:
             domain = next((each for each in parse_list(listed) if each.name == name), None)
             return Sight(domain=domain, keys=parse_keys(keys), console=console if has_console else None)
         except ValueError as error:
-            raise _not_understood(doing, error) from error
+            raise self._unexpected(doing, error) from error
 
-    def _read(self, *argv: str) -> CommandResult:
+    def _read(self, doing: str, *argv: str) -> CommandResult:
+        """Run a command that only reads.
+
+        Raises:
+            MiddleboxError: it failed.
+        """
         for _ in range(READ_TRIES):
             result = self._host.run(argv, check=False)
             if result.status >= 0:
                 break
+        if result.status != 0:
+            raise self._explained(doing, result)
         return result
 
     def _list(self) -> list[Domain]:
         doing = f"listing domains on {self._host.name}"
-        result = self._read("xl", "list", "-v")
-        if result.status != 0:
-            raise self._explained(doing, result)
+        result = self._read(doing, "xl", "list", "-v")
         try:
             return parse_list(result.stdout)
         except ValueError as error:
-            raise _not_understood(doing, error) from error
+            raise self._unexpected(doing, error) from error
 
     def _ours(self) -> list[Domain]:
         return [domain for domain in self._list() if domain.name.startswith(PREFIX)]
@@ -387,10 +372,24 @@ class XenMiddleboxes:
                 "something in dom0 holds their memory: see /var/log/xen there; a restart of the server helps",
             )
 
-    def _xen_log(self) -> str:
-        result = self._host.run(["xl", "dmesg"], check=False)
-        said = last_lines(result.stdout)
-        return f"; end of Xen's own log:\n{said}" if said else ""
+    def _crash(self, domain: int) -> str:
+        """Return what Xen's log tells of the crash of a domain, to be put behind a sentence."""
+        with contextlib.suppress(HostError):
+            report = crash_report(self._host.run(["xl", "dmesg"], check=False).stdout, domain)
+            return f"; Xen's log tells:\n{last_lines(report, CRASH_LINES)}" if report else ""
+        return ""
+
+    def _unexpected(self, doing: str, error: Exception) -> MiddleboxError:
+        """Return the error for text that is not what this code knows, with the version of Xen that printed it."""
+        version = "which does not tell its version"
+        with contextlib.suppress(HostError, ValueError):
+            said = self._host.run(["xl", "info", "xen_version"], check=False).stdout
+            version = f"version {parse_version(said)}"
+        return MiddleboxError(
+            doing,
+            f"{error} (of Xen on {self._host.name}, {version})",
+            "Xen 4.17 is known to work; report the text and the version",
+        )
 
     def _explained(self, doing: str, result: CommandResult) -> MiddleboxError:
         meaning = explain(result.stderr + result.stdout)
@@ -406,10 +405,6 @@ class XenMiddleboxes:
             said = last_lines(sight.console or "", CONSOLE_LINES)
             happened += f"\n  end of its console:\n{said}" if said else "\n  its console is empty"
         return MiddleboxError(doing, happened, advice)
-
-
-def _not_understood(doing: str, error: ValueError) -> MiddleboxError:
-    return MiddleboxError(doing, str(error), "is this a version of Xen that is not known here?")
 
 
 def _consoles(name: str) -> list[str]:

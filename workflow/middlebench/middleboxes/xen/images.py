@@ -1,7 +1,8 @@
-"""What a domain boots, and how one knows from dom0 that it forwards: the common ground, and Linux."""
+"""What a domain boots, and how dom0 sees that it forwards: the protocol of all images, and Linux."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field
@@ -49,6 +50,9 @@ class Image(Protocol):
 
     def stuck(self, sight: Sight) -> str:
         """Return what may hold it up, and what to try; asked when it took too long."""
+
+    def counts(self, host: Host, domains: Sequence[Domain]) -> dict[str, int]:
+        """Return how many frames guests have received at their ingress, by name, as far as they tell."""
 
     def describe(self) -> str:
         """Return what it is, in a few words."""
@@ -120,6 +124,11 @@ class LinuxImage:
     def stuck(self, sight: Sight) -> str:
         """Return the states of its interfaces."""
         return f"its interfaces are at {', '.join(map(str, sight.vifs)) or 'no state'} (4/4 is connected)"
+
+    def counts(self, host: Host, domains: Sequence[Domain]) -> dict[str, int]:
+        """Return nothing: the bridges count what their ports see."""
+        del host, domains
+        return {}
 
     def describe(self) -> str:
         """Return what it is."""

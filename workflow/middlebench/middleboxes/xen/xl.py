@@ -1,6 +1,6 @@
-"""What Xen's ``xl`` prints, understood: the list of domains, and why one could not be created.
+"""Parses what Xen's ``xl`` prints: the list of domains, the version, a crash, and why a domain was not created.
 
-Pure: text in, values out.
+Pure: text in, values out. Standard library only: it is part of the agent in dom0 too.
 """
 
 from __future__ import annotations
@@ -74,6 +74,43 @@ def parse_list(text: str) -> list[Domain]:
             )
         )
     return found
+
+
+VERSION = re.compile(r"\d+(?:\.\d+)+\S*")
+LOG_PREFIX = "(XEN) "
+LINES_BEFORE_CRASH, LINES_AFTER_CRASH = 3, 8
+HEXADECIMAL = re.compile(r"\s*(?:[0-9a-f]{8,16}\s*)+$")
+"""A line of a stack, which tells nobody anything and is mostly zeros."""
+STACK = "stack trace"
+
+
+def parse_version(text: str) -> str:
+    """Return the version in the answer of ``xl info xen_version``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not VERSION.fullmatch(text.strip()):
+        raise ValueError(f"this is not a version: {text[:200]!r}")
+    return text.strip()
+
+
+def crash_report(log: str, domain: int) -> str:
+    """Return what Xen's log (``xl dmesg``) tells of the last crash of a domain: cause and first registers.
+
+    Empty where it tells nothing of this domain. Seen: the cause; ``Domain 7 (vcpu#0) crashed on cpu#0:``; registers;
+    the guest's stack, which may be one page of zeros.
+    """
+    lines = [line.removeprefix(LOG_PREFIX).rstrip() for line in log.splitlines()]
+    crash = re.compile(rf"Domain {domain} .*crashed on cpu")
+    mention = re.compile(rf"\bd{domain}(?:v\d+)?\b|\b[Dd]om(?:ain)? ?{domain}\b")
+    found = [index for index, line in enumerate(lines) if crash.search(line)]
+    if not found:
+        return "\n".join([line for line in lines if mention.search(line)][-LINES_BEFORE_CRASH:])
+    before = [line for line in lines[: found[-1]] if line and not HEXADECIMAL.match(line)][-LINES_BEFORE_CRASH:]
+    after = lines[found[-1] + 1 : found[-1] + 1 + LINES_AFTER_CRASH]
+    end = next((index for index, line in enumerate(after) if STACK in line or HEXADECIMAL.match(line)), len(after))
+    return "\n".join([*before, lines[found[-1]], *after[:end]])
 
 
 @dataclass(frozen=True)
