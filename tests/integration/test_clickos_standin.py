@@ -245,7 +245,7 @@ def test_a_watch_in_which_nothing_ends_says_nothing(server):
 
 
 def counts(middleboxes: xen.XenMiddleboxes) -> dict[str, int | None]:
-    return {name: each.taken_packets for name, each in middleboxes.read().items()}
+    return {name: each.rx_packets for name, each in middleboxes.read().items()}
 
 
 def test_counts_are_read_at_the_named_source_and_the_second_answer_is_believed(server):
@@ -272,7 +272,7 @@ def test_counter_that_never_answers_leaves_the_rest_of_the_reading_as_it_is(serv
     server.behaves(silent=True)
     readings = middleboxes.read()
     assert {name: each.identity for name, each in readings.items()} == middleboxes.live()
-    assert [each.taken_packets for each in readings.values()] == [None, None]
+    assert [each.rx_packets for each in readings.values()] == [None, None]
     assert len(server.calls("read", tool="cosmos")) == 1, "the other domain would take as long"
 
 

@@ -204,7 +204,7 @@ class XenMiddleboxes:
             each.name: MiddleboxReading(
                 identity=f"domain {each.id}, {each.uuid}",
                 usage=ProcessTimes(each.cpu_s, {"vcpu": each.cpu_s}, None, self._image.polls, machine),
-                taken_packets=counts.get(each.name),
+                rx_packets=counts.get(each.name),
             )
             for each in ours
         }
