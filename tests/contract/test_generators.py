@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from helpers import Footprint, compose, eventually, kill
-from middlebench.generators.base import Generator, Load
+from middlebench.generators.base import Generator
 from middlebench.generators.trafgen import driver as trafgen
 from middlebench.generators.trafgen.paced_sender import BURST_PACKETS
 from middlebench.hosts.base import Host
 from middlebench.model.frames import line_rate_pps
+from middlebench.model.traffic import Load
 from middlebench.sites.base import Ports
 from middlebench.sites.namespaces import TEST_COMPUTER
 from middlebench.system.errors import GeneratorError
@@ -220,7 +221,7 @@ def test_no_process_is_left_after_a_trial(generator, footprint):
 TRIAL = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
-from middlebench.generators.base import Load
+from middlebench.model.traffic import Load
 sys.path[:0] = sys.argv[1:]
 from helpers import compose
 from test_generators import CABLE, GENERATORS

@@ -11,10 +11,11 @@ from middlebench.diagnosis.between import hops_between
 from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
 from middlebench.model.frames import udp_frame
+from middlebench.model.live import LiveBridge
 from middlebench.model.plan import Plan, plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.switches import private_openvswitch, system_openvswitch
-from middlebench.switches.base import LiveBridge, Switch
+from middlebench.switches.base import Switch
 from middlebench.system.errors import SwitchError
 
 

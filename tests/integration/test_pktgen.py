@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers import eventually
-from middlebench.generators.base import Load
 from middlebench.generators.pkt_gen import driver
 from middlebench.generators.pkt_gen.driver import Options, PktGen
+from middlebench.model.traffic import Load
 from middlebench.system.errors import GeneratorError, MiddlebenchError
 from middlebench.trials.convergence import converge, plan_for
 

@@ -6,13 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between
-from middlebench.diagnosis.usage import MachineTimes, ProcessorTimes, ProcessTimes
-from middlebench.generators.base import Traffic
-from middlebench.middleboxes.base import MiddleboxReading
+from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import plan_chain
+from middlebench.model.reading import (
+    BridgeCounters,
+    MachineTimes,
+    MiddleboxReading,
+    PortCounters,
+    ProcessorTimes,
+    ProcessTimes,
+    Reading,
+    SwitchReading,
+)
 from middlebench.model.record import ProcessorUsage
-from middlebench.switches.base import BridgeCounters, LiveSwitch, PortCounters, SwitchReading
-from middlebench.trials.convergence import Reading
+from middlebench.model.traffic import Traffic
 
 NUMBERS = st.integers(min_value=0, max_value=10**9)
 PORTS = st.builds(PortCounters, NUMBERS, NUMBERS, NUMBERS, NUMBERS)

@@ -3,9 +3,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from middlebench.model.live import LiveBridge, LiveChain, LiveSwitch
 from middlebench.model.plan import Plan, plan_chain
-from middlebench.switches.base import LiveBridge, LiveSwitch
-from middlebench.trials.convergence import LiveChain
 
 LENGTHS = st.integers(min_value=0, max_value=40)
 

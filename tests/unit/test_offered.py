@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
-from middlebench.generators.base import Load, Sample
+from middlebench.model.traffic import Load, Sample
 from test_trial import LOAD, TRAFFIC
 
 

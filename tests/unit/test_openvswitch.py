@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.switches.base import PortCounters
+from middlebench.model.reading import PortCounters
 from middlebench.switches.openvswitch import bridge_counters, live_bridge, parse_ports, with_queues
 
 PORTS = [

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.generators.base import Load
 from middlebench.generators.pkt_gen.agent import KernelLog
 from middlebench.generators.pkt_gen.driver import burst_packets, interval_ms
 from middlebench.generators.pkt_gen.output import Interval, Report, complaint, cut, read_report, without_usage
+from middlebench.model.traffic import Load
 from middlebench.system.errors import GeneratorError
 
 SAMPLES = Path(__file__).parents[1] / "data" / "pktgen"

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.generators.base import Load, Traffic
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.record import GENERATOR_LIMITED, UNCONFIRMED, Components, Settings
+from middlebench.model.traffic import Load, Traffic
 from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import TrialError
 from middlebench.trials.trial import components_of, counts_of, flags_of, load_of, problems_of

@@ -5,8 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.usage import (
-    MachineTimes,
-    ProcessTimes,
     machine_between,
     parse_process,
     parse_processors,
@@ -14,6 +12,7 @@ from middlebench.diagnosis.usage import (
     processors_between,
 )
 from middlebench.hosts.shared.usage_agent import children_usage, process_usage, processors
+from middlebench.model.reading import MachineTimes, ProcessTimes
 
 STAT = """\
 cpu  49247 54 39154 133383 550 0 9254 47 0 0

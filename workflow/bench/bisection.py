@@ -15,10 +15,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench.generators.base import Load
 from middlebench.model import record
 from middlebench.model.frames import line_rate_pps
 from middlebench.model.load import Goal, SearchParameters, goal_of
+from middlebench.model.traffic import Load
 from middlebench.system.locks import lease
 from middlebench.testbed import Testbed, site_of, stand_up
 from middlebench.trials.convergence import plan_for

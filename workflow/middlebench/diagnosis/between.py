@@ -6,12 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from middlebench.diagnosis.usage import machine_between, of_traffic, process_between, processors_between
-from middlebench.generators.base import Traffic
-from middlebench.middleboxes.base import MiddleboxReading
 from middlebench.model.plan import Plan
+from middlebench.model.reading import BridgeCounters, MiddleboxReading, Reading, SwitchReading
 from middlebench.model.record import Hop, MiddleboxCounts, Usage, WireCounts
-from middlebench.switches.base import BridgeCounters, SwitchReading
-from middlebench.trials.convergence import Reading
+from middlebench.model.traffic import Traffic
 
 
 def hops_between(plan: Plan, before: SwitchReading, after: SwitchReading) -> tuple[Hop, ...]:

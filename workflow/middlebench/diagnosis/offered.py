@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 
-from middlebench.generators.base import Load, Traffic
+from middlebench.model.traffic import Load, Traffic
 
 STALL_SECONDS, STALL_PACKETS = 0.5, 20
 """A generator that sends nothing for so long, in which so many frames were intended, has stalled. Shorter than that a

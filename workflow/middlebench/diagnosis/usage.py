@@ -1,72 +1,22 @@
 """Processor time and context switches: what was read at one moment, and what was used between two. Pure.
 
-The readings themselves are taken by :mod:`middlebench.hosts.shared.usage_agent`, outside of the time in which
+The readings themselves are taken by an agent on the host, outside of the time in which
 traffic runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from middlebench.hosts.shared import usage_agent
+from middlebench.model.reading import ProcessorTimes, ProcessTimes
 from middlebench.model.record import MachineUsage, ProcessorUsage, ProcessUsage
 
-
-@dataclass(frozen=True)
-class ProcessorTimes:
-    """How one processor has spent its time since the machine started, in seconds."""
-
-    busy_s: float
-    """All but idling and waiting for disks: what others than we used of it, and what was stolen, as well."""
-    softirq_s: float
-    """The part of it in which the kernel moved frames (and did other deferred work) on nobody's account."""
-    stolen_s: float
-    """The part of it that a hypervisor gave to somebody else."""
-    idle_s: float
+USER_HZ = 100
+"""Ticks a second in which Linux tells times to user space (times(2)): 100 on all machines that it runs on but Alpha."""
 
 
-@dataclass(frozen=True)
-class MachineTimes:
-    """What a hypervisor has given to domains beside the server's own system (Xen's dom0) since the machine started."""
-
-    processors: int
-    """How many the machine has."""
-    dom0_s: float
-    """Processor seconds of the server's own system, as the hypervisor counts them."""
-    domains_s: float
-    """Processor seconds of all other domains that there are now."""
-    moment_s: float
-    """When that was read, in seconds on a clock that only ever grows."""
-
-
-@dataclass(frozen=True)
-class ProcessTimes:
-    """What one process has used since it started."""
-
-    cpu_s: float
-    """Processor seconds of all of its threads, those that have ended included."""
-    threads_s: Mapping[str, float]
-    """Processor seconds of each thread that it has now, by thread id."""
-    switches: Mapping[str, int] | None
-    """Context switches of each of these threads; None where that is not known."""
-    polls: bool = False
-    """Whether it takes a processor all the time, work or not."""
-    machine: MachineTimes | None = None
-    """Whose processors it runs on, where a hypervisor gives it time beside the server's own system."""
-
-
-def agent_text(*agents: ModuleType) -> str:
-    """Return the text of agents that call the functions of ``usage_agent``: all, one behind the other."""
-    return "\n".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (usage_agent, *agents))
-
-
-def parse_processors(
-    stat: str, cpus: Collection[int] = (), ticks: int = usage_agent.TICKS
-) -> dict[int, ProcessorTimes]:
+def parse_processors(stat: str, cpus: Collection[int] = (), ticks: int = USER_HZ) -> dict[int, ProcessorTimes]:
     """Return how processors have spent their time, by number.
 
     Args:

@@ -2,94 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from threading import Event
 from typing import ClassVar, Protocol
 
 from middlebench.hosts.base import Host
 from middlebench.model.options import Options
-from middlebench.model.record import ProcessorUsage, ProcessUsage
+from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.sites.base import Ports
 
 OVERTIME = 1.01
 """A sender of a given number of frames gives up after this multiple of the time that they should take."""
-
-
-@dataclass(frozen=True)
-class Load:
-    """What one trial asks for."""
-
-    frame_bytes: int
-    """Frame size without FCS."""
-    packets_per_second: float
-    """Intended load."""
-    saturating: bool
-    """Whether the load is meant to be all that the link carries, so that the link does the pacing."""
-    warm_up_s: float
-    """Seconds of traffic before the window."""
-    window_s: float
-    """Seconds over which frames are counted."""
-    sample_s: float
-    """Seconds between two samples of the counters within the window."""
-    packets: int | None = None
-    """Frames to send in all, as the trials of a search have it; the window then is the time in which they should be
-    sent, and what was not sent by then stays unsent. None: the generator sends until the window is over."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Frames counted up to one moment, from the same start for both sides."""
-
-    t_s: float
-    """Seconds since the start of the window."""
-    sent_packets: int
-    received_packets: int
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What one trial counted, in integers, at the sender and at the receiver."""
-
-    window_s: float
-    """Seconds that really lay between the first and the last reading of the window."""
-    offered_packets: int
-    """Left the sender within the window."""
-    received_packets: int
-    """Reached the receiver within the window."""
-    offered_bytes: int
-    received_bytes: int
-    trial_sent_packets: int
-    """Left the sender from the first frame of the warm-up to the last one."""
-    trial_received_packets: int
-    """Reached the receiver in that time and in the drain after it."""
-    stray_packets: int
-    """Reached either port without being ours, as far as sizes can tell; 0 in a trial to be believed."""
-    traffic_s: float
-    """Seconds from the first frame to the last one."""
-    processors: tuple[ProcessorUsage, ...]
-    """What all processors of the machine did in the window; it may be more than the test computer."""
-    machine: str
-    """What tells that machine from others."""
-    usage: ProcessUsage | None
-    """What the generator's own processes used in the whole trial; None where that is not known."""
-    samples: tuple[Sample, ...]
-    raw: str
-    """What the tools said, as they said it."""
-    sender: str = ""
-    """What sent the frames where it was not what the generator says of itself; else empty."""
-    claimed: bool = False
-    """Whether what was sent is the sender's own word, not what a port has counted."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What became of single frames sent through the chain, each known by its payload."""
-
-    sent: int
-    returned: int
-    """Came back byte for byte as they were sent."""
-    strange: int
-    """Reached the receiver and were none of the sent ones."""
 
 
 class GeneratorOptions(Options):

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from middlebench.diagnosis.usage import ProcessTimes
 from middlebench.hosts.base import Host
 from middlebench.model.options import Options
 from middlebench.model.plan import Plan
+from middlebench.model.reading import MiddleboxReading
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,6 @@ class Start:
     """Resident memory in KiB once it forwards; None where it has no memory of its own."""
     private_kib: int | None
     """The part of it that it shares with nobody, in KiB."""
-
-
-@dataclass(frozen=True)
-class MiddleboxReading:
-    """All that can be read of one middlebox at one moment; None for what it cannot say."""
-
-    identity: str
-    """What identifies this very one, as in :meth:`Middleboxes.live`."""
-    usage: ProcessTimes | None = None
-    """What it has used of the server's processors."""
-    rx_packets: int | None = None
-    """Frames that it has received at its ingress port since it started, by its own count."""
-    tx_packets: int | None = None
-    """Frames that it has transmitted at its egress port since it started, by its own count."""
 
 
 @dataclass

@@ -13,8 +13,9 @@ from typing import ClassVar, Literal
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
 from middlebench.model.plan import Plan
+from middlebench.model.reading import MiddleboxReading
 from middlebench.system.errors import HostError, MiddleboxError
 
 CREATE = """

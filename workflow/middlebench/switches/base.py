@@ -2,76 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
-from middlebench.diagnosis.usage import ProcessorTimes, ProcessTimes
 from middlebench.hosts.base import Host
+from middlebench.model.live import LiveSwitch
 from middlebench.model.options import Options
 from middlebench.model.plan import Plan
-
-
-@dataclass(frozen=True)
-class LiveBridge:
-    """A bridge of ours as the switch itself describes it now."""
-
-    ports: frozenset[str]
-    """Names of its ports that work."""
-    flows: frozenset[tuple[str, str]]
-    """Which port feeds which: (frames in at, frames out at)."""
-    foreign: tuple[str, ...] = ()
-    """Whatever else steers frames here (flows that are not ours, broken ports), in the switch's words."""
-
-
-@dataclass(frozen=True)
-class LiveSwitch:
-    """All bridges of ours, and what identifies this very deployment of them."""
-
-    bridges: dict[str, LiveBridge]
-    identity: str
-    """Changes whenever the switch was restarted or its bridges were made anew."""
-
-
-@dataclass(frozen=True)
-class PortCounters:
-    """Frames that one port has seen since it was made."""
-
-    rx_packets: int
-    """Into the switch by this port."""
-    tx_packets: int
-    """Out of the switch by this port."""
-    rx_dropped: int
-    tx_dropped: int
-    """Not taken by the device: dropped by its driver, or by its queue while it waited for the driver."""
-
-
-@dataclass(frozen=True)
-class BridgeCounters:
-    """Frames that a bridge's own flow table has seen, apart from what its ports have."""
-
-    flows: Mapping[str, int]
-    """Frames that each flow has matched, by the flow as the switch writes it. Whatever no flow of ours or of
-    others takes is matched by a flow of the switch's own, so that the sum is all that was taken from the ports."""
-    forwarding: Mapping[tuple[str, str], str]
-    """Which of them are ours: (frames in at, frames out at) to the flow."""
-
-
-@dataclass(frozen=True)
-class SwitchReading:
-    """All that can be read of a switch at one moment, and of the computer that it runs on."""
-
-    live: LiveSwitch
-    ports: Mapping[str, PortCounters]
-    """Of every port on the server, by name."""
-    bridges: Mapping[str, BridgeCounters]
-    """By name, up to the last frame; none where the switch does not count flows."""
-    processors: tuple[Mapping[int, ProcessorTimes], Mapping[int, ProcessorTimes]]
-    """The server's processors by number, at the begin of this reading and at its end."""
-    machine: str
-    """What tells the machine that the server is, or is part of, from others."""
-    daemon: ProcessTimes | None
-    """What the switch's own process has used; None where it has none."""
+from middlebench.model.reading import PortCounters, SwitchReading
 
 
 class SwitchOptions(Options):

@@ -15,11 +15,13 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from middlebench import LABEL
-from middlebench.diagnosis.usage import agent_text, parse_process, parse_processors
+from middlebench.diagnosis.usage import parse_process, parse_processors
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host, checked
+from middlebench.hosts.shared.agents import agent_text
+from middlebench.model.live import LiveBridge, LiveSwitch
 from middlebench.model.plan import Plan
+from middlebench.model.reading import BridgeCounters, PortCounters, SwitchReading
 from middlebench.switches import openvswitch_agent
-from middlebench.switches.base import BridgeCounters, LiveBridge, LiveSwitch, PortCounters, SwitchReading
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import SwitchError
 

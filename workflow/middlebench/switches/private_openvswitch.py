@@ -9,8 +9,10 @@ from typing import ClassVar, Literal
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
+from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
-from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
+from middlebench.model.reading import PortCounters, SwitchReading
+from middlebench.switches.base import Switch, SwitchOptions
 from middlebench.switches.openvswitch import OpenVSwitch
 from middlebench.system.errors import HostError, SwitchError
 

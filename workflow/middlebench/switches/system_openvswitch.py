@@ -13,8 +13,10 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.hosts.shared.interfaces import demand_free
+from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
-from middlebench.switches.base import LiveSwitch, PortCounters, Switch, SwitchOptions, SwitchReading
+from middlebench.model.reading import PortCounters, SwitchReading
+from middlebench.switches.base import Switch, SwitchOptions
 from middlebench.switches.openvswitch import OpenVSwitch
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, SwitchError

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from middlebench.generators.base import Load
 from middlebench.model.load import Goal, SearchParameters
 from middlebench.model.plan import Plan
+from middlebench.model.reading import Reading
 from middlebench.model.record import Limit, Search
+from middlebench.model.traffic import Load
 from middlebench.testbed import Testbed
-from middlebench.trials.convergence import PROBES, Reading, read_after
+from middlebench.trials.convergence import PROBES, read_after
 from middlebench.trials.search import Passed, search_throughput
 from middlebench.trials.trial import Outcome, run_trial, void
 

@@ -14,10 +14,11 @@ from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, limit_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
-from middlebench.generators.base import Load, Probe, Traffic
 from middlebench.model.frames import line_rate_pps, wire_bits
+from middlebench.model.live import LiveChain
 from middlebench.model.load import SearchParameters, goal_of
 from middlebench.model.plan import Plan
+from middlebench.model.reading import Reading
 from middlebench.model.record import (
     GENERATOR_LIMITED,
     PROTOCOL,
@@ -36,19 +37,11 @@ from middlebench.model.record import (
     Usage,
     WireCounts,
 )
+from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
-from middlebench.trials.convergence import (
-    LiveChain,
-    Reading,
-    converge,
-    deploy,
-    plan_for,
-    prove_paths,
-    read_after,
-    read_before,
-)
+from middlebench.trials.convergence import converge, deploy, plan_for, prove_paths, read_after, read_before
 
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""

@@ -20,13 +20,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from middlebench.diagnosis.usage import agent_text, parse_processors, processors_between, started_process
-from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions, Load, Probe, Sample, Traffic
+from middlebench.diagnosis.usage import parse_processors, processors_between, started_process
+from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions
 from middlebench.generators.pkt_gen import agent
 from middlebench.generators.pkt_gen.output import Moment, Report, complaint, cut, read_report, without_usage
 from middlebench.generators.shared import agents
 from middlebench.hosts.base import CommandResult, Host
+from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC
+from middlebench.model.traffic import Load, Probe, Sample, Traffic
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from threading import Event
 from typing import Any
 
-from middlebench.diagnosis.usage import agent_text
-from middlebench.generators.base import Probe
 from middlebench.generators.shared import ports_agent, probe_agent
 from middlebench.hosts.base import Host
+from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import udp_frame
+from middlebench.model.traffic import Probe
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError

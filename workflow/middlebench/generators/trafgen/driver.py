@@ -13,12 +13,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar, Literal
 
-from middlebench.diagnosis.usage import agent_text, parse_processors, processors_between, started_process
-from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions, Load, Probe, Sample, Traffic
+from middlebench.diagnosis.usage import parse_processors, processors_between, started_process
+from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions
 from middlebench.generators.shared import agents, ports_agent
 from middlebench.generators.trafgen import agent, paced_sender
 from middlebench.hosts.base import Host
+from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, udp_frame
+from middlebench.model.traffic import Load, Probe, Sample, Traffic
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError

@@ -1,6 +1,6 @@
 """Runs on either computer, in front of another agent's text: what its processors and single processes have used.
 
-Standard library only; see :func:`middlebench.usage.agent_text`. All values only ever grow, from the
+Standard library only; see :func:`middlebench.hosts.shared.agents.agent_text`. All values only ever grow, from the
 start of the machine or of the process on.
 """
 

@@ -19,13 +19,15 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from middlebench import LABEL
-from middlebench.diagnosis.usage import agent_text, parse_process
+from middlebench.diagnosis.usage import parse_process
 from middlebench.hosts.base import COMMAND_SECONDS, Host
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch, watching
+from middlebench.hosts.shared.agents import agent_text
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
 from middlebench.middleboxes.qemu import agent
 from middlebench.model.environment import BUILT_HERE
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox, Plan
+from middlebench.model.reading import MiddleboxReading
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
 from middlebench.system.text import suggestion

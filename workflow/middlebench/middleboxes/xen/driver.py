@@ -20,9 +20,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from middlebench import LABEL
-from middlebench.diagnosis.usage import MachineTimes, ProcessTimes
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, MiddleboxReading, Start, Watch, watching
+from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
 from middlebench.middleboxes.xen import watch_agent, xl
 from middlebench.middleboxes.xen.clickos import FOLDER, ClickosImage, ClickosOptions
 from middlebench.middleboxes.xen.domain import Sight, config_file
@@ -30,6 +29,7 @@ from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xenstore import parse_keys
 from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, crash_report, explain, parse_list, parse_version
 from middlebench.model.plan import Middlebox, Plan
+from middlebench.model.reading import MachineTimes, MiddleboxReading, ProcessTimes
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddleboxError, last_lines
 

@@ -1,0 +1,100 @@
+"""What is live on a testbed now: its identity, how it differs from a plan, and what changed since. Plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from middlebench.model.plan import Plan
+
+
+@dataclass(frozen=True)
+class LiveBridge:
+    """A bridge of ours as the switch itself describes it now."""
+
+    ports: frozenset[str]
+    """Names of its ports that work."""
+    flows: frozenset[tuple[str, str]]
+    """Which port feeds which: (frames in at, frames out at)."""
+    foreign: tuple[str, ...] = ()
+    """Whatever else steers frames here (flows that are not ours, broken ports), in the switch's words."""
+
+
+@dataclass(frozen=True)
+class LiveSwitch:
+    """All bridges of ours, and what identifies this very deployment of them."""
+
+    bridges: dict[str, LiveBridge]
+    identity: str
+    """Changes whenever the switch was restarted or its bridges were made anew."""
+
+
+@dataclass(frozen=True)
+class LiveChain:
+    """What is there now: the switch's bridges and the middleboxes, each with its identity."""
+
+    switch: LiveSwitch
+    middleboxes: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it: two live chains are one and the same when theirs are equal."""
+        text = json.dumps(
+            {
+                "bridges": {
+                    name: [sorted(bridge.ports), sorted(bridge.flows), list(bridge.foreign)]
+                    for name, bridge in self.switch.bridges.items()
+                },
+                "switch": self.switch.identity,
+                "middleboxes": self.middleboxes,
+            },
+            sort_keys=True,
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def differences(self, plan: Plan) -> list[str]:
+        """Return, a sentence each, in what this chain is not the one of ``plan``; none when it is."""
+        found = _missing_and_surplus("bridge", {bridge.name for bridge in plan.bridges}, set(self.switch.bridges))
+        found += _missing_and_surplus("middlebox", {each.name for each in plan.middleboxes}, set(self.middleboxes))
+        for bridge in plan.bridges:
+            live = self.switch.bridges.get(bridge.name)
+            if live is None:
+                continue
+            found += _missing_and_surplus(f"{bridge.name}: port", set(bridge.ports), set(live.ports))
+            flows = set(plan.routes[bridge.name])
+            found += [f"{bridge.name}: no flow from {a} to {b}" for a, b in sorted(flows - live.flows)]
+            found += [f"{bridge.name}: a flow from {a} to {b}, not ours" for a, b in sorted(live.flows - flows)]
+            found += [f"{bridge.name}: {text}" for text in live.foreign]
+        return found
+
+    def changes_since(self, earlier: LiveChain) -> list[str]:
+        """Return, a sentence each, what became different since ``earlier``."""
+        found = [
+            f"middlebox {name} {'ended' if name not in self.middleboxes else 'is another one'} ({identity})"
+            for name, identity in earlier.middleboxes.items()
+            if self.middleboxes.get(name) != identity
+        ]
+        found += [f"middlebox {name} is new" for name in sorted(set(self.middleboxes) - set(earlier.middleboxes))]
+        for name in sorted({*earlier.switch.bridges, *self.switch.bridges}):
+            found += _bridge_changes(name, earlier.switch.bridges.get(name), self.switch.bridges.get(name))
+        if not found and self.switch.identity != earlier.switch.identity:
+            found.append("the switch was restarted or its bridges were made anew")
+        return found
+
+
+def _bridge_changes(name: str, then: LiveBridge | None, now: LiveBridge | None) -> list[str]:
+    if then is None or now is None:
+        return [f"bridge {name} {'is gone' if then else 'is new'}"] if then != now else []
+    found = [f"{name}: port {port} {'is gone' if port in then.ports else 'is new'}" for port in then.ports ^ now.ports]
+    for flow in then.flows ^ now.flows:
+        found.append(f"{name}: the flow from {flow[0]} to {flow[1]} {'is gone' if flow in then.flows else 'is new'}")
+    for text in {*then.foreign} ^ {*now.foreign}:
+        found.append(f"{name}: {text}{', no more' if text in then.foreign else ''}")
+    return sorted(found)
+
+
+def _missing_and_surplus(kind: str, wanted: set[str], live: set[str]) -> list[str]:
+    return [f"{kind} {name} is missing" for name in sorted(wanted - live)] + [
+        f"{kind} {name} is too many" for name in sorted(live - wanted)
+    ]
