@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers import settings
+from middlebench.generators.shared import agents
 from middlebench.generators.trafgen import driver as trafgen
 from middlebench.model.frames import wire_bits
 from middlebench.model.load import Goal, SearchParameters
@@ -117,7 +118,7 @@ def test_no_frame_of_a_trial_has_its_flow_looked_up_and_every_hop_counts_those_o
 
 
 def test_chain_that_loses_at_any_load_has_a_throughput_of_0_and_is_no_error(shaped, monkeypatch):
-    monkeypatch.setattr(trafgen, "PROBE_SECONDS", 0.2)  # none comes back
+    monkeypatch.setattr(agents, "PROBE_SECONDS", 0.2)  # none comes back
     # A frame that is larger than the bucket never leaves.
     blocked = ["tc", "qdisc", "replace", "dev", shaped.hosts.server_ports[1], "root", "handle", "2:"]
     blocked += ["tbf", "rate", "1mbit", "burst", "100", "limit", "100"]
