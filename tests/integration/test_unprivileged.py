@@ -111,3 +111,33 @@ def test_first_row_is_measured_without_privileges(as_user, python, home):
         assert measured.counts.received_packets > 0
         assert measured.environment == environment.id
         assert measured.attestation.probes_returned == measured.attestation.probes_sent > 0
+
+
+MEASURE = """
+import sys
+from helpers import compose, settings
+from middlebench.model import record
+from middlebench.system.processes import may_administer
+from middlebench.testbed import site_of, stand_up
+from middlebench.trials.trial import measure
+options = compose()
+try:
+    cell = record.Cell(testbed="tests", n=1, frame_bytes=800, repetition=1)
+    measured, *_ = measure(stand_up("tests", options), cell, settings(offered_load=1.0), lambda _: None)
+    print(may_administer(), measured.counts.received_packets > 0, file=sys.stderr)
+finally:
+    site_of("tests", options).close()
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to be root with less")
+def test_root_without_the_capability_to_administer_is_served_as_a_user_is(runtime: Path) -> None:
+    fewer = "-sys_admin,-net_admin"
+    result = subprocess.run(
+        ["setpriv", f"--bounding-set={fewer}", f"--inh-caps={fewer}", sys.executable, "-c", MEASURE],
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "tests")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stderr.splitlines()[-1:] == ["False True"], result.stderr

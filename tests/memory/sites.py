@@ -89,8 +89,18 @@ class MemorySite:
 
 def _computer(cpus: tuple[int, ...], inventory: Inventory) -> Computer:
     return Computer(
-        **{"cpu": "memory", "microcode": "", "governor": "", "cpus": cpus, "processors": 2, "memory_mib": 1024},
-        **{"hypervisor": "", "system": "memory", "kernel": "1.0", "boot_options": (), "modules": {}, "images": {}},
+        cpu="memory",
+        microcode="",
+        governor="",
+        cpus=cpus,
+        processors=2,
+        memory_mib=1024,
+        hypervisor="",
+        system="memory",
+        kernel="1.0",
+        boot_options=(),
+        modules={},
         programs={argv[0]: f"{argv[0]} 1.0" for argv in inventory.versions},
+        images={},
         ports={},
     )
