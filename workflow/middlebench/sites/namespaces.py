@@ -20,7 +20,7 @@ from middlebench.model.options import Options as BaseOptions
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions, Tell, silent
 from middlebench.sites.shared import computer_agent
 from middlebench.sites.shared.holder import Holder, enter, kept_of_run
-from middlebench.sites.shared.ports import changed_ports, prepare_ports, read_ports
+from middlebench.sites.shared.ports import changed_ports, polled_by, prepare_ports, read_ports
 from middlebench.system.errors import HostError
 from middlebench.system.processes import may_administer
 from middlebench.system.runtime import runtime_folder
@@ -197,7 +197,8 @@ class Namespaces:
             (hosts.test_computer, (*PORTS, *DIRECT_PORTS)),
             (hosts.middlebox_server, PORTS),
         ):
-            limits += prepare_ports(computer, ports, self._options.link)
+            with polled_by(computer.cpus, limits):
+                limits += prepare_ports(computer, ports, self._options.link)
             readings[computer.name] = read_ports(computer, ports)
         return limits, readings
 

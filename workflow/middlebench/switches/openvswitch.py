@@ -43,8 +43,9 @@ Settle = Literal["revalidator/purge", "revalidator/wait"]
 """How a flow's count becomes exact: `purge` has the daemon take down what its datapath has cached, with the counts, at
 once (5 ms; the next frame of each bridge has its flow looked up again); `wait` waits for the next time that the daemon
 does its rounds (up to 0.5 s), and touches nothing."""
-POLLED_TYPES = ("afxdp",)
-"""Types of ports whose frames a thread of the daemon's waits for by polling (a PMD thread)."""
+PORT_OPTIONS = {"afxdp": ("options:xdp-mode=native",), "afxdp-nonpmd": ("options:xdp-mode=native",)}
+"""Options of ports by type. AF_XDP takes 64 MiB for each port's frames; by default Open vSwitch tries zero copy first,
+which neither veth nor tap has, and takes all of it twice."""
 WORK_CONSERVING = ("pfifo_fast", "pfifo", "bfifo", "fq_codel", "fq", "codel", "sfq", "mq")
 """Queueing disciplines that hold no frame back from a device that takes them (tc(8)): they drop where it does not."""
 HIDDEN_TABLE = "table_id=254"
@@ -110,7 +111,10 @@ class OpenVSwitch:
         The uplinks keep the queueing discipline that they have, such as the shaper of the link: Open vSwitch would
         take it off (ovs-vswitchd.conf.db(5), QoS type ``linux-noop``).
         """
-        kind = ("--", "set", "Interface", "{port}", f"type={self._port_type}") if self._port_type else ()
+        kind: tuple[str, ...] = ()
+        if self._port_type:
+            options = PORT_OPTIONS.get(self._port_type, ())
+            kind = ("--", "set", "Interface", "{port}", f"type={self._port_type}", *options)
         ports = [
             ("--may-exist", "add-port", bridge.name, port, *(word.format(port=port) for word in kind))
             for bridge in plan.bridges
@@ -137,7 +141,7 @@ class OpenVSwitch:
             bridges={bridge["name"]: bridge_counters(bridge) for bridge in answer["bridges"]},
             processors=(begin, end),
             machine=answer["machine"],
-            daemon=parse_process(answer["usage"], polls=self._port_type in POLLED_TYPES),
+            daemon=parse_process(answer["usage"]),
         )
 
     def counters(self) -> dict[str, PortCounters]:

@@ -124,28 +124,34 @@ class Trafgen:
 
     def _traffic(self, load: Load, answer: dict[str, Any]) -> Traffic:
         tx, rx = self._tx_port, self._rx_port
-        (start, first), (end, last) = answer["samples"][0], answer["samples"][-1]
-        sent = [counters[tx][3] for _, counters in answer["samples"]]
+        start, end = answer["samples"][0][0], answer["samples"][-1][0]
+        # What overflows the ring at the other end of the cable left the sender all the same.
+        sent = [counters[tx][3] + counters[tx][4] for _, counters in answer["samples"]]
         received = [counters[rx][1] for _, counters in answer["samples"]]
         before, after = answer["before"], answer["after"]
-        trial_sent = after[tx][3] - before[tx][3]
+        taken = after[tx][3] - before[tx][3]
+        trial_sent = taken + after[tx][4] - before[tx][4]
         trial_received = after[rx][1] - before[rx][1]
-        # A frame of another size shows in the bytes. A veth whose peer runs an XDP program counts
-        # what it sends without the Ethernet header (drivers/net/veth.c), hence two sizes for the sender.
-        sent_bytes, received_bytes = after[tx][2] - before[tx][2], after[rx][0] - before[rx][0]
-        strange_sizes = (
-            sent_bytes not in (trial_sent * load.frame_bytes, trial_sent * (load.frame_bytes - ETHERNET_HEADER_BYTES))
-        ) + (received_bytes != trial_received * load.frame_bytes)
+        # A frame of another size shows in the bytes. A veth whose receiving end polls counts at both ends
+        # without the Ethernet header (drivers/net/veth.c), hence two sizes.
+        sizes = (load.frame_bytes, load.frame_bytes - ETHERNET_HEADER_BYTES)
+        other_sizes = sum(
+            total not in (packets * sizes[0], packets * sizes[1])
+            for total, packets in (
+                (after[tx][2] - before[tx][2], taken),
+                (after[rx][0] - before[rx][0], trial_received),
+            )
+        )
         backwards = (after[tx][1] - before[tx][1]) + (after[rx][3] - before[rx][3])
         return Traffic(
             window_s=end - start,
             offered_packets=sent[-1] - sent[0],
             received_packets=received[-1] - received[0],
-            offered_bytes=last[tx][2] - first[tx][2],
-            received_bytes=last[rx][0] - first[rx][0],
+            offered_bytes=(sent[-1] - sent[0]) * load.frame_bytes,
+            received_bytes=(received[-1] - received[0]) * load.frame_bytes,
             trial_sent_packets=trial_sent,
             trial_received_packets=trial_received,
-            stray_packets=backwards + strange_sizes,
+            stray_packets=backwards + other_sizes,
             traffic_s=answer["traffic_s"],
             processors=processors_between(*map(parse_processors, answer["processors"])),
             machine=answer["machine"],

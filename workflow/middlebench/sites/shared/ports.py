@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from middlebench import LABEL
@@ -13,11 +17,11 @@ from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import HostError
 from middlebench.system.text import changes
 
-OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro")
-"""Offloads are off so that a frame on the link is a frame as it was sent (ethtool(8), -K)."""
+OFFLOADS = ("rx", "tx", "sg", "tso", "gso")
+"""Offloads are off so that a frame on the link is a frame as it was sent (ethtool(8), -K). For GRO see below."""
 
 KEPT_OFFLOADS = ("tx-checksumming", "scatter-gather", "tcp-segmentation-offload", "generic-segmentation-offload")
-"""What of these ``ethtool -k`` must go on saying. GRO comes on with an XDP program (veth_xdp_set() in the kernel)."""
+"""What of these ``ethtool -k`` must go on saying. GRO is on where the kernel polls."""
 
 SHAPE_PORTS = """
 set -eu
@@ -43,14 +47,26 @@ done
 mount -t sysfs sysfs /sys
 for port; do
     ip link set dev "$port" mtu "$mtu"
+    ip link set dev "$port" gro_max_size 1 2> /dev/null ||
+        echo "limit: frames of TCP that reach $port may be merged: the kernel takes no gro_max_size"
     ethtool -K "$port" $offloads > /dev/null
-    { echo "$cpus" > /sys/class/net/$port/queues/rx-0/rps_cpus; } 2> /dev/null ||
-        echo "limit: receive packet steering needs root:" \\
-            "frames that reach $port are first handled on the sender's processor"
     ip link set dev "$port" arp off up
+    { ethtool -K "$port" gro on && echo 1 > /sys/class/net/$port/threaded; } > /dev/null 2>&1 || {
+        echo "limit: $port is not polled by a thread of its own: each frame interrupts its receiver's processor"
+        echo "$cpus" > /sys/class/net/$port/queues/rx-0/rps_cpus
+    } 2> /dev/null || echo "limit: frames that reach $port are first handled on the sender's processor"
 done
 """
-"""IPv6 is off because router solicitations are stray frames."""
+"""IPv6 is off because router solicitations are unexpected frames.
+
+A veth hands each frame to its receiver at once, on the sender's processor, unless its receiving end has a NAPI
+context: GRO gives it one (drivers/net/veth.c). Then frames wait in a ring, are taken from it in batches by a kernel
+thread, and overflow at the sender's expense, as with a network card. `gro_max_size` is smaller than any two frames, so
+that GRO merges none (net/core/gro.c). Without NAPI, receive packet steering moves the work, one frame at a time.
+"""
+
+POLLING_THREAD = re.compile(r"napi/(.+)-\d+")
+"""Name of the kernel thread that polls an interface (net/core/dev.c)."""
 
 
 def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> list[str]:
@@ -64,6 +80,39 @@ def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> li
     script = ("unshare", "--mount", "sh", "-c", PREPARE_PORTS, f"{LABEL}-prepare-ports")
     limits = _limits(computer, [*script, str(link.mtu), mask, offloads, *ports])
     return shape_ports(computer, ports, link) + limits
+
+
+@contextmanager
+def polled_by(cpus: Sequence[int], limits: list[str]) -> Iterator[None]:
+    """Bind the polling threads of interfaces that are set up in this context to processors.
+
+    They are threads of the kernel of this machine, whatever namespace the interface is in. Who is not root may not
+    bind them; that is added to ``limits``, a sentence.
+
+    Args:
+        cpus: numbers of the processors.
+        limits: what the kernel did not let us set up.
+    """
+    before = set(_polling_threads())
+    yield
+    for thread in set(_polling_threads()) - before:
+        try:
+            os.sched_setaffinity(thread, cpus)
+        except ProcessLookupError:
+            continue  # another testbed's, that has just ended
+        except PermissionError:
+            limits.append("the kernel threads that poll the links run on any processor: only root may bind them")
+            return
+
+
+def _polling_threads() -> Iterator[int]:
+    """Yield the process ids of the kernel threads that poll interfaces."""
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and POLLING_THREAD.fullmatch((entry / "comm").read_text(encoding="utf-8").strip()):
+                yield int(entry.name)
+        except OSError:
+            continue  # it ended in between
 
 
 def shape_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> list[str]:
