@@ -103,9 +103,7 @@ class PrivateOpenVSwitch:
         """Start the database server and the switch daemon, unless they answer."""
         mask = f"{sum(1 << cpu for cpu in self._host.cpus):x}" if self._host.cpus else ""
         sleep = [f"other_config:{key}={PMD_SLEEP_US}" for key in PMD_SLEEP_KEYS]
-        result = self._switch.run(
-            "sh", "-c", START, f"{LABEL}-openvswitch", mask, "ovs-vswitchd", *sleep, check=False
-        )
+        result = self._switch.run("sh", "-c", START, f"{LABEL}-openvswitch", mask, "ovs-vswitchd", *sleep, check=False)
         if result.status == 77:
             raise SwitchError(
                 f"starting Open vSwitch on {self._host.name}",
