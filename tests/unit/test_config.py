@@ -283,3 +283,23 @@ def test_results_lie_in_a_folder_of_their_own(folder, monkeypatch):
 def test_results_folder_has_one_form(given, path, monkeypatch):
     monkeypatch.chdir(PROJECT)
     assert config.Study.model_validate(STUDY | {"results_folder": given}).results_folder == path
+
+
+def test_middlebox_whose_ports_the_switch_does_not_take_is_refused_with_both_kinds():
+    xen = {"driver": "xen", "image": {"kind": "linux"}}
+    with pytest.raises(ConfigError) as raised:
+        config.composed(composition(middlebox=xen), ORIGIN)
+    assert all(word in raised.value.happened for word in ("xen", "Xen vif", "private-openvswitch", "tap, veth"))
+
+
+def test_changed_content_of_a_click_file_changes_the_composition(tmp_path):
+    path = tmp_path / "x.click"
+    paper = yaml.safe_load((PROJECT / "config/testbeds/paper.yaml").read_text(encoding="utf-8"))
+    paper["middlebox"]["image"]["click"] = str(path)
+    texts = ["in0 :: FromDevice(0) -> ToDevice(1);", "in0 :: FromDevice(0) -> Discard;"]
+    found = []
+    for text in texts:
+        path.write_text(text, encoding="utf-8")
+        found.append(config.composed(paper, ORIGIN).model_dump_json())
+    assert all(text in dumped for text, dumped in zip(texts, found, strict=True))
+    assert found[0] != found[1]

@@ -90,6 +90,18 @@ def test_middlebox_of_the_same_name_that_is_another_one_is_a_change():
     assert restarted.fingerprint != CHAIN.fingerprint
 
 
+def test_of_a_middlebox_that_ended_nothing_else_is_told():
+    after = replace(CHAIN, middleboxes={"mbench-1": "process 1"})
+    after = with_bridge(after, "mbench-br1", ports=frozenset({"mbench-1-out"}), flows=frozenset())
+    after = with_bridge(after, "mbench-br2", ports=frozenset({"eth1"}), foreign=("port mbench-2-out: No such device",))
+    assert after.changes_since(CHAIN) == ["middlebox mbench-2 ended (process 2)"]
+    elsewhere = with_bridge(after, "mbench-br0", ports=frozenset({"eth0"}))
+    assert elsewhere.changes_since(CHAIN) == [
+        "middlebox mbench-2 ended (process 2)",
+        "mbench-br0: port mbench-1-in is gone",
+    ]
+
+
 def test_restarted_switch_is_a_change():
     restarted = replace(CHAIN, switch=replace(CHAIN.switch, identity="daemon 2"))
     assert restarted.changes_since(CHAIN) == ["the switch was restarted or its bridges were made anew"]

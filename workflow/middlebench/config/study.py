@@ -24,6 +24,7 @@ from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.model.load import OfferedLoad, SearchParameters, goal_of
 from middlebench.model.options import Options
 from middlebench.model.order import LONGEST_CHAIN, RunOrder
+from middlebench.model.port_kind import common_kind
 from middlebench.model.record import Settings
 from middlebench.sites.base import SiteOptions
 from middlebench.switches.base import SwitchOptions
@@ -55,6 +56,16 @@ class Testbed(Options):
         for part, options in (("switch", self.switch), ("middlebox", self.middlebox)):
             if options.leaves_processes and not self.site.ends_processes:
                 raise ValueError(f"{part}.driver: {options.driver} leaves processes behind on site {self.site.driver}")
+        return self
+
+    @model_validator(mode="after")
+    def _ports_fit(self) -> Testbed:
+        taken, offered = self.middlebox.port_kinds, self.switch.port_kinds
+        if common_kind(taken, offered) is None:
+            raise ValueError(
+                f"middlebox.driver: {self.middlebox.driver} takes ports of the kind {' or '.join(taken)}, but switch "
+                f"{self.switch.driver} offers {', '.join(offered)}"
+            )
         return self
 
 

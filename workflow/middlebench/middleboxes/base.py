@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol
 from middlebench.hosts.base import Host
 from middlebench.model.options import Options
 from middlebench.model.plan import Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MiddleboxReading
 
 
@@ -71,6 +72,9 @@ def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
 
 class MiddleboxOptions(Options):
     """What every middlebox driver's options have."""
+
+    port_kinds: ClassVar[tuple[PortKind, ...]] = ()
+    """The kinds of ports by which its middleboxes can be joined to a switch, the best one first."""
 
     programs: ClassVar[tuple[str, ...]] = ()
     """What must be installed on the middlebox server."""

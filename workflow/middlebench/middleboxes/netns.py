@@ -15,6 +15,7 @@ from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
 from middlebench.model.plan import Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MiddleboxReading
 from middlebench.system.errors import HostError, MiddleboxError
 
@@ -78,6 +79,7 @@ class Options(MiddleboxOptions):
     driver: Literal["netns"]
     """A network namespace with a two-port Linux bridge: the baseline without a virtual machine."""
 
+    port_kinds: ClassVar = (PortKind.VETH,)
     programs: ClassVar = ("ip",)
 
     def build(self, host: Host, mtu: int) -> Middleboxes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from middlebench.model.plan import Plan
@@ -19,6 +20,15 @@ class LiveBridge:
     """Which port feeds which: (frames in at, frames out at)."""
     foreign: tuple[str, ...] = ()
     """Whatever else steers frames here (flows that are not ours, broken ports), in the switch's words."""
+
+    def without(self, middleboxes: Iterable[str]) -> LiveBridge:
+        """Return this bridge without what belongs to the ports of some middleboxes, which are named after them."""
+        starts = tuple(f"{name}-" for name in middleboxes)
+        return LiveBridge(
+            ports=frozenset(port for port in self.ports if not port.startswith(starts)),
+            flows=frozenset(flow for flow in self.flows if not any(port.startswith(starts) for port in flow)),
+            foreign=tuple(text for text in self.foreign if not any(start in text for start in starts)),
+        )
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,11 @@ class LiveChain:
         return found
 
     def changes_since(self, earlier: LiveChain) -> list[str]:
-        """Return, a sentence each, what became different since ``earlier``."""
+        """Return, a sentence each, what became different since ``earlier``.
+
+        Of a middlebox that ended only that is told: its ports, their flows and the switch's complaints go with it.
+        """
+        ended = [name for name in earlier.middleboxes if name not in self.middleboxes]
         found = [
             f"middlebox {name} {'ended' if name not in self.middleboxes else 'is another one'} ({identity})"
             for name, identity in earlier.middleboxes.items()
@@ -77,7 +91,8 @@ class LiveChain:
         ]
         found += [f"middlebox {name} is new" for name in sorted(set(self.middleboxes) - set(earlier.middleboxes))]
         for name in sorted({*earlier.switch.bridges, *self.switch.bridges}):
-            found += _bridge_changes(name, earlier.switch.bridges.get(name), self.switch.bridges.get(name))
+            then, now = (chain.switch.bridges.get(name) for chain in (earlier, self))
+            found += _bridge_changes(name, then and then.without(ended), now and now.without(ended))
         if not found and self.switch.identity != earlier.switch.identity:
             found.append("the switch was restarted or its bridges were made anew")
         return found

@@ -9,11 +9,15 @@ from middlebench.hosts.base import Host
 from middlebench.model.live import LiveSwitch
 from middlebench.model.options import Options
 from middlebench.model.plan import Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import PortCounters, SwitchReading
 
 
 class SwitchOptions(Options):
     """What every switch driver's options have."""
+
+    port_kinds: ClassVar[tuple[PortKind, ...]] = ()
+    """The kinds of ports that it can take onto a bridge."""
 
     programs: ClassVar[tuple[str, ...]] = ()
     """What must be installed on the middlebox server."""

@@ -11,6 +11,7 @@ from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import PortCounters, SwitchReading
 from middlebench.switches.base import Switch, SwitchOptions
 from middlebench.switches.openvswitch import OpenVSwitch
@@ -58,6 +59,7 @@ class Options(SwitchOptions):
     port_type: Literal["auto", "system", "afxdp", "afxdp-nonpmd"] = "auto"
     """How the userspace datapath reaches its ports; `auto` takes the fastest that works, measured at provision."""
 
+    port_kinds: ClassVar = (PortKind.TAP, PortKind.VETH)
     programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl")
     versions: ClassVar = (("ovs-vswitchd", "--version"),)
     leaves_processes: ClassVar = True

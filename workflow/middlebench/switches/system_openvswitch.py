@@ -15,6 +15,7 @@ from middlebench.hosts.base import Host
 from middlebench.hosts.shared.interfaces import demand_free
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import PortCounters, SwitchReading
 from middlebench.switches.base import Switch, SwitchOptions
 from middlebench.switches.openvswitch import OpenVSwitch
@@ -45,6 +46,7 @@ class Options(SwitchOptions):
     run_folder: Annotated[str, Field(pattern=r"^/[^\s]*$")] = "/var/run/openvswitch"
     """Folder of its sockets on the server."""
 
+    port_kinds: ClassVar = (PortKind.TAP, PortKind.VETH, PortKind.XEN_VIF)
     programs: ClassVar = ("ip", "ovs-vsctl")
     versions: ClassVar = (("ovs-vsctl", "--version"),)
 

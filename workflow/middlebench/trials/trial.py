@@ -169,10 +169,12 @@ def run_trial(
             if watch.problem:
                 raise void(doing, [watch.problem]) from error
             raise
+    if watch.problem:
+        raise void(doing, [watch.problem])
     after = read_after(testbed)
     problems = after.live.changes_since(before.live) + problems_of(load, testbed.options.site.link, traffic)
     if missing := {*before.missing(plan), *after.missing(plan)}:
-        raise void(doing, [*problems, f"nothing is counted at {', '.join(sorted(missing))} any more"])
+        raise void(doing, problems or [f"nothing is counted at {', '.join(sorted(missing))} any more"])
     counts = counts_of(load, traffic)
     hops = hops_between(plan, before.switch, after.switch)
     problems += strangers(counts.trial_sent_packets, hops[0].rx_packets)

@@ -27,6 +27,7 @@ from middlebench.middleboxes.qemu import agent
 from middlebench.model.environment import BUILT_HERE
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox, Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MiddleboxReading
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
@@ -131,6 +132,7 @@ class Options(MiddleboxOptions):
     accelerator: Literal["auto", "kvm", "tcg"] = "auto"
     """`kvm`, or `tcg` (emulation); `auto` takes the faster of what works, measured at provision."""
 
+    port_kinds: ClassVar = (PortKind.TAP,)
     programs: ClassVar = ("ip", QEMU)
     versions: ClassVar = ((QEMU, "--version"),)
     leaves_processes: ClassVar = True

@@ -29,6 +29,7 @@ from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xenstore import parse_keys
 from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, crash_report, explain, parse_list, parse_version
 from middlebench.model.plan import Middlebox, Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MachineTimes, MiddleboxReading, ProcessTimes
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddleboxError, last_lines
@@ -131,6 +132,7 @@ class Options(MiddleboxOptions):
     """Weight of dom0 in Xen's credit2 scheduler, against 256 of each domain; `null` leaves it as it is.
     Where processors are few, polling domains starve dom0 otherwise."""
 
+    port_kinds: ClassVar = (PortKind.XEN_VIF,)
     programs: ClassVar = ("ip", "xl", "xenstore-ls", "xenstore-watch", "xenstore-write")
     versions: ClassVar = (("xl", "info", "xen_version"),)
 
