@@ -14,7 +14,7 @@ import yaml
 from helpers import PROJECT
 from middlebench.config import study as config
 from middlebench.hosts.base import Host
-from middlebench.sites.lab import Lab
+from middlebench.sites.lab.driver import Lab
 from middlebench.testbed import Testbed, stand_up
 from middlebench.trials.convergence import tear_down
 

@@ -13,7 +13,7 @@ from middlebench.hosts.base import Host
 from middlebench.hosts.ssh import SshHost
 from middlebench.model.plan import plan_chain
 from middlebench.model.record import Cell
-from middlebench.sites.lab import Lab
+from middlebench.sites.lab.driver import Lab
 from middlebench.switches.openvswitch import interface_counters
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, TrialError

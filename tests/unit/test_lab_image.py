@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.lab import image, machine
-from middlebench.lab.image import LabImage
-from middlebench.lab.initramfs import PROGRAM, Initramfs
-from middlebench.lab.kernel import ELF, in_load_order, read_dependencies, uncompressed
+from middlebench.sites.lab import image, machine
+from middlebench.sites.lab.image import LabImage
+from middlebench.sites.lab.initramfs import PROGRAM, Initramfs
+from middlebench.sites.lab.kernel import ELF, in_load_order, read_dependencies, uncompressed
 
 names = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=10)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from middlebench.lab.initramfs import PROGRAM, Initramfs
-from middlebench.lab.kernel import Kernel, in_load_order, read_dependencies, uncompressed
+from middlebench.sites.lab.initramfs import PROGRAM, Initramfs
+from middlebench.sites.lab.kernel import Kernel, in_load_order, read_dependencies, uncompressed
 
 MODULES = ("xen_netfront", "bridge")
 FILES = Path(__file__).with_name("files")

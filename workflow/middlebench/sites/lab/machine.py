@@ -18,8 +18,8 @@ from pathlib import Path
 
 from middlebench.hosts.ssh.destination import Destination
 from middlebench.hosts.ssh.known_hosts import entry_name
-from middlebench.lab import tap_launcher
-from middlebench.lab.image import LabImage
+from middlebench.sites.lab import tap_launcher
+from middlebench.sites.lab.image import LabImage
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, last_lines
 from middlebench.system.processes import ProcessIdentity

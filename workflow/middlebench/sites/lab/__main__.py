@@ -1,4 +1,4 @@
-"""The lab from the command line: ``python -m middlebench.lab start``, ``status``, ``stop``, ``image FOLDER``."""
+"""The lab from the command line: ``python -m middlebench.sites.lab start``, ``status``, ``stop``, ``image FOLDER``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from middlebench.config import study as config
-from middlebench.lab.image import image
-from middlebench.sites.lab import Lab, Options
+from middlebench.sites.lab.driver import Lab, Options
+from middlebench.sites.lab.image import image
 from middlebench.system import surroundings
 from middlebench.system.errors import ConfigError, MiddlebenchError
 
@@ -25,13 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("interrupted; run `python -m middlebench.lab stop`, or start it again", file=sys.stderr)
+        print("interrupted; run `python -m middlebench.sites.lab stop`, or start it again", file=sys.stderr)
         return 130
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="middlebench.lab", description="The emulated Xen host.")
+    parser = argparse.ArgumentParser(prog="middlebench.sites.lab", description="The emulated Xen host.")
     verbs = parser.add_subparsers(required=True)
     start = verbs.add_parser("start", help="build it if need be, boot it, and wait until it can be used")
     start.add_argument("--testbed", default="lab", help="testbed that it is for (default: lab)")

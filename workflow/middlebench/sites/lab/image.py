@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from middlebench.hosts.local import LocalHost
-from middlebench.lab import initramfs, kernel, linux_image, packages
-from middlebench.lab.linux_image import FILES, initramfs_with, write_linux_image
 from middlebench.middleboxes.xen.images import LINUX_FOLDER
+from middlebench.sites.lab import initramfs, kernel, linux_image, packages
+from middlebench.sites.lab.linux_image import FILES, initramfs_with, write_linux_image
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 

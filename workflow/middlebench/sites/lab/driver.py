@@ -18,10 +18,6 @@ from pydantic import Field, model_validator
 
 from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
-from middlebench.lab import image as lab_image
-from middlebench.lab import machine as lab_machine
-from middlebench.lab.image import LabImage
-from middlebench.lab.machine import Machine
 from middlebench.model.environment import Computer, Environment
 from middlebench.sites.base import (
     MTU_OVERHEAD_BYTES,
@@ -34,6 +30,10 @@ from middlebench.sites.base import (
     Tell,
     silent,
 )
+from middlebench.sites.lab import image as lab_image
+from middlebench.sites.lab import machine as lab_machine
+from middlebench.sites.lab.image import LabImage
+from middlebench.sites.lab.machine import Machine
 from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.shared.computer import about, ask
 from middlebench.sites.shared.holder import Holder, enter, enter_processes, kept_of_run
