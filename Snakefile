@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from middlebench.config import study as study_config
+from middlebench.config.others import file_of
 from middlebench.model.controls import CONTROL_BAND
 from middlebench.system.errors import MiddlebenchError
 from middlebench.middleboxes.qemu.driver import UNIKERNEL

@@ -257,7 +257,7 @@ def test_more_repetitions_of_a_noisy_machine_make_the_knee_surer():
         return 10.0 if n <= 4 else 13.0
 
     few, many = (
-        knees(cells, cells.scatter())[60]
+        knees(cells, {n: spread.of_mean for n, spread in cells.spreads().items()})[60]
         for cells in (cells_of(measured(flat, range(1, 9), (60,), noise=0.05, repetitions=times)) for times in (2, 100))
     )
     assert many.n == 4

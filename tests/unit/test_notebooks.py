@@ -11,7 +11,7 @@ from middlebench.analysis.law.results import write_law
 from sweeps import write_results
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NAMES = ("claims", "law", "figures", "tables", "comparison", "controls", "deployment", "limits")
+NAMES = ("claims", "law", "figures", "tables", "comparison", "equivalence", "controls", "deployment", "limits")
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig5", "heatmap", "throughput_by_size")
 TABLES = ("table1", "table1_intervals", "table2", "table2_intervals")
@@ -34,6 +34,9 @@ PROMISED = {
     | {f"tables/deployment.{suffix}" for suffix in ("csv", "md", "tex")},
     "law": {f"figures/{name}.{suffix}" for name in ("law", "knee") for suffix in ("png", "svg", "pdf")}
     | {f"tables/{name}.{suffix}" for name in LAW_TABLES for suffix in ("csv", "md", "tex")},
+    "equivalence": {
+        f"tables/{name}_other.{suffix}" for name in ("equivalence", "laws") for suffix in ("csv", "md", "tex")
+    },
     "limits": {f"figures/{name}.{suffix}" for name in ("limits", "losses") for suffix in ("png", "svg", "pdf")}
     | {f"tables/limits.{suffix}" for suffix in ("csv", "md", "tex")},
     "figures": {f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg", "pdf")},
@@ -82,9 +85,10 @@ def test_notebook_begins_with_a_title_and_one_parameters_cell(name):
 )
 def test_notebook_leaves_the_files_that_it_promises(tmp_path, name, dataset):
     write_results(tmp_path)
-    if name in ("claims", "law"):
+    if name in ("claims", "law", "equivalence"):
         write_law(law_of_dataset(load_dataset(dataset, tmp_path)), tmp_path / dataset / "law.json")
-    run(name, dataset=dataset, results=str(tmp_path), published_data=str(FOLDER.parent / "data/paper"))
+    data = {"dataset": dataset, "results": str(tmp_path), "published_data": str(FOLDER.parent / "data/paper")}
+    run(name, **data, **({"other": str(tmp_path / "made")} if name == "equivalence" else {}))
     folder = tmp_path / dataset
     found = {str(path.relative_to(folder)) for part in ("figures", "tables") for path in (folder / part).glob("*")}
     assert found == PROMISED[name]

@@ -144,6 +144,9 @@ LAW_TABLES = [
     "law_tried",
 ]
 
+OTHERS = STUDY.others
+"""Results of others to compare with: where they are, by the name that each goes by here."""
+
 PUBLISHED = "published"
 """The dataset that was not measured but transcribed from the paper."""
 
@@ -194,5 +197,6 @@ def report_notebooks(wildcards):
         names += [
             f"comparison_{reference}" for reference in references(wildcards.dataset)
         ]
+        names += [f"equivalence_{other}" for other in OTHERS]
         names += ["limits", "controls", "deployment"]
     return [f"{RESULTS}/{wildcards.dataset}/report/{name}.ipynb" for name in names]

@@ -57,3 +57,36 @@ rule explain_law:
         "Explaining the law of {wildcards.dataset}"
     shell:
         EXECUTE
+
+
+rule lay_beside:
+    input:
+        data=dataset_files,
+        law=f"{RESULTS}/{{dataset}}/law.json",
+        other=lambda wildcards: file_of(OTHERS[wildcards.other]),
+        notebook="notebooks/equivalence.ipynb",
+    output:
+        tables=expand(
+            f"{RESULTS}/{{{{dataset}}}}/tables/{{name}}_{{{{other}}}}.{{kind}}",
+            name=["equivalence", "laws"],
+            kind=["csv", "md", "tex"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/equivalence_{{other}}.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/lay-beside-{{other}}.log",
+    wildcard_constraints:
+        other="|".join(OTHERS) or "none",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
+        path=lambda wildcards: OTHERS[wildcards.other],
+        margin=STUDY.equivalence_margin,
+    message:
+        "Laying {wildcards.dataset} beside {wildcards.other}"
+    shell:
+        EXECUTE.replace(
+            "2> {log:q}",
+            "--parameter reference {wildcards.other} --parameter other {params.path:q}"
+            " --number margin {params.margin} 2> {log:q}",
+        )

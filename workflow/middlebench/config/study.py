@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError, create_model, field
 
 from middlebench.config import drivers
 from middlebench.config.messages import complaints
+from middlebench.config.others import file_of, names_of
 from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.model.controls import CONTROL_BAND
@@ -170,6 +171,11 @@ class Study(Options):
     """Efforts by name; add your own."""
     controls: Literal["none"] | Controls = Controls()
     """When the instrument itself is measured, so that drift is seen; `none` for never."""
+    compare_with: Annotated[tuple[str, ...], Distinct] = ()
+    """Results of others, or of an earlier run, to lay beside those of each testbed: folders such as `results/local`, or
+    zip files made of such. They are compared cell by cell and law by law, and never pooled."""
+    equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Relative difference up to which two rates count as the same."""
     knee_share: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of the best rate at a frame size that the chain at the knee still delivers."""
     results_folder: Annotated[str, Field(min_length=1)] = "results"
@@ -210,6 +216,11 @@ class Study(Options):
         return RunOrder(
             self.testbeds, self.chain_lengths, self.frame_sizes, self.repetitions + self.extra_repetitions, self.seed
         )
+
+    @property
+    def others(self) -> dict[str, str]:
+        """Where the results to compare with are, by the name that each goes by here."""
+        return names_of(self.compare_with, self.testbeds)
 
     @property
     def measuring_command(self) -> str:
@@ -253,6 +264,13 @@ def check_study(
     for name, testbed in testbeds.items():
         sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
         check_frame_sizes(sizes, name, testbed, f"reading {origin}")
+    for path in study.compare_with:
+        if not Path(file_of(path)).is_file():
+            raise ConfigError(
+                f"reading {origin}",
+                f"compare_with: there are no results at {path}: {file_of(path)} is missing",
+                "name a testbed's results folder, or a zip file that `snakemake --cores 1 -- results/local.zip` made",
+            )
     return study, testbeds
 
 

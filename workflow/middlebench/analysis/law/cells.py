@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import sqrt
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,23 @@ FULL = 0.99
 
 LEAST_SCATTER = 1e-4
 """Repetitions that agree better than this say nothing of how well a cell is known."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How cells of one chain length scatter from repetition to repetition."""
+
+    deviation: float
+    """Standard deviation of the logarithm of one repetition's rate."""
+    freedom: int
+    """Degrees of freedom that it is known by."""
+    repetitions: float
+    """Of a cell, on average."""
+
+    @property
+    def of_mean(self) -> float:
+        """Standard deviation of the logarithm of a cell's mean."""
+        return self.deviation / sqrt(self.repetitions)
 
 
 @dataclass(frozen=True)
@@ -57,8 +75,8 @@ class Cells:
         """The distinct frame sizes."""
         return np.unique(self.size)
 
-    def scatter(self) -> dict[int, float]:
-        """Return the standard deviation of the logarithm of a cell's mean by chain length, pooled over its cells.
+    def spreads(self) -> dict[int, Spread]:
+        """Return how repetitions scatter by chain length, pooled over its cells: a cell alone has too few of them.
 
         Chains whose cells were measured once each are not in it.
         """
@@ -69,9 +87,8 @@ class Cells:
             if several:
                 freedom = sum(len(values) - 1 for values in several)
                 variance = sum(float(((values - values.mean()) ** 2).sum()) for values in several) / freedom
-                found[int(n)] = max(
-                    float(np.sqrt(variance / np.mean([len(values) for values in several]))), LEAST_SCATTER
-                )
+                count = float(np.mean([len(values) for values in several]))
+                found[int(n)] = Spread(max(sqrt(variance), LEAST_SCATTER), freedom, count)
         return found
 
     def where(self, mask: NDArray[np.bool_]) -> Cells:

@@ -8,12 +8,12 @@ import pandas as pd
 from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import FEWEST_CHAINS, Candidate, choose
-from middlebench.analysis.law.fitting import Fit, redrawn
+from middlebench.analysis.law.fitting import Fit, fit, redrawn
 from middlebench.analysis.law.knee import SHARE, Knee, knees
 from middlebench.analysis.law.prediction import Predictor, predictor, robust_scale
 from middlebench.analysis.law.resources import resources_of
 from middlebench.analysis.law.results import Basis, Errors, Estimate, HopTime, Interval, Law, Tried
-from middlebench.analysis.law.terms import PARAMETERS, Numbers
+from middlebench.analysis.law.terms import PARAMETERS, Numbers, Shape
 from middlebench.system.text import percent
 
 DRAWS = 200
@@ -64,7 +64,7 @@ def law_of(measurements: pd.DataFrame, dataset: str, link_bps: float | None = No
     if len(cells.chains) >= FEWEST_CHAINS:
         return law.model_copy(update=_found(cells, law))
     few = f"A law needs {FEWEST_CHAINS} chain lengths, and received frames were counted at {len(cells.chains)}."
-    known = knees(cells, dict.fromkeys(law.chain_lengths, UNKNOWN_SCATTER) | cells.scatter(), share)
+    known = knees(cells, dict.fromkeys(law.chain_lengths, UNKNOWN_SCATTER) | _scatter(cells), share)
     return law.model_copy(
         update={"knee": {str(size): each for size, each in known.items()}, "remarks": (*law.remarks, few)}
     )
@@ -96,6 +96,15 @@ def _found(cells: Cells, law: Law) -> dict[str, object]:
             offered=predicting.offered,
         ),
     }
+
+
+def estimates_of(shape: Shape, measurements: pd.DataFrame) -> dict[str, Estimate]:
+    """Return the parameters of a given law for other measurements; none where these cannot tell them apart."""
+    cells = cells_of(measurements)
+    if not shape.can_be_told(len(cells.sizes), len(cells.chains)):
+        return {}
+    whole = fit(shape, cells)
+    return _estimates(whole, redrawn(whole, cells, DRAWS, SEED))
 
 
 def _told(each: Candidate, chosen: Candidate) -> Tried:
@@ -154,11 +163,15 @@ def _knees(chosen: Candidate, share: float, predicting: Predictor) -> dict[str, 
     """Return the knees, measured and predicted. A chain that was measured once is known as well as the law fits it."""
     cells, residuals = chosen.cells, chosen.whole.residuals(chosen.cells)
     misfit = {int(n): robust_scale(residuals[cells.n == n]) for n in cells.chains}
-    measured = knees(cells, misfit | cells.scatter(), share)
+    measured = knees(cells, misfit | _scatter(cells), share)
     return {
         str(size): knee.model_copy(update={"predicted": _predicted_knee(predicting, size, share)})
         for size, knee in measured.items()
     }
+
+
+def _scatter(cells: Cells) -> dict[int, float]:
+    return {n: spread.of_mean for n, spread in cells.spreads().items()}
 
 
 def _predicted_knee(predicting: Predictor, size: int, share: float) -> int:

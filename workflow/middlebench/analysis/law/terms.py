@@ -96,6 +96,11 @@ class Shape:
         extra = {"none": "", "waiting": " + w·max(0, n − k)", "square": " + q·n²"}[self.extra]
         return f"t = {most}{extra}"
 
+    def can_be_told(self, sizes: int, lengths: int) -> bool:
+        """Return whether so many distinct sizes and lengths tell its parameters apart, with one length left out too."""
+        names = set(self.parameters)
+        return (sizes > 1 or not names & BY_SIZE) and len(names & BY_LENGTH) < lengths
+
     def parts(self, values: Mapping[str, float], n: Numbers, size: Numbers) -> dict[str, Numbers]:
         """Return what each term takes, in µs a frame.
 
@@ -155,7 +160,7 @@ def candidates(sizes: int, lengths: int) -> list[Shape]:
     extras: tuple[Extra, ...] = ("none", "waiting", "square")
     family = [Shape(flat, hop, extra) for flat in flats for extra in extras]
     family += [Shape(flat, "none", "none") for flat in ("start", "link", "port and link", "port by byte")]
-    return [shape for shape in family if _can_be_told(shape, sizes, lengths)]
+    return [shape for shape in family if shape.can_be_told(sizes, lengths)]
 
 
 def simpler(shape: Shape, sizes: int, lengths: int) -> list[Shape]:
@@ -167,10 +172,4 @@ def simpler(shape: Shape, sizes: int, lengths: int) -> list[Shape]:
         found.append(Shape(shape.flat, hops[shape.hops], shape.extra))
     if shape.flat in flats:
         found.append(Shape(flats[shape.flat], shape.hops, shape.extra))
-    return [each for each in found if _can_be_told(each, sizes, lengths)]
-
-
-def _can_be_told(shape: Shape, sizes: int, lengths: int) -> bool:
-    """Return whether every parameter can be told from the others, also with one chain length left out."""
-    names = set(shape.parameters)
-    return (sizes > 1 or not names & BY_SIZE) and len(names & BY_LENGTH - {"c"}) < lengths
+    return [each for each in found if each.can_be_told(sizes, lengths)]
