@@ -1,23 +1,29 @@
-import json
 import shlex
 import sys
 from pathlib import Path
 
 from middlebench.config import study as study_config
 from middlebench.config.others import file_of
-from middlebench.model.controls import CONTROL_BAND
-from middlebench.system.errors import MiddlebenchError
+from middlebench.config.study_file import new_session, write_study
 from middlebench.middleboxes.qemu.driver import UNIKERNEL
-from middlebench.model.order import ExtraCells
-from middlebench.model.record import PROTOCOL, read
-from middlebench.run import present
-from middlebench.run.locks import RunLeases
+from middlebench.model.cell import (
+    CELL_PATTERN,
+    DEPLOYMENT_PATTERN,
+    Cell,
+    deployment_values,
+)
+from middlebench.model.controls import CONTROL_BAND
+from middlebench.model.record import PROTOCOL
+from middlebench.run import present, remeasure
+from middlebench.run.archive import archive_outputs
+from middlebench.run.locks import RunLocks, shared_testbeds
 from middlebench.run.preflight import Preflight
-from middlebench.run.archive import set_aside_what_is_made_anew
+from middlebench.run.snakemake_plan import outputs_to_come
 from middlebench.system import surroundings
+from middlebench.system.errors import MiddlebenchError
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.27")
 surroundings.prepare()
@@ -43,14 +49,10 @@ try:
     )
 except MiddlebenchError as problem:
     raise WorkflowError(str(problem)) from None
-config.update(
-    STUDY.model_dump(mode="json")
-)  # numbers in lists of --config arrive as text
-validate(config, "config/config.schema.json")
 
 ENVIRONMENT = workflow.source_path("envs/environment.yaml")
 RESULTS = STUDY.results_folder
-LEASES = RunLeases(TESTBEDS, STUDY.when_busy)
+LOCKS = RunLocks(TESTBEDS, STUDY.if_locked)
 PRESENT = {}  # the environments of the testbeds, as they are now
 PREFLIGHT = Preflight(workflow, STUDY, PRESENT)
 logger.addFilter(PREFLIGHT)
@@ -63,9 +65,8 @@ shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
 wildcard_constraints:
     testbed="[A-Za-z0-9_-]+",
     dataset="[A-Za-z0-9_-]+",
-    n=r"0|[1-9]\d*",
-    size=r"[1-9]\d*",
-    rep=r"[1-9]\d*",
+    cell=CELL_PATTERN,
+    deployment=DEPLOYMENT_PATTERN,
 
 
 include: "workflow/rules/common.smk"
@@ -73,7 +74,6 @@ include: "workflow/rules/image.smk"
 include: "workflow/rules/provision.smk"
 include: "workflow/rules/deploy.smk"
 include: "workflow/rules/measure.smk"
-include: "workflow/rules/allocate.smk"
 include: "workflow/rules/close.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/plot.smk"
@@ -96,10 +96,11 @@ rule all:
 
 
 onstart:
-    set_aside_what_is_made_anew(workflow.persistence, Path(RESULTS))
     try:
         PREFLIGHT.demand_choice()
-        LEASES.take()
+        LOCKS.take()
+        write_study(new_session(), STUDY, TESTBEDS, Path(RESULTS))
+        archive_outputs(outputs_to_come(workflow), Path(RESULTS))
     except MiddlebenchError as problem:
         raise WorkflowError(str(problem)) from None
     except OSError as problem:

@@ -63,7 +63,9 @@ def compose(**changes: Any) -> config.Testbed:
 
 def settings(**changes: Any) -> Settings:
     """Return settings of a short trial."""
-    return Settings(**{"window_s": 0.2, "warm_up_s": 0.1, "sample_s": 0.1, "offered_load": "maximum"} | changes)
+    return Settings(
+        **{"window_s": 0.2, "warm_up_s": 0.1, "sample_interval_s": 0.1, "offered_load": "maximum"} | changes
+    )
 
 
 @dataclass(frozen=True)

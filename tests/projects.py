@@ -21,7 +21,7 @@ STUDY = {
     "chain_lengths": [1, 2],
     "frame_sizes": [60, 800],
     "effort": "short",
-    "efforts": {"short": {"window_s": 0.2, "warm_up_s": 0.1, "sample_s": 0.2}},
+    "efforts": {"short": {"window_s": 0.2, "warm_up_s": 0.1, "sample_interval_s": 0.2}},
     "controls": "none",
 }
 CELLS = {f"n{n}/size{size}/rep1.json" for n in (1, 2) for size in (60, 800)}

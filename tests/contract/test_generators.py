@@ -64,13 +64,13 @@ def generator(make: Callable[[Host, Ports], Generator], test_computer: Host) -> 
 
 def paced(frame_bytes: int, **changes: float) -> Load:
     """A load that any machine carries without loss."""
-    times = {"warm_up_s": 0.1, "window_s": 0.3, "sample_s": 0.1} | changes
+    times = {"warm_up_s": 0.1, "window_s": 0.3, "sample_interval_s": 0.1} | changes
     return Load(frame_bytes, packets_per_second=1000, saturating=False, **times)
 
 
 def saturating(frame_bytes: int, rate_mbps: float) -> Load:
     line_rate = line_rate_pps(rate_mbps * 1e6, frame_bytes)
-    return Load(frame_bytes, line_rate, saturating=True, warm_up_s=0.1, window_s=0.3, sample_s=0.1)
+    return Load(frame_bytes, line_rate, saturating=True, warm_up_s=0.1, window_s=0.3, sample_interval_s=0.1)
 
 
 def received_at(host: Host, port: str) -> tuple[int, int]:
@@ -138,7 +138,9 @@ def held(offered: int, intended: float) -> bool:
 @pytest.mark.parametrize(("frame_bytes", "rate"), [(60, 2_000), (60, 8_000), (1514, 2_000)])
 def test_paced_load_is_what_was_asked_for(generator, frame_bytes, rate):
     def attempt() -> bool:
-        traffic = generator.run(Load(frame_bytes, rate, saturating=False, warm_up_s=0.1, window_s=0.5, sample_s=0.5))
+        traffic = generator.run(
+            Load(frame_bytes, rate, saturating=False, warm_up_s=0.1, window_s=0.5, sample_interval_s=0.5)
+        )
         return held(traffic.offered_packets, rate * traffic.window_s)
 
     eventually(attempt, "other work leaves the sender the processor for half a second, and the load is held")
@@ -147,7 +149,9 @@ def test_paced_load_is_what_was_asked_for(generator, frame_bytes, rate):
 def counted(frame_bytes: int, rate: float, packets: int) -> Load:
     """A load of so many frames, as a search has it."""
     seconds = packets / rate
-    return Load(frame_bytes, rate, saturating=False, warm_up_s=0, window_s=seconds, sample_s=seconds, packets=packets)
+    return Load(
+        frame_bytes, rate, saturating=False, warm_up_s=0, window_s=seconds, sample_interval_s=seconds, packets=packets
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,7 +233,7 @@ from test_generators import CABLE, GENERATORS
 from middlebench.testbed import site_of
 host = site_of("tests", compose()).open().test_computer
 GENERATORS[{name!r}](host, CABLE).run(
-    Load(60, packets_per_second=1000, saturating=False, warm_up_s=0, window_s=600, sample_s=1)
+    Load(60, packets_per_second=1000, saturating=False, warm_up_s=0, window_s=600, sample_interval_s=1)
 )
 """
 

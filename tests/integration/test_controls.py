@@ -10,7 +10,7 @@ import pytest
 from helpers import settings
 from middlebench.model.controls import ControlLog
 from middlebench.system.errors import GeneratorError
-from middlebench.system.locks import lease
+from middlebench.system.locks import lock
 from middlebench.trials.controls import measure_controls, session_of, whole_set
 from middlebench.trials.convergence import read_live
 
@@ -46,18 +46,18 @@ def test_cut_cable_is_told_and_nothing_is_recorded(testbed, tmp_path):
     assert ControlLog(tmp_path).controls() == []
 
 
-def test_session_of_a_job_is_the_run_that_holds_the_lease(runtime):
-    path = runtime / "run.lease"
+def test_session_of_a_job_is_the_run_that_holds_the_lock(runtime):
+    path = runtime / "run.lock"
     code = "from pathlib import Path; from middlebench.trials.controls import session_of; "
     code += f"print(session_of(Path({str(path)!r})))"
 
     def session_of_a_job() -> str:
         return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
-    with lease(path, "a run"):
+    with lock(path, "a run"):
         assert session_of_a_job() == session_of_a_job()
         assert session_of_a_job().startswith(f"run {os.getpid()} since ")
 
 
 def test_process_outside_of_any_run_is_a_session_of_its_own(runtime):
-    assert session_of(runtime / "run.lease").startswith(f"process {os.getpid()} since ")
+    assert session_of(runtime / "run.lock").startswith(f"process {os.getpid()} since ")

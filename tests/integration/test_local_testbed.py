@@ -19,6 +19,7 @@ from helpers import compose, composition, eventually, kill, once_traffic_runs, s
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.generators.shared import agents
 from middlebench.model import record
+from middlebench.model.cell import Cell
 from middlebench.model.record import GENERATOR_LIMITED
 from middlebench.sites.shared import holder_process
 from middlebench.switches.private_openvswitch import FOLDER
@@ -38,7 +39,7 @@ PACED = {"offered_load": 1.0}
 def measure_cell(
     testbed: Testbed, n: int, frame_bytes: int = 800, tell: Callable[[str], None] = print, **changes: Any
 ) -> record.Record:
-    cell = record.Cell(testbed=testbed.name, n=n, frame_bytes=frame_bytes, repetition=1)
+    cell = Cell(testbed=testbed.name, n=n, frame_bytes=frame_bytes, repetition=1)
     return measure(testbed, cell, settings(**changes), tell)[0]
 
 
@@ -166,7 +167,7 @@ class TestChangeDuringATrial:
             pytest.raises(TrialError, match="void: .*" + re.escape(words)),
             once_traffic_runs(testbed, lambda: on_server(testbed, *command)),
         ):
-            measure_cell(testbed, 2, window_s=1.5, sample_s=0.5)
+            measure_cell(testbed, 2, window_s=1.5, sample_interval_s=0.5)
         assert measure_cell(testbed, 2, **PACED).counts.received_packets > 0
 
 
@@ -337,7 +338,7 @@ class TestHolder:
 
     def test_holder_that_is_killed_during_a_trial_ends_it_with_an_error(self, testbed, footprint, tmp_path):
         with subprocess.Popen(
-            cell_command(tmp_path, testbed, window_s=60.0, sample_s=60.0), stderr=subprocess.PIPE, text=True
+            cell_command(tmp_path, testbed, window_s=60.0, sample_interval_s=60.0), stderr=subprocess.PIPE, text=True
         ) as caller:
             eventually(lambda: footprint.named("trafgen"), "the generator runs")
             kill(footprint.holder())
@@ -398,7 +399,7 @@ class TestDown:
 
     def test_trial_that_runs_is_ended_and_leaves_no_record(self, testbed, footprint, down, tmp_path):
         with subprocess.Popen(
-            cell_command(tmp_path, testbed, window_s=60.0, sample_s=60.0), stderr=subprocess.PIPE, text=True
+            cell_command(tmp_path, testbed, window_s=60.0, sample_interval_s=60.0), stderr=subprocess.PIPE, text=True
         ) as caller:
             eventually(lambda: footprint.named("trafgen"), "the generator runs")
             namespaces = footprint.namespaces()

@@ -22,7 +22,13 @@ STAND_IN = str(Path(__file__).parents[1] / "pktgen_stand_in.py")
 
 
 def load(**changes: object) -> Load:
-    values = {"packets_per_second": 2000.0, "saturating": False, "warm_up_s": 0.3, "window_s": 0.6, "sample_s": 0.2}
+    values = {
+        "packets_per_second": 2000.0,
+        "saturating": False,
+        "warm_up_s": 0.3,
+        "window_s": 0.6,
+        "sample_interval_s": 0.2,
+    }
     return Load(frame_bytes=100, **(values | changes))  # type: ignore[arg-type]
 
 
@@ -50,7 +56,7 @@ def test_a_trial_is_counted_on_both_sides(testbed: Testbed, monkeypatch: pytest.
 
 def test_given_number_of_frames_is_sent_and_counted_to_the_frame(testbed: Testbed) -> None:
     converge(testbed, plan_for(testbed, 1))
-    traffic = pktgen(testbed).run(load(warm_up_s=0, window_s=2, sample_s=2, packets=203))
+    traffic = pktgen(testbed).run(load(warm_up_s=0, window_s=2, sample_interval_s=2, packets=203))
     assert traffic.trial_sent_packets == traffic.offered_packets == 203
     assert traffic.trial_received_packets == traffic.received_packets == 203
     assert traffic.window_s >= 2

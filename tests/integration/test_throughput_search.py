@@ -10,9 +10,10 @@ import pytest
 from helpers import settings
 from middlebench.generators.shared import agents
 from middlebench.generators.trafgen import driver as trafgen
+from middlebench.model.cell import Cell
 from middlebench.model.frames import wire_bits
 from middlebench.model.load import Goal, SearchParameters
-from middlebench.model.record import Cell, Record
+from middlebench.model.record import Record
 from middlebench.switches import private_openvswitch
 from middlebench.system.errors import TrialError
 from middlebench.trials.convergence import plan_for

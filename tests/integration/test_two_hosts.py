@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from helpers import eventually, settings
 from middlebench.config import study as config
-from middlebench.model.record import Cell
+from middlebench.model.cell import Cell
 from middlebench.sites.shared.computer import AGENT, FOLDER
 from middlebench.sites.ssh import driver as ssh_site
 from middlebench.sites.ssh import locks
 from middlebench.sites.ssh.locks import RUN_LOCK, TRIAL_LOCK
-from middlebench.system.errors import HostError, LeaseError, SwitchError, TrialError
+from middlebench.system.errors import HostError, LockError, SwitchError, TrialError
 from middlebench.testbed import environment_of, site_of, stand_up
 from middlebench.trials.convergence import converge, plan_for
 from middlebench.trials.trial import measure
@@ -99,7 +99,7 @@ def test_pkt_gen_measures_over_ssh(computers: TwoComputers) -> None:
     stand_in = str(Path(__file__).parents[1] / "pktgen_stand_in.py")
     generator = {"driver": "pkt-gen", "program": stand_in, "link_wait_s": 0}
     testbed = stand_up("two-hosts", config.composed(computers.composition | {"generator": generator}, "the tests"))
-    load = settings(offered_load=2.0, warm_up_s=0.3, window_s=0.6, sample_s=0.2)
+    load = settings(offered_load=2.0, warm_up_s=0.3, window_s=0.6, sample_interval_s=0.2)
     record, raw = measure(testbed, cell(1, 100), load)
     assert record.counts.trial_received_packets == record.counts.trial_sent_packets > 0
     assert record.hops[-1].tx_packets >= record.counts.trial_received_packets
@@ -138,7 +138,7 @@ def test_ports_are_prepared_and_put_back(computers: TwoComputers) -> None:
 def test_another_user_is_told_who_measures(computers: TwoComputers) -> None:
     with somebody_else(computers) as answer:
         assert answer == {"locked": True}
-        with pytest.raises(LeaseError, match="alice@elsewhere holds it since noon for testbed x"):
+        with pytest.raises(LockError, match="alice@elsewhere holds it since noon for testbed x"):
             site_of("two-hosts", computers.options).open()
     site_of("two-hosts", computers.options).open()
 
@@ -153,7 +153,7 @@ def test_a_run_keeps_others_off_between_its_jobs(computers: TwoComputers) -> Non
     with somebody_else(computers) as answer:
         assert answer == {"locked": True}
         with (
-            pytest.raises(LeaseError, match="alice@elsewhere"),
+            pytest.raises(LockError, match="alice@elsewhere"),
             site_of("two-hosts", computers.options).held(0.0),
         ):
             pass
@@ -225,7 +225,7 @@ def test_a_killed_run_gives_its_locks_back(computers: TwoComputers) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
         try:
-            with pytest.raises(LeaseError, match="testbed two-hosts"):
+            with pytest.raises(LockError, match="testbed two-hosts"):
                 site_of("two-hosts", computers.options).open()
         finally:
             other.send_signal(signal.SIGKILL)

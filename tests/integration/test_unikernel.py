@@ -21,6 +21,7 @@ from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model import record
+from middlebench.model.cell import Cell
 from middlebench.model.plan import Middlebox, Plan, plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.switches.openvswitch import interface_counters
@@ -312,7 +313,7 @@ class TestTrial:
 
     @staticmethod
     def measure_cell(testbed: Testbed, **changes: Any) -> record.Record:
-        cell = record.Cell(testbed=testbed.name, n=2, frame_bytes=800, repetition=1)
+        cell = Cell(testbed=testbed.name, n=2, frame_bytes=800, repetition=1)
         return measure(testbed, cell, settings(**{"offered_load": 1.0} | changes))[0]
 
     def test_machine_killed_within_a_cell_voids_it_and_the_next_one_is_right(self, testbed, footprint):
@@ -322,7 +323,7 @@ class TestTrial:
             pytest.raises(TrialError, match=r"the trial is void: .*mbench-2 ended"),
             once_traffic_runs(testbed, lambda: kill(process_of(footprint, "mbench-2"))),
         ):
-            self.measure_cell(testbed, window_s=60.0, sample_s=60.0)
+            self.measure_cell(testbed, window_s=60.0, sample_interval_s=60.0)
         assert not clock.expired, "the end of the machine ended the trial"
         counts = self.measure_cell(testbed).counts
         assert counts.trial_received_packets == counts.trial_sent_packets > 0

@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """The testbed of ``config/testbeds/lab.yaml``, on a lab of the tests' own."""
     composition = yaml.safe_load((PROJECT / "config/testbeds/lab.yaml").read_text())
-    composition["site"]["idle_s"] = SESSION_SECONDS  # no lease is held between tests
+    composition["site"]["idle_s"] = SESSION_SECONDS  # no lock is held between tests
     options = config.composed(composition, "the tests")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIDDLEBENCH_RUNTIME", str(tmp_path_factory.mktemp("runtime")))

@@ -11,8 +11,8 @@ import pytest
 from helpers import eventually, settings
 from middlebench.hosts.base import Host
 from middlebench.hosts.ssh import SshHost
+from middlebench.model.cell import Cell
 from middlebench.model.plan import plan_chain
-from middlebench.model.record import Cell
 from middlebench.sites.lab.driver import Lab
 from middlebench.switches.openvswitch import interface_counters
 from middlebench.system.deadline import Deadline
@@ -29,8 +29,8 @@ name = "mbench-1"
 kernel = "/usr/lib/mbench/linux/vmlinux"
 memory = 100
 """
-SHORT = settings(window_s=3.0, warm_up_s=1.0, sample_s=1.0)
-LONG = settings(window_s=120.0, warm_up_s=1.0, sample_s=1.0)
+SHORT = settings(window_s=3.0, warm_up_s=1.0, sample_interval_s=1.0)
+LONG = settings(window_s=120.0, warm_up_s=1.0, sample_interval_s=1.0)
 
 
 def cell(length: int, frame_bytes: int = 256) -> Cell:

@@ -8,12 +8,12 @@ from middlebench.analysis.aggregate import write_summary
 from middlebench.analysis.measurements import from_records, raw_output_path, record_path, write_measurements
 from middlebench.diagnosis.bottleneck import limit_of
 from middlebench.model import frames
+from middlebench.model.cell import Cell
 from middlebench.model.controls import Control
 from middlebench.model.environment import Computer, Environment, keep
 from middlebench.model.plan import plan_chain
 from middlebench.model.record import (
     Attestation,
-    Cell,
     Components,
     Counts,
     Deployment,
@@ -114,7 +114,7 @@ def record(
     return Record(
         cell=Cell(testbed=testbed, n=n, frame_bytes=frame_bytes, repetition=repetition),
         started_at=f"2026-01-02T03:0{repetition}:00+00:00",
-        settings=Settings(window_s=window_s, warm_up_s=0.1, sample_s=0.1, offered_load="maximum"),
+        settings=Settings(window_s=window_s, warm_up_s=0.1, sample_interval_s=0.1, offered_load="maximum"),
         components=COMPONENTS,
         environment=environment.id,
         session=session,

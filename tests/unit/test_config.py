@@ -16,7 +16,7 @@ STUDY = {
     "frame_sizes": [60, 800, 1514],
     "effort": "quick",
     "efforts": {
-        "quick": {"window_s": 1, "warm_up_s": 0.5, "sample_s": 0.5},
+        "quick": {"window_s": 1, "warm_up_s": 0.5, "sample_interval_s": 0.5},
         "paper": {"window_s": 60, "warm_up_s": 5},
     },
 }
@@ -57,7 +57,7 @@ def test_good_study_is_read_with_its_testbeds(folder):
 def test_chosen_effort_gives_the_settings(folder):
     study, _ = config.check_study(changed(STUDY, effort="paper", offered_load=12.5), ORIGIN, folder)
     said = study.settings.model_dump(exclude_none=True)
-    assert said == {"window_s": 60, "warm_up_s": 5, "sample_s": 1, "offered_load": 12.5}
+    assert said == {"window_s": 60, "warm_up_s": 5, "sample_interval_s": 1, "offered_load": 12.5}
 
 
 def test_parameters_of_the_search_matter_to_a_search_alone(folder):
@@ -113,7 +113,10 @@ def test_mistake_about_a_search_is_named(folder, changes, words):
         ({"offered_load": float("nan")}, ["offered_load", "nan"]),
         ({"when_busy": "push"}, ["when_busy", "push", "'wait' or 'leave'"]),
         ({"efforts__quick__window_s": 0}, ["efforts.quick.window_s", "0", "above 0"]),
-        ({"efforts__quick__sample_s": 0.3}, ["efforts.quick", "window_s (1)", "sample_s (0.3)", "whole number"]),
+        (
+            {"efforts__quick__sample_s": 0.3},
+            ["efforts.quick", "window_s (1)", "sample_interval_s (0.3)", "whole number"],
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )

@@ -11,38 +11,38 @@ from middlebench.sites.shared.holder_process import idle, state_is_ours
 
 
 @pytest.fixture
-def lease(tmp_path):
-    """The file of a lease that was taken long ago."""
-    path = tmp_path / "lease"
+def lock(tmp_path):
+    """The file of a lock that was taken long ago."""
+    path = tmp_path / "lock"
     path.touch()
     os.utime(path, (0, 0))
     return path
 
 
-def test_holder_is_idle_when_the_lease_was_taken_long_ago(lease):
-    assert idle(lease, 900)
+def test_holder_is_idle_when_the_lease_was_taken_long_ago(lock):
+    assert idle(lock, 900)
 
 
-def test_holder_is_not_idle_soon_after_the_lease_was_taken(lease):
-    os.utime(lease)
-    assert not idle(lease, 900)
+def test_holder_is_not_idle_soon_after_the_lease_was_taken(lock):
+    os.utime(lock)
+    assert not idle(lock, 900)
 
 
-def test_holder_is_not_idle_while_somebody_has_the_lease(lease):
-    with lease.open() as stream:
+def test_holder_is_not_idle_while_somebody_has_the_lock(lock):
+    with lock.open() as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        assert not idle(lease, 900)
+        assert not idle(lock, 900)
 
 
-def test_nobody_can_take_the_lease_from_a_holder_about_to_end(lease):
-    assert idle(lease, 900)
-    with lease.open() as stream, pytest.raises(BlockingIOError):
+def test_nobody_can_take_the_lease_from_a_holder_about_to_end(lock):
+    assert idle(lock, 900)
+    with lock.open() as stream, pytest.raises(BlockingIOError):
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_holder_is_idle_when_its_lease_is_gone(lease):
-    lease.unlink()
-    assert idle(lease, 900)
+def test_holder_is_idle_when_its_lease_is_gone(lock):
+    lock.unlink()
+    assert idle(lock, 900)
 
 
 @pytest.mark.parametrize(("text", "ours"), [('{"pid": 7}', True), ('{"pid": 8}', False), ("", False), ("{}", False)])

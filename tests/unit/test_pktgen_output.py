@@ -180,8 +180,8 @@ def test_lines_that_end_before_the_window_are_refused() -> None:
 
 
 @given(st.floats(1, 2e8), st.floats(0.1, 10))
-def test_intervals_are_short_enough_for_exact_counts(packets_per_second: float, sample_s: float) -> None:
-    load = Load(60, packets_per_second, saturating=True, warm_up_s=1, window_s=10, sample_s=sample_s)
+def test_intervals_are_short_enough_for_exact_counts(packets_per_second: float, sample_interval_s: float) -> None:
+    load = Load(60, packets_per_second, saturating=True, warm_up_s=1, window_s=10, sample_interval_s=sample_interval_s)
     milliseconds = interval_ms(load)
     assert 20 <= milliseconds <= 500
     assert packets_per_second * milliseconds / 1000 < 10**6 or milliseconds == 20

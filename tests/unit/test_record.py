@@ -32,7 +32,7 @@ RECORDS = st.builds(
         record.Settings,
         window_s=SECONDS,
         warm_up_s=SECONDS,
-        sample_s=SECONDS,
+        sample_interval_s=SECONDS,
         offered_load=st.one_of(st.just("maximum"), SECONDS),
     ),
     components=st.builds(record.Components, switch=NAMES, middlebox=NAMES, generator=NAMES),
@@ -179,7 +179,7 @@ def test_counts_are_whole_numbers_from_zero(key, value):
 
 
 def test_longest_time_of_a_cells_traffic_follows_from_its_settings():
-    plain = record.Settings(window_s=60, warm_up_s=5, sample_s=1, offered_load="maximum")
-    assert plain.longest_s == 65
-    parameters = record.SearchParameters(longest_s=7200, final_trial_s=60, duration_sum_s=60)
-    assert plain.model_copy(update={"offered_load": "ndr", "search": parameters}).longest_s == 7325
+    plain = record.Settings(window_s=60, warm_up_s=5, sample_interval_s=1, offered_load="maximum")
+    assert plain.timeout_s == 65
+    parameters = record.SearchParameters(timeout_s=7200, final_trial_s=60, duration_sum_s=60)
+    assert plain.model_copy(update={"offered_load": "ndr", "search": parameters}).timeout_s == 7325

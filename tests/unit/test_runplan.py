@@ -11,7 +11,7 @@ from middlebench.run.summary import MOST_REASONS, summary
 from middlebench.system.text import changes, duration
 from sweeps import ENVIRONMENT, environment
 
-SETTINGS = {"window_s": 1.0, "warm_up_s": 1.0, "sample_s": 1.0, "offered_load": "maximum"}
+SETTINGS = {"window_s": 1.0, "warm_up_s": 1.0, "sample_interval_s": 1.0, "offered_load": "maximum"}
 NEWER = environment(kernel="6.2")
 
 

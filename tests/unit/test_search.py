@@ -54,7 +54,7 @@ def test_defaults_are_those_of_the_library():
     assert (ours.initial_trial_s, ours.final_trial_s) == (goal.initial_trial_duration, goal.final_trial_duration)
     assert ours.duration_sum_s == goal.duration_sum
     assert (ours.preceding_targets, ours.expansion_coefficient) == (goal.preceding_targets, goal.expansion_coefficient)
-    assert (ours.warm_up_s, ours.longest_s) == (config.warmup_duration, config.search_duration_max)
+    assert (ours.warm_up_s, ours.timeout_s) == (config.warmup_duration, config.search_duration_max)
 
 
 @settings(max_examples=30)
@@ -150,8 +150,8 @@ def test_void_trial_ends_the_search():
 
 def test_search_that_takes_too_long_says_what_to_change():
     with pytest.raises(TrialError, match="has not ended") as caught:
-        searched(limited(50_000), parameters=PARAMETERS.model_copy(update={"longest_s": 1e-6}))
-    assert "search.longest_s" in str(caught.value)
+        searched(limited(50_000), parameters=PARAMETERS.model_copy(update={"timeout_s": 1e-6}))
+    assert "search.timeout_s" in str(caught.value)
 
 
 def test_search_that_the_library_gives_up_is_an_error_that_says_what_to_do(monkeypatch):

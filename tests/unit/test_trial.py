@@ -12,7 +12,7 @@ from middlebench.trials.trial import components_of, counts_of, flags_of, load_of
 
 LINK_BPS = 1e9
 LINK = LinkOptions(rate_mbps=1000)
-LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.5, window_s=2, sample_s=1)
+LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.5, window_s=2, sample_interval_s=1)
 TRAFFIC = Traffic(
     window_s=2.0,
     offered_packets=2000,
@@ -32,7 +32,7 @@ TRAFFIC = Traffic(
 
 
 def study_settings(offered_load) -> Settings:
-    return Settings(window_s=2, warm_up_s=0.5, sample_s=1, offered_load=offered_load)
+    return Settings(window_s=2, warm_up_s=0.5, sample_interval_s=1, offered_load=offered_load)
 
 
 @given(frame_bytes=st.integers(min_value=60, max_value=9014), kpps=st.floats(min_value=0.005, max_value=1e7))
@@ -55,7 +55,7 @@ def test_claim_that_nobody_confirms_is_flagged():
 def test_maximum_load_is_the_line_rate():
     load = load_of(1500, study_settings("maximum"), LINK_BPS)
     assert (load.packets_per_second, load.saturating) == (line_rate_pps(LINK_BPS, 1500), True)
-    assert (load.frame_bytes, load.warm_up_s, load.window_s, load.sample_s) == (1500, 0.5, 2, 1)
+    assert (load.frame_bytes, load.warm_up_s, load.window_s, load.sample_interval_s) == (1500, 0.5, 2, 1)
 
 
 @given(rate=st.floats(min_value=1, max_value=2e6), window_s=st.floats(min_value=0.01, max_value=3600))

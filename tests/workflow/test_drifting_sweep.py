@@ -62,7 +62,7 @@ def test_processor_hog_marks_the_cells_it_touched_and_measured_again_they_are_cl
             chain_lengths=[1],
             repetitions=6,
             controls={"every": 2, "band": BAND},
-            efforts={"short": {"window_s": 0.4, "warm_up_s": 0.2, "sample_s": 0.4}},
+            efforts={"short": {"window_s": 0.4, "warm_up_s": 0.2, "sample_interval_s": 0.4}},
         )
         with project.start(MEASUREMENTS) as sweep:
             eventually(lambda: len(project.cells()) >= 5, "five of twelve cells are measured", 120)

@@ -215,7 +215,7 @@ def test_change_that_matters_measures_what_it_concerns(finished, name, text, job
 
 
 def test_second_run_is_told_who_holds_the_testbed(fresh):
-    fresh.configure(efforts={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_s": 60}})
+    fresh.configure(efforts={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_interval_s": 60}})
     with fresh.start(MEASUREMENTS) as first:
         try:
             eventually(lambda: fresh.footprint.named("trafgen"), "the first run measures", 90)
@@ -344,7 +344,7 @@ def test_cell_that_could_not_be_measured_again_is_no_finished_cell(finished, mon
 def test_cell_of_a_run_that_was_killed_while_it_measured_again_is_no_finished_cell(finished):
     target = f"results/{TESTBED}/cells/{AGAIN}"
     before, _ = finished.cells()[AGAIN]
-    finished.configure(efforts={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_s": 60}})
+    finished.configure(efforts={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_interval_s": 60}})
     with finished.start("--", target) as run:
         eventually(
             lambda: kept(finished) == [before] and finished.footprint.named("trafgen"),

@@ -19,7 +19,7 @@ from middlebench.model import record
 from middlebench.model.frames import line_rate_pps
 from middlebench.model.load import Goal, SearchParameters, goal_of
 from middlebench.model.traffic import Load
-from middlebench.system.locks import lease
+from middlebench.system.locks import lock
 from middlebench.testbed import Testbed, site_of, stand_up
 from middlebench.trials.convergence import plan_for
 from middlebench.trials.provision import chosen_testbed
@@ -45,7 +45,7 @@ def main() -> None:
     found = record.read(record.Provision, asked.provision)
     options = chosen_testbed(found)
     parameters = SearchParameters(relative_width=asked.width, duration_sum_s=asked.trials)
-    with lease(site_of(found.testbed, options).trial_lease, "bisection", wait_s=600, tell=tell):
+    with lock(site_of(found.testbed, options).trial_lock, "bisection", wait_s=600, tell=tell):
         testbed = stand_up(found.testbed, options, found.environment)
         trial, line_rate = on_chain(testbed, asked.chain_length, asked.frame_size, goal)
         for turn in range(1, asked.turns + 1):
@@ -64,7 +64,7 @@ def on_chain(testbed: Testbed, length: int, frame_bytes: int, goal: Goal) -> tup
     plan = plan_for(testbed, length)
     before, _ = prepare(testbed, plan, frame_bytes, tell)
     line_rate = line_rate_pps(testbed.options.site.link.rate_bps, frame_bytes)
-    maximum = Load(frame_bytes, line_rate, saturating=True, warm_up_s=0, window_s=1, sample_s=1)
+    maximum = Load(frame_bytes, line_rate, saturating=True, warm_up_s=0, window_s=1, sample_interval_s=1)
     return SearchTrials(testbed, plan, maximum, goal, before).run, line_rate
 
 

@@ -4,7 +4,6 @@
 rule aggregate:
     input:
         records=lambda wildcards: records(wildcards.testbed),
-        extra=lambda wildcards: extra_list(wildcards.testbed),
         control=closing_control,
     output:
         measurements=report(
@@ -26,15 +25,10 @@ rule aggregate:
     conda:
         ENVIRONMENT
     params:
-        grid=GRID,
-        folder=lambda wildcards: f"{RESULTS}/{wildcards.testbed}",
+        cells=[STUDY.axes, STUDY.repetitions],
         band=BAND,
         command=STUDY.measuring_command,
-        settings=STUDY.settings.model_dump_json(exclude_none=True),
     message:
         "Aggregating {wildcards.testbed}"
     shell:
-        "middlebench aggregate --folder {params.folder:q}"
-        " --grid {params.grid:q} --extra {input.extra:q} --band {params.band} --command {params.command:q}"
-        " --settings {params.settings:q} --output {output.measurements:q}"
-        " --summary {output.summary:q} 2> {log:q}"
+        "middlebench aggregate {output.measurements:q} 2> {log:q}"

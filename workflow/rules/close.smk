@@ -7,20 +7,18 @@ rule close:
         environment=present_environment,
         records=lambda wildcards: records(wildcards.testbed),
     output:
-        update(f"{RESULTS}/{{testbed}}/controls/closing.json"),
+        f"{RESULTS}/{{testbed}}/controls/closing.json",
     log:
         f"{RESULTS}/{{testbed}}/logs/close.log",
     priority: lambda wildcards: ORDER.closing_priority(wildcards.testbed)
     conda:
         ENVIRONMENT
     resources:
-        testbed=1,
-        controls=CONTROLS,
+        **TESTBED_RESOURCES,
     params:
         composition=composition,
         settings=STUDY.settings.model_dump_json(exclude_none=True),
     message:
         "Measuring the closing controls of {wildcards.testbed}"
     shell:
-        "middlebench control --provision {input.provision:q} --environment {input.environment:q} --settings {params.settings:q}"
-        " --controls {resources.controls:q} --output {output:q} 2> {log:q}"
+        "middlebench control {output:q} 2> {log:q}"

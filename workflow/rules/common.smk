@@ -7,42 +7,18 @@ UNIKERNEL_SOURCES = sorted(
 )
 
 
-def planned_records(testbed):
-    """Every repetition that every cell of a testbed gets."""
-    return expand(
-        f"{RESULTS}/{{testbed}}/cells/n{{n}}/size{{size}}/rep{{rep}}.json",
-        testbed=testbed,
-        n=STUDY.chain_lengths,
-        size=STUDY.frame_sizes,
-        rep=range(1, STUDY.repetitions + 1),
-    )
-
-
-def extra_list(testbed):
-    """The file that says which cells get extra repetitions, if any do. It is made once all planned ones are there."""
-    if not STUDY.extra_repetitions:
-        return []
-    return [checkpoints.allocate.get(testbed=testbed).output[0]]
-
-
 def records(testbed):
-    """Every record of a testbed, those of extra repetitions included."""
-    try:
-        extra = [read(ExtraCells, Path(file)) for file in extra_list(testbed)]
-    except MiddlebenchError as problem:
-        raise WorkflowError(str(problem)) from None
-    return planned_records(testbed) + [
-        f"{RESULTS}/{testbed}/cells/n{n}/size{size}/rep{rep}.json"
-        for given in extra
-        for n, size, rep in given.cells
-    ]
+    """Every record of a testbed that its tables hold: of the planned cells, and of finished repetitions beside them."""
+    folder = Path(RESULTS, testbed)
+    beside = remeasure.finished_beyond(STUDY, testbed, folder)
+    return [str(folder / cell.path) for cell in (*STUDY.cells(testbed), *beside)]
 
 
 def closing_control(wildcards):
     """The controls that end a run on a testbed, unless there are none at all."""
     return (
         [f"{RESULTS}/{wildcards.testbed}/controls/closing.json"]
-        if CONTROLS != "none"
+        if STUDY.controls != "none"
         else []
     )
 
@@ -53,9 +29,12 @@ def testbed_of(wildcards):
     try:
         if name not in TESTBEDS:
             TESTBEDS[name] = study_config.load_testbed(name)
-        if "size" in wildcards.keys():
+        if "cell" in wildcards.keys():
             study_config.check_frame_sizes(
-                [int(wildcards.size)], name, TESTBEDS[name], "looking for a cell"
+                [cell_of(wildcards).frame_bytes],
+                name,
+                TESTBEDS[name],
+                "looking for a cell",
             )
     except MiddlebenchError as problem:
         raise WorkflowError(str(problem)) from None
@@ -75,7 +54,7 @@ def present_environment(wildcards):
         options = testbed_of(wildcards)
         PRESENT[name] = present.look(name, options, Path(RESULTS, name), logger.warning)
     file = str(present.noted(name))
-    return file if STUDY.other_environment == "remeasure" else ancient(file)
+    return file if STUDY.on_environment_change == "remeasure" else ancient(file)
 
 
 def composition(wildcards):
@@ -84,29 +63,29 @@ def composition(wildcards):
 
 
 def cell_of(wildcards):
-    """The testbed, chain length, frame size and repetition of a cell."""
-    return wildcards.testbed, int(wildcards.n), int(wildcards.size), int(wildcards.rep)
+    """The cell that a path stands for."""
+    return Cell.of_key(wildcards.testbed, wildcards.cell)
+
+
+def deployment_priority(wildcards):
+    """Deployments come just before their first cell."""
+    n = deployment_values(wildcards.deployment)["n"]
+    return ORDER.deployment_priority(wildcards.testbed, wildcards.deployment, n)
 
 
 ORDER = STUDY.order
 BAND = CONTROL_BAND if STUDY.controls == "none" else STUDY.controls.band
 
-CONTROLS = "none" if STUDY.controls == "none" else STUDY.controls.model_dump_json()
-
-
-def place_of(wildcards):
-    """A cell's place in the order of the run, as JSON; `none` for a cell outside of it."""
-    place = ORDER.place(*cell_of(wildcards))
-    return place.model_dump_json() if place else "none"
-
-
-GRID = json.dumps(
-    {
-        "chain_lengths": STUDY.chain_lengths,
-        "frame_sizes": STUDY.frame_sizes,
-        "repetitions": STUDY.repetitions,
-    }
-)
+# What touches a testbed runs alone on it: each has a resource of its own, or shares it with those on the same hosts.
+RESOURCE_OF = shared_testbeds(TESTBEDS)
+for resource in set(RESOURCE_OF.values()):
+    workflow.register_resource(resource, 1)
+TESTBED_RESOURCES = {
+    resource: lambda wildcards, resource=resource: int(
+        RESOURCE_OF.get(wildcards.testbed) == resource
+    )
+    for resource in set(RESOURCE_OF.values())
+}
 
 FIGURES = {
     "fig1": "Figure 1: what the generator offers",
@@ -176,7 +155,9 @@ def dataset_files(wildcards, name=None):
     return [
         f"{RESULTS}/{name}/measurements.csv",
         f"{RESULTS}/{name}/provision.json",
-        *expand(f"{RESULTS}/{name}/deployments/n{{n}}.json", n=STUDY.chain_lengths),
+        *sorted(
+            {f"{RESULTS}/{name}/{cell.deployment_path}" for cell in STUDY.cells(name)}
+        ),
     ]
 
 

@@ -17,13 +17,11 @@ rule crate:
     conda:
         ENVIRONMENT
     params:
-        results=results_folder,
         study=STUDY.model_dump_json(),
     message:
         "Describing the results of {wildcards.testbed} as an RO-Crate"
     shell:
-        "middlebench crate --testbed {wildcards.testbed} --results {params.results:q}"
-        " --study {params.study:q} {input.copied:q} 2> {log:q}"
+        "middlebench crate {output.metadata:q} {input.copied:q} 2> {log:q}"
 
 
 rule pack_crate:

@@ -1,4 +1,4 @@
-# Build chain(n) from nothing and time it. The record says what it took, not what is live: measure sees to that.
+# Build a chain from nothing and time it. The record says what it took, not what is live: measure checks that.
 
 
 rule deploy:
@@ -6,18 +6,17 @@ rule deploy:
         provision=f"{RESULTS}/{{testbed}}/provision.json",
         environment=present_environment,
     output:
-        update(f"{RESULTS}/{{testbed}}/deployments/n{{n}}.json"),
+        f"{RESULTS}/{{testbed}}/deployments/{{deployment}}.json",
     log:
-        f"{RESULTS}/{{testbed}}/logs/deploy-n{{n}}.log",
-    priority: lambda wildcards: ORDER.chain_priority(wildcards.testbed, int(wildcards.n))
+        f"{RESULTS}/{{testbed}}/logs/deploy/{{deployment}}.log",
+    priority: deployment_priority
     conda:
         ENVIRONMENT
     resources:
-        testbed=1,
+        **TESTBED_RESOURCES,
     params:
         composition=composition,
     message:
-        "Deploying chain({wildcards.n}) on {wildcards.testbed}"
+        "Deploying {wildcards.deployment} on {wildcards.testbed}"
     shell:
-        "middlebench deploy --provision {input.provision:q} --environment {input.environment:q}"
-        " --chain-length {wildcards.n} --output {output:q} 2> {log:q}"
+        "middlebench deploy {output:q} 2> {log:q}"

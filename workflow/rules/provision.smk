@@ -1,4 +1,4 @@
-# Look the testbed over; choose where its file says `auto`. Installs nothing.
+# Check the testbed; choose where its file says `auto`. Installs nothing.
 
 
 rule provision:
@@ -6,17 +6,17 @@ rule provision:
         images,
         environment=present_environment,
     output:
-        update(f"{RESULTS}/{{testbed}}/provision.json"),
+        f"{RESULTS}/{{testbed}}/provision.json",
     log:
         f"{RESULTS}/{{testbed}}/logs/provision.log",
     priority: lambda wildcards: ORDER.provision_priority(wildcards.testbed)
     conda:
         ENVIRONMENT
     resources:
-        testbed=1,
+        **TESTBED_RESOURCES,
     params:
         composition=composition,
     message:
-        "Looking testbed {wildcards.testbed} over"
+        "Checking testbed {wildcards.testbed}"
     shell:
-        "middlebench provision --testbed {wildcards.testbed} --output {output:q} 2> {log:q}"
+        "middlebench provision {output:q} 2> {log:q}"

@@ -16,5 +16,4 @@ rule report:
     message:
         "Writing the report of {wildcards.dataset}"
     shell:
-        "middlebench report --dataset {wildcards.dataset} --results {params.results:q}"
-        " --output {output:q} {input.notebooks:q} 2> {log:q}"
+        "middlebench report {output:q} {input.notebooks:q} 2> {log:q}"

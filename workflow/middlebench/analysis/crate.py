@@ -22,6 +22,7 @@ from rocrate.rocrate import ROCrate
 
 from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.published import FACTS
+from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_bytes
@@ -255,11 +256,11 @@ class _Description:
         )
 
     def _measurement(self, row: Mapping[Any, Any]) -> None:
-        n, size, repetition = row["n"], row["frame_bytes"], row["repetition"]
+        cell = Cell.model_validate({field: row[field] for field in Cell.model_fields})
         self._action(
-            f"measure-n{n}-size{size}-rep{repetition}",
-            f"Measure n = {n}, {size} B, repetition {repetition}",
-            self._below("provision.json", f"deployments/n{n}.json"),
+            f"measure-{cell.anchor}-rep{cell.repetition}",
+            f"Measure {cell.label}",
+            self._below("provision.json", cell.deployment_path),
             [self._files[row["record"]], self._files[row["raw_output"]]],
             instruments=self._programs.get(row["environment"], []),
             startTime=row["started_at"],

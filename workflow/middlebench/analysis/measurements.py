@@ -16,7 +16,8 @@ import pandas as pd
 
 from middlebench.diagnosis.processors import busy_ratio
 from middlebench.model import frames
-from middlebench.model.record import Cell, Record, Search
+from middlebench.model.cell import AXES, Cell
+from middlebench.model.record import Record, Search
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
 
@@ -94,7 +95,7 @@ COLUMNS = (
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
-CELL = ("testbed", "n", "frame_bytes", "repetition")
+CELL = ("testbed", *(axis.field for axis in AXES), "repetition")
 """The columns that name a cell: no two rows agree in all of them."""
 
 
@@ -131,16 +132,6 @@ def from_records(records: Iterable[Record], folder: Path = Path(), command: str 
         RecordError: two records are of the same cell.
     """
     return from_rows({**_row(record), **_origin(record.cell, folder, command)} for record in records)
-
-
-def record_path(n: int, frame_bytes: int, repetition: int) -> str:
-    """Return where a cell's record lies, relative to the results folder of its testbed."""
-    return f"cells/n{n}/size{frame_bytes}/rep{repetition}.json"
-
-
-def raw_output_path(n: int, frame_bytes: int, repetition: int) -> str:
-    """Return where the output of a cell's generator lies, relative to the results folder of its testbed."""
-    return record_path(n, frame_bytes, repetition).removesuffix(".json") + ".generator.txt"
 
 
 def write_measurements(table: pd.DataFrame, path: Path) -> None:
@@ -205,12 +196,10 @@ def _row(record: Record) -> dict[str, object]:
 
 def _origin(cell: Cell, folder: Path, command: str) -> dict[str, str]:
     """Return where a cell's row comes from, and how to have it anew."""
-    place = (cell.n, cell.frame_bytes, cell.repetition)
-    record = record_path(*place)
     return {
-        "record": record,
-        "raw_output": raw_output_path(*place),
-        "command": f"{command} {shlex.quote(str(folder / record))}" if command else "",
+        "record": cell.path,
+        "raw_output": cell.raw_path,
+        "command": f"{command} {shlex.quote(str(folder / cell.path))}" if command else "",
     }
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_output
+from middlebench.commands.arguments import add_target, target_of
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -29,16 +29,12 @@ def add(verbs: Verbs) -> None:
     execute.set_defaults(verb=_execute)
 
     report = verbs.add_parser("report", help="render executed notebooks as one self-contained page")
-    report.add_argument("--dataset", required=True, metavar="NAME", help="a testbed, or `published`")
-    report.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
+    add_target(report, "the page to write, such as results/local/report/index.html")
     report.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="executed notebooks, in order")
-    add_output(report, "the page to write")
     report.set_defaults(verb=_report)
 
     crate = verbs.add_parser("crate", help="describe the results of a testbed as an RO-Crate")
-    crate.add_argument("--testbed", required=True, metavar="NAME", help="the testbed")
-    crate.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="(default: results)")
-    crate.add_argument("--study", required=True, metavar="JSON", help="the study as it ran")
+    add_target(crate, "the description to write, such as results/local/ro-crate-metadata.json")
     crate.add_argument(
         "inputs", nargs="*", type=Path, metavar="FILE", help="what the results were made from, to be copied to them"
     )
@@ -46,7 +42,7 @@ def add(verbs: Verbs) -> None:
 
     pack = verbs.add_parser("pack", help="write an RO-Crate as one file")
     pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")
-    add_output(pack, "the zip file to write")
+    pack.add_argument("--output", required=True, type=Path, metavar="FILE", help="the zip file to write")
     pack.set_defaults(verb=_pack)
 
 
@@ -61,15 +57,17 @@ def _report(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.dataset import load_dataset
     from middlebench.analysis.report import render_report
 
-    render_report(load_dataset(arguments.dataset, arguments.results), arguments.notebooks, arguments.output)
+    target = target_of(arguments)
+    render_report(load_dataset(target.testbed, target.folder.parent), arguments.notebooks, target.path)
 
 
 def _crate(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.crate import write_crate
     from middlebench.analysis.dataset import load_dataset
 
-    dataset = load_dataset(arguments.testbed, arguments.results)
-    write_crate(dataset, arguments.results / arguments.testbed, arguments.inputs, arguments.study)
+    target = target_of(arguments)
+    dataset = load_dataset(target.testbed, target.folder.parent)
+    write_crate(dataset, target.folder, arguments.inputs, target.file.study.model_dump_json())
 
 
 def _pack(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Verbs beside the workflow: down, set-aside and schema."""
+"""Verbs beside the workflow: down, archive, repeat and schema."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ def add(verbs: Verbs) -> None:
     add_testbed_folder(down)
     down.set_defaults(verb=_down)
 
-    aside = verbs.add_parser("set-aside", help="move cells that carry a flag, so that the next run measures them again")
-    aside.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that have a table)")
-    aside.add_argument("--flag", default="drift", metavar="FLAG", help="(default: drift)")
-    aside.add_argument("--results", type=Path, metavar="FOLDER", help="(default: the config's `results_folder`)")
-    add_testbed_folder(aside)
-    aside.set_defaults(verb=_set_aside)
+    archive = verbs.add_parser("archive", help="archive cells that carry a flag, so that the next run remeasures them")
+    _add_measured(archive)
+    archive.add_argument("--flag", default="drift", metavar="FLAG", help="(default: drift)")
+    archive.set_defaults(verb=_archive)
+
+    repeat = verbs.add_parser("repeat", help="name the next repetition of the cells whose interval is widest")
+    _add_measured(repeat)
+    repeat.add_argument("--cells", type=_count, default=10, metavar="K", help="how many of each testbed (default: 10)")
+    repeat.set_defaults(verb=_repeat)
 
     schema = verbs.add_parser("schema", help="write the config's JSON schema and its documentation")
     schema.add_argument(
@@ -45,7 +48,7 @@ def _down(arguments: argparse.Namespace) -> None:
     for name in names:
         try:
             site = site_of(name, config.load_testbed(name, arguments.testbed_folder))
-            if not arguments.testbeds and not site.trial_lease.exists():
+            if not arguments.testbeds and not site.trial_lock.exists():
                 tell(f"{name}: not used since this machine started (`middlebench down {name}` looks all the same)")
                 continue
             removed = site.close()
@@ -58,19 +61,47 @@ def _down(arguments: argparse.Namespace) -> None:
         raise failures[0]
 
 
-def _set_aside(arguments: argparse.Namespace) -> None:
+def _add_measured(parser: argparse.ArgumentParser) -> None:
+    """Take testbeds that have a table of measurements."""
+    parser.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that have a table)")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="(default: the config's `results_folder`)")
+    add_testbed_folder(parser)
+
+
+def _count(text: str) -> int:
+    """Return a number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of 1 or more is wanted, not {text!r}")
+    return int(text)
+
+
+def _archive(arguments: argparse.Namespace) -> None:
     from middlebench.config import study as config
-    from middlebench.run.again import set_flagged_aside, testbeds_measured
-    from middlebench.system.locks import lease
+    from middlebench.run.remeasure import archive_flagged
+    from middlebench.system.locks import lock
     from middlebench.testbed import site_of
 
-    folder = arguments.testbed_folder
-    results = arguments.results or _results_folder(folder)
-    for name in arguments.testbeds or testbeds_measured(results):
-        site = site_of(name, config.load_testbed(name, folder))
-        with lease(site.run_lease, f"setting cells of {name} aside"):
-            moved = set_flagged_aside(results / name, arguments.flag, tell)
-        tell(f"{name}: {len(moved)} cells set aside; `snakemake --cores 1 -- all` measures them again")
+    for results in _measured(arguments):
+        site = site_of(results.name, config.load_testbed(results.name, arguments.testbed_folder))
+        with lock(site.run_lock, f"archiving cells of {results.name}"):
+            moved = archive_flagged(results, arguments.flag, tell)
+        tell(f"{results.name}: {len(moved)} cells archived; `snakemake --cores 1 -- all` measures them again")
+
+
+def _repeat(arguments: argparse.Namespace) -> None:
+    from middlebench.run.remeasure import widest_cells
+
+    for results in _measured(arguments):
+        for cell in widest_cells(results, arguments.cells):
+            print(results / cell.path)
+
+
+def _measured(arguments: argparse.Namespace) -> list[Path]:
+    """Return the results folders of the testbeds on the command line, or of all that have a table."""
+    from middlebench.run.remeasure import testbeds_measured
+
+    results = arguments.results or _results_folder(arguments.testbed_folder)
+    return [results / name for name in arguments.testbeds or testbeds_measured(results)]
 
 
 def _results_folder(testbed_folder: Path) -> Path:

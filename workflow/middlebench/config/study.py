@@ -20,11 +20,12 @@ from middlebench.config.messages import complaints
 from middlebench.config.others import file_of, names_of
 from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
+from middlebench.model.cell import AXES, LONGEST_CHAIN, Cell, cells_of
 from middlebench.model.controls import CONTROL_BAND
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.model.load import OfferedLoad, SearchParameters, goal_of
 from middlebench.model.options import Options
-from middlebench.model.order import LONGEST_CHAIN, RunOrder
+from middlebench.model.order import RunOrder
 from middlebench.model.port_kind import common_kind
 from middlebench.model.record import Settings
 from middlebench.sites.base import SiteOptions
@@ -36,6 +37,21 @@ PROJECT_FOLDERS = frozenset(
     ("bench", "build", "config", "data", "docs", "envs", "notebooks", "profiles", "tests", "workflow")
 )
 """Folders of the project in which no results may lie."""
+
+SHORTEST_INTERVAL_S = 0.01
+"""The shortest window and sampling interval, in seconds: counters are read every few milliseconds at best."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+"""A name that is also part of a file's name."""
+
+RENAMED_KEYS = {
+    "effort": "this key is called `trial` now",
+    "efforts": "this key is called `trials` now",
+    "other_environment": "this key is called `on_environment_change` now",
+    "when_busy": "this key is called `if_locked` now: `fail` (it was `leave`) or `wait`",
+    "extra_repetitions": "this key is gone: `middlebench repeat` measures again where the interval is widest",
+}
+"""Keys of earlier versions, and what stands in their place."""
 
 
 class Testbed(Options):
@@ -83,25 +99,26 @@ Distinct = AfterValidator(_distinct)
 class Trial(Options):
     """How long one run of traffic takes."""
 
-    window_s: Annotated[float, Field(gt=0, le=3600)]
+    window_s: Annotated[float, Field(ge=SHORTEST_INTERVAL_S, le=3600)]
     """Seconds over which frames are counted."""
     warm_up_s: Annotated[float, Field(ge=0, le=600)]
     """Seconds of traffic before the window, not counted."""
-    sample_s: Annotated[float, Field(gt=0)] = 1.0
+    sample_interval_s: Annotated[float, Field(ge=SHORTEST_INTERVAL_S)] = 1.0
     """Seconds between two readings of the counters within the window."""
 
     @model_validator(mode="after")
     def _samples_fit(self) -> Trial:
-        steps = self.window_s / self.sample_s
+        steps = self.window_s / self.sample_interval_s
         if steps < 0.999 or abs(steps - round(steps)) > 1e-6:
             raise ValueError(
-                f"window_s ({self.window_s:g}) must be a whole number of times sample_s ({self.sample_s:g})"
+                f"window_s ({self.window_s:g}) must be a whole number of times sample_interval_s "
+                f"({self.sample_interval_s:g})"
             )
         return self
 
 
 class Controls(Options):
-    """The measurements of the instrument itself: generator against receiver, and a bridge alone."""
+    """The measurements of the instrument itself: generator and receiver back to back, and the switch only."""
 
     every: Annotated[int, Field(ge=1)] = 48
     """How many cells are measured between controls. Each run begins and ends with controls besides."""
@@ -139,23 +156,16 @@ def free_folder(folder: str) -> str:
 class Study(Options):
     """What to sweep, and how hard."""
 
-    testbeds: Annotated[tuple[str, ...], Field(min_length=1), Distinct]
+    testbeds: Annotated[tuple[Name, ...], Field(min_length=1), Distinct]
     """Testbeds to sweep, one after the other; each names a file in `config/testbeds/`."""
     chain_lengths: Annotated[tuple[Annotated[int, Field(ge=0, le=LONGEST_CHAIN)], ...], Field(min_length=1), Distinct]
     """Numbers of middleboxes in the chain; 0 is a bridge alone, the control."""
     frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
     """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
     repetitions: Annotated[int, Field(ge=1, le=1000)] = 1
-    """How often each cell is measured. Each repetition is a block of its own random order. A lower number deletes
-    nothing: finished repetitions above it stay on disk, out of the tables unless `extra_repetitions` takes them in, and
-    come back with a higher one."""
-    extra_repetitions: Annotated[int, Field(ge=0, le=100_000)] = 0
-    """How many more cells are measured on each testbed once all have their repetitions: one by one where the 95 %
-    interval of the received throughput is the widest, over its mean, as far as cells of one environment tell (of all
-    with `other_environment: reuse`). Needs `repetitions` of 2 or more. Finished repetitions above `repetitions` count
-    among these and stay; one that is missing before others of its cell is measured again before new ones are given.
-    The tables never hold more of them than this number: once it is lower they hold those that it would have bought, and
-    the others stay on disk until it is higher again. A higher `repetitions` takes those of its numbers for its own."""
+    """How often each cell is measured. Each repetition is a block of its own random order. The tables hold every
+    finished repetition of a planned cell: a lower number takes none away, and `middlebench repeat` names those that are
+    worth measuring besides."""
     seed: Annotated[int, Field(ge=0)] = 1
     """What the random order of the cells is drawn from. It is recorded with each cell; another one measures nothing
     anew."""
@@ -165,10 +175,10 @@ class Study(Options):
     the largest that loses no more than 0.5 %, or any other ratio. See `docs/throughput-search.md`."""
     search: SearchParameters = SearchParameters()
     """How a throughput search goes on; a change of it measures nothing anew that was not searched for."""
-    effort: str
-    """Which of the efforts below a trial takes."""
-    efforts: dict[str, Trial]
-    """Efforts by name; add your own."""
+    trial: str
+    """Which of the trials below is run for a cell."""
+    trials: Annotated[dict[Name, Trial], Field(min_length=1)]
+    """Settings of a trial by name; add your own."""
     controls: Literal["none"] | Controls = Controls()
     """When the instrument itself is measured, so that drift is seen; `none` for never."""
     compare_with: Annotated[tuple[str, ...], Distinct] = ()
@@ -180,13 +190,20 @@ class Study(Options):
     """Share of the best rate at a frame size that the chain at the knee still delivers."""
     results_folder: Annotated[str, Field(min_length=1)] = "results"
     """Folder for everything that is made, of letters, digits and `_ . - /`; none of the project's own."""
-    other_environment: Literal["stop", "remeasure", "reuse"] = "stop"
+    on_environment_change: Literal["stop", "remeasure", "reuse"] = "stop"
     """What becomes of cells that were measured in another environment (kernel, microcode, governor, versions of
     tools, …) once more cells are to be measured: `stop` measures nothing and says what changed; `remeasure` measures
-    them again and moves their records to the folder `superseded`; `reuse` keeps them, and every figure says that
+    them again and moves their records to the folder `archive`; `reuse` keeps them, and every figure says that
     environments are mixed."""
-    when_busy: Literal["wait", "leave"] = "leave"
-    """What a second run does while another one holds a testbed: wait for it, or leave with a message that names it."""
+    if_locked: Literal["fail", "wait"] = "fail"
+    """What a second run does while another one has locked a testbed: end with a message that names it, or wait."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_are_not_old(cls, values: object) -> object:
+        if isinstance(values, Mapping) and (old := [key for key in RENAMED_KEYS if key in values]):
+            raise ValueError("; ".join(f"{key}: {RENAMED_KEYS[key]}" for key in old))
+        return values
 
     @field_validator("results_folder")
     @classmethod
@@ -196,26 +213,27 @@ class Study(Options):
         return free_folder(folder)
 
     @model_validator(mode="after")
-    def _effort_exists(self) -> Study:
-        if self.effort not in self.efforts:
-            raise ValueError(f"effort: there is no effort {self.effort!r}, only {', '.join(sorted(self.efforts))}")
-        return self
-
-    @model_validator(mode="after")
-    def _spread_is_known(self) -> Study:
-        if self.extra_repetitions and self.repetitions < 2:
+    def _trial_exists(self) -> Study:
+        if self.trial not in self.trials:
+            known = ", ".join(sorted(self.trials))
             raise ValueError(
-                f"extra_repetitions: {self.extra_repetitions} cannot be given where they are needed most after "
-                f"{self.repetitions} repetition, which shows no spread; raise `repetitions` to 2 or more"
+                f"trial: there is no trial {self.trial!r}, only {known}{suggestion(self.trial, self.trials)}"
             )
         return self
 
     @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The values of each axis of the sweep, by its field in a cell."""
+        return {axis.field: getattr(self, axis.study_key) for axis in AXES}
+
+    def cells(self, testbed: str) -> list[Cell]:
+        """Return all planned cells of a testbed."""
+        return cells_of(testbed, self.axes, self.repetitions)
+
+    @property
     def order(self) -> RunOrder:
         """The order in which the cells of all testbeds are measured."""
-        return RunOrder(
-            self.testbeds, self.chain_lengths, self.frame_sizes, self.repetitions + self.extra_repetitions, self.seed
-        )
+        return RunOrder(self.testbeds, tuple(self.axes.values()), self.repetitions, self.seed)
 
     @property
     def others(self) -> dict[str, str]:
@@ -228,7 +246,7 @@ class Study(Options):
 
         Its settings are spelt out, so that it stays right when the config file has changed.
         """
-        settings = {name: getattr(self, name) for name in ("results_folder", "effort", "offered_load")}
+        settings = {name: getattr(self, name) for name in ("results_folder", "trial", "offered_load")}
         said = [f"{name}={value}" for name, value in settings.items()]
         if goal_of(self.offered_load):
             said.append(f"search={self.search.model_dump_json()}")
@@ -236,9 +254,9 @@ class Study(Options):
 
     @property
     def settings(self) -> Settings:
-        """How a cell is measured under the effort that was chosen."""
+        """How a cell is measured: the trial that was chosen, and its load."""
         search = self.search if goal_of(self.offered_load) else None
-        return Settings(offered_load=self.offered_load, search=search, **self.efforts[self.effort].model_dump())
+        return Settings(offered_load=self.offered_load, search=search, **self.trials[self.trial].model_dump())
 
 
 TESTBED_FOLDER = Path("config/testbeds")

@@ -77,7 +77,7 @@ class SearchParameters(Options):
     """By what the width grows when a bound has to be looked for further away."""
     warm_up_s: Annotated[float, Field(ge=0, le=600)] = 1.0
     """Seconds of one trial at the maximum load before the search, which does not count; 0 for none."""
-    longest_s: Annotated[float, Field(gt=0)] = 1200.0
+    timeout_s: Annotated[float, Field(gt=0)] = 1200.0
     """Seconds after which a search that has not ended is given up, as an error."""
     minimum_load: Annotated[float, Field(gt=0, lt=1)] = 0.001
     """The smallest load that is tried, as a share of the line rate, which is the largest. (The library's own default

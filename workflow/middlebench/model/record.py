@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from middlebench.model.cell import Cell
 from middlebench.model.load import OfferedLoad, SearchParameters
 from middlebench.model.options import Options
 from middlebench.system.errors import RecordError
@@ -25,17 +26,6 @@ UNCONFIRMED = "offered-unconfirmed"
 """Flag of a cell whose generator counts by itself, and claims more frames than reached the middlebox server."""
 
 Count = Annotated[int, Field(ge=0)]
-
-
-class Cell(Options):
-    """One point of the sweep."""
-
-    testbed: str
-    n: Count
-    """Chain length."""
-    frame_bytes: Count
-    """Frame size without FCS."""
-    repetition: Annotated[int, Field(ge=1)]
 
 
 class Place(Options):
@@ -55,19 +45,19 @@ class Settings(Options):
     window_s: float
     """Seconds asked for; what really passed stands with the counts."""
     warm_up_s: float
-    sample_s: float
+    sample_interval_s: float
     offered_load: OfferedLoad
     """`maximum`, kpkt/s, or the goal of a throughput search."""
     search: SearchParameters | None = None
     """How the search goes on; None without one."""
 
     @property
-    def longest_s(self) -> float:
+    def timeout_s(self) -> float:
         """Seconds that the traffic of a cell may take at the most.
 
         A search goes on to the end of the trial in which its time is over.
         """
-        search_s = self.search.longest_s + self.search.final_trial_s if self.search else 0.0
+        search_s = self.search.timeout_s + self.search.final_trial_s if self.search else 0.0
         return search_s + self.warm_up_s + self.window_s
 
 

@@ -1,1 +1,1 @@
-"""What surrounds a run of the workflow: its plan and progress, who may run, and what is set aside."""
+"""What surrounds a run of the workflow: its plan and progress, who may run, and the archive of old records."""

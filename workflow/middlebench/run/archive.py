@@ -1,27 +1,26 @@
-"""Records that others take the place of: they are moved aside, never overwritten.
+"""The archive: where an old record goes before its cell is measured again. Nothing is overwritten.
 
-``results/<testbed>/superseded/<environment>/`` has the same folders as the testbed's results; the moment
-at which a record was made is part of its file's name there.
+``results/<testbed>/archive/<environment>/`` has the same folders as the testbed's results; the moment at
+which a record was made is part of its file's name there.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from middlebench.system.errors import RecordError
 
-if TYPE_CHECKING:
-    from snakemake.persistence import FileBackupMixin
-
-FOLDER = "superseded"
+FOLDER = "archive"
 UNKNOWN = "unknown"
+RECORDS = ("cells", "deployments", "controls", "provision.json")
+"""What is archived, below the results of a testbed."""
 
 
-def set_aside(record: Path, results: Path) -> list[Path]:
-    """Move a record, and what lies beside it of the same name, out of the way; return where it is now.
+def archive(record: Path, results: Path) -> list[Path]:
+    """Move a record, and what lies beside it of the same name, to the archive; return where it is now.
 
     Args:
         record: the record's file, such as ``results/local/cells/n1/size60/rep1.json``; nothing happens without it.
@@ -43,37 +42,31 @@ def set_aside(record: Path, results: Path) -> list[Path]:
             moved.append(file.replace(target))
     except OSError as error:
         raise RecordError(
-            f"moving {record} aside, which is to be made anew",
+            f"moving {record}, which is to be made again, to the archive",
             str(error),
             f"see that {results / FOLDER} can be written, then run the same command again",
         ) from error
     return moved
 
 
-def set_aside_what_is_made_anew(persistence: FileBackupMixin, results: Path) -> None:
-    """Have Snakemake move outputs that it marks ``update`` aside before their jobs, instead of copying them.
+def archive_outputs(outputs: Iterable[str], results: Path) -> None:
+    """Move the records among the outputs of jobs that are about to run to the archive.
 
-    Snakemake 9.27 puts its copy back when the job fails, and notes it as made by that job: an old record
-    would pass as the new one ever after. A copy that a killed run left could come back in the same way, at
-    any time. What was moved aside is missing until it is made anew, whatever ends the job or the run.
+    So a record is missing from the moment at which it is to be made again until it is made, whatever ends the
+    job or the run: an old one never passes as the new one.
 
     Args:
-        persistence: where Snakemake notes what it made.
+        outputs: paths of what the run is about to make.
         results: the folder of all testbeds' results.
+
+    Raises:
+        RecordError: a file cannot be moved.
     """
-    from snakemake.exceptions import WorkflowError  # the jobs, which do not need it, start some hundred times
-
-    def move(path: Path) -> None:
-        try:
-            set_aside(path, results / path.relative_to(results).parts[0])
-        except RecordError as error:
-            raise WorkflowError(str(error)) from None
-
-    def restores_nothing(_: Path) -> bool:
-        return False
-
-    persistence.backup_output = move
-    persistence.restore_output = restores_nothing
+    for path in map(Path, outputs):
+        if path.suffix == ".json" and path.is_relative_to(results):
+            folder, *below = path.relative_to(results).parts
+            if below and below[0] in RECORDS:
+                archive(path, results / folder)
 
 
 def _origin(record: Path) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What a whole run of the workflow holds: the leases of its testbeds, from its first job to its last."""
+"""What a whole run of the workflow holds: the locks of its testbeds, from its first job to its last."""
 
 from __future__ import annotations
 
@@ -9,41 +9,50 @@ from pathlib import Path
 
 from middlebench.config import study as config
 from middlebench.sites.base import Site
-from middlebench.system.locks import lease
+from middlebench.system.locks import lock
 from middlebench.testbed import site_of
 
 PATIENCE_SECONDS = 24 * 3600.0
 """How long a run waits for a testbed where it is told to wait."""
 
 
-class RunLeases:
-    """The leases of all testbeds of a run. The process that takes them holds them until it ends.
+class RunLocks:
+    """The locks of all testbeds of a run. The process that takes them holds them until it ends.
 
     Args:
         testbeds: the run's testbeds by name.
-        when_busy: ``wait`` for a testbed that another run holds, or ``leave``.
+        if_locked: ``wait`` for a testbed that another run has locked, or ``fail``.
     """
 
-    def __init__(self, testbeds: Mapping[str, config.Testbed], when_busy: str) -> None:
+    def __init__(self, testbeds: Mapping[str, config.Testbed], if_locked: str) -> None:
         self._testbeds = testbeds
-        self._wait_s = PATIENCE_SECONDS if when_busy == "wait" else 0.0
+        self._wait_s = PATIENCE_SECONDS if if_locked == "wait" else 0.0
         self._held = ExitStack()
 
     def take(self) -> None:
-        """Take every lease, each file once, and keep runs from other machines off the hosts.
+        """Take every lock, each file once, and keep runs from other machines off the hosts.
 
         Raises:
             HostError: a host cannot be reached.
-            LeaseError: another run holds one.
+            LockError: another run holds one.
         """
         sites_of: dict[Path, dict[str, Site]] = {}
         for name, options in self._testbeds.items():
             site = site_of(name, options)
-            sites_of.setdefault(site.run_lease, {})[name] = site
+            sites_of.setdefault(site.run_lock, {})[name] = site
         for file, sites in sorted(sites_of.items()):
             purpose = f"a run on {', '.join(sites)}"
-            self._held.enter_context(lease(file, purpose, wait_s=self._wait_s, tell=_tell))
+            self._held.enter_context(lock(file, purpose, wait_s=self._wait_s, tell=_tell))
             self._held.enter_context(next(iter(sites.values())).held(self._wait_s))
+
+
+def shared_testbeds(testbeds: Mapping[str, config.Testbed]) -> dict[str, str]:
+    """Return a name for what each testbed may not be used with at once: the same for testbeds on the same hosts."""
+    first: dict[Path, str] = {}
+    return {
+        name: "testbed_" + first.setdefault(site_of(name, options).run_lock, name).replace("-", "_")
+        for name, options in testbeds.items()
+    }
 
 
 def _tell(message: str) -> None:

@@ -14,12 +14,12 @@ from itertools import groupby
 from statistics import fmean, median
 from typing import Any
 
+from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment, differences
-from middlebench.model.order import CellName
 from middlebench.system.text import changes
 
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"
-ALLOCATE_RULE, CLOSE_RULE, TABLE_RULE = "allocate", "close", "aggregate"
+CLOSE_RULE, TABLE_RULE = "close", "aggregate"
 NEW = "not measured yet"
 UNKNOWN = "an environment of which nothing is known any more"
 
@@ -84,8 +84,6 @@ class Wanted:
     """How cells are measured now."""
     repetitions: int = 1
     """How often each cell is measured."""
-    extra_repetitions: int = 0
-    """How many more are given to the cells of a testbed that are known least."""
     controls_every: int | None = None
     """How many cells are measured between controls; None without controls."""
     control_sizes: int = 1
@@ -109,10 +107,8 @@ class TestbedPlan:
     """What a run does on one testbed."""
 
     testbed: str
-    reasons: Mapping[str, Sequence[CellName]]
+    reasons: Mapping[str, Sequence[Cell]]
     """Why cells are measured, and which for each reason."""
-    extra: int
-    """Extra repetitions at the most that are measured besides: to which cells they go is not known yet."""
     kept: int
     """Finished cells of the present environment."""
     kept_of_others: Counter[str]
@@ -136,18 +132,13 @@ class TestbedPlan:
 
     @property
     def cells(self) -> int:
-        """How many cells are measured that are known by now."""
+        """How many cells are measured."""
         return sum(map(len, self.reasons.values()))
-
-    @property
-    def to_come(self) -> int:
-        """How many cells are measured at the most, extra repetitions included."""
-        return self.cells + self.extra
 
     @property
     def mixes(self) -> bool:
         """Whether cells of this environment would come beside finished ones of others."""
-        return bool(self.to_come and self.kept_of_others)
+        return bool(self.cells and self.kept_of_others)
 
 
 @dataclass(frozen=True)
@@ -155,7 +146,7 @@ class Ahead:
     """What a run measures, in numbers."""
 
     cells: int
-    """Cells at the most."""
+    """Cells."""
     control_sets: int = 0
     """Sets of controls before and between them."""
     closing_sets: int = 0
@@ -177,9 +168,9 @@ class RunPlan:
     @property
     def ahead(self) -> Ahead:
         """What the run measures, for those who show how far it is."""
-        cells = sum(plan.to_come for plan in self.testbeds)
+        cells = sum(plan.cells for plan in self.testbeds)
         sets = sum(plan.control_sets for plan in self.testbeds)
-        cell_s = sum(plan.to_come * plan.cell_s for plan in self.testbeds) / max(1, cells)
+        cell_s = sum(plan.cells * plan.cell_s for plan in self.testbeds) / max(1, cells)
         set_s = sum(plan.control_sets * plan.control_set_s for plan in self.testbeds) / max(1, sets)
         closing = sum(plan.closes for plan in self.testbeds)
         return Ahead(cells, sets - closing, closing, set_s / cell_s if cell_s else 0.0)
@@ -189,7 +180,7 @@ class RunPlan:
 class Finished:
     """What is on disk already of one testbed."""
 
-    cells: Mapping[CellName, Past] = field(default_factory=dict)
+    cells: Mapping[Cell, Past] = field(default_factory=dict)
     """What finished cells say."""
     deployment_s: Mapping[int, float] = field(default_factory=dict)
     """Seconds that a deployment took, by chain length."""
@@ -272,27 +263,25 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: _Ju
     cells = {_cell(job): job for job in jobs if job.rule == CELL_RULE}
     measured = sorted((cell for cell, job in cells.items() if job.runs), key=lambda cell: -cells[cell].priority)
     running = {job.rule for job in jobs if job.runs}
-    allocates, tables = ALLOCATE_RULE in running, any(job.rule == TABLE_RULE for job in jobs)
-    beside = _beside(cells, finished, wanted, allocates=allocates, tables=tables)
+    tables = any(job.rule == TABLE_RULE for job in jobs)
+    beside = {cell: past for cell, past in finished.cells.items() if cell in cells or past.settings == wanted.settings}
     kept = beside.keys() - set(measured)
     since = [judge.changed_since(past) for cell, past in beside.items() if cell in kept]
-    extra = _extra_to_come(cells, beside, judge, wanted) if allocates else 0
     chains = tuple(n for n, _ in groupby(cell.n for cell in measured))
     if not chains:
         chains = tuple(int(job.wildcards["n"]) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
-    to_come = len(measured) + extra
+    to_come = len(measured)
     closes = wanted.controls_every is not None and CLOSE_RULE in running
     sets = (-(-to_come // wanted.controls_every) if wanted.controls_every else 0) + closes  # one before the first cell
     cell_s, cell_certain = _seconds_a_cell(finished.cells.values(), wanted)
     set_s, set_certain = _seconds_a_control_set(finished.controls, wanted)
     deploy_s = [_deploy_seconds(n, finished.deployment_s) for n in chains]
-    reasons: dict[str, list[CellName]] = {}
+    reasons: dict[str, list[Cell]] = {}
     for cell in measured:
         reasons.setdefault(judge.reason(cells[cell], finished.cells.get(cell)), []).append(cell)
     return TestbedPlan(
         testbed=name,
         reasons=reasons,
-        extra=extra,
         kept=since.count(""),
         kept_of_others=Counter(text for text in since if text),
         left_out=len(finished.cells.keys() - beside.keys() - cells.keys()) if tables else 0,
@@ -306,38 +295,11 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: _Ju
     )
 
 
-def _beside(
-    cells: Iterable[CellName], finished: Finished, wanted: Wanted, *, allocates: bool, tables: bool
-) -> dict[CellName, Past]:
-    """Return the finished cells that stand in one table with those of the plan.
-
-    The plan has no others, unless extra repetitions are yet to be given away: those that are there may be
-    taken in. A plan that makes no table was asked for cells by name: all that is there of the present settings
-    stands beside them.
-    """
-    asked, points = set(cells), {(cell.n, cell.frame_bytes) for cell in cells}
-
-    def stands(cell: CellName, past: Past) -> bool:
-        if cell in asked:
-            return True
-        taken_in = allocates and cell.repetition > wanted.repetitions and (cell.n, cell.frame_bytes) in points
-        return (taken_in or not tables) and past.settings == wanted.settings
-
-    return {cell: past for cell, past in finished.cells.items() if stands(cell, past)}
-
-
-def _extra_to_come(cells: Iterable[CellName], beside: Mapping[CellName, Past], judge: _Judge, wanted: Wanted) -> int:
-    """Return how many extra repetitions are measured at the most once they are given away.
-
-    Those that are there are not, nor those that the plan has already from the last time.
-    """
-    kept = {cell for cell, past in beside.items() if not (wanted.remeasures and judge.changed_since(past))}
-    known = [cell for cell in kept.union(cells) if cell.repetition > wanted.repetitions]
-    return max(0, wanted.extra_repetitions - len(known))
-
-
-def _cell(job: Job) -> CellName:
-    return CellName(int(job.wildcards["n"]), int(job.wildcards["size"]), int(job.wildcards["rep"]))
+def _cell(job: Job) -> Cell:
+    cell = Cell.of_key(job.wildcards["testbed"], job.wildcards["cell"])
+    if cell is None:
+        raise ValueError(f"{job.wildcards['cell']} is no cell")  # the rule's own constraint lets none through
+    return cell
 
 
 def _seconds_a_cell(pasts: Iterable[Past], wanted: Wanted) -> tuple[float, bool]:

@@ -8,6 +8,7 @@ Snakemake tells of its plan (in dry runs too), and travels with that message to
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -15,21 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
-from snakemake.io import IOFile
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.config.study import Study
+from middlebench.model.cell import Cell, cells_on_disk
 from middlebench.model.controls import Control, ControlSet
 from middlebench.model.environment import Environment, recall
-from middlebench.model.order import CellName
 from middlebench.model.record import Settings, read
-from middlebench.run.plan import CELL_RULE, Finished, Job, Past, PastControls, RunPlan, TestbedPlan, Wanted, plan_run
+from middlebench.run.plan import CELL_RULE, Finished, Past, PastControls, RunPlan, TestbedPlan, Wanted, plan_run
+from middlebench.run.snakemake_plan import planned_jobs, seconds_of
 from middlebench.run.summary import summary
 from middlebench.system.errors import ConfigError, RecordError
 from middlebench.system.text import duration, plural
 
 if TYPE_CHECKING:
-    from snakemake.jobs import Job as SnakemakeJob
     from snakemake.workflow import Workflow
 
 
@@ -66,22 +66,12 @@ class Preflight(logging.Filter):
 
     def plan(self) -> RunPlan:
         """Return what the run is about to do."""
-        jobs = [
-            _job(job, self._workflow, self._seconds(job.output[0]) if job.output else None)
-            for level in self._workflow.dag.toposorted()
-            for job in sorted(level, key=lambda job: job.rule.name)
-        ]
+        jobs = planned_jobs(self._workflow)
         testbeds = {job.wildcards["testbed"] for job in jobs if job.rule == CELL_RULE}
         results = Path(self._study.results_folder)
-        finished = {name: read_finished(results / name, self._seconds) for name in testbeds}
+        seconds = functools.partial(seconds_of, self._workflow)
+        finished = {name: read_finished(results / name, seconds) for name in testbeds}
         return plan_run(jobs, finished, self._present, wanted_of(self._study))
-
-    def _seconds(self, output: str) -> float | None:
-        """Return how long the job that made a file took, as Snakemake noted it."""
-        noted = self._workflow.persistence.metadata(IOFile(output))
-        if noted is None or not noted.starttime or not noted.endtime or noted.endtime <= noted.starttime:
-            return None
-        return float(noted.endtime - noted.starttime)
 
     def demand_choice(self) -> None:
         """Refuse to measure beside finished cells of another environment, unless the config says what becomes of them.
@@ -89,7 +79,7 @@ class Preflight(logging.Filter):
         Raises:
             ConfigError: it does not; the message says what changed and how to choose.
         """
-        if self._study.other_environment != "stop":
+        if self._study.on_environment_change != "stop":
             return
         for plan in self.plan().testbeds:
             if plan.mixes:
@@ -102,10 +92,9 @@ def wanted_of(study: Study) -> Wanted:
     return Wanted(
         settings=study.settings.model_dump(mode="json"),
         repetitions=study.repetitions,
-        extra_repetitions=study.extra_repetitions,
         controls_every=controls.every if controls else None,
         control_sizes=len(controls.frame_sizes) if controls else 0,
-        remeasures=study.other_environment == "remeasure",
+        remeasures=study.on_environment_change == "remeasure",
     )
 
 
@@ -113,35 +102,15 @@ def undecided(plan: TestbedPlan, study: Study) -> ConfigError:
     """Return the error that says why a testbed's cells would be mixed, and what there is to choose from."""
     changed = "; ".join(plan.kept_of_others)
     others = sum(plan.kept_of_others.values())
-    cells = plural(plan.cells, "cell") if plan.cells else f"up to {plural(plan.extra, 'extra repetition')}"
     return ConfigError(
-        f"measuring {cells} on {plan.testbed}",
+        f"measuring {plural(plan.cells, 'cell')} on {plan.testbed}",
         f"{plural(others, 'finished cell')} would stand beside them that another environment was measured in "
         f"(since then: {changed})",
-        "`other_environment` decides. `stop`, as now: set the environment back, and run again. "
-        "`--config other_environment=remeasure`: such cells are measured again wherever they are asked for, and their "
-        f"records kept in {study.results_folder}/{plan.testbed}/superseded (all {others} take some "
-        f"{duration(others * plan.cell_s)}). `--config other_environment=reuse`: they stay as they are, and every "
+        "`on_environment_change` decides. `stop`, as now: set the environment back, and run again. "
+        "`--config on_environment_change=remeasure`: such cells are measured again wherever they are asked for, and "
+        f"their records kept in {study.results_folder}/{plan.testbed}/archive (all {others} take some "
+        f"{duration(others * plan.cell_s)}). `--config on_environment_change=reuse`: they stay as they are, and every "
         "figure says that environments are mixed",
-    )
-
-
-def _job(job: SnakemakeJob, workflow: Workflow, seconds: float | None) -> Job:
-    """Return one of Snakemake's jobs as we need it."""
-    reason, runs = workflow.dag.reason(job), workflow.dag.needrun(job)
-    parameters = reason.params_changed
-    return Job(
-        rule=job.rule.name,
-        wildcards=dict(job.wildcards_dict),
-        outputs=tuple(map(str, job.output)),
-        runs=runs,
-        forced=bool(reason.forced),
-        params_before=tuple(parameters.only_old) if parameters else (),
-        params_now=tuple(parameters.only_new) if parameters else (),
-        renewed=tuple(sorted(map(str, reason.updated_input_run))),
-        newer=tuple(sorted(map(str, reason.updated_input))),
-        priority=job.priority if runs else 0,  # Snakemake orders nothing else
-        seconds=seconds,
     )
 
 
@@ -153,18 +122,18 @@ def read_finished(results: Path, seconds: Callable[[str], float | None] = lambda
         seconds: returns how long the job that made a file took.
     """
     environments: dict[str, Environment | None] = {}
-    cells: dict[CellName, Past] = {}
-    for path in results.glob("cells/n*/size*/rep*.json"):
+    cells: dict[Cell, Past] = {}
+    for cell in cells_on_disk(results):
+        path = results / cell.path
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             values = json.loads(path.read_bytes())
-            cell, identity = values["cell"], values["environment"]
+            identity = values["environment"]
             if identity not in environments:
                 environments[identity] = _recalled(identity, results)
-            name = CellName(cell["n"], cell["frame_bytes"], cell["repetition"])
             settings = Settings.model_validate(values["settings"]).model_dump(mode="json")
-            cells[name] = Past(environments[identity], settings, seconds(str(path)))
+            cells[cell] = Past(environments[identity], settings, seconds(str(path)))
     deployment_s: dict[int, float] = {}
-    for path in results.glob("deployments/n*.json"):
+    for path in results.glob("deployments/**/n*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             values = json.loads(path.read_bytes())
             deployment_s[int(values["plan"]["n"])] = seconds(str(path)) or float(values["total_s"])

@@ -19,6 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from middlebench.model.cell import Cell
+from middlebench.model.frames import throughput_mbps
 from middlebench.run.plan import CELL_RULE, Ahead
 from middlebench.system.text import duration
 
@@ -92,12 +94,12 @@ def describe_record(path: Path) -> str:
     """Return what a finished cell found, in a few words; nothing where its record cannot be read."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        cell, counts = record["cell"], record["counts"]
-        rate = counts["received_packets"] / counts["window_s"]
-        mbps = rate * cell["frame_bytes"] * 8 / 1e6
+        cell, counts = Cell.model_validate(record["cell"]), record["counts"]
+        pps = counts["received_packets"] / counts["window_s"]
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return ""
-    return f"{cell['testbed']} n={cell['n']} {cell['frame_bytes']} B: {rate / 1000:.1f} kpkt/s, {mbps:.1f} Mb/s"
+    mbps = throughput_mbps(pps, cell.frame_bytes)
+    return f"{cell.testbed} {cell.label}: {pps / 1000:.1f} kpkt/s, {mbps:.1f} Mb/s"
 
 
 class LogHandler(LogHandlerBase):
@@ -173,11 +175,9 @@ class LogHandler(LogHandlerBase):
         if not values["output"]:
             return  # a target such as `all`: nothing happens there
         if values["rule_name"] == CELL_RULE:
-            cell = values["wildcards"]
-            doing = f"{cell['testbed']} n={cell['n']} {cell['size']} B"
-            if cell["rep"] != "1":
-                doing += f" (repetition {cell['rep']})"
-            self._show(doing)
+            testbed, key = values["wildcards"]["testbed"], values["wildcards"]["cell"]
+            cell = Cell.of_key(testbed, key)
+            self._show(f"{testbed} {cell.label if cell else key}")
         elif self._display is not None:
             self._show(values["rule_msg"] or values["rule_name"])
         else:
@@ -188,7 +188,7 @@ class LogHandler(LogHandlerBase):
         if job is None or job["rule_name"] != CELL_RULE:
             return
         self._cells.finish_one()
-        self._last = describe_record(Path(job["output"][0].removesuffix(" (update)")))
+        self._last = describe_record(Path(job["output"][0]))
         if self._console.is_terminal:
             self._show("")
         elif self._cells.done * STEPS_TOLD // max(1, self._cells.total) > self._steps_told:

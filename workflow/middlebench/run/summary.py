@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from middlebench.model.order import CellName
+from middlebench.model.cell import Cell
 from middlebench.run.plan import RunPlan, TestbedPlan
 from middlebench.system.text import duration, plural
 
@@ -36,10 +36,8 @@ def summary(plan: RunPlan) -> str:
 def _lines(plan: TestbedPlan) -> list[str]:
     kept = plan.kept + sum(plan.kept_of_others.values())
     head = f"  {plan.testbed}: {plan.cells} of {plural(plan.cells + kept, 'cell')} to measure, {kept} kept"
-    lines = [head + (f"; {_about(plan.seconds, plan.certain)}" if plan.to_come else "")]
+    lines = [head + (f"; {_about(plan.seconds, plan.certain)}" if plan.cells else "")]
     lines += _counted({_named(reason, cells): len(cells) for reason, cells in plan.reasons.items()})
-    if plan.extra:
-        lines.append(f"    {plan.extra:>6}  more at the most: extra repetitions where the mean is known least")
     lines += _counted({f"kept of another environment: {text}": n for text, n in plan.kept_of_others.items()})
     if plan.left_out:
         lines.append(f"    {plan.left_out:>6}  finished that the config does not ask for: on disk, and in no table")
@@ -55,12 +53,11 @@ def _lines(plan: TestbedPlan) -> list[str]:
     return lines
 
 
-def _named(reason: str, cells: Sequence[CellName]) -> str:
+def _named(reason: str, cells: Sequence[Cell]) -> str:
     """Return a reason, and its cells where they are few."""
     if len(cells) > NAMED_CELLS:
         return reason
-    names = (f"n = {cell.n}, {cell.frame_bytes} B, repetition {cell.repetition}" for cell in cells)
-    return f"{reason} ({'; '.join(names)})"
+    return f"{reason} ({'; '.join(cell.label for cell in cells)})"
 
 
 def _counted(reasons: Mapping[str, int]) -> list[str]:

@@ -110,19 +110,19 @@ class Site(Protocol):
     """A place where a testbed stands."""
 
     @property
-    def run_lease(self) -> Path:
-        """File of the lease that a run holds from its first job to its last."""
+    def run_lock(self) -> Path:
+        """File of the lock that a run holds from its first job to its last."""
 
     @property
-    def trial_lease(self) -> Path:
-        """File of the lease that a single job holds, so that a job of a killed run can still end."""
+    def trial_lock(self) -> Path:
+        """File of the lock that a single job holds, so that a job of a killed run can still end."""
 
     def held(self, wait_s: float) -> AbstractContextManager[None]:
-        """Keep runs that know nothing of our leases, those of other machines, off the hosts meanwhile.
+        """Keep runs that know nothing of our locks, those of other machines, off the hosts meanwhile.
 
         Raises:
             HostError: a host cannot be reached.
-            LeaseError: somebody else still has one after ``wait_s``.
+            LockError: somebody else still has one after ``wait_s``.
         """
 
     def open(self, tell: Tell = silent) -> Hosts:

@@ -102,12 +102,12 @@ class Namespaces:
         self._options = options
         self._tenant = tenant
         folder = runtime_folder()
-        self.run_lease = folder / "run.lease"
-        self.trial_lease = folder / "trial.lease"
-        self._holder = Holder(folder, "holder", self.trial_lease)
+        self.run_lock = folder / "run.lock"
+        self.trial_lock = folder / "trial.lock"
+        self._holder = Holder(folder, "holder", self.trial_lock)
 
     def held(self, wait_s: float) -> AbstractContextManager[None]:
-        """Do nothing: its hosts are on this machine, where the lease keeps others off."""
+        """Do nothing: its hosts are on this machine, where the lock keeps others off."""
         del wait_s
         return nullcontext()
 

@@ -84,7 +84,7 @@ class GeneratorError(MiddlebenchError):
     exit_status = 6
 
 
-class LeaseError(MiddlebenchError):
+class LockError(MiddlebenchError):
     """Somebody else holds the testbed."""
 
     exit_status = 7

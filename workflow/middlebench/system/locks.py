@@ -1,4 +1,4 @@
-"""The lease on a testbed: one run at a time, and the next one is told who has it.
+"""The lock on a testbed: one run at a time, and the next one is told who has it.
 
 The kernel holds the lock (flock), so it ends with the process that took it, however that ends.
 """
@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from middlebench.system.deadline import Deadline
-from middlebench.system.errors import LeaseError
+from middlebench.system.errors import LockError
 from middlebench.system.processes import ancestors
 from middlebench.system.user import user_name
 
@@ -25,7 +25,7 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def lease(
+def lock(
     path: Path,
     purpose: str,
     *,
@@ -33,19 +33,19 @@ def lease(
     takes_s: float = 0.0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[None]:
-    """Hold the lease in the file ``path``.
+    """Hold the lock in the file ``path``.
 
-    A process below the holder (a job of the run that took the lease) holds it too.
+    A process below the holder (a job of the run that took the lock) holds it too.
 
     Args:
-        path: the lease's file; it stays when the lease ends.
-        purpose: what the lease is for, shown to whoever asks in the meantime.
+        path: the lock's file; it stays when the lock ends.
+        purpose: what the lock is for, shown to whoever asks in the meantime.
         wait_s: how long to wait for it, or longer where its holder said that it may take longer; 0 to leave at once.
         takes_s: how long we may take at the most, for whoever waits for us; 0 where nobody can say.
         tell: called once with a sentence that names the holder, when there is waiting to do.
 
     Raises:
-        LeaseError: somebody else still holds it after ``wait_s``.
+        LockError: somebody else still holds it after ``wait_s``.
     """
     deadline = Deadline(wait_s)
     with path.open("a+", encoding="utf-8") as stream:
@@ -56,7 +56,7 @@ def lease(
                 yield
                 return
             if deadline.expired and not (wait_s and _may_take_longer(holder)):
-                raise LeaseError(
+                raise LockError(
                     f"taking the testbed for {purpose}",
                     describe(holder),
                     "wait for it to end (`when_busy: wait` does that for you), or end that process",
@@ -73,7 +73,7 @@ def lease(
 
 
 def describe(holder: dict[str, object]) -> str:
-    """Return who holds a lease, as a sentence."""
+    """Return who holds a lock, as a sentence."""
     if not holder:
         return "another process holds it"
     return (
@@ -91,7 +91,7 @@ def _try_lock(handle: int) -> bool:
 
 
 def holder_of(path: Path) -> dict[str, object]:
-    """Return what the last process to take the lease in the file ``path`` said of itself; nothing if none did."""
+    """Return what the last process to take the lock in the file ``path`` said of itself; nothing if none did."""
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -10,10 +10,10 @@ from middlebench.system.errors import HostError
 
 
 def runtime_folder() -> Path:
-    """Return this user's folder for leases and the holder's state, made if need be.
+    """Return this user's folder for locks and the holder's state, made if need be.
 
     It is one per user and machine, not per checkout: two checkouts share the machine's processors,
-    so they must share the lease too. ``MIDDLEBENCH_RUNTIME`` names another one (tests do).
+    so they must share the lock too. ``MIDDLEBENCH_RUNTIME`` names another one (tests do).
 
     Raises:
         HostError: the folder cannot be made, somebody else owns it, or others may write to it.

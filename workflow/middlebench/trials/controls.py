@@ -6,30 +6,18 @@ the instrument can do at this moment.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from middlebench.model.controls import Control, ControlLog, ControlSet, Kind, Series
 from middlebench.model.record import Counts, Settings
 from middlebench.system.errors import TrialError
-from middlebench.system.locks import holder_of
-from middlebench.system.processes import ancestors
 from middlebench.testbed import Testbed
 from middlebench.trials.convergence import PROBES, plan_for
 from middlebench.trials.trial import counts_of, load_of, prepare, problems_of, run_trial, void
 
 BRIDGE_ALONE = 0
 """Chain length of the control that has a bridge and no middlebox."""
-
-
-def session_of(run_lease: Path) -> str:
-    """Return the name of the run that this process belongs to: that of the lease, else of the process alone."""
-    holder = holder_of(run_lease)
-    if holder.get("pid") in ancestors(os.getpid()):
-        return f"run {holder['pid']} since {holder['since']}"
-    return f"process {os.getpid()} since {datetime.now(UTC).isoformat(timespec='seconds')}"
 
 
 def whole_set(testbed: Testbed, frame_sizes: Sequence[int]) -> list[Series]:

@@ -21,7 +21,7 @@ from middlebench.trials.trial import load_of
 
 TRY_LENGTH = 4
 """Chain length at which alternatives are compared: long enough that what wins there wins in most of a sweep."""
-TRY_SETTINGS = Settings(window_s=0.5, warm_up_s=0.3, sample_s=0.5, offered_load="maximum")
+TRY_SETTINGS = Settings(window_s=0.5, warm_up_s=0.3, sample_interval_s=0.5, offered_load="maximum")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def search_throughput(
     # In this order: the library's own smallest load, 9001 packets/s, may be above the line rate.
     config.min_load = minimum_pps(parameters, line_rate_pps)
     config.max_load = line_rate_pps
-    config.search_duration_max = parameters.longest_s
+    config.search_duration_max = parameters.timeout_s
     config.warmup_duration = parameters.warm_up_s
     measurer = _Measurer(run, warm_ups=1 if parameters.warm_up_s else 0, tell=tell)
     library = MultipleLossRatioSearch(config)
@@ -163,11 +163,11 @@ def _given_up(
 ) -> TrialError:
     """Return the error of a search that the library ended without a result."""
     doing = f"searching for the {goal.name}"
-    if seconds >= parameters.longest_s:
+    if seconds >= parameters.timeout_s:
         return TrialError(
             doing,
-            f"after {parameters.longest_s:g} s and {len(trials)} trials it has not ended",
-            "raise `search.longest_s` or `search.relative_width`, or lower `search.duration_sum_s`",
+            f"after {parameters.timeout_s:g} s and {len(trials)} trials it has not ended",
+            "raise `search.timeout_s` or `search.relative_width`, or lower `search.duration_sum_s`",
         )
     return TrialError(
         doing,

@@ -101,7 +101,7 @@ class SearchTrials:
             saturating=False,
             warm_up_s=0,
             window_s=seconds,
-            sample_s=seconds,
+            sample_interval_s=seconds,
             packets=packets,
         )
         outcome = run_trial(self._testbed, self._plan, load, self.warmed_up(), negligible=self._goal.loss_ratio)

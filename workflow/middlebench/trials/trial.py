@@ -14,6 +14,7 @@ from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, limit_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
+from middlebench.model.cell import Cell
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.live import LiveChain
 from middlebench.model.load import SearchParameters, goal_of
@@ -24,7 +25,6 @@ from middlebench.model.record import (
     PROTOCOL,
     UNCONFIRMED,
     Attestation,
-    Cell,
     Components,
     Counts,
     Hop,
@@ -219,7 +219,7 @@ def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
         saturating=asked >= line_rate,
         warm_up_s=settings.warm_up_s,
         window_s=settings.window_s,
-        sample_s=settings.sample_s,
+        sample_interval_s=settings.sample_interval_s,
     )
 
 

@@ -215,7 +215,7 @@ class PktGen:
             first = next((each.end_s - each.seconds for each in sender.intervals if each.packets), begin)
             end = max(stopped, first + load.window_s)
             return (Moment(first, 0, 0), Moment(end, sender.packets, receiver.packets))
-        steps = round(load.window_s / load.sample_s)
+        steps = round(load.window_s / load.sample_interval_s)
         return cut(sender, receiver, [begin + load.window_s * step / steps for step in range(steps + 1)])
 
     def _report(self, said: dict[str, Any]) -> Report:
@@ -302,7 +302,7 @@ class PktGen:
 def interval_ms(load: Load) -> int:
     """Return how long pkt-gen's intervals are to be, in ms: short enough that its counts are exact."""
     exact = EXACT_PACKETS / load.packets_per_second * 1000
-    wanted = load.sample_s * 1000 if load.packets is None else BOUNDED_INTERVAL_MS
+    wanted = load.sample_interval_s * 1000 if load.packets is None else BOUNDED_INTERVAL_MS
     return max(SHORTEST_INTERVAL_MS, math.floor(min(LONGEST_INTERVAL_MS, wanted, exact)))
 
 

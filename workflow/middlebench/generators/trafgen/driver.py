@@ -180,5 +180,5 @@ def moments(load: Load) -> list[float]:
     """Return when to read the counters, in seconds since the first frame; the end of a bounded load comes by itself."""
     if load.packets is not None:
         return [0.0]
-    steps = round(load.window_s / load.sample_s)
+    steps = round(load.window_s / load.sample_interval_s)
     return [load.warm_up_s + load.window_s * step / steps for step in range(steps + 1)]

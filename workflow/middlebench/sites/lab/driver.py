@@ -109,12 +109,12 @@ class Lab:
         self._options = options
         self._tenant = tenant
         self._folder = runtime_folder()
-        self.run_lease = self._folder / "run.lease"
-        self.trial_lease = self._folder / "trial.lease"
-        self._holder = Holder(self._folder, "lab", self.trial_lease)
+        self.run_lock = self._folder / "run.lock"
+        self.trial_lock = self._folder / "trial.lock"
+        self._holder = Holder(self._folder, "lab", self.trial_lock)
 
     def held(self, wait_s: float) -> AbstractContextManager[None]:
-        """Do nothing: its hosts are on this machine, where the lease keeps others off."""
+        """Do nothing: its hosts are on this machine, where the lock keeps others off."""
         del wait_s
         return nullcontext()
 

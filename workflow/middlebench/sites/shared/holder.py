@@ -42,13 +42,13 @@ class Holder:
     Args:
         folder: where its state and its log are.
         name: tells it from other holders of this user.
-        lease: file whose last change says when somebody last used what is inside.
+        lock: file whose last change says when somebody last used what is inside.
     """
 
-    def __init__(self, folder: Path, name: str, lease: Path) -> None:
+    def __init__(self, folder: Path, name: str, lock: Path) -> None:
         self._state = folder / f"{name}.json"
         self._log = folder / f"{name}.log"
-        self._lease = lease
+        self._lock = lock
 
     def live(self) -> dict[str, Any] | None:
         """Return the state of the holder that runs now; None where none does."""
@@ -68,17 +68,17 @@ class Holder:
 
         Args:
             site: what stands inside, kept in its state.
-            idle_s: seconds without a use of the lease after which it ends itself.
+            idle_s: seconds without a use of the lock after which it ends itself.
 
         Raises:
             HostError: it did not come up.
         """
         request = {
-            **{"state": str(self._state), "lease": str(self._lease), "idle_s": idle_s, "site": site},
+            **{"state": str(self._state), "lock": str(self._lock), "idle_s": idle_s, "site": site},
             "kept": kept_of_run(),
         }
         user_namespace = [] if may_administer() else ["--user", "--map-root-user"]
-        self._lease.touch()
+        self._lock.touch()
         self._log.unlink(missing_ok=True)  # the one before may still write to it: a file of its own for each
         with self._log.open("wb") as log:
             launcher = subprocess.Popen(

@@ -1,7 +1,7 @@
 """The holder: first process of a PID namespace in which a whole testbed lives.
 
 When it ends, for whatever reason, the kernel ends every process of the namespace and removes
-every interface with its network. It ends by itself when nobody has taken the lease for a while,
+every interface with its network. It ends by itself when nobody has taken the lock for a while,
 or when the file that names it is gone.
 
 Runs as ``python -I holder_process.py REQUEST`` inside ``unshare``; standard library only, because
@@ -35,7 +35,7 @@ def main() -> None:
     temporary.replace(state)
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    while state_is_ours(state, outer_pid) and not idle(Path(request["lease"]), request["idle_s"]):
+    while state_is_ours(state, outer_pid) and not idle(Path(request["lock"]), request["idle_s"]):
         time.sleep(CHECK_SECONDS)
         reap()
     if state_is_ours(state, outer_pid):
@@ -62,15 +62,15 @@ def state_is_ours(state: Path, pid: int) -> bool:
         return False
 
 
-def idle(lease: Path, limit_s: float) -> bool:
-    """Whether the lease was last taken ``limit_s`` seconds ago or more, and nobody has it now.
+def idle(lock: Path, limit_s: float) -> bool:
+    """Whether the lock was last taken ``limit_s`` seconds ago or more, and nobody has it now.
 
-    The lock is kept when we got it, so that nobody can take the lease from a holder about to end.
+    The lock is kept when we got it, so that nobody can take the lock from a holder about to end.
     """
     try:
-        if time.time() - lease.stat().st_mtime < limit_s:
+        if time.time() - lock.stat().st_mtime < limit_s:
             return False
-        handle = os.open(lease, os.O_RDONLY)
+        handle = os.open(lock, os.O_RDONLY)
     except FileNotFoundError:
         return True
     try:

@@ -139,15 +139,15 @@ class SshSite:
         self._pair = (options.test_computer.host, options.middlebox_server.host)
         pair = re.sub(r"[^\w.-]", "_", "+".join(self._pair))
         folder = runtime_folder()
-        self.run_lease = folder / f"{pair}.run.lease"
-        self.trial_lease = folder / f"{pair}.trial.lease"
+        self.run_lock = folder / f"{pair}.run.lock"
+        self.trial_lock = folder / f"{pair}.trial.lock"
 
     def open(self, tell: Tell = silent) -> Hosts:
         """Connect to both, lock them, and prepare the ports.
 
         Raises:
             HostError: a computer cannot be reached, a port must be left alone or is not fit for measuring.
-            LeaseError: somebody else measures on one of them.
+            LockError: somebody else measures on one of them.
         """
         del tell
         use = self._reserve()
@@ -166,7 +166,7 @@ class SshSite:
 
         Raises:
             HostError: a computer cannot be reached.
-            LeaseError: somebody else still has one after ``wait_s``.
+            LockError: somebody else still has one after ``wait_s``.
         """
         use = self._connections()
         try:

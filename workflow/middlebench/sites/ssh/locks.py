@@ -15,7 +15,7 @@ from typing import Any
 from middlebench.hosts.ssh import SshHost
 from middlebench.sites.shared.computer import AGENT_SECONDS, agent_call, explained
 from middlebench.system.deadline import Deadline
-from middlebench.system.errors import HostError, LeaseError
+from middlebench.system.errors import HostError, LockError
 from middlebench.system.locks import describe
 from middlebench.system.processes import ProcessIdentity, ancestors, boot_id
 from middlebench.system.user import user_name
@@ -61,7 +61,7 @@ def locked(computer: SshHost, tenant: str, locks: Mapping[str, float]) -> Iterat
             longer = {name: max(wait_s, LOCK_SECONDS) for name, wait_s in locks.items()}
             answer = held.enter_context(_hold(computer, longer, request))
         if "held_by" in answer:
-            raise LeaseError(
+            raise LockError(
                 f"locking {computer.name} for testbed {tenant}",
                 _holder(answer),
                 "wait for it to end (a run that starts with `when_busy: wait` does that for you), or ask its owner; "

@@ -7,29 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from middlebench.system.errors import LeaseError
-from middlebench.system.locks import lease
+from middlebench.system.errors import LockError
+from middlebench.system.locks import lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from middlebench.system.locks import lease
-with lease(Path(sys.argv[1]), "a long sweep", takes_s=float(sys.argv[2])):
+from middlebench.system.locks import lock
+with lock(Path(sys.argv[1]), "a long sweep", takes_s=float(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
 """
 TAKE = """
 import sys
 from pathlib import Path
-from middlebench.system.locks import lease
-with lease(Path(sys.argv[1]), "one cell"):
+from middlebench.system.locks import lock
+with lock(Path(sys.argv[1]), "one cell"):
     print("taken")
 """
 
 
 @contextmanager
 def another_holder(path, takes_s: float = 0) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the lease until its standard input ends."""
+    """Another process that has the lock until its standard input ends."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path), str(takes_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -39,15 +39,15 @@ def another_holder(path, takes_s: float = 0) -> Iterator[subprocess.Popen[str]]:
 
 
 def demand_free(path) -> None:
-    with lease(path, "a second run"):
+    with lock(path, "a second run"):
         pass
 
 
-def test_second_process_is_told_who_holds_the_lease(tmp_path):
-    path = tmp_path / "lease"
+def test_second_process_is_told_who_holds_the_lock(tmp_path):
+    path = tmp_path / "lock"
     with another_holder(path) as holder:
-        with pytest.raises(LeaseError) as caught, lease(path, "a second run"):
-            pytest.fail("two had the lease")
+        with pytest.raises(LockError) as caught, lock(path, "a second run"):
+            pytest.fail("two had the lock")
         message = str(caught.value)
         assert "a second run" in message
         assert f"process {holder.pid}" in message
@@ -57,7 +57,7 @@ def test_second_process_is_told_who_holds_the_lease(tmp_path):
 
 
 def test_second_process_waits_when_told_to(tmp_path):
-    path = tmp_path / "lease"
+    path = tmp_path / "lock"
     told = []
     with another_holder(path) as holder:
 
@@ -65,48 +65,48 @@ def test_second_process_waits_when_told_to(tmp_path):
             told.append(message)
             holder.stdin.close()  # which ends the holder
 
-        with lease(path, "a second run", wait_s=60, tell=tell):
+        with lock(path, "a second run", wait_s=60, tell=tell):
             assert holder.wait() == 0
     assert len(told) == 1
     assert f"process {holder.pid}" in told[0]
 
 
 def test_waiting_ends_with_an_error_when_the_holder_stays(tmp_path):
-    path = tmp_path / "lease"
+    path = tmp_path / "lock"
     with (
         another_holder(path),
-        pytest.raises(LeaseError, match="a long sweep"),
-        lease(path, "a second run", wait_s=0.01),
+        pytest.raises(LockError, match="a long sweep"),
+        lock(path, "a second run", wait_s=0.01),
     ):
-        pytest.fail("two had the lease")
+        pytest.fail("two had the lock")
 
 
 def test_holder_is_waited_for_as_long_as_it_said_that_it_may_take(tmp_path):
-    path = tmp_path / "lease"
+    path = tmp_path / "lock"
     with another_holder(path, takes_s=3600) as holder:
 
         def tell(_: str) -> None:
             holder.stdin.close()  # which ends the holder, when a wait of a nanosecond is long over
 
-        with lease(path, "a second run", wait_s=1e-9, tell=tell):
+        with lock(path, "a second run", wait_s=1e-9, tell=tell):
             assert holder.wait() == 0
 
 
 def test_run_that_does_not_wait_leaves_at_once_however_long_the_holder_may_take(tmp_path):
-    path = tmp_path / "lease"
-    with another_holder(path, takes_s=3600), pytest.raises(LeaseError, match="a long sweep"):
+    path = tmp_path / "lock"
+    with another_holder(path, takes_s=3600), pytest.raises(LockError, match="a long sweep"):
         demand_free(path)
 
 
 def test_lease_is_free_when_its_holder_ended(tmp_path):
-    path = tmp_path / "lease"
+    path = tmp_path / "lock"
     with another_holder(path):
         pass
     demand_free(path)
 
 
 def test_lease_is_free_when_its_holder_was_killed(tmp_path):
-    path = tmp_path / "lease"
+    path = tmp_path / "lock"
     with another_holder(path) as holder:
         holder.kill()
         holder.wait()
@@ -114,8 +114,8 @@ def test_lease_is_free_when_its_holder_was_killed(tmp_path):
 
 
 def test_error_inside_gives_the_lease_back(tmp_path):
-    path = tmp_path / "lease"
-    with pytest.raises(ZeroDivisionError), lease(path, "a run that fails"):
+    path = tmp_path / "lock"
+    with pytest.raises(ZeroDivisionError), lock(path, "a run that fails"):
         raise ZeroDivisionError
     with another_holder(path):
         pass
@@ -123,20 +123,20 @@ def test_error_inside_gives_the_lease_back(tmp_path):
 
 @pytest.mark.parametrize("generation", ["child", "grandchild"])
 def test_process_below_the_holder_is_let_in(tmp_path, generation):
-    path = tmp_path / "lease"
+    path = tmp_path / "lock"
     command = [sys.executable, "-c", TAKE, str(path)]
     if generation == "grandchild":
         command = ["sh", "-c", '"$@"; exit $?', "sh", *command]
-    with lease(path, "a run with jobs"):
+    with lock(path, "a run with jobs"):
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (result.stdout, result.stderr) == ("taken\n", "")
-        assert json.loads(path.read_text())["pid"] == os.getpid(), "the lease is still the holder's"
+        assert json.loads(path.read_text())["pid"] == os.getpid(), "the lock is still the holder's"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]"])
 def test_damaged_lease_file_still_keeps_others_out(tmp_path, content):
-    path = tmp_path / "lease"
+    path = tmp_path / "lock"
     with another_holder(path):
         path.write_text(content)
-        with pytest.raises(LeaseError, match="another process holds it"):
+        with pytest.raises(LockError, match="another process holds it"):
             demand_free(path)

@@ -1,0 +1,149 @@
+"""The study as a run of the workflow sees it, in one file: every job reads it, and derives all else from its target.
+
+The file ``study.json`` in the results folder is written once a run, after the config was checked. A verb of the
+command line takes it and the path of what it is to make.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from middlebench.config.study import Study, Testbed, check_frame_sizes, composed
+from middlebench.model.cell import Cell, deployment_values
+from middlebench.model.options import Options
+from middlebench.model.record import read, write
+from middlebench.system.errors import ConfigError
+
+NAME = "study.json"
+
+
+def new_session() -> str:
+    """Return a name for a run of the workflow: when it began (UTC), on which computer, in which process."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z-{socket.gethostname()}-{os.getpid()}"
+
+
+class StudyFile(Options):
+    """The checked study, its testbeds as composed, and the run that it belongs to."""
+
+    format: Literal["middlebench-study/1"] = "middlebench-study/1"
+    session: str
+    """The run of the workflow: all its jobs are of one session."""
+    study: Study
+    testbeds: dict[str, dict[str, Any]]
+    """The composition of each testbed, by its name."""
+
+    def testbed(self, name: str) -> Testbed:
+        """Return the composition of a testbed.
+
+        Raises:
+            ConfigError: the study has no such testbed.
+        """
+        if name not in self.testbeds:
+            raise ConfigError(
+                f"looking for testbed {name} in {NAME}",
+                f"the study has no such testbed, only {', '.join(sorted(self.testbeds))}",
+                f"name it in `testbeds`, or ask Snakemake for the target: it notes the testbed in {NAME}",
+            )
+        return composed(self.testbeds[name], f"{NAME}, testbed {name}")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one job is to make: a path in the results folder, and what follows from it."""
+
+    file: StudyFile
+    path: Path
+    """The path as it was given."""
+    testbed: str
+    """The testbed whose results it belongs to."""
+    folder: Path
+    """The results folder of that testbed."""
+    key: str
+    """The path below that folder."""
+
+    @property
+    def provision(self) -> Path:
+        """The testbed's provision record."""
+        return self.folder / "provision.json"
+
+    @property
+    def cell(self) -> Cell:
+        """The cell whose record it is.
+
+        Raises:
+            ConfigError: it is no cell's record, or the testbed cannot carry such frames.
+        """
+        key = self.key.removeprefix("cells/").removesuffix(".json")
+        cell = Cell.of_key(self.testbed, key) if self.key == f"cells/{key}.json" else None
+        if cell is None:
+            raise ConfigError(
+                f"measuring {self.path}",
+                "this is no cell's record",
+                f"name one such as {self.folder}/{self.file.study.cells(self.testbed)[0].path}",
+            )
+        check_frame_sizes([cell.frame_bytes], self.testbed, self.file.testbed(self.testbed), f"measuring {self.path}")
+        return cell
+
+    @property
+    def deployment(self) -> Mapping[str, Any]:
+        """The values of the deployed axes, where it is a deployment's record.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        key = self.key.removeprefix("deployments/").removesuffix(".json")
+        values = deployment_values(key) if self.key == f"deployments/{key}.json" else None
+        if values is None:
+            raise ConfigError(
+                f"deploying {self.path}",
+                "this is no deployment's record",
+                f"name one such as {self.folder}/{self.file.study.cells(self.testbed)[0].deployment_path}",
+            )
+        return values
+
+
+def target_of(path: Path, study_file: Path | None = None) -> Target:
+    """Return what a path in a results folder stands for.
+
+    Args:
+        path: what is to be made, such as ``results/local/cells/n4/size800/rep1.json``.
+        study_file: the study's file; where it is None, the one in the results folder that ``path`` lies in.
+
+    Raises:
+        ConfigError: no study's file is there, or the path lies in no testbed's results.
+        RecordError: the study's file is damaged.
+    """
+    whole = path.resolve()
+    found = study_file or next((folder / NAME for folder in whole.parents if (folder / NAME).is_file()), None)
+    if found is None:
+        raise ConfigError(
+            f"looking for the study of {path}",
+            f"no folder above it has a {NAME}",
+            "`snakemake --cores 1 -- TARGET` writes it and makes the target; or name the file by `--study`",
+        )
+    results = found.resolve().parent
+    if not whole.is_relative_to(results) or len(whole.relative_to(results).parts) < 2:
+        raise ConfigError(
+            f"looking for the testbed of {path}", f"it lies in no testbed's folder below {results}", "see the path"
+        )
+    below = PurePosixPath(whole.relative_to(results))
+    testbed = below.parts[0]
+    return Target(
+        file=read(StudyFile, found),
+        path=path,
+        testbed=testbed,
+        folder=path.parents[len(below.parts) - 2],
+        key=str(PurePosixPath(*below.parts[1:])),
+    )
+
+
+def write_study(session: str, study: Study, testbeds: Mapping[str, Testbed], results: Path) -> None:
+    """Write the study's file of a run into its results folder, whole or not at all."""
+    compositions = {name: testbed.model_dump(mode="json") for name, testbed in testbeds.items()}
+    write(StudyFile(session=session, study=study, testbeds=compositions), results / NAME)

@@ -1,0 +1,120 @@
+"""Which cells are worth measuring again: those that carry a flag, and those whose interval is widest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from middlebench.analysis.aggregate import summarise
+from middlebench.analysis.flags import MEANINGS, carrying
+from middlebench.analysis.measurements import read_measurements
+from middlebench.config.study import Study
+from middlebench.model.cell import AXES, Cell, cells_on_disk
+from middlebench.model.record import PROTOCOL, Record, Settings, read
+from middlebench.run.archive import archive
+from middlebench.system.errors import ConfigError, RecordError
+from middlebench.system.text import suggestion
+
+TABLE = "measurements.csv"
+
+
+def testbeds_measured(results_folder: Path) -> list[str]:
+    """Return the names of the testbeds of which a results folder has a table of measurements.
+
+    Raises:
+        RecordError: there are none.
+    """
+    if names := sorted(path.parent.name for path in results_folder.glob(f"*/{TABLE}")):
+        return names
+    raise RecordError(
+        f"looking for the measurements of testbeds in {results_folder}",
+        f"none has a table ({TABLE}) there",
+        "`snakemake --cores 1 -- all` makes it; `--results FOLDER` names another folder",
+    )
+
+
+def archive_flagged(results: Path, flag: str, tell: Callable[[str], None] = lambda _: None) -> list[Path]:
+    """Move all files of the cells that carry a flag to the archive; return where their records were.
+
+    The table of measurements says which cells these are. A cell that was measured again since the
+    table was made stays where it is.
+
+    Args:
+        results: the testbed's results folder.
+        flag: such as ``drift``.
+        tell: called with a sentence about each cell that stays although it carries the flag.
+
+    Raises:
+        ConfigError: there is no such flag.
+        RecordError: there is no table, a record cannot be read, or a file cannot be moved.
+    """
+    if flag not in MEANINGS:
+        raise ConfigError(
+            f"looking for cells of {results} that carry the flag {flag}",
+            "there is no such flag",
+            f"name one of {', '.join(MEANINGS)}{suggestion(flag, MEANINGS)}",
+        )
+    measurements = read_measurements(results / TABLE)
+    moved = []
+    for row in measurements[carrying(measurements, flag)].itertuples():
+        path = results / str(row.record)
+        try:
+            known = read(Record, path).started_at == row.started_at
+        except RecordError:
+            if path.exists():
+                raise
+            known = False
+        if not known:
+            tell(f"{path}: not the one in the table any more, left as it is")
+            continue
+        archive(path, results)
+        moved.append(path)
+    return moved
+
+
+def widest_cells(results: Path, count: int) -> list[Cell]:
+    """Return the next repetition of each of the ``count`` points whose interval is the widest.
+
+    The width is that of the 95 % interval of the received throughput, over its mean. A point that was measured
+    once has no interval, and comes first.
+
+    Raises:
+        RecordError: the testbed has no table of measurements.
+    """
+    measurements = read_measurements(results / TABLE)
+    summary = summarise(measurements)
+    width = (summary["received_mbps_high"] - summary["received_mbps_low"]) / summary["received_mbps"]
+    order = width.fillna(float("inf")).sort_values(ascending=False, kind="stable").index[:count]
+    fields = [axis.field for axis in AXES]
+    last = measurements.groupby(fields)["repetition"].max()
+    points = (tuple(summary.loc[row, fields]) for row in order)
+    return [
+        Cell(testbed=results.name, repetition=int(last.loc[point]) + 1, **dict(zip(fields, point, strict=True)))
+        for point in points
+    ]
+
+
+def finished_beyond(study: Study, testbed: str, results: Path) -> list[Cell]:
+    """Return the finished repetitions of planned points that the study itself does not plan.
+
+    They belong to the tables as well, as far as they were measured with the settings of now.
+
+    Args:
+        study: what is planned.
+        testbed: the testbed's name.
+        results: its results folder.
+    """
+    planned = set(study.cells(testbed))
+    points = {cell.point for cell in planned}
+    settings = study.settings
+    found = []
+    for cell in cells_on_disk(results):
+        if cell.point not in points or cell in planned:
+            continue
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            values = json.loads((results / cell.path).read_bytes())
+            if values["protocol"] == PROTOCOL and Settings.model_validate(values["settings"]) == settings:
+                found.append(cell)
+    return found

@@ -1,0 +1,58 @@
+"""What we ask of Snakemake's own plan: one place for all that is no documented interface. Written for Snakemake 9.27.
+
+``tests/unit/test_snakemake_plan.py`` runs all of it against the installed Snakemake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from snakemake.io import IOFile
+
+from middlebench.run.plan import Job
+
+if TYPE_CHECKING:
+    from snakemake.jobs import Job as SnakemakeJob
+    from snakemake.workflow import Workflow
+
+
+def seconds_of(workflow: Workflow, output: str) -> float | None:
+    """Return how long the job that made a file took, as Snakemake noted it; None where it noted nothing."""
+    noted = workflow.persistence.metadata(IOFile(output))
+    if noted is None or not noted.starttime or not noted.endtime or noted.endtime <= noted.starttime:
+        return None
+    return float(noted.endtime - noted.starttime)
+
+
+def planned_jobs(workflow: Workflow) -> list[Job]:
+    """Return all jobs of the workflow's plan, those too that need not run."""
+    return [
+        _job(job, workflow)
+        for level in workflow.dag.toposorted()
+        for job in sorted(level, key=lambda job: job.rule.name)
+    ]
+
+
+def outputs_to_come(workflow: Workflow) -> Iterator[str]:
+    """Yield the outputs of all jobs that are to run."""
+    for job in workflow.dag.needrun_jobs():
+        yield from map(str, job.output)
+
+
+def _job(job: SnakemakeJob, workflow: Workflow) -> Job:
+    reason, runs = workflow.dag.reason(job), workflow.dag.needrun(job)
+    parameters = reason.params_changed
+    return Job(
+        rule=job.rule.name,
+        wildcards=dict(job.wildcards_dict),
+        outputs=tuple(map(str, job.output)),
+        runs=runs,
+        forced=bool(reason.forced),
+        params_before=tuple(parameters.only_old) if parameters else (),
+        params_now=tuple(parameters.only_new) if parameters else (),
+        renewed=tuple(sorted(map(str, reason.updated_input_run))),
+        newer=tuple(sorted(map(str, reason.updated_input))),
+        priority=job.priority if runs else 0,  # Snakemake orders nothing else
+        seconds=seconds_of(workflow, job.output[0]) if job.output else None,
+    )
