@@ -20,8 +20,8 @@ STUDY = {
     "testbeds": [TESTBED],
     "chain_lengths": [1, 2],
     "frame_sizes": [60, 800],
-    "effort": "short",
-    "efforts": {"short": {"window_s": 0.2, "warm_up_s": 0.1, "sample_interval_s": 0.2}},
+    "trial": "short",
+    "trials": {"short": {"window_s": 0.2, "warm_up_s": 0.1, "sample_interval_s": 0.2}},
     "controls": "none",
 }
 CELLS = {f"n{n}/size{size}/rep1.json" for n in (1, 2) for size in (60, 800)}
@@ -79,15 +79,16 @@ class Project:
         """Run ``middlebench down``."""
         self.middlebench("down", TESTBED)
 
-    def middlebench(self, *argv: str) -> None:
-        """Run one of the program's verbs, which must succeed."""
-        subprocess.run(
+    def middlebench(self, *argv: str) -> str:
+        """Run one of the program's verbs, which must succeed; return what it printed."""
+        return subprocess.run(
             [sys.executable, "-m", "middlebench", *argv],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "MIDDLEBENCH_RUNTIME": str(self.runtime)},
             check=True,
             capture_output=True,
-        )
+            text=True,
+        ).stdout
 
     def cells(self) -> dict[str, tuple[bytes, int]]:
         """Return every cell's record by its path: what is in it, and when it was written."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 from helpers import settings
 from middlebench.model.controls import ControlLog
 from middlebench.system.errors import GeneratorError
-from middlebench.system.locks import lock
-from middlebench.trials.controls import measure_controls, session_of, whole_set
+from middlebench.trials.controls import measure_controls, whole_set
 from middlebench.trials.convergence import read_live
 
 
@@ -44,20 +39,3 @@ def test_cut_cable_is_told_and_nothing_is_recorded(testbed, tmp_path):
     with pytest.raises(GeneratorError, match="direct"):
         measure_controls(testbed, whole_set(testbed, (60,)), settings(), ControlLog(tmp_path), "a run")
     assert ControlLog(tmp_path).controls() == []
-
-
-def test_session_of_a_job_is_the_run_that_holds_the_lock(runtime):
-    path = runtime / "run.lock"
-    code = "from pathlib import Path; from middlebench.trials.controls import session_of; "
-    code += f"print(session_of(Path({str(path)!r})))"
-
-    def session_of_a_job() -> str:
-        return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
-
-    with lock(path, "a run"):
-        assert session_of_a_job() == session_of_a_job()
-        assert session_of_a_job().startswith(f"run {os.getpid()} since ")
-
-
-def test_process_outside_of_any_run_is_a_session_of_its_own(runtime):
-    assert session_of(runtime / "run.lock").startswith(f"process {os.getpid()} since ")

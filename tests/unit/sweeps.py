@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from middlebench.analysis.aggregate import write_summary
-from middlebench.analysis.measurements import from_records, raw_output_path, record_path, write_measurements
+from middlebench.analysis.measurements import from_records, write_measurements
 from middlebench.diagnosis.bottleneck import limit_of
 from middlebench.model import frames
 from middlebench.model.cell import Cell
@@ -13,6 +13,7 @@ from middlebench.model.controls import Control
 from middlebench.model.environment import Computer, Environment, keep
 from middlebench.model.plan import plan_chain
 from middlebench.model.record import (
+    PROTOCOL,
     Attestation,
     Components,
     Counts,
@@ -114,6 +115,7 @@ def record(
     return Record(
         cell=Cell(testbed=testbed, n=n, frame_bytes=frame_bytes, repetition=repetition),
         started_at=f"2026-01-02T03:0{repetition}:00+00:00",
+        protocol=PROTOCOL,
         settings=Settings(window_s=window_s, warm_up_s=0.1, sample_interval_s=0.1, offered_load="maximum"),
         components=COMPONENTS,
         environment=environment.id,
@@ -229,9 +231,8 @@ def write_results(results: Path, testbed="made", environments=(ENVIRONMENT,), ce
     grid = {"environment": environments[0], **grid}
     listed = cells or records(testbed=testbed, **grid)
     for each in listed:
-        place = (each.cell.n, each.cell.frame_bytes, each.cell.repetition)
-        write(each, folder / record_path(*place))
-        (folder / raw_output_path(*place)).write_text("what the generator said\n")
+        write(each, folder / each.cell.path)
+        (folder / each.cell.raw_path).write_text("what the generator said\n")
     for n in {each.cell.n for each in listed}:
         write(deployment(n, testbed), folder / f"deployments/n{n}.json")
     provision = Provision(

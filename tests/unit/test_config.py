@@ -14,8 +14,8 @@ STUDY = {
     "testbeds": ["near"],
     "chain_lengths": [0, 1, 2],
     "frame_sizes": [60, 800, 1514],
-    "effort": "quick",
-    "efforts": {
+    "trial": "quick",
+    "trials": {
         "quick": {"window_s": 1, "warm_up_s": 0.5, "sample_interval_s": 0.5},
         "paper": {"window_s": 60, "warm_up_s": 5},
     },
@@ -55,7 +55,7 @@ def test_good_study_is_read_with_its_testbeds(folder):
 
 
 def test_chosen_effort_gives_the_settings(folder):
-    study, _ = config.check_study(changed(STUDY, effort="paper", offered_load=12.5), ORIGIN, folder)
+    study, _ = config.check_study(changed(STUDY, trial="paper", offered_load=12.5), ORIGIN, folder)
     said = study.settings.model_dump(exclude_none=True)
     assert said == {"window_s": 60, "warm_up_s": 5, "sample_interval_s": 1, "offered_load": 12.5}
 
@@ -94,8 +94,8 @@ def test_mistake_about_a_search_is_named(folder, changes, words):
     ("changes", "words"),
     [
         ({"frame_size": [60]}, ["frame_size", "no such key", "frame_sizes", "did you mean frame_sizes?"]),
-        ({"efforts__quick__windows": 1}, ["efforts.quick.windows", "no such key", "did you mean window_s?"]),
-        ({"effort": None}, ["effort", "missing"]),
+        ({"trials__quick__windows": 1}, ["trials.quick.windows", "no such key", "did you mean window_s?"]),
+        ({"trial": None}, ["trial", "missing"]),
         ({"frame_sizes": [800, 59]}, ["frame_sizes.1", "59", "60 or more"]),
         ({"frame_sizes": [60, 1515]}, ["frame_sizes", "1515", "60 to 1514", "near"]),
         ({"frame_sizes": [60, 800, 60]}, ["frame_sizes", "60 is repeated", "once"]),
@@ -106,16 +106,18 @@ def test_mistake_about_a_search_is_named(folder, changes, words):
         ({"chain_lengths": "many"}, ["chain_lengths", "many"]),
         ({"testbeds": ["near", "near"]}, ["testbeds", "near is repeated", "once"]),
         ({"testbeds": ["neer"]}, ["testbeds", "neer", "only far, near", "did you mean near?"]),
-        ({"effort": "quik"}, ["effort", "quik", "only paper, quick"]),
+        ({"trial": "quik"}, ["trial", "quik", "only paper, quick", "did you mean quick?"]),
         ({"repetitions": 0}, ["repetitions", "0", "1 or more"]),
-        ({"extra_repetitions": 5}, ["extra_repetitions", "5", "raise `repetitions` to 2 or more"]),
+        ({"extra_repetitions": 5}, ["extra_repetitions: this key is gone", "`middlebench repeat`"]),
+        ({"effort": "quick"}, ["effort: this key is called `trial` now"]),
+        ({"other_environment": "reuse"}, ["other_environment: this key is called `on_environment_change` now"]),
         ({"offered_load": 0}, ["offered_load", "0", "maximum"]),
         ({"offered_load": float("nan")}, ["offered_load", "nan"]),
-        ({"when_busy": "push"}, ["when_busy", "push", "'wait' or 'leave'"]),
-        ({"efforts__quick__window_s": 0}, ["efforts.quick.window_s", "0", "above 0"]),
+        ({"if_locked": "push"}, ["if_locked", "push", "'fail' or 'wait'"]),
+        ({"trials__quick__window_s": 0}, ["trials.quick.window_s", "0", "0.01 or more"]),
         (
-            {"efforts__quick__sample_s": 0.3},
-            ["efforts.quick", "window_s (1)", "sample_interval_s (0.3)", "whole number"],
+            {"trials__quick__sample_interval_s": 0.3},
+            ["trials.quick", "window_s (1)", "sample_interval_s (0.3)", "whole number"],
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
@@ -205,9 +207,9 @@ class TestShippedConfig:
 
     STUDY = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
 
-    @pytest.mark.parametrize("effort", STUDY["efforts"])
-    def test_study_is_good_under_every_effort(self, effort):
-        study, testbeds = config.check_study(self.STUDY | {"effort": effort}, ORIGIN, PROJECT / config.TESTBED_FOLDER)
+    @pytest.mark.parametrize("trial", STUDY["trials"])
+    def test_study_is_good_with_every_trial(self, trial):
+        study, testbeds = config.check_study(self.STUDY | {"trial": trial}, ORIGIN, PROJECT / config.TESTBED_FOLDER)
         assert testbeds.keys() == set(study.testbeds)
 
     @pytest.mark.parametrize(
@@ -224,12 +226,12 @@ class TestShippedConfig:
 
 
 def test_measuring_command_is_of_the_study_that_it_measures_again():
-    study = config.Study.model_validate(STUDY | {"results_folder": "my results", "effort": "quick", "offered_load": 5})
+    study = config.Study.model_validate(STUDY | {"results_folder": "my results", "trial": "quick", "offered_load": 5})
     words = shlex.split(study.measuring_command)
     assert words[:4] == ["snakemake", "--cores", "1", "--force"]
     assert words[words.index("--config") + 1 :] == [
         "results_folder=my results",
-        "effort=quick",
+        "trial=quick",
         "offered_load=5.0",
         "--",
     ]
@@ -241,10 +243,10 @@ def test_measuring_command_is_of_the_study_that_it_measures_again():
         ({"chain_lengths": 3}, ["chain_lengths: a list is wanted, such as [1, 2] (found: 3)"]),
         ({"chain_lengths": ["a"]}, ["chain_lengths.0: a whole number is wanted (found: 'a')"]),
         ({"chain_lengths": []}, ["chain_lengths: at least 1 is wanted, here are 0 (found: [])"]),
-        ({"efforts": 3}, ["efforts: keys and values are wanted (found: 3)"]),
+        ({"trials": 3}, ["trials: keys and values are wanted (found: 3)"]),
         ({"repetitions": 0}, ["repetitions: it must be 1 or more (found: 0)"]),
         ({"controls": {"every": 0}}, ["controls.every: it must be 1 or more (found: 0)"]),
-        ({"when_busy": {"go": 1}}, ["when_busy: 'wait' or 'leave' is wanted (found: {'go': 1})"]),
+        ({"if_locked": {"go": 1}}, ["if_locked: 'fail' or 'wait' is wanted (found: {'go': 1})"]),
     ],
 )
 def test_mistakes_are_told_in_the_words_of_the_file_and_once(folder, changes, told):

@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from middlebench.analysis.measurements import record_path
-from middlebench.model.order import CellName
+from middlebench.model.cell import Cell
 from middlebench.run.plan import Past
 from middlebench.run.preflight import read_finished
 from sweeps import ENVIRONMENT, record, write_results
 
 SECONDS = 4.0
-CELLS = {CellName(1, 800, k) for k in (1, 2)}
+CELLS = {Cell(testbed="made", n=1, frame_bytes=800, repetition=k) for k in (1, 2)}
+FIRST = Cell(testbed="made", n=1, frame_bytes=800)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_finished_cells_are_told_with_their_environment_and_settings(results):
     assert found.cells.keys() == CELLS
     assert set(found.deployment_s) == {1}
     settings = record().settings.model_dump(mode="json")
-    assert found.cells[CellName(1, 800, 1)] == Past(ENVIRONMENT, settings, SECONDS)
+    assert found.cells[FIRST] == Past(ENVIRONMENT, settings, SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,12 @@ def test_finished_cells_are_told_with_their_environment_and_settings(results):
         json.dumps(record().model_dump(mode="json") | {"settings": []}),
         json.dumps(record().model_dump(mode="json") | {"settings": {"window_s": 1}}),
         json.dumps(record().model_dump(mode="json") | {"environment": []}),
-        json.dumps(record().model_dump(mode="json") | {"cell": "n1"}),
     ],
 )
 def test_record_that_cannot_be_read_is_not_a_finished_cell_and_hides_no_other(results, text):
-    (results / record_path(1, 800, 1)).write_text(text, errors="surrogateescape")
+    (results / FIRST.path).write_text(text, errors="surrogateescape")
     found = finished(results)
-    assert found.cells.keys() == CELLS - {CellName(1, 800, 1)}
+    assert found.cells.keys() == CELLS - {FIRST}
     assert all(past.traffic_s for past in found.cells.values())
 
 

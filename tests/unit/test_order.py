@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.model.order import CellName, RunOrder
+from middlebench.model.cell import Cell, cells_of
+from middlebench.model.order import RunOrder
 from middlebench.model.record import Place
 
 lengths = st.lists(st.integers(0, 30), min_size=1, max_size=5, unique=True).map(tuple)
@@ -11,13 +12,12 @@ sizes = st.lists(st.integers(60, 1514), min_size=1, max_size=5, unique=True).map
 orders = st.builds(
     RunOrder,
     testbeds=st.just(("near", "far")),
-    chain_lengths=lengths,
-    frame_sizes=sizes,
+    values=st.tuples(lengths, sizes),
     blocks=st.integers(1, 4),
     seed=st.integers(0, 1000),
 )
 
-GRID = RunOrder(("near",), tuple(range(1, 13)), tuple(range(100, 1700, 100)), 3, seed=1)
+GRID = RunOrder(("near",), (tuple(range(1, 13)), tuple(range(100, 1700, 100))), 3, seed=1)
 
 
 def runs_of(values):
@@ -28,15 +28,12 @@ def runs_of(values):
 @given(orders)
 def test_every_cell_comes_once_and_a_chain_is_deployed_once_a_block(order):
     cells = order.cells("near")
-    assert sorted(cells) == sorted(
-        CellName(n, size, repetition)
-        for n in order.chain_lengths
-        for size in order.frame_sizes
-        for repetition in range(1, order.blocks + 1)
-    )
+    lengths, sizes = order.values
+    every = cells_of("near", {"n": lengths, "frame_bytes": sizes}, order.blocks)
+    assert sorted(cell.key for cell in cells) == sorted(cell.key for cell in every)
     assert runs_of([cell.repetition for cell in cells]) == list(range(1, order.blocks + 1))
     deployments = runs_of([(cell.repetition, cell.n) for cell in cells])
-    assert len(deployments) == order.blocks * len(order.chain_lengths)
+    assert len(deployments) == order.blocks * len(lengths)
 
 
 @given(orders)
@@ -48,20 +45,20 @@ def test_priorities_follow_the_order_and_a_chain_is_deployed_just_before_its_fir
         for cell in order.cells(testbed):
             if cell.n not in deployed:
                 deployed.add(cell.n)
-                expected.append(order.chain_priority(testbed, cell.n))
-            expected.append(order.cell_priority(testbed, *cell))
+                expected.append(order.deployment_priority(testbed, cell.deployment_key, cell.n))
+            expected.append(order.cell_priority(cell))
         expected.append(order.closing_priority(testbed))
     assert expected == sorted(expected, reverse=True)
     assert len(set(expected)) >= len(expected) - len(order.testbeds)  # the first chain's is that of provisioning
     assert expected[-1] > 0  # what is made of the cells has no priority and comes after them
 
 
-@given(orders, st.integers(0, 2000))
+@given(orders, st.integers(0, 1000))
 def test_cell_outside_of_the_grid_comes_last_and_has_no_place(order, n):
-    planned = min(order.cell_priority("far", *cell) for cell in order.cells("far"))
-    outside = CellName(n, 2000, 1)
-    assert order.place("near", *outside) is None
-    assert 0 < order.cell_priority("near", *outside) < order.chain_priority("elsewhere", n) < planned
+    planned = min(order.cell_priority(cell) for cell in order.cells("far"))
+    outside = Cell(testbed="near", n=n, frame_bytes=2000)
+    assert order.place(outside) is None
+    assert 0 < order.cell_priority(outside) < order.deployment_priority("elsewhere", f"n{n}", n) < planned
 
 
 def test_more_repetitions_leave_the_order_of_the_earlier_ones():
@@ -93,8 +90,8 @@ def test_neither_length_nor_size_lines_up_with_time():
 
 
 def test_order_is_the_same_on_every_machine():
-    order = RunOrder(("local",), (1, 2, 4), (60, 800), 1, seed=1)
-    assert [tuple(cell)[:2] for cell in order.cells("local")] == [
+    order = RunOrder(("local",), ((1, 2, 4), (60, 800)), 1, seed=1)
+    assert [(cell.n, cell.frame_bytes) for cell in order.cells("local")] == [
         (2, 60),
         (2, 800),
         (4, 800),
@@ -106,4 +103,4 @@ def test_order_is_the_same_on_every_machine():
 
 def test_place_says_block_position_and_seed():
     for position, cell in enumerate(GRID.cells("near"), start=1):
-        assert GRID.place("near", *cell) == Place(seed=1, block=cell.repetition, position=position)
+        assert GRID.place(cell) == Place(seed=1, block=cell.repetition, position=position)

@@ -2,8 +2,8 @@
 
 import pytest
 from middlebench.config.study import Study
+from middlebench.model.cell import Cell
 from middlebench.model.controls import ControlLog, ControlSet
-from middlebench.model.order import CellName
 from middlebench.model.record import write
 from middlebench.run.plan import Finished, Job, Past, PastControls, Wanted, plan_run
 from middlebench.run.preflight import read_finished, undecided, wanted_of
@@ -14,39 +14,29 @@ STUDY = Study(
     chain_lengths=(1,),
     frame_sizes=(800,),
     repetitions=2,
-    extra_repetitions=5,
-    effort="quick",
-    efforts={"quick": {"window_s": 1, "warm_up_s": 1}},
+    trial="quick",
+    trials={"quick": {"window_s": 1, "warm_up_s": 1}},
 )
 
 
-def refusal(*, asked_for=(), extra=0):
-    """What is said when cells are to be measured beside two that another environment was measured in."""
-    there = {CellName(1, 800, k): Past(environment(kernel="6.2"), wanted_of(STUDY).settings, 3.0) for k in (1, 2)}
+def cell(repetition):
+    return Cell(testbed="made", n=1, frame_bytes=800, repetition=repetition)
+
+
+def test_refusal_says_what_changed_and_the_three_choices():
+    there = {cell(k): Past(environment(kernel="6.2"), wanted_of(STUDY).settings, 3.0) for k in (1, 2)}
     jobs = [
-        Job("measure", {"testbed": "made", "n": str(n), "size": str(size), "rep": str(k)}, ("a record",), runs=runs)
-        for (n, size, k), runs in {**dict.fromkeys(there, False), **dict.fromkeys(asked_for, True)}.items()
+        Job("measure", {"testbed": "made", "cell": cell(k).key}, ("a record",), runs=cell(k) not in there)
+        for k in (1, 2, 3)
     ]
-    jobs += [Job("allocate", {"testbed": "made"}, ("extra.json",), runs=True)] * bool(extra)
-    wanted = Wanted(wanted_of(STUDY).settings, repetitions=2, extra_repetitions=extra)
+    wanted = Wanted(wanted_of(STUDY).settings, repetitions=2)
     (plan,) = plan_run(jobs, {"made": Finished(there)}, {"made": ENVIRONMENT}, wanted).testbeds
     assert plan.mixes
-    return str(undecided(plan, STUDY))
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ({"asked_for": [(1, 800, 3)]}, "measuring 1 cell on made"),
-        ({"extra": 5}, "measuring up to 5 extra repetitions on made"),
-    ],
-)
-def test_refusal_says_what_changed_and_the_three_choices(said, told):
-    text = refusal(**said)
-    assert told in text
+    text = str(undecided(plan, STUDY))
+    assert "measuring 1 cell on made" in text
     assert "2 finished cells would stand beside them" in text
     assert "middlebox server: kernel 6.2 → 6.1" in text
-    for choice in ("`stop`", "other_environment=remeasure`", "other_environment=reuse`"):
+    for choice in ("`stop`", "on_environment_change=remeasure`", "on_environment_change=reuse`"):
         assert choice in text
     assert "all 2 take some 6 s" in text
 
@@ -55,12 +45,11 @@ def test_config_says_what_a_plan_depends_on():
     assert wanted_of(STUDY) == Wanted(
         settings=STUDY.settings.model_dump(mode="json"),
         repetitions=2,
-        extra_repetitions=5,
         controls_every=48,
         control_sizes=1,
         remeasures=False,
     )
-    changed = STUDY.model_copy(update={"controls": "none", "other_environment": "remeasure"})
+    changed = STUDY.model_copy(update={"controls": "none", "on_environment_change": "remeasure"})
     assert wanted_of(changed).controls_every is None
     assert wanted_of(changed).remeasures
 
@@ -73,7 +62,7 @@ def test_cells_deployments_and_the_last_whole_set_of_controls_are_found_on_disk(
     names = tuple(log.add(control(kind)) for kind in ("direct", "bridge"))
     write(ControlSet(controls=names), results / "controls" / "closing.json")
     found = read_finished(results, lambda path: 7.0 if path.endswith("closing.json") else None)
-    assert found.cells.keys() == {(1, 800, 1), (1, 800, 2)}
+    assert found.cells.keys() == {cell(1), cell(2)}
     assert found.deployment_s == {1: 0.75}
     assert found.controls == PastControls(kinds=2, traffic_s=pytest.approx(2 * 0.6), seconds=7.0)
 

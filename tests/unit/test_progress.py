@@ -70,7 +70,7 @@ def test_time_left_is_never_negative_when_more_cells_come_than_the_plan_knew():
 def test_finished_cell_is_described_by_its_rates(tmp_path):
     path = tmp_path / "rep1.json"
     path.write_text(json.dumps(RECORD))
-    assert describe_record(path) == "local n=4 800 B: 15.0 kpkt/s, 96.0 Mb/s"
+    assert describe_record(path) == "local n = 4, 800 B: 15.0 kpkt/s, 96.0 Mb/s"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps(RECORD | {"counts": {}}), "null"])

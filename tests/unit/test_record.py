@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model import record
+from middlebench.model.cell import LONGEST_CHAIN, Cell
 from middlebench.system.errors import RecordError
 from pydantic import ValidationError
 
@@ -25,7 +26,11 @@ PROCESSES = st.lists(
 RECORDS = st.builds(
     record.Record,
     cell=st.builds(
-        record.Cell, testbed=NAMES, n=COUNTS, frame_bytes=COUNTS, repetition=st.integers(min_value=1, max_value=1000)
+        Cell,
+        testbed=NAMES,
+        n=st.integers(0, LONGEST_CHAIN),
+        frame_bytes=st.integers(1, 9000),
+        repetition=st.integers(min_value=1, max_value=1000),
     ),
     started_at=NAMES,
     settings=st.builds(

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.model.order import CellName
+from middlebench.model.cell import Cell
 from middlebench.run.plan import NEW, Ahead, Finished, Job, Past, PastControls, Wanted, plan_run
 from middlebench.run.summary import MOST_REASONS, summary
 from middlebench.system.text import changes, duration
@@ -16,8 +16,12 @@ NEWER = environment(kernel="6.2")
 
 
 def cell(n=1, size=800, rep=1, *, runs=True, **values):
-    where = {"testbed": "made", "n": str(n), "size": str(size), "rep": str(rep)}
-    return Job(rule="measure", wildcards=where, outputs=(f"n{n}/size{size}/rep{rep}.json",), runs=runs, **values)
+    name = named(n, size, rep)
+    return Job("measure", {"testbed": "made", "cell": name.key}, (f"{name.key}.json",), runs=runs, **values)
+
+
+def named(n, size, rep):
+    return Cell(testbed="made", n=n, frame_bytes=size, repetition=rep)
 
 
 def past(environment=ENVIRONMENT, seconds=None, **changed):
@@ -26,8 +30,8 @@ def past(environment=ENVIRONMENT, seconds=None, **changed):
 
 def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, controls=None, **wanted):
     """Return the plan of one testbed of which these cells are finished, and the whole."""
-    named = {CellName(*name): value for name, value in dict(cells).items()}
-    finished = Finished(named, deployment_s or {}, controls)
+    found = {named(*name): value for name, value in dict(cells).items()}
+    finished = Finished(found, deployment_s or {}, controls)
     plan = plan_run(jobs, {"made": finished}, {"made": present}, Wanted(SETTINGS, **wanted))
     return plan.testbeds[0], summary(plan)
 
@@ -65,14 +69,14 @@ def params(*values):
 )
 def test_each_reason_is_told_in_words(job, told):
     plan, _ = planned([job], {(1, 800, 1): past()})
-    assert plan.reasons == {told: [(1, 800, 1)]}
+    assert plan.reasons == {told: [named(1, 800, 1)]}
 
 
 def test_cell_without_a_record_is_new_whatever_else_changed():
     plan, text = planned([cell(forced=True, params_now=params("2"))])
-    assert plan.reasons == {NEW: [(1, 800, 1)]}
+    assert plan.reasons == {NEW: [named(1, 800, 1)]}
     assert "1 of 1 cell to measure, 0 kept" in text
-    assert "n = 1, 800 B, repetition 1" in text
+    assert "n = 1, 800 B" in text
 
 
 def test_root_of_what_is_made_anew_is_named():
@@ -102,40 +106,8 @@ def test_cells_of_another_environment_are_kept_by_themselves_or_measured_again()
     assert not again.mixes
 
 
-TWICE = [cell(rep=1, runs=False), cell(rep=2, runs=False)]
-
-
 def elsewhere(*repetitions, **changed):
     return {(1, 800, k): past(NEWER, **changed) for k in repetitions}
-
-
-def test_extra_repetitions_that_are_yet_to_be_given_away_would_mix_environments():
-    give = [*TWICE, job("allocate"), TABLE]
-    to_come, text = planned(give, elsewhere(1, 2), repetitions=2, extra_repetitions=3)
-    assert (to_come.cells, to_come.extra, to_come.mixes) == (0, 3, True)
-    assert "3  more at the most: extra repetitions" in text
-    there, text = planned(give, elsewhere(1, 2, 3, 4, 5), repetitions=2, extra_repetitions=3)
-    assert (there.extra, there.mixes) == (0, False)
-    assert "more at the most" not in text
-    given, _ = planned([*TWICE, job("allocate", runs=False), TABLE], elsewhere(1, 2), extra_repetitions=3)
-    assert not given.mixes
-
-
-def test_extra_repetitions_of_another_environment_or_other_settings_come_again():
-    give = [*TWICE, job("allocate"), TABLE]
-    asked = {"repetitions": 2, "extra_repetitions": 3}
-    finished = {(1, 800, 1): past(), (1, 800, 2): past(), **elsewhere(3, 4)}
-    assert planned(give, finished, **asked)[0].extra == 1
-    assert planned(give, finished, **asked)[0].mixes
-    assert planned(give, finished, **asked, remeasures=True)[0].extra == 3
-    assert planned(give, elsewhere(1, 2) | elsewhere(3, 4, window_s=5.0), **asked)[0].extra == 3
-
-
-def test_extra_repetition_that_the_plan_has_from_the_last_time_is_counted_once():
-    give = [*TWICE, cell(rep=3), job("allocate"), TABLE]
-    finished = {(1, 800, k): past() for k in (1, 2, 4)}
-    plan, _ = planned(give, finished, repetitions=2, extra_repetitions=3)
-    assert (plan.cells, plan.extra) == (1, 1)
 
 
 def test_cell_that_is_asked_for_by_name_would_stand_beside_all_that_is_there():
@@ -195,14 +167,14 @@ def test_overhead_of_a_throughput_search_is_no_overhead_of_anything_else():
     plan, text = planned([cell(2)], searched, deployment_s={2: 1.0})
     assert plan.cell_s == 2.0
     assert "at least 3 s" in text
-    finished = Finished({CellName(1, 800, 1): past(seconds=3.0)}, {2: 1.0})
+    finished = Finished({named(1, 800, 1): past(seconds=3.0)}, {2: 1.0})
     searching = Wanted(SETTINGS | {"search": {"precision": 0.1}})
     assert "at least 4 s" in summary(plan_run([cell(2)], {"made": finished}, {"made": ENVIRONMENT}, searching))
 
 
 def test_those_who_show_the_time_left_are_told_of_cells_and_controls():
-    jobs = [*(cell(n) for n in range(3)), job("close"), job("allocate"), TABLE]
-    wanted = Wanted(SETTINGS, extra_repetitions=2, controls_every=4)
+    jobs = [*(cell(n) for n in range(5)), job("close"), TABLE]
+    wanted = Wanted(SETTINGS, controls_every=4)
     assert plan_run(jobs, {}, {}, wanted).ahead == Ahead(
         cells=5, control_sets=2, closing_sets=1, set_in_cells=pytest.approx(1.0)
     )

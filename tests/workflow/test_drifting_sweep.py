@@ -62,7 +62,7 @@ def test_processor_hog_marks_the_cells_it_touched_and_measured_again_they_are_cl
             chain_lengths=[1],
             repetitions=6,
             controls={"every": 2, "band": BAND},
-            efforts={"short": {"window_s": 0.4, "warm_up_s": 0.2, "sample_interval_s": 0.4}},
+            trials={"short": {"window_s": 0.4, "warm_up_s": 0.2, "sample_interval_s": 0.4}},
         )
         with project.start(MEASUREMENTS) as sweep:
             eventually(lambda: len(project.cells()) >= 5, "five of twelve cells are measured", 120)
@@ -83,7 +83,7 @@ def test_processor_hog_marks_the_cells_it_touched_and_measured_again_they_are_cl
         again = set()
         for _ in range(MOST_ROUNDS):
             again |= disturbed
-            project.middlebench("set-aside", "--flag", DRIFT)
+            project.middlebench("archive", "--flag", DRIFT)
             assert project.cells().keys() == before.keys() - disturbed
             controls = len(ControlLog(project.results).controls())
             project.run("--until", "aggregate", "--", "all")
@@ -94,5 +94,5 @@ def test_processor_hog_marks_the_cells_it_touched_and_measured_again_they_are_cl
         after = project.cells()
         assert after.keys() == before.keys()
         assert {name for name in after if after[name] != before[name]} == again
-        aside = {path.read_bytes() for path in (project.results / "superseded").glob("**/rep*.json")}
+        aside = {path.read_bytes() for path in (project.results / "archive").glob("**/rep*.json")}
         assert {before[name][0] for name in again} <= aside

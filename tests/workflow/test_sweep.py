@@ -46,7 +46,7 @@ def test_sweep_leaves_an_attested_record_of_every_cell_and_a_row_for_each(swept)
     assert swept.cells().keys() == CELLS
     for name in CELLS:
         measured = record.read(record.Record, swept.results / "cells" / name)
-        assert name == f"n{measured.cell.n}/size{measured.cell.frame_bytes}/rep{measured.cell.repetition}.json"
+        assert f"cells/{name}" == measured.cell.path
         assert measured.cell.testbed == TESTBED
         assert measured.protocol == record.PROTOCOL
         assert measured.counts.received_packets > 0
@@ -56,12 +56,12 @@ def test_sweep_leaves_an_attested_record_of_every_cell_and_a_row_for_each(swept)
 
 
 def test_cells_are_measured_in_the_random_order_of_their_seed(swept):
-    order = RunOrder((TESTBED,), tuple(STUDY["chain_lengths"]), tuple(STUDY["frame_sizes"]), blocks=1, seed=1)
-    measured = [record.read(record.Record, swept.results / "cells" / name).model_dump() for name in CELLS]
-    measured.sort(key=lambda each: each["started_at"])
-    in_time = [(each["cell"]["n"], each["cell"]["frame_bytes"], each["cell"]["repetition"]) for each in measured]
-    assert in_time == order.cells(TESTBED)
-    assert [each["place"]["position"] for each in measured] == [1, 2, 3, 4]
+    order = RunOrder((TESTBED,), (tuple(STUDY["chain_lengths"]), tuple(STUDY["frame_sizes"])), blocks=1, seed=1)
+    measured = [record.read(record.Record, swept.results / "cells" / name) for name in CELLS]
+    measured.sort(key=lambda each: each.started_at)
+    assert [each.cell for each in measured] == order.cells(TESTBED)
+    assert [each.place.position for each in measured] == [1, 2, 3, 4]
+    assert len({each.session for each in measured}) == 1
 
 
 def test_chains_are_deployed_once_each(swept):
@@ -86,7 +86,7 @@ def test_cell_asked_for_by_name_is_the_only_one_measured(fresh):
 
 
 def test_killed_sweep_resumes_without_measuring_a_finished_cell_again(fresh):
-    fresh.configure(efforts={"short": {"window_s": 1, "warm_up_s": 0.1}})
+    fresh.configure(trials={"short": {"window_s": 1, "warm_up_s": 0.1}})
     with fresh.start(MEASUREMENTS) as sweep:
         eventually(
             lambda: fresh.cells() and fresh.footprint.named("trafgen"), "the sweep is within its second cell", 90
@@ -124,7 +124,7 @@ def test_command_in_the_table_measures_its_cell_again_and_no_other(finished):
         rows = list(csv.DictReader(file))
     said = finished.run("--dry-run", *shlex.split(rows[-1]["command"])[1:])
     assert {rule: count for rule, count in planned(said).items() if rule != "total"} == {"measure": 1}
-    assert "(n = {n}, {frame_bytes} B, repetition {repetition})".format(**rows[-1]) in said
+    assert "(n = {n}, {frame_bytes} B)".format(**rows[-1]) in said
 
 
 def test_record_of_other_settings_never_reaches_the_table(finished):
@@ -169,32 +169,19 @@ def test_finished_sweep_is_published_and_then_there_is_nothing_to_do(finished):
         assert name in report
 
 
-def test_extra_repetitions_are_measured_once_all_planned_ones_are_and_stay_where_they_are(fresh):
-    fresh.configure(chain_lengths=[1], repetitions=2, extra_repetitions=3)
+def test_more_repetitions_of_the_widest_intervals_reach_the_tables_and_stay(fresh):
+    fresh.configure(chain_lengths=[1], repetitions=2)
     fresh.run(MEASUREMENTS)
-    extra = [
-        f"n{n}/size{size}/rep{rep}.json"
-        for n, size, rep in json.loads((fresh.results / "extra.json").read_text())["cells"]
-    ]
-    planned_cells = {f"n1/size{size}/rep{rep}.json" for size in (60, 800) for rep in (1, 2)}
     before = fresh.cells()
-    assert len(extra) == 3
-    assert before.keys() == planned_cells | set(extra)
-    assert len((fresh.folder / MEASUREMENTS).read_text().splitlines()) == 1 + 7
-    places = [record.read(record.Record, fresh.results / "cells" / name).place for name in extra]
-    assert min(place.block for place in places) == 3
-
-    assert "Nothing to be done" in fresh.run("--dry-run", MEASUREMENTS)
-
-    gap = next(name for name in extra if name.replace("rep3", "rep4") in before)  # of three cells at two points
-    (fresh.results / "cells" / gap).unlink()
-    assert planned(fresh.run("--dry-run", "--", "all"))["measure"] == 1
-    beside = gap.replace("rep3", "rep2")
-    (fresh.results / "cells" / beside).unlink()  # measured again, so that extra ones are given away anew
-    fresh.run(f"results/{TESTBED}/cells/{beside}", MEASUREMENTS)
+    (target,) = fresh.middlebench("repeat", "--cells", "1").split()
+    assert target.endswith("rep3.json")
+    fresh.run("--", target)
+    fresh.run("--until", "aggregate", "--", "all")
     after = fresh.cells()
-    assert after.keys() == before.keys()
-    assert {name for name in before if after[name] != before[name]} == {gap, beside}
+    assert {name: after[name] for name in before} == before
+    assert len(after) == len(before) + 1
+    assert len((fresh.folder / MEASUREMENTS).read_text().splitlines()) == 1 + 5
+    assert "Nothing to be done" in fresh.run("--dry-run", MEASUREMENTS)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +202,7 @@ def test_change_that_matters_measures_what_it_concerns(finished, name, text, job
 
 
 def test_second_run_is_told_who_holds_the_testbed(fresh):
-    fresh.configure(efforts={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_interval_s": 60}})
+    fresh.configure(trials={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_interval_s": 60}})
     with fresh.start(MEASUREMENTS) as first:
         try:
             eventually(lambda: fresh.footprint.named("trafgen"), "the first run measures", 90)
@@ -264,41 +251,41 @@ def test_cells_of_two_environments_are_not_mixed_unless_somebody_chose_to(elsewh
         assert status != 0
         assert "4 finished cells would stand beside them" in said
         assert "→ trafgen 99" in said
-        assert "other_environment=reuse" in said
+        assert "on_environment_change=reuse" in said
         status, said = project.try_run(f"results/{TESTBED}/cells/n1/size100/rep1.json")
         assert status != 0
         assert "measuring 1 cell on tests: 4 finished cells would stand beside them" in said
         assert project.cells() == before
 
 
-def test_reused_cells_stay_and_only_those_of_another_environment_are_remeasured(elsewhere):
+def test_reused_cells_stay_and_only_those_of_anon_environment_change_are_remeasured(elsewhere):
     with elsewhere() as project:
         before = project.cells()
-        project.configure(other_environment="reuse")
+        project.configure(on_environment_change="reuse")
         project.run("--", f"results/{TESTBED}/cells/n1/size100/rep1.json")
         after = project.cells()
         assert {name: after[name] for name in before} == before
         environments = {json.loads(content)["environment"] for content, _ in after.values()}
         assert len(environments) == 2
         assert {path.stem for path in (project.results / "environments").iterdir()} == environments
-    project.configure(other_environment="remeasure", frame_sizes=[60, 100, 800], chain_lengths=[1])
+    project.configure(on_environment_change="remeasure", frame_sizes=[60, 100, 800], chain_lengths=[1])
     said = project.run("--dry-run", "--until", "measure", "--", "all")
     assert planned(said)["measure"] == 1
     assert "1  other environment: test computer: trafgen 99 → trafgen" in said
 
 
-def test_remeasured_cell_leaves_its_record_of_before_in_superseded(elsewhere):
+def test_remeasured_cell_leaves_its_record_of_before_in_archive(elsewhere):
     name = "n1/size60/rep1.json"
     with elsewhere() as project:
         before, _ = project.cells()[name]
-        project.configure(other_environment="remeasure")
+        project.configure(on_environment_change="remeasure")
         said = project.run("--dry-run", "--until", "measure", "--", "all")
         assert planned(said)["measure"] == 4
         assert "4  other environment: test computer: trafgen" in said
         project.run("--", f"results/{TESTBED}/cells/{name}")
         then, now = (json.loads(content) for content in (before, project.cells()[name][0]))
         assert then["environment"] != now["environment"]
-        (kept,) = project.results.glob(f"superseded/{then['environment']}/cells/n1/size60/*.json")
+        (kept,) = project.results.glob(f"archive/{then['environment']}/cells/n1/size60/*.json")
         assert kept.read_bytes() == before
 
 
@@ -317,7 +304,7 @@ AGAIN = "n1/size60/rep1.json"
 def kept(project: Project, name: str = AGAIN) -> list[bytes]:
     """Return the records of a cell that others took the place of."""
     folder, _, stem = f"cells/{name}".removesuffix(".json").rpartition("/")
-    return [path.read_bytes() for path in project.results.glob(f"superseded/*/{folder}/{stem}.*.json")]
+    return [path.read_bytes() for path in project.results.glob(f"archive/*/{folder}/{stem}.*.json")]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +331,7 @@ def test_cell_that_could_not_be_measured_again_is_no_finished_cell(finished, mon
 def test_cell_of_a_run_that_was_killed_while_it_measured_again_is_no_finished_cell(finished):
     target = f"results/{TESTBED}/cells/{AGAIN}"
     before, _ = finished.cells()[AGAIN]
-    finished.configure(efforts={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_interval_s": 60}})
+    finished.configure(trials={"short": {"window_s": 60, "warm_up_s": 0.1, "sample_interval_s": 60}})
     with finished.start("--", target) as run:
         eventually(
             lambda: kept(finished) == [before] and finished.footprint.named("trafgen"),
@@ -366,4 +353,4 @@ def test_deployment_and_provision_made_anew_leave_their_records_of_before(finish
     targets = [f"results/{TESTBED}/{name}" for name in names]
     finished.run("--forcerun", "provision", "deploy", "--", *targets)
     assert all((finished.results / name).exists() for name in names)
-    assert {path.read_bytes() for path in finished.results.glob("superseded/**/*.json")} == before
+    assert {path.read_bytes() for path in finished.results.glob("archive/**/*.json")} == before

@@ -29,7 +29,7 @@ def computers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoComputers
 def project(computers: TwoComputers, tmp_path: Path) -> Iterator[Project]:
     """A project in which nothing was run yet; what it leaves on the computers is gone after ``down``."""
     project = copy_of_the_project(tmp_path / "project", computers.composition)
-    project.configure(efforts=EFFORT)
+    project.configure(trials=EFFORT)
     project.runtime.mkdir(mode=0o700)
     try:
         yield project
@@ -111,7 +111,7 @@ def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_not
     project: Project, computers: TwoComputers
 ) -> None:
     one, new = "n1/size60/rep1.json", "n1/size800/rep1.json"
-    project.configure(efforts=EFFORT, chain_lengths=[1], frame_sizes=[60], controls={"frame_sizes": [60]})
+    project.configure(trials=EFFORT, chain_lengths=[1], frame_sizes=[60], controls={"frame_sizes": [60]})
     project.run(MEASUREMENTS)
     first = project.cells()
     demand_controls(project)
@@ -120,7 +120,7 @@ def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_not
     assert computers.touched() == touched
     assert project.cells() == first
 
-    changed = {"efforts": EFFORT, "chain_lengths": [1], "frame_sizes": [60, 800]}
+    changed = {"trials": EFFORT, "chain_lengths": [1], "frame_sizes": [60, 800]}
     with computers.replaced(computers.test_computer, "trafgen", NEWER_TRAFGEN):
         project.configure(**changed)
         status, said = project.try_run(MEASUREMENTS)
@@ -129,16 +129,16 @@ def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_not
         assert "test computer: trafgen" in said
         assert "→ trafgen 99" in said
         assert computers.touched() == touched
-        project.configure(**changed, other_environment="reuse")
+        project.configure(**changed, on_environment_change="reuse")
         project.run(MEASUREMENTS)
         assert project.cells()[one] == first[one]
         assert environment(project, one) != environment(project, new)
         assert recall(environment(project, new), project.results).limits
-    project.configure(**changed, other_environment="remeasure")
+    project.configure(**changed, on_environment_change="remeasure")
     project.run(MEASUREMENTS)
     assert project.cells()[one] == first[one]
     assert environment(project, one) == environment(project, new)
-    assert list(project.results.glob(f"superseded/*/cells/{Path(new).parent}/*.json"))
+    assert list(project.results.glob(f"archive/*/cells/{Path(new).parent}/*.json"))
 
 
 def environment(project: Project, name: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import inspect
+import itertools
 import json
 import operator
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, create_model
-from pydantic._internal._docs_extraction import extract_docstrings_from_cls
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -86,10 +89,24 @@ class _WithDocstrings(GenerateJsonSchema):
         for model in reversed(schema["cls"].__mro__):
             if not issubclass(model, Options):
                 continue
-            for name, text in extract_docstrings_from_cls(model, use_inspect=True).items():
+            for name, text in _sentences(model).items():
                 if name in described.get("properties", {}):
                     described["properties"][name]["description"] = text
         return described
+
+
+def _sentences(model: type[Options]) -> dict[str, str]:
+    """Return the sentence under each field that a model itself defines, by the field's name."""
+    try:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    except OSError:  # a model that was put together here
+        return {}
+    found = {}
+    for field, sentence in itertools.pairwise(getattr(definition, "body", [])):
+        match field, sentence:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = inspect.cleandoc(text)
+    return found
 
 
 def _described(model: type[Options]) -> dict[str, Any]:
@@ -121,7 +138,7 @@ def _rows(described: Mapping[str, Any], definitions: Mapping[str, Any], prefix: 
         yield f"| `{prefix}{key}` | {_kind(value, definitions)} | {default} | {meaning} |"
         for model in nested:
             inner = f"{prefix}{key}."
-            if "additionalProperties" in value:
+            if _named_values(value):
                 inner += "NAME."
             yield from _rows(model, definitions, inner)
 
@@ -131,8 +148,13 @@ def _models(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterato
         yield definitions[value["$ref"].rpartition("/")[2]]
     for option in (*value.get("oneOf", ()), *value.get("anyOf", ())):
         yield from _models(option, definitions)
-    if isinstance(value.get("additionalProperties"), dict):
-        yield from _models(value["additionalProperties"], definitions)
+    yield from (model for each in _named_values(value) for model in _models(each, definitions))
+
+
+def _named_values(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the schemas of values that stand under any name, or under any name of a pattern."""
+    found = [value.get("additionalProperties"), *value.get("patternProperties", {}).values()]
+    return [each for each in found if isinstance(each, dict)]
 
 
 def _kind(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
@@ -140,7 +162,7 @@ def _kind(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     options = [*value.get("oneOf", ()), *value.get("anyOf", ())]
     if options:
         return " or ".join(dict.fromkeys(_kind(option, definitions) for option in options))
-    if "$ref" in value or "additionalProperties" in value:
+    if "$ref" in value or _named_values(value):
         return "keys below"
     if "const" in value:
         return f"`{value['const']}`"

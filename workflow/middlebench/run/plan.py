@@ -264,7 +264,12 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: _Ju
     measured = sorted((cell for cell, job in cells.items() if job.runs), key=lambda cell: -cells[cell].priority)
     running = {job.rule for job in jobs if job.runs}
     tables = any(job.rule == TABLE_RULE for job in jobs)
-    beside = {cell: past for cell, past in finished.cells.items() if cell in cells or past.settings == wanted.settings}
+    # A plan without a table is of cells that were asked for by name: all finished ones of these settings stand beside.
+    beside = {
+        cell: past
+        for cell, past in finished.cells.items()
+        if cell in cells or (not tables and past.settings == wanted.settings)
+    }
     kept = beside.keys() - set(measured)
     since = [judge.changed_since(past) for cell, past in beside.items() if cell in kept]
     chains = tuple(n for n, _ in groupby(cell.n for cell in measured))
