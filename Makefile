@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 ROLES := python workflow test-computer middlebox-server
 
 .DEFAULT_GOAL := help
-.PHONY: help all preflight again test bench lab lab-down test-lab lint format docs lock setup packages down clean
+.PHONY: help all preflight remeasure test bench lab lab-down test-lab lint format docs lock setup packages down clean
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -28,14 +28,14 @@ bench: setup ## measure the virtual machines against their targets (about 8 minu
 	$(MAKE) --silent --directory workflow/unikernel BUILD=../../build/unikernel
 	$(BIN)/python workflow/bench
 
-again: $(INSTALLED) ## set the cells beside drift aside, measure them again, publish
-	$(BIN)/middlebench set-aside --flag drift
+remeasure: $(INSTALLED) ## archive the cells near drift, measure them again, publish
+	$(BIN)/middlebench archive --flag drift
 	$(BIN)/snakemake --cores 1 -- all
 
 lab: ROLES += lab
 lab: setup ## boot an emulated Xen host and sweep 1, 2 and 4 Linux domains on it (ten minutes)
 	$(BIN)/snakemake --cores 1 --config 'testbeds=[lab]' 'chain_lengths=[1,2,4]' 'frame_sizes=[60,800,1500]' \
-		effort=emulated controls=none -- all
+		trial=emulated controls=none -- all
 
 lab-down: $(INSTALLED) ## stop the emulated Xen host
 	$(BIN)/middlebench down lab

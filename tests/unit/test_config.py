@@ -54,7 +54,7 @@ def test_good_study_is_read_with_its_testbeds(folder):
     assert testbeds["far"].site.link.rate_bps == 1e9
 
 
-def test_chosen_effort_gives_the_settings(folder):
+def test_chosen_trial_gives_the_settings(folder):
     study, _ = config.check_study(changed(STUDY, trial="paper", offered_load=12.5), ORIGIN, folder)
     said = study.settings.model_dump(exclude_none=True)
     assert said == {"window_s": 60, "warm_up_s": 5, "sample_interval_s": 1, "offered_load": 12.5}

@@ -34,7 +34,7 @@ def test_steady_generator_has_not_stalled():
 
 @given(st.floats(min_value=0.1, max_value=19))
 def test_sample_in_which_hardly_a_frame_was_intended_may_be_empty(packets_per_second: float):
-    load = Load(800, packets_per_second, saturating=False, warm_up_s=0, window_s=2, sample_s=1)
+    load = Load(800, packets_per_second, saturating=False, warm_up_s=0, window_s=2, sample_interval_s=1)
     assert stalls(load, replace(TRAFFIC, offered_packets=1, samples=sampled(0, 0, 1))) == []
 
 

@@ -104,7 +104,7 @@ def test_words_that_are_no_complaint_are_none() -> None:
 
 @given(st.floats(0.5, 2e8))
 def test_bursts_are_a_millisecond_or_32_frames_at_the_most(packets_per_second: float) -> None:
-    load = Load(60, packets_per_second, saturating=False, warm_up_s=1, window_s=10, sample_s=1)
+    load = Load(60, packets_per_second, saturating=False, warm_up_s=1, window_s=10, sample_interval_s=1)
     assert 1 <= burst_packets(load) <= max(1, min(32, packets_per_second / 1000 + 1))
 
 

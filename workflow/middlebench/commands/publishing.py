@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_target, target_of
+from middlebench.commands.arguments import add_output, add_target, target_of
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -42,7 +42,7 @@ def add(verbs: Verbs) -> None:
 
     pack = verbs.add_parser("pack", help="write an RO-Crate as one file")
     pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")
-    pack.add_argument("--output", required=True, type=Path, metavar="FILE", help="the zip file to write")
+    add_output(pack, "the zip file to write")
     pack.set_defaults(verb=_pack)
 
 

@@ -35,7 +35,7 @@ This page is made from the models in `workflow/middlebench/config/study.py` by `
 Two kinds of file say what a run does. Both refuse keys and values that they do not know, before anything is touched.
 
 - `config/config.yaml`: what to sweep, and how hard. Any key can be given for one run on the command line:
-  `snakemake --cores 1 --config effort=paper -- all`.
+  `snakemake --cores 1 --config trial=paper -- all`.
 - `config/testbeds/NAME.yaml`: one testbed each, composed of drivers. `testbeds: [NAME, …]` in `config.yaml` chooses
   which of them a run sweeps; their results lie side by side in `results/NAME/`.
 """
