@@ -42,8 +42,8 @@ class MemorySite:
         self._tenant = tenant
         self._tear_down = tear_down
         self._open = options.folder / "open"
-        self.run_lease = options.folder / "run.lease"
-        self.trial_lease = options.folder / "trial.lease"
+        self.run_lock = options.folder / "run.lock"
+        self.trial_lock = options.folder / "trial.lock"
         self.hosts = Hosts(
             test_computer=MemoryHost("test-computer", cpus=(0,)),
             middlebox_server=MemoryHost("middlebox-server", cpus=(1,)),

@@ -21,7 +21,7 @@ class Load:
     """Seconds of traffic before the window."""
     window_s: float
     """Seconds over which frames are counted."""
-    sample_s: float
+    sample_interval_s: float
     """Seconds between two samples of the counters within the window."""
     packets: int | None = None
     """Frames to send in all, as the trials of a search have it; the window then is the time in which they should be
