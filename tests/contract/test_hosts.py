@@ -138,7 +138,7 @@ def test_deadline_kills_the_whole_process_group(host: Host) -> None:
 
 
 def test_a_patient_host_is_given_its_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "patience", 40.0)
+    monkeypatch.setattr(host, "timeout_factor", 40.0)
     assert host.run(["sh", "-c", "sleep 0.5; echo late"], deadline=Deadline(0.1)).stdout == "late\n"
 
 
@@ -149,20 +149,20 @@ def test_the_deadlines_error_has_what_was_said_before(host: Host) -> None:
 
 def test_lifeline_stays_open_while_the_command_runs(host: Host) -> None:
     script = "import select; print(bool(select.select([0], [], [], 0.3)[0]))"
-    assert host.run([sys.executable, "-c", script], lifeline=True).stdout == "False\n"
+    assert host.run([sys.executable, "-c", script], keep_stdin_open=True).stdout == "False\n"
     assert host.run([sys.executable, "-c", script]).stdout == "True\n"
 
 
 def test_lifeline_carries_the_text_first(host: Host) -> None:
     script = "import sys; print(sys.stdin.readline().strip())"
-    assert host.run([sys.executable, "-c", script], stdin="line\n", lifeline=True).stdout == "line\n"
+    assert host.run([sys.executable, "-c", script], stdin="line\n", keep_stdin_open=True).stdout == "line\n"
 
 
 def test_cancel_closes_the_lifeline_and_the_command_ends_by_itself(host: Host) -> None:
     cancel = threading.Event()
     threading.Timer(0.3, cancel.set).start()
     started = time.monotonic()
-    result = host.run(["sh", "-c", "cat; echo tidied"], lifeline=True, cancel=cancel)
+    result = host.run(["sh", "-c", "cat; echo tidied"], keep_stdin_open=True, cancel=cancel)
     assert result.stdout == "tidied\n"
     assert time.monotonic() - started < 3
 
@@ -181,7 +181,7 @@ from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
 from middlebench.testbed import site_of
 host = {host}
-host.run(["sh", "-c", "echo started > {marker}; cat > /dev/null; echo learnt > {marker}"], lifeline=True)
+host.run(["sh", "-c", "echo started > {marker}; cat > /dev/null; echo learnt > {marker}"], keep_stdin_open=True)
 """
 
 

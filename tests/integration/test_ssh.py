@@ -149,15 +149,18 @@ def test_an_unknown_name(tmp_path: Path) -> None:
     assert "no host of this name" in refused(SshHost("server", "no-such-host.invalid"), tmp_path / "touched")
 
 
-@pytest.mark.parametrize("lifeline", [False, True])
-def test_sshd_killed_during_a_command(host: SshHost, server: Sshd, tmp_path: Path, lifeline: bool) -> None:
+@pytest.mark.parametrize("keep_stdin_open", [False, True])
+def test_sshd_killed_during_a_command(host: SshHost, server: Sshd, tmp_path: Path, keep_stdin_open: bool) -> None:
     pids = tmp_path / "pids"
-    script = f"echo $$ > {pids}; trap 'echo tidied > {pids}.end' EXIT; cat > /dev/null; sleep 63.{int(lifeline)} & wait"
+    script = f"echo $$ > {pids}; trap 'echo tidied > {pids}.end' EXIT; cat > /dev/null; sleep 63.1 & wait"
     caught: list[HostError] = []
 
     def run() -> None:
         try:
-            host.run(["sh", "-c", script if lifeline else f"echo $$ > {pids}; sleep 63.2 & wait"], lifeline=lifeline)
+            host.run(
+                ["sh", "-c", script if keep_stdin_open else f"echo $$ > {pids}; sleep 63.2 & wait"],
+                keep_stdin_open=keep_stdin_open,
+            )
         except HostError as error:
             caught.append(error)
 
@@ -170,7 +173,7 @@ def test_sshd_killed_during_a_command(host: SshHost, server: Sshd, tmp_path: Pat
     thread.join(5)
     assert time.monotonic() - started < 2
     assert "connection was lost" in str(caught[0])
-    limit = 12 if lifeline else 2
+    limit = 12 if keep_stdin_open else 2
     eventually(lambda: "sleep 63." not in listed(), "the remote process group is gone", limit)
     with pytest.raises(HostError, match="connection was lost"):
         host.run(["true"])

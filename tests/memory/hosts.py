@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from middlebench.hosts.base import Host, Said
+from middlebench.hosts.base import Host, Output
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 
@@ -31,7 +31,7 @@ class MemoryHost(Host):
         name: what messages and records call this host.
         programs: by name; any other one is missing on the host.
         cpus: processors that it says its commands are kept to.
-        patience: as of every host.
+        timeout_factor: as of every host.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class MemoryHost(Host):
         name: str,
         programs: Mapping[str, Program] | None = None,
         cpus: Sequence[int] = (0,),
-        patience: float = 1.0,
+        timeout_factor: float = 1.0,
     ) -> None:
-        super().__init__(name, cpus, patience)
+        super().__init__(name, cpus, timeout_factor)
         self.programs = dict(programs or {})
         self.commands: list[tuple[str, ...]] = []
         """Every command that was run, the first one first."""
@@ -54,13 +54,13 @@ class MemoryHost(Host):
         return "python3"
 
     def _execute(
-        self, argv: Sequence[str], data: bytes, deadline: Deadline, *, lifeline: bool, cancel: Event | None
-    ) -> tuple[int, Said]:
-        del deadline, lifeline, cancel  # every program ends at once
+        self, argv: Sequence[str], data: bytes, deadline: Deadline, *, keep_stdin_open: bool, cancel: Event | None
+    ) -> tuple[int, Output]:
+        del deadline, keep_stdin_open, cancel  # every program ends at once
         self.commands.append(tuple(argv))
         if self.lost:
             raise HostError(f"running {argv[0]} on {self.name}", "the connection was lost")
         if argv[0] not in self.programs:
             raise HostError(f"running {argv[0]} on {self.name}", f"there is no program {argv[0]!r}")
         answer = self.programs[argv[0]](argv, data.decode())
-        return answer.status, Said(answer.stdout.encode(), answer.stderr.encode())
+        return answer.status, Output(answer.stdout.encode(), answer.stderr.encode())

@@ -33,8 +33,8 @@ class CommandResult:
 
 
 @dataclass
-class Said:
-    """What a command has said, as bytes: a tool may print what is not UTF-8."""
+class Output:
+    """What a command has printed so far, as bytes: a tool may print what is not UTF-8."""
 
     stdout: bytes | bytearray = b""
     stderr: bytes | bytearray = b""
@@ -46,13 +46,13 @@ class Host(ABC):
     Args:
         name: what messages and records call this host.
         cpus: processors to keep commands to; empty for no restriction.
-        patience: how many times as long as on ordinary hardware this host may take over anything.
+        timeout_factor: by what every deadline is multiplied; more than 1 for a host slower than ordinary hardware.
     """
 
-    def __init__(self, name: str, cpus: Sequence[int] = (), patience: float = 1.0) -> None:
+    def __init__(self, name: str, cpus: Sequence[int] = (), timeout_factor: float = 1.0) -> None:
         self.name = name
         self.cpus = tuple(cpus)
-        self.patience = patience
+        self.timeout_factor = timeout_factor
 
     @property
     @abstractmethod
@@ -64,7 +64,7 @@ class Host(ABC):
         argv: Sequence[str],
         *,
         stdin: str = "",
-        lifeline: bool = False,
+        keep_stdin_open: bool = False,
         deadline: Deadline | None = None,
         cancel: Event | None = None,
         check: bool = True,
@@ -74,39 +74,39 @@ class Host(ABC):
         Args:
             argv: the program and its arguments.
             stdin: text for its standard input, which is closed behind it.
-            lifeline: keep standard input open while the command runs, so that the command reads
+            keep_stdin_open: keep standard input open while the command runs, so that the command reads
                 its end only when we end: how a command learns that its caller is gone.
             deadline: when to give up and kill the command's whole process group
-                (default: :data:`COMMAND_SECONDS` from now). A slow host is given its patience on top.
-            cancel: ends the command early when another thread sets it: with ``lifeline`` by closing that,
+                (default: :data:`COMMAND_SECONDS` from now). A slow host's factor applies to it.
+            cancel: ends the command early when another thread sets it: with ``keep_stdin_open`` by closing that,
                 otherwise as the deadline does.
             check: whether an exit status other than 0 is an error.
 
         Raises:
             HostError: the program is missing, failed (with ``check``), overran the deadline, or was cancelled.
         """
-        stretched = (deadline or Deadline(COMMAND_SECONDS)).stretched(self.patience)
-        status, said = self._execute(argv, stdin.encode(), stretched, lifeline=lifeline, cancel=cancel)
-        return checked(self._result(argv, status, said), check=check)
+        stretched = (deadline or Deadline(COMMAND_SECONDS)).stretched(self.timeout_factor)
+        status, output = self._execute(argv, stdin.encode(), stretched, keep_stdin_open=keep_stdin_open, cancel=cancel)
+        return checked(self._result(argv, status, output), check=check)
 
     @abstractmethod
     def _execute(
-        self, argv: Sequence[str], data: bytes, deadline: Deadline, *, lifeline: bool, cancel: Event | None
-    ) -> tuple[int, Said]:
-        """Run a command to its end, as :meth:`run` does; return its status and what it said."""
+        self, argv: Sequence[str], data: bytes, deadline: Deadline, *, keep_stdin_open: bool, cancel: Event | None
+    ) -> tuple[int, Output]:
+        """Run a command to its end, as :meth:`run` does; return its status and its output."""
 
     @property
     def _affinity(self) -> tuple[str, ...]:
         """Words before a command that keep it to this host's processors."""
         return ("taskset", "--cpu-list", ",".join(map(str, self.cpus))) if self.cpus else ()
 
-    def _result(self, argv: Sequence[str], status: int, said: Said) -> CommandResult:
+    def _result(self, argv: Sequence[str], status: int, output: Output) -> CommandResult:
         return CommandResult(
             host=self.name,
             argv=tuple(argv),
             status=status,
-            stdout=said.stdout.decode(errors="replace"),
-            stderr=said.stderr.decode(errors="replace"),
+            stdout=output.stdout.decode(errors="replace"),
+            stderr=output.stderr.decode(errors="replace"),
         )
 
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from threading import Event
 from typing import BinaryIO
 
-from middlebench.hosts.base import Host, Said
+from middlebench.hosts.base import Host, Output
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 
 CANCEL_POLL_SECONDS = 0.05
-LEAVE_SECONDS = 5.0
-"""How long a command whose lifeline ended may take to clean up."""
+CLEAN_UP_SECONDS = 5.0
+"""How long a command may take to clean up once its standard input, which was kept open, ends."""
 
 
 class LocalHost(Host):
@@ -40,8 +40,8 @@ class LocalHost(Host):
         return sys.executable
 
     def _execute(
-        self, argv: Sequence[str], data: bytes, deadline: Deadline, *, lifeline: bool, cancel: Event | None
-    ) -> tuple[int, Said]:
+        self, argv: Sequence[str], data: bytes, deadline: Deadline, *, keep_stdin_open: bool, cancel: Event | None
+    ) -> tuple[int, Output]:
         try:
             process = subprocess.Popen(
                 [*self._prefix, *argv],
@@ -57,16 +57,16 @@ class LocalHost(Host):
                 f"there is no program {error.filename!r}",
                 "run `make setup`, which installs what is missing",
             ) from error
-        lifeline_end = os.fdopen(os.dup(process.stdin.fileno()), "wb") if lifeline and process.stdin else None
+        stdin_end = os.fdopen(os.dup(process.stdin.fileno()), "wb") if keep_stdin_open and process.stdin else None
         try:
-            said = self._communicate(process, argv, data, lifeline_end, deadline, cancel)
+            output = self._communicate(process, argv, data, stdin_end, deadline, cancel)
         except BaseException:
-            _end(process, lifeline_end)
+            _end(process, stdin_end)
             raise
         finally:
-            if lifeline_end is not None:
-                lifeline_end.close()
-        return process.returncode, said
+            if stdin_end is not None:
+                stdin_end.close()
+        return process.returncode, output
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of commands: an SSH connection to this machine is none to a namespace of it."""
@@ -77,38 +77,38 @@ class LocalHost(Host):
         process: subprocess.Popen[bytes],
         argv: Sequence[str],
         data: bytes,
-        lifeline_end: BinaryIO | None,
+        stdin_end: BinaryIO | None,
         deadline: Deadline,
         cancel: Event | None,
-    ) -> Said:
+    ) -> Output:
         pending: bytes | None = data
         while True:
             wait_s = min(deadline.remaining, CANCEL_POLL_SECONDS) if cancel else deadline.remaining
             try:
-                return Said(*process.communicate(pending, timeout=wait_s))
+                return Output(*process.communicate(pending, timeout=wait_s))
             except subprocess.TimeoutExpired:
                 pending = None  # it has been taken over, whether written by now or not
                 cancelled = cancel is not None and cancel.is_set()
                 if not cancelled and not deadline.expired:
                     continue
-            if cancelled and lifeline_end is not None:
-                lifeline_end.close()
-                cancel, lifeline_end = None, None
+            if cancelled and stdin_end is not None:
+                stdin_end.close()
+                cancel, stdin_end = None, None
                 continue
-            said = _end(process, lifeline_end)
+            output = _end(process, stdin_end)
             raise HostError(
                 f"running {argv[0]} on {self.name}",
                 "it was cancelled" if cancelled else f"it did not end within {deadline.seconds:g} s",
-                result=self._result(argv, process.returncode, said),
+                result=self._result(argv, process.returncode, output),
             )
 
 
-def _end(process: subprocess.Popen[bytes], lifeline_end: BinaryIO | None) -> Said:
-    """End the command: by its lifeline where it has one, so that it can clean up, and else by force."""
-    if lifeline_end is not None:
-        lifeline_end.close()
+def _end(process: subprocess.Popen[bytes], stdin_end: BinaryIO | None) -> Output:
+    """End the command: by ending its standard input where that is open, so that it can clean up, else by force."""
+    if stdin_end is not None:
+        stdin_end.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return Said(*process.communicate(timeout=LEAVE_SECONDS))
+            return Output(*process.communicate(timeout=CLEAN_UP_SECONDS))
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    return Said(*process.communicate())
+    return Output(*process.communicate())

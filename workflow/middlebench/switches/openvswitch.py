@@ -74,7 +74,7 @@ class OpenVSwitch:
     def run(self, *argv: str, check: bool = True, stdin: str = "", deadline: Deadline | None = None) -> CommandResult:
         """Run one of Open vSwitch's tools against this instance; it gives up by itself just before the deadline."""
         limit_s = deadline.seconds if deadline else COMMAND_SECONDS
-        environment = [*self._environment, f"OVS_CTL_TIMEOUT={math.ceil(limit_s * self._host.patience)}"]
+        environment = [*self._environment, f"OVS_CTL_TIMEOUT={math.ceil(limit_s * self._host.timeout_factor)}"]
         deadline = Deadline(limit_s + MARGIN_SECONDS)
         return self._host.run([*environment, *argv], check=check, stdin=stdin, deadline=deadline)
 

@@ -115,7 +115,7 @@ def tear_down(testbed: Testbed) -> None:
 
 
 def _await_first_probe(testbed: Testbed, plan: Plan) -> None:
-    deadline = Deadline(FIRST_PROBE_SECONDS).stretched(testbed.hosts.middlebox_server.patience)
+    deadline = Deadline(FIRST_PROBE_SECONDS).stretched(testbed.hosts.middlebox_server.timeout_factor)
     for flow, path in enumerate(plan.paths):
         while True:
             before = testbed.switch.counters()

@@ -1,8 +1,8 @@
 """Runs on the test computer: a receiving and a sending pkt-gen, from before the warm-up to after the drain.
 
 One process does it all next to the ports, so that no moment depends on how far away the caller is.
-Standard library only: it is handed to the host's own ``python3`` as text. Standard input is a
-lifeline: when it ends, so do we and both pkt-gen, which gives the ports back to the kernel.
+Standard library only: it is handed to the host's own ``python3`` as text. Standard input
+stays open while our caller lives: when it ends, so do we and both pkt-gen, which gives the ports back to the kernel.
 
     python3 -c THIS '{"sender": [argv], "receiver": [argv], …}'    answers one JSON object on standard output
 """

@@ -44,7 +44,7 @@ def ask(
     """
     result = host.run(
         [host.python, "-I", "-S", "-c", agent, json.dumps(request)],
-        lifeline=True,
+        keep_stdin_open=True,
         deadline=deadline,
         cancel=cancel,
         check=False,

@@ -66,7 +66,7 @@ def fail(message: str) -> NoReturn:
 
 
 def caller_is_gone(seconds: float) -> bool:
-    """Wait for ``seconds``, and say whether the lifeline ended in that time."""
+    """Wait for ``seconds``, and say whether standard input ended in that time."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         if select.select([0], [], [], left)[0] and not os.read(0, 1):

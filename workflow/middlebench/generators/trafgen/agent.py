@@ -2,8 +2,8 @@
 
 One process does it all next to the ports, so that the moments at which counters are read do not
 depend on how far away the caller is. Standard library only: it is handed to the host's own
-``python3`` as text, behind that of ``ports_agent``. Standard input is a lifeline: when it ends, so do
-we and the generator.
+``python3`` as text, behind that of ``ports_agent``. Standard input stays open while our caller lives: when
+it ends, so do we and the generator.
 
     python3 -c THIS '{"argv": …}'    answers one JSON object on standard output
 """

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 import paramiko
 
 from middlebench import LABEL
-from middlebench.hosts.base import CommandResult, Host, Said
+from middlebench.hosts.base import CommandResult, Host, Output
 from middlebench.hosts.ssh.connection import Connection, connect
 from middlebench.hosts.ssh.destination import Destination, find_destination
-from middlebench.hosts.ssh.guard import LIFELINE_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
+from middlebench.hosts.ssh.guard import CLEAN_UP_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 
@@ -48,11 +48,13 @@ class SshHost(Host):
         where: the host as the user's SSH configuration or the name service knows it (``[user@]host[:port]``), or
             all that the configuration would say of it.
         cpus: processors to keep commands to; empty for no restriction.
-        patience: how many times as long as on ordinary hardware this host may take over anything.
+        timeout_factor: by what every deadline is multiplied; more than 1 for a host slower than ordinary hardware.
     """
 
-    def __init__(self, name: str, where: str | Destination, cpus: Sequence[int] = (), patience: float = 1.0) -> None:
-        super().__init__(name, cpus, patience)
+    def __init__(
+        self, name: str, where: str | Destination, cpus: Sequence[int] = (), timeout_factor: float = 1.0
+    ) -> None:
+        super().__init__(name, cpus, timeout_factor)
         self._where = where
         self._alias = where.alias if isinstance(where, Destination) else where
         self._connection: Connection | None = None
@@ -82,7 +84,7 @@ class SshHost(Host):
                 return
             self.close()
             where = self._where if isinstance(self._where, Destination) else find_destination(self._where)
-            connection = connect(where, Deadline(CONNECT_SECONDS * self.patience))
+            connection = connect(where, Deadline(CONNECT_SECONDS * self.timeout_factor))
             self._connection = connection
             try:
                 self._become_root(connection)
@@ -97,10 +99,10 @@ class SshHost(Host):
             self._connection = None
 
     @contextmanager
-    def attended(self, argv: Sequence[str], *, deadline: Deadline, limit_s: float) -> Iterator[str]:
-        """Run a command with a lifeline for as long as the context lasts, and return the first line that it says.
+    def running(self, argv: Sequence[str], *, deadline: Deadline, limit_s: float) -> Iterator[str]:
+        """Run a command for as long as the context lasts, and return the first line that it prints.
 
-        It ends when the context does: it reads the end of its standard input, and its guard sees to the rest.
+        Its standard input stays open until then; its guard ends it if it does not end upon that.
 
         Args:
             argv: the program and its arguments.
@@ -108,48 +110,48 @@ class SshHost(Host):
             limit_s: how long it may run at the most.
 
         Raises:
-            HostError: it ended, or said nothing, before the deadline.
+            HostError: it ended, or printed nothing, before the deadline.
         """
-        channel = self._open(argv, limit_s, 0, lifeline=True)
+        channel = self._open(argv, limit_s, 0, keep_stdin_open=True)
         try:
-            heard = Said(bytearray(), bytearray())
-            while b"\n" not in heard.stdout:
+            output = Output(bytearray(), bytearray())
+            while b"\n" not in output.stdout:
                 if _ended(channel) or deadline.expired:
                     channel.status_event.wait(min(deadline.remaining, ENDING_SECONDS))
-                    self._demand_program(argv, _status(channel), heard)
-                    happened = "it said nothing in time" if deadline.expired else "it ended at once"
-                    raise self._error(argv, happened, self._result(argv, _status(channel), heard))
-                _listen(channel, heard, deadline.remaining)
-            yield heard.stdout.partition(b"\n")[0].decode(errors="replace")
+                    self._demand_program(argv, _status(channel), output)
+                    happened = "it printed nothing in time" if deadline.expired else "it ended at once"
+                    raise self._error(argv, happened, self._result(argv, _status(channel), output))
+                _receive(channel, output, deadline.remaining)
+            yield output.stdout.partition(b"\n")[0].decode(errors="replace")
         finally:
-            _hang_up(channel)
+            _close_stdin(channel)
 
     def _become_root(self, connection: Connection) -> None:
         """Find out whether we are root there, or become it by sudo."""
-        asked = Deadline(CONNECT_SECONDS * self.patience)
+        asked = Deadline(CONNECT_SECONDS * self.timeout_factor)
         self._sudo = False
-        status, heard = self._execute(["id", "-u"], b"", asked)
-        said = heard.stdout.decode(errors="replace")
-        if status != 0 or not said.strip().isdigit():
+        status, output = self._execute(["id", "-u"], b"", asked)
+        printed = output.stdout.decode(errors="replace")
+        if status != 0 or not printed.strip().isdigit():
             raise HostError(
                 f"logging in to {self._alias} ({connection.destination})",
-                f"`id -u` there did not print a number only, but {said[-200:]!r}",
+                f"`id -u` there did not print a number only, but {printed[-200:]!r}",
                 "a start-up file of the login shell (~/.bashrc) may print something: let it do so in interactive "
                 "shells only; the login shell must be a POSIX one, and coreutils must be installed",
-                self._result(["id", "-u"], status, heard),
+                self._result(["id", "-u"], status, output),
             )
-        if said.strip() == "0":
+        if printed.strip() == "0":
             return
         self._sudo = True
-        status, heard = self._execute(["id", "-u"], b"", asked)
-        if status != 0 or heard.stdout.strip() != b"0":
+        status, output = self._execute(["id", "-u"], b"", asked)
+        if status != 0 or output.stdout.strip() != b"0":
             user = connection.destination.user
             raise HostError(
                 f"becoming root on {self._alias} ({connection.destination})",
                 f"`sudo -n` is refused to {user}",
                 f"allow it without a password: `echo '{user} ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/{LABEL}` as "
                 "root there, or log in as root (User in your SSH configuration)",
-                self._result(["sudo", "-n", "id", "-u"], status, heard),
+                self._result(["sudo", "-n", "id", "-u"], status, output),
             )
 
     def _execute(
@@ -158,33 +160,33 @@ class SshHost(Host):
         data: bytes,
         deadline: Deadline,
         *,
-        lifeline: bool = False,
+        keep_stdin_open: bool = False,
         cancel: threading.Event | None = None,
-    ) -> tuple[int, Said]:
-        channel = self._open(argv, deadline.remaining, len(data), lifeline=lifeline)
-        heard = Said(bytearray(), bytearray())
+    ) -> tuple[int, Output]:
+        channel = self._open(argv, deadline.remaining, len(data), keep_stdin_open=keep_stdin_open)
+        output = Output(bytearray(), bytearray())
         try:
-            ended = _converse(channel, data, heard, deadline, cancel)
+            ended = _exchange(channel, data, output, deadline, cancel)
             cancelled = not ended and not deadline.expired
             if not ended:
-                _hang_up(channel)
-                limit_s = ENDING_SECONDS + (LIFELINE_SECONDS if lifeline else 0)
-                ended_now = _converse(channel, b"", heard, Deadline(limit_s * self.patience))
-                ended = cancelled and lifeline and ended_now
+                _close_stdin(channel)
+                limit_s = ENDING_SECONDS + (CLEAN_UP_SECONDS if keep_stdin_open else 0)
+                ended_now = _exchange(channel, b"", output, Deadline(limit_s * self.timeout_factor))
+                ended = cancelled and keep_stdin_open and ended_now
             status = _status(channel)
         finally:
             channel.close()
-        self._demand_program(argv, status, heard)
-        result = self._result(argv, status, heard)
+        self._demand_program(argv, status, output)
+        result = self._result(argv, status, output)
         if not ended:
             raise self._error(argv, "it was cancelled" if cancelled else _overran(deadline), result)
         if channel.exit_status < 0:
             if self.connected:
                 raise self._error(argv, ENDED_FROM_OUTSIDE, result)
             raise self._error(argv, LOST, result, LOST_ADVICE)
-        return status, heard
+        return status, output
 
-    def _open(self, argv: Sequence[str], seconds: float, stdin_bytes: int, lifeline: bool) -> paramiko.Channel:
+    def _open(self, argv: Sequence[str], seconds: float, stdin_bytes: int, keep_stdin_open: bool) -> paramiko.Channel:
         """Start a command under its guard and return its channel."""
         if self._connection is None:
             self.connect()
@@ -192,7 +194,12 @@ class SshHost(Host):
         if transport is None:
             raise self._error(argv, "the connection was lost before", advice="run the same command again")
         line = guarded(
-            argv, seconds=seconds, stdin_bytes=stdin_bytes, lifeline=lifeline, prefix=self._affinity, sudo=self._sudo
+            argv,
+            seconds=seconds,
+            stdin_bytes=stdin_bytes,
+            keep_stdin_open=keep_stdin_open,
+            prefix=self._affinity,
+            sudo=self._sudo,
         )
         if len(line.encode()) > LONGEST_COMMAND:
             raise self._error(
@@ -201,16 +208,16 @@ class SshHost(Host):
                 advice="use standard input",
             )
         try:
-            channel = transport.open_session(timeout=CONNECT_SECONDS * self.patience)
-            channel.settimeout(CONNECT_SECONDS * self.patience)
+            channel = transport.open_session(timeout=CONNECT_SECONDS * self.timeout_factor)
+            channel.settimeout(CONNECT_SECONDS * self.timeout_factor)
             channel.exec_command(line)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._error(argv, f"it could not be started: {str(error) or 'the connection was lost'}") from error
         return channel
 
-    def _demand_program(self, argv: Sequence[str], status: int, heard: Said) -> None:
+    def _demand_program(self, argv: Sequence[str], status: int, output: Output) -> None:
         """Return unless the guard said that the host has no such program."""
-        if status == NO_PROGRAM and heard.stderr.decode(errors="replace") == f"there is no program {argv[0]}\n":
+        if status == NO_PROGRAM and output.stderr.decode(errors="replace") == f"there is no program {argv[0]}\n":
             raise self._error(
                 argv, f"there is no program {argv[0]!r}", advice="install it there; envs/ lists what each role needs"
             )
@@ -221,10 +228,10 @@ class SshHost(Host):
         return HostError(f"running {shlex.quote(argv[0])} on {self.name} ({self._alias})", happened, advice, result)
 
 
-def _converse(
-    channel: paramiko.Channel, data: bytes, heard: Said, deadline: Deadline, cancel: threading.Event | None = None
+def _exchange(
+    channel: paramiko.Channel, data: bytes, output: Output, deadline: Deadline, cancel: threading.Event | None = None
 ) -> bool:
-    """Send ``data`` and listen until the command has ended; return whether it has, before deadline and cancel."""
+    """Send ``data`` and receive until the command has ended; return whether it has, before deadline and cancel."""
     pending = memoryview(data)
     while not _ended(channel):
         if deadline.expired or (cancel is not None and cancel.is_set()):
@@ -232,9 +239,9 @@ def _converse(
         if pending and channel.send_ready():
             with contextlib.suppress(OSError):  # it ended and reads no more: its status says the rest
                 pending = pending[channel.send(bytes(pending[:PIECE])) :]
-                _listen(channel, heard, 0.0)
+                _receive(channel, output, 0.0)
                 continue
-        _listen(channel, heard, deadline.remaining)
+        _receive(channel, output, deadline.remaining)
     return bool(channel.status_event.wait(deadline.remaining))
 
 
@@ -243,21 +250,21 @@ def _overran(deadline: Deadline) -> str:
 
 
 def _ended(channel: paramiko.Channel) -> bool:
-    """Whether nothing more will be heard."""
+    """Whether nothing more will come."""
     over = bool(channel.eof_received or channel.closed)
     return over and not channel.recv_ready() and not channel.recv_stderr_ready()
 
 
-def _listen(channel: paramiko.Channel, heard: Said, seconds: float) -> None:
+def _receive(channel: paramiko.Channel, output: Output, seconds: float) -> None:
     """Take in what arrives, waiting a moment, and at most ``seconds``, for the first of it."""
     select.select([channel], [], [], min(seconds, POLL_SECONDS))
     while channel.recv_ready():
-        heard.stdout += channel.recv(PIECE)
+        output.stdout += channel.recv(PIECE)
     while channel.recv_stderr_ready():
-        heard.stderr += channel.recv_stderr(PIECE)
+        output.stderr += channel.recv_stderr(PIECE)
 
 
-def _hang_up(channel: paramiko.Channel) -> None:
+def _close_stdin(channel: paramiko.Channel) -> None:
     """End the command's standard input, which tells its guard to end it."""
     with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
         channel.shutdown_write()

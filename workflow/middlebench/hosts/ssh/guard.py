@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from middlebench import LABEL
 from middlebench.system.surroundings import ADMINISTRATION
 
-LIFELINE_SECONDS = 5
-"""How long a command that reads its lifeline's end may take to tidy up before its group is killed."""
+CLEAN_UP_SECONDS = 5
+"""How long a command may take to clean up once its standard input, which was kept open, ends."""
 MARGIN_SECONDS = 2
 """How much later than we ourselves ``timeout`` gives up."""
 NO_PROGRAM = 127
@@ -28,7 +28,7 @@ LONGEST_COMMAND = 128 * 1024 - 1
 
 GUARD = f"""
 export LC_ALL=C SSH_CONNECTION="$1" PATH="$PATH:{":".join(ADMINISTRATION)}"
-bytes=$2 lifeline=$3 program=$4
+bytes=$2 open=$3 program=$4
 shift 4
 if ! command -v -- "$program" > /dev/null; then
     echo "there is no program $program" >&2
@@ -39,10 +39,10 @@ exec 3<&0 4>&1 5>&2 2> /dev/null
     read -r guard rest < /proc/self/stat
     echo "$guard"
     [ "$bytes" = 0 ] || head -c "$bytes" <&3
-    [ "$lifeline" ] || exec > /dev/null
+    [ "$open" ] || exec > /dev/null
     read -r end <&3
     exec > /dev/null
-    [ ! "$lifeline" ] || sleep {LIFELINE_SECONDS}
+    [ ! "$open" ] || sleep {CLEAN_UP_SECONDS}
     kill -KILL 0
 }} 4>&- 5>&- | {{
     read -r guard
@@ -52,19 +52,19 @@ exec 3<&0 4>&1 5>&2 2> /dev/null
     exit "$status"
 }}
 """
-"""Arguments: SSH_CONNECTION (sudo drops it), size of the standard input's text, anything for a lifeline,
+"""Arguments: SSH_CONNECTION (sudo drops it), size of the standard input's text, anything to keep that open,
 the program to look for, and the command.
 
 Descriptor 3 is the channel; nothing but the text is ever sent over it, so that reading on means
 waiting for its end. The left side feeds the command's standard input and closes it behind the text
-(with a lifeline: when the channel ends), then guards. Its first line, its own process id, is for the
+(if it is to be kept open: when the channel ends), then guards. Its first line, its own process id, is for the
 right side, which ends it when the command has ended; the command reads what follows. ``timeout`` has
 put all of it into one process group.
 """
 
 
 def guarded(
-    argv: Sequence[str], *, seconds: float, stdin_bytes: int, lifeline: bool, prefix: Sequence[str], sudo: bool
+    argv: Sequence[str], *, seconds: float, stdin_bytes: int, keep_stdin_open: bool, prefix: Sequence[str], sudo: bool
 ) -> str:
     """Return the one line for the login shell that runs ``argv`` under the guard.
 
@@ -72,15 +72,15 @@ def guarded(
         argv: the program and its arguments.
         seconds: how long it may take.
         stdin_bytes: size of the text for its standard input.
-        lifeline: whether its standard input stays open behind the text.
+        keep_stdin_open: whether its standard input stays open behind the text.
         prefix: words put before the command, such as those that keep it to some processors.
         sudo: whether it takes sudo to run it as root.
     """
-    limit = math.ceil(seconds) + LIFELINE_SECONDS + MARGIN_SECONDS
+    limit = math.ceil(seconds) + CLEAN_UP_SECONDS + MARGIN_SECONDS
     before = [
         *(("sudo", "-n", "--") if sudo else ()),
         *("timeout", "--signal=KILL", str(limit), "sh", "-c", GUARD, f"{LABEL}-guard"),
     ]
-    after = [str(stdin_bytes), "lifeline" if lifeline else "", argv[0], *prefix, *argv]
+    after = [str(stdin_bytes), "open" if keep_stdin_open else "", argv[0], *prefix, *argv]
     # Expanded by the login shell: all else is quoted.
     return f'exec {shlex.join(before)} "$SSH_CONNECTION" {shlex.join(after)}'

@@ -6,7 +6,7 @@ Standard library only: it is handed to the host's own Python as text. Machines a
     echo '{"verb": "start", …}' | python -c THIS    answers one JSON object on standard output
 
 The request comes by standard input because a long chain's is longer than an argument may be. While
-watching, standard input is a lifeline after that: when it ends, so do we.
+watching, standard input then stays open while our caller lives: when it ends, so do we.
 """
 
 import contextlib
@@ -159,7 +159,7 @@ def watch(request: Request) -> Answer:
             return {"failed": name, **last_words(request["folder"], name)}
         names[handle] = name
         handles.register(handle, select.POLLIN)
-    handles.register(0, select.POLLIN | select.POLLHUP)  # the lifeline: our caller is gone or has seen enough
+    handles.register(0, select.POLLIN | select.POLLHUP)  # its end: our caller is gone or has seen enough
     while True:
         for handle, _ in handles.poll():
             if handle in names:

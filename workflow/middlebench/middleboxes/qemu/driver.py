@@ -301,7 +301,7 @@ class QemuMiddleboxes:
         result = self._host.run(
             [self._host.python, "-I", "-S", "-c", AGENT],
             stdin=json.dumps(request) + "\n",
-            lifeline=request["verb"] == "watch",
+            keep_stdin_open=request["verb"] == "watch",
             deadline=deadline,
             cancel=stop,
         )

@@ -203,7 +203,7 @@ class ClickosImage:
         element = ingress_element(self._options.configuration)
         if element is None or self._options.starter != "cosmos" or not domains:
             return {}
-        limit_s = math.ceil(COUNT_SECONDS * host.patience)
+        limit_s = math.ceil(COUNT_SECONDS * host.timeout_factor)
         names = {self._as_cosmos_takes(domain): domain.name for domain in domains}
         deadline = Deadline(COMMAND_SECONDS + 2 * COUNT_SECONDS * len(domains))
         argv = ["sh", "-c", READ_COUNTS, f"{LABEL}-counts", self._options.cosmos, element, str(limit_s), *names]

@@ -214,13 +214,13 @@ class XenMiddleboxes:
     def watch(self) -> AbstractContextManager[Watch]:
         """Watch for the end of a domain of ours; the first that ends is named in the watch."""
         domains = {each.name: each.id for each in self._ours()}
-        request = json.dumps({"domains": domains, "limit_s": COMMAND_SECONDS * self._host.patience})
+        request = json.dumps({"domains": domains, "limit_s": COMMAND_SECONDS * self._host.timeout_factor})
         argv = [self._host.python, "-I", "-S", "-c", AGENT, request]
 
         def wait(stop: threading.Event) -> str:
             if not domains:
                 return ""
-            said = self._host.run(argv, lifeline=True, deadline=Deadline(LEAVE_SECONDS), cancel=stop).stdout
+            said = self._host.run(argv, keep_stdin_open=True, deadline=Deadline(LEAVE_SECONDS), cancel=stop).stdout
             if not said.strip():
                 return ""
             answer = json.loads(said)
@@ -287,7 +287,7 @@ class XenMiddleboxes:
         Raises:
             MiddleboxError: it failed, ended, or took too long; its console's end is in the message.
         """
-        deadline, pause = Deadline(seconds).stretched(self._host.patience), FIRST_LOOK_SECONDS
+        deadline, pause = Deadline(seconds).stretched(self._host.timeout_factor), FIRST_LOOK_SECONDS
         while True:
             begin = time.monotonic()
             sight = self._look(middlebox.name, with_keys=self._image.watches_keys or deadline.expired)
@@ -355,7 +355,7 @@ class XenMiddleboxes:
 
     def _await_gone(self, destroyed: dict[int, str], failed: Sequence[str]) -> None:
         """Wait until what was destroyed is gone, and what else is dying (it has lost its name) too."""
-        deadline = Deadline(GONE_SECONDS).stretched(self._host.patience)
+        deadline = Deadline(GONE_SECONDS).stretched(self._host.timeout_factor)
         while True:
             left = [domain for domain in self._list() if domain.id in destroyed or domain.dying]
             if not left:

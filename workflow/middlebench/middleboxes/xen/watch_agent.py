@@ -1,7 +1,7 @@
 """Runs in dom0, behind the text of ``xl.py``: waits until a domain of ours ends, and names it.
 
 Xenstore tells of every domain that ends or shuts down by its special watch ``@releaseDomain``; only then is the list
-of domains read. Standard library only; standard input is a lifeline: when it ends, so do we.
+of domains read. Standard library only; standard input stays open while our caller lives: when it ends, so do we.
 
     python3 -c THIS '{"domains": {"NAME": ID, …}, "limit_s": 30}'    answers one JSON object on standard output
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # its text stands before ours
     from middlebench.middleboxes.xen.xl import parse_list
 
-LIFELINE = 0
+STANDARD_INPUT = 0
 TRIES = 3
 """In an emulated dom0 ``xl list`` was seen to crash at its exit, and to work a moment later."""
 
@@ -46,15 +46,15 @@ def first_ended(domains: dict[str, int], limit_s: float) -> "dict[str, str] | No
 
 
 def main() -> None:
-    """Wait, and tell which domain ended; nothing when the lifeline ended first."""
+    """Wait, and tell which domain ended; nothing when standard input ended first."""
     request = json.loads(sys.argv[1])
     watcher = subprocess.Popen(["xenstore-watch", "@releaseDomain"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert watcher.stdout is not None
     events = watcher.stdout.fileno()
     try:
         while True:
-            ready, _, _ = select.select([LIFELINE, events], [], [])
-            if LIFELINE in ready and not os.read(LIFELINE, 1):
+            ready, _, _ = select.select([STANDARD_INPUT, events], [], [])
+            if STANDARD_INPUT in ready and not os.read(STANDARD_INPUT, 1):
                 return
             if events in ready:
                 if not os.read(events, 4096):

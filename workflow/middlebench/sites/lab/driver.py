@@ -44,7 +44,7 @@ from middlebench.system.runtime import runtime_folder
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "xen-lab"
 PORTS: Ports = ("eth0", "eth1")
-PATIENCE = 6.0
+TIMEOUT_FACTOR = 6.0
 """Alone on two processors the emulated host keeps to the limits that suit real ones; beside other work its
 commands ran into them. How long it takes us to give up is all that this decides."""
 LARGEST_MTU = 1500
@@ -210,7 +210,7 @@ class Lab:
 
     def _hosts(self, pid: int, image: LabImage, machine: Machine) -> Hosts:
         test_cpus, _ = partition(sorted(os.sched_getaffinity(0)))
-        server = SshHost(MIDDLEBOX_SERVER, lab_machine.destination(image, machine), patience=PATIENCE)
+        server = SshHost(MIDDLEBOX_SERVER, lab_machine.destination(image, machine), timeout_factor=TIMEOUT_FACTOR)
         server.connect()
         return Hosts(
             test_computer=LocalHost(TEST_COMPUTER, test_cpus, enter(pid, TEST_COMPUTER)),

@@ -82,7 +82,7 @@ def _hold(computer: SshHost, locks: Mapping[str, float], request: Mapping[str, o
     with ExitStack() as stack:
         try:
             longest_s = limit.seconds + LONGEST_RUN_SECONDS
-            said = stack.enter_context(computer.attended(argv, deadline=limit, limit_s=longest_s))
+            said = stack.enter_context(computer.running(argv, deadline=limit, limit_s=longest_s))
         except HostError as error:
             raise explained(computer, error) from error
         yield dict(json.loads(said))
