@@ -102,6 +102,13 @@ def test_of_a_middlebox_that_ended_nothing_else_is_told():
     ]
 
 
+def test_ports_of_a_middlebox_are_known_whatever_its_function_adds_to_its_name():
+    bridge = LiveBridge(frozenset({"mbench-1-out", "mbench-10-in"}), frozenset({("mbench-1-out", "mbench-10-in")}))
+    assert bridge.without(["mbench-1-nat"]).ports == {"mbench-10-in"}
+    assert bridge.without(["mbench-1"]) == LiveBridge(frozenset({"mbench-10-in"}), frozenset())
+    assert bridge.without([]) == bridge
+
+
 def test_restarted_switch_is_a_change():
     restarted = replace(CHAIN, switch=replace(CHAIN.switch, identity="daemon 2"))
     assert restarted.changes_since(CHAIN) == ["the switch was restarted or its bridges were made anew"]

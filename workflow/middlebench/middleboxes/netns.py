@@ -6,9 +6,9 @@ with nothing to boot and no memory of its own.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 from middlebench import LABEL
@@ -101,7 +101,9 @@ class NetnsMiddleboxes:
         try:
             self._host.run(["sh", "-c", CREATE, f"{LABEL}-create", str(self._mtu), *names])
         except HostError as error:
-            made = set(self.live())
+            made = set[str]()
+            with contextlib.suppress(HostError):  # the first error is the one to be told
+                made = set(self.live())
             first = next((name for name in names if name not in made), names[-1])
             raise MiddleboxError(f"making middlebox {first}", error.happened, error.advice, error.result) from error
 
@@ -131,7 +133,7 @@ class NetnsMiddleboxes:
         """
         return {name: MiddleboxReading(identity) for name, identity in self.live().items()}
 
-    @contextmanager
+    @contextlib.contextmanager
     def watch(self) -> Iterator[Watch]:
         """Watch nothing: a namespace cannot die by itself, and a change of it shows in its identity."""
         yield Watch(fired=threading.Event())
@@ -139,6 +141,12 @@ class NetnsMiddleboxes:
     def destroy(self) -> None:
         """Remove our namespaces; their ports go with them."""
         self._host.run(["sh", "-c", DESTROY, f"{LABEL}-destroy", LABEL])
+        if left := sorted(self.live()):
+            raise MiddleboxError(
+                f"removing network namespaces on {self._host.name}",
+                f"still there: {', '.join(left)}",
+                "see `ip netns pids` for what runs in them",
+            )
 
     def describe(self) -> str:
         """Return the kind of middlebox."""

@@ -22,8 +22,11 @@ class LiveBridge:
     """Whatever else steers frames here (flows that are not ours, broken ports), in the switch's words."""
 
     def without(self, middleboxes: Iterable[str]) -> LiveBridge:
-        """Return this bridge without what belongs to the ports of some middleboxes, which are named after them."""
-        starts = tuple(f"{name}-" for name in middleboxes)
+        """Return this bridge without what belongs to the ports of some middleboxes.
+
+        A port is named after its middlebox's label and number (:func:`middlebench.model.plan.middlebox_hop`).
+        """
+        starts = tuple("-".join([*name.split("-")[:2], ""]) for name in middleboxes)
         return LiveBridge(
             ports=frozenset(port for port in self.ports if not port.startswith(starts)),
             flows=frozenset(flow for flow in self.flows if not any(port.startswith(starts) for port in flow)),

@@ -232,7 +232,8 @@ class ClickosImage:
         found = parse_cosmos_domain(result.stdout + result.stderr)
         if found is not None and found < 0:
             # It wrote keys all the same, below a domain that cannot exist.
-            host.run(["xenstore-rm", f"/local/domain/{found}"], check=False)
+            with contextlib.suppress(HostError):
+                host.run(["xenstore-rm", f"/local/domain/{found}"], check=False)
             other = "name" if self._options.cosmos_takes == "id" else "id"
             raise self._error(
                 middlebox,
