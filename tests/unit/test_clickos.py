@@ -15,7 +15,7 @@ from middlebench.middleboxes.xen.clickos import (
     parse_cosmos_domain,
     parse_counts,
 )
-from middlebench.middleboxes.xen.domain import Sight
+from middlebench.middleboxes.xen.domain import DomainView
 from middlebench.middleboxes.xen.xl import Domain
 from pydantic import ValidationError
 
@@ -38,36 +38,36 @@ def image():
 
 
 def test_it_has_booted_once_it_has_made_its_key(image):
-    assert not image.booted(Sight(DOMAIN, {}, "main\n"))
-    assert image.booted(Sight(DOMAIN, BOOTED, "main\n"))
+    assert not image.booted(DomainView(DOMAIN, {}, "main\n"))
+    assert image.booted(DomainView(DOMAIN, BOOTED, "main\n"))
 
 
 def test_a_status_that_cosmos_wrote_proves_nothing(image):
     keys = BOOTED | {"/local/domain/3/data/clickos/0/status": "Running"}
-    assert not image.ready(Sight(DOMAIN, keys, "main\n"))
-    assert "never took its router" in image.stuck(Sight(DOMAIN, keys, "main\n"))
+    assert not image.ready(DomainView(DOMAIN, keys, "main\n"))
+    assert "never took its router" in image.stuck(DomainView(DOMAIN, keys, "main\n"))
 
 
 def test_interfaces_and_console_together_prove_that_it_runs(image):
-    assert image.ready(Sight(DOMAIN, BOOTED | CONNECTED, GOOD))
-    assert not image.ready(Sight(DOMAIN, BOOTED | CONNECTED, "main\n"))
-    assert not image.ready(Sight(DOMAIN, BOOTED, GOOD))
+    assert image.ready(DomainView(DOMAIN, BOOTED | CONNECTED, GOOD))
+    assert not image.ready(DomainView(DOMAIN, BOOTED | CONNECTED, "main\n"))
+    assert not image.ready(DomainView(DOMAIN, BOOTED, GOOD))
 
 
 def test_without_a_console_log_the_interfaces_count_alone(image):
-    assert image.ready(Sight(DOMAIN, BOOTED | CONNECTED, None))
-    assert not image.ready(Sight(DOMAIN, BOOTED, None))
+    assert image.ready(DomainView(DOMAIN, BOOTED | CONNECTED, None))
+    assert not image.ready(DomainView(DOMAIN, BOOTED, None))
 
 
 def test_a_refused_configuration_is_told_with_clicks_own_words(image):
-    assert "syntax error near ';'" in image.failure(Sight(DOMAIN, BOOTED, BAD))
-    assert image.failure(Sight(DOMAIN, BOOTED, GOOD)) == ""
+    assert "syntax error near ';'" in image.failure(DomainView(DOMAIN, BOOTED, BAD))
+    assert image.failure(DomainView(DOMAIN, BOOTED, GOOD)) == ""
 
 
 def test_an_image_of_old_is_looked_for_elsewhere():
     old = ClickosImage(ClickosOptions(kind="clickos", kernel="/c", xenstore_path="clickos"))
-    assert old.booted(Sight(DOMAIN, {"/local/domain/3/clickos": ""}, None))
-    assert not old.booted(Sight(DOMAIN, BOOTED, None))
+    assert old.booted(DomainView(DOMAIN, {"/local/domain/3/clickos": ""}, None))
+    assert not old.booted(DomainView(DOMAIN, BOOTED, None))
 
 
 @pytest.mark.parametrize(

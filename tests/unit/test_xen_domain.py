@@ -7,7 +7,7 @@ import ast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.middleboxes.xen.domain import Sight, config_file
+from middlebench.middleboxes.xen.domain import DomainView, config_file
 from middlebench.middleboxes.xen.images import LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.plan import plan_chain
@@ -68,7 +68,7 @@ def test_a_quote_in_a_setting_cannot_end_it():
     ],
 )
 def test_what_linux_says_is_understood(console, ready, failure):
-    sight = Sight(Domain("mbench-1", 1, 100, 1, "-b----", 0.1), {}, console)
-    assert LINUX.ready(sight) is ready
-    assert failure in LINUX.failure(sight)
-    assert bool(failure) == bool(LINUX.failure(sight))
+    view = DomainView(Domain("mbench-1", 1, 100, 1, "-b----", 0.1), {}, console)
+    assert LINUX.ready(view) is ready
+    assert failure in LINUX.failure(view)
+    assert bool(failure) == bool(LINUX.failure(view))

@@ -1,4 +1,4 @@
-"""What every kind of middlebox can do: be made from a plan, be told apart, and be removed."""
+"""The protocol of middleboxes: create those of a plan, identify, read, watch and remove them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Start:
 
     name: str
     ready_s: float | None
-    """Seconds from starting it until it said that it forwards; None where it cannot say."""
+    """Seconds from its start until it reported that it forwards; None where it cannot report it."""
     resident_kib: int | None
     """Resident memory in KiB once it forwards; None where it has no memory of its own."""
     private_kib: int | None
-    """The part of it that it shares with nobody, in KiB."""
+    """The part of it that is not shared, in KiB."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
 
     Args:
         wait: returns which middlebox ended and why; or nothing, soon after its argument is set. An error of it
-            fires the watch as well: a watch that does not work must not look like one in which nothing ended.
+            fires the watch as well: a watch that does not work must not pass for one in which nothing ended.
     """
     watch, stop = Watch(fired=threading.Event()), threading.Event()
 
@@ -109,11 +109,11 @@ class Middleboxes(Protocol):
         """Make every middlebox of ``plan`` with its two ports on the server; bridges exist already.
 
         Raises:
-            MiddleboxError: one could not be made; it is named.
+            MiddleboxError: one could not be created; it is named.
         """
 
     def wait_until_ready(self, plan: Plan) -> list[Start]:
-        """Wait until every middlebox says that it forwards. That frames do pass is for probes to prove.
+        """Wait until every middlebox reports that it forwards; probes prove that frames do pass.
 
         Raises:
             MiddleboxError: one did not come up in time; it is named.

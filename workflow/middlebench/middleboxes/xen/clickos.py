@@ -1,8 +1,8 @@
 """ClickOS: a small guest that runs one Click router, which it is given through xenstore.
 
-The tools' word is no proof: ``cosmos`` exits 0 whatever happens, and it writes the key ``status`` itself. The proof
-is what the guest does: it makes its own key once it has booted (keys that were written before are never seen), and
-connects both interfaces once its router runs.
+What the tools print proves nothing: ``cosmos`` exits 0 whatever happens, and it writes the key ``status`` itself. The
+proof is what the guest does: it creates its own key once it has booted (it never reads keys that were written before),
+and connects both interfaces once its router runs.
 
 A router is never stopped: after traffic that hangs the guest. Its domain is destroyed and created again instead.
 """
@@ -21,7 +21,7 @@ from pydantic import Field, field_validator, model_validator
 
 from middlebench import LABEL
 from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
-from middlebench.middleboxes.xen.domain import Sight
+from middlebench.middleboxes.xen.domain import DomainView
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
@@ -94,7 +94,7 @@ class ClickosOptions(BaseOptions):
     """File with the Click configuration. Devices are numbers, 0 faces the start of the chain and 1 its end; frames
     are counted where the element has a name, as in `in0 :: FromDevice(0)`."""
     configuration: str = ""
-    """Text of the Click configuration; empty for that of the file, so that a change of it measures anew."""
+    """Text of the Click configuration; empty for that of the file, so that a change of it remeasures."""
     starter: Literal["cosmos", "xenstore"] = "cosmos"
     """How the router is started: by `cosmos`, or by writing the same keys with `xenstore-write`."""
     cosmos: str = "cosmos"
@@ -142,7 +142,7 @@ class ClickosImage:
 
     @property
     def watches_keys(self) -> bool:
-        """They do: it makes one when it has booted."""
+        """They do: it creates one when it has booted."""
         return True
 
     def settings(self) -> dict[str, str]:
@@ -153,9 +153,9 @@ class ClickosImage:
         """Return the image's file."""
         return (self._options.kernel,)
 
-    def booted(self, sight: Sight) -> bool:
-        """Whether the guest has made the key below which it looks for routers."""
-        return sight.key(self._options.xenstore_path) is not None
+    def booted(self, view: DomainView) -> bool:
+        """Whether the guest has created the key below which it reads routers."""
+        return view.key(self._options.xenstore_path) is not None
 
     def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
         """Give the guest its router; whether it takes it is for :meth:`ready` to see."""
@@ -164,24 +164,24 @@ class ClickosImage:
         else:
             self._start_by_keys(host, domain)
 
-    def ready(self, sight: Sight) -> bool:
-        """Whether both interfaces are connected, and the console, where one is kept, says that the driver runs."""
-        return sight.connected and (sight.console is None or STARTED in sight.console)
+    def ready(self, view: DomainView) -> bool:
+        """Whether both interfaces are connected, and the driver runs, where there is a log of the console."""
+        return view.connected and (view.console is None or STARTED in view.console)
 
-    def failure(self, sight: Sight) -> str:
-        """Return what the guest says of its Click configuration, where it refused it."""
-        lines = (sight.console or "").splitlines()
+    def failure(self, view: DomainView) -> str:
+        """Return why the guest refused its Click configuration; empty where it did not."""
+        lines = (view.console or "").splitlines()
         if not any(word in line for word in REFUSED for line in lines):
             return ""
         complaints = [line.strip() for line in lines if COMPLAINT.search(line)]
-        said = "; ".join(complaints) or "it does not say why"
-        return f"it refused the Click configuration {self._options.click}: {said}"
+        reason = "; ".join(complaints) or "it prints no reason"
+        return f"it refused the Click configuration {self._options.click}: {reason}"
 
-    def stuck(self, sight: Sight) -> str:
-        """Return what its interfaces and keys tell of how far it came."""
-        states = f"its interfaces are at {', '.join(map(str, sight.vifs)) or 'no state'} (4/4 is connected)"
+    def stuck(self, view: DomainView) -> str:
+        """Return how far it came, as its interfaces and keys show, and what to try."""
+        states = f"its interfaces are at {', '.join(map(str, view.vifs)) or 'no state'} (4/4 is connected)"
         path = self._options.xenstore_path
-        if not self.booted(sight):
+        if not self.booted(view):
             return (
                 f"it never made the key {path}; {states}; an image from before 2016-02 looks elsewhere: "
                 "set `xenstore_path: clickos`"
@@ -207,10 +207,10 @@ class ClickosImage:
         names = {self._as_cosmos_takes(domain): domain.name for domain in domains}
         deadline = Deadline(COMMAND_SECONDS + 2 * COUNT_SECONDS * len(domains))
         argv = ["sh", "-c", READ_COUNTS, f"{LABEL}-counts", self._options.cosmos, element, str(limit_s), *names]
-        said = ""
+        output = ""
         with contextlib.suppress(HostError):
-            said = host.run(argv, deadline=deadline, check=False).stdout
-        counts = parse_counts(said, element)
+            output = host.run(argv, deadline=deadline, check=False).stdout
+        counts = parse_counts(output, element)
         return {names[asked]: count for asked, count in counts.items() if asked in names}
 
     def _as_cosmos_takes(self, domain: Domain) -> str:
@@ -273,16 +273,16 @@ def ingress_element(configuration: str) -> str | None:
     return next((source["name"] for source in sources if int(source["device"]) == INGRESS_DEVICE), None)
 
 
-def parse_cosmos_domain(said: str) -> int | None:
-    """Return the number of the domain that cosmos says it took: negative for none, None where it does not say."""
-    match = COSMOS_DOMAIN.search(said)
+def parse_cosmos_domain(output: str) -> int | None:
+    """Return the number of the domain that cosmos chose: negative for none, None where it does not print one."""
+    match = COSMOS_DOMAIN.search(output)
     return int(match["id"]) if match else None
 
 
-def parse_counts(said: str, element: str) -> dict[str, int]:
+def parse_counts(output: str, element: str) -> dict[str, int]:
     """Return the counts in what :data:`READ_COUNTS` prints, by the domain; what is no count is left out.
 
     One build of cosmos prints ``read(in0/count) => 1``, another one the number alone.
     """
     line = re.compile(rf"^(?P<domain>\S+) (?:read\({re.escape(element)}/count\) => )?(?P<count>\d+)\s*$", re.MULTILINE)
-    return {match["domain"]: int(match["count"]) for match in line.finditer(said)}
+    return {match["domain"]: int(match["count"]) for match in line.finditer(output)}

@@ -16,15 +16,15 @@ MAC = "00:16:3e:6d:{:02x}:{:02x}"
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What dom0 sees of one domain at one moment."""
+class DomainView:
+    """What can be seen of one domain from dom0 at one moment."""
 
     domain: Domain | None
     """The domain in the list; None where it is not there."""
     keys: Mapping[str, str]
     """Its keys in xenstore, and those of its network interfaces' back ends."""
     console: str | None
-    """All that it has said; None where the server keeps no console logs."""
+    """All that it has printed on its console; None where the server logs no consoles."""
 
     @property
     def vifs(self) -> tuple[VifState, ...]:

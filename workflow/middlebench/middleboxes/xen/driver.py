@@ -24,7 +24,7 @@ from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
 from middlebench.middleboxes.xen import watch_agent, xl
 from middlebench.middleboxes.xen.clickos import FOLDER, ClickosImage, ClickosOptions
-from middlebench.middleboxes.xen.domain import Sight, config_file
+from middlebench.middleboxes.xen.domain import DomainView, config_file
 from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xenstore import parse_keys
 from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, crash_report, explain, parse_list, parse_version
@@ -41,7 +41,7 @@ DOM0 = 0
 CREATE_SECONDS = 60.0
 """For ``xl create``: well below one on real hardware, but libxl gives each network script 40 s."""
 CREATE_TRIES = 2
-"""A second time only where a busy dom0 overran libxl's own time limit; what was made is removed by libxl."""
+"""A second time only where a busy dom0 overran libxl's own time limit; libxl removes the first domain."""
 BOOT_SECONDS = 30.0
 """From there until the guest can be given its work."""
 READY_SECONDS = 30.0
@@ -50,16 +50,16 @@ DESTROY_SECONDS = 30.0
 """For each domain that is destroyed: its network scripts take most of it."""
 GONE_SECONDS = 30.0
 """From there until the last page of the last domain is given back."""
-FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.1, 2.0
-"""Pause between two looks at a domain: it doubles from the first to the last."""
-LOOKS_SHARE = 2
-"""A pause is this many times as long as the look before it, at least: in a slow dom0 looking holds the guest up."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
+"""Pause between two readings of a domain: it doubles from the first to the longest."""
+PAUSE_RATIO = 2
+"""A pause takes at least this many times as long as the reading before it, which takes the guest's processor."""
 READ_TRIES = 3
 """A command that only reads is run again where a signal ended it: in an emulated dom0 ``xl list`` was seen to
 crash at its exit (a general protection fault), and to work a moment later."""
 LEAVE_SECONDS = 24 * 3600.0
 CONSOLES = ("/var/log/xen/console/guest-{name}.log", "/var/log/xen/guest-{name}.log")
-"""Where xenconsoled logs what a guest says, if it is told to (``--log=guest``)."""
+"""Where xenconsoled logs the consoles of guests, with its option ``--log=guest``."""
 CONSOLE_LINES = CRASH_LINES = 12
 SECTION = "=== mbench ==="
 
@@ -80,10 +80,10 @@ exec xl create "$folder/$name.cfg"
 """
 """Arguments: our folder, the domain's name, dom0's weight or nothing, its console logs. Its config is read.
 
-A console that nobody can write to would look like a guest that never says a word: see first that there is room.
+On a full disk a console stays empty, as if the guest printed nothing: check first that there is room.
 """
 
-LOOK = f"""
+VIEW = f"""
 name=$1 keys=$2
 shift 2
 xl list -v
@@ -160,7 +160,7 @@ class XenMiddleboxes:
         self._starts: dict[str, Start] = {}
 
     def create(self, plan: Plan) -> None:
-        """Make one domain after the other; each forwards before the next one is made."""
+        """Create one domain after the other; each forwards before the next one is created."""
         self._starts = {}
         self._check_files()
         for middlebox in plan.middleboxes:
@@ -220,10 +220,10 @@ class XenMiddleboxes:
         def wait(stop: threading.Event) -> str:
             if not domains:
                 return ""
-            said = self._host.run(argv, keep_stdin_open=True, deadline=Deadline(LEAVE_SECONDS), cancel=stop).stdout
-            if not said.strip():
+            output = self._host.run(argv, keep_stdin_open=True, deadline=Deadline(LEAVE_SECONDS), cancel=stop).stdout
+            if not output.strip():
                 return ""
-            answer = json.loads(said)
+            answer = json.loads(output)
             name, state = answer["ended"], answer["state"]
             if "c" in state:
                 return f"domain {name} crashed (state {state}){self._crash(domains[name])}"
@@ -249,9 +249,9 @@ class XenMiddleboxes:
     def describe(self) -> str:
         """Return image, memory and Xen's version."""
         doing = f"asking for Xen's version on {self._host.name}"
-        said = self._read(doing, "xl", "info", "xen_version").stdout
+        version = self._read(doing, "xl", "info", "xen_version").stdout
         try:
-            return f"{self._image.describe()}, {self._options.memory_mib} MiB, Xen {parse_version(said)}"
+            return f"{self._image.describe()}, {self._options.memory_mib} MiB, Xen {parse_version(version)}"
         except ValueError as error:
             raise self._unexpected(doing, error) from error
 
@@ -281,50 +281,50 @@ class XenMiddleboxes:
         if result.status != 0:
             raise self._explained(f"creating domain {middlebox.name} on {self._host.name}", result)
 
-    def _await(self, middlebox: Middlebox, step: str, reached: Callable[[Sight], bool], seconds: float) -> Domain:
-        """Look at a domain until it has reached a step, and return it.
+    def _await(self, middlebox: Middlebox, step: str, reached: Callable[[DomainView], bool], seconds: float) -> Domain:
+        """Read a domain's state until it has reached a step, and return it.
 
         Raises:
             MiddleboxError: it failed, ended, or took too long; its console's end is in the message.
         """
-        deadline, pause = Deadline(seconds).stretched(self._host.timeout_factor), FIRST_LOOK_SECONDS
+        deadline, pause = Deadline(seconds).stretched(self._host.timeout_factor), FIRST_PAUSE_SECONDS
         while True:
             begin = time.monotonic()
-            sight = self._look(middlebox.name, with_keys=self._image.watches_keys or deadline.expired)
-            if sight.console is None and not sight.keys:
-                sight = self._look(middlebox.name, with_keys=True)
+            view = self._view(middlebox.name, with_keys=self._image.watches_keys or deadline.expired)
+            if view.console is None and not view.keys:
+                view = self._view(middlebox.name, with_keys=True)
             took = time.monotonic() - begin
-            if sight.domain is None or sight.domain.dying:
-                raise self._error(middlebox, step, "it is gone", "see `xl dmesg` there", sight)
-            if sight.domain.crashed:
-                crash = self._crash(sight.domain.id)
-                raise self._error(middlebox, step, f"it crashed (state {sight.domain.state}){crash}", "", sight)
-            if sight.domain.ended:
-                raise self._error(middlebox, step, f"it shut itself down (state {sight.domain.state})", "", sight)
-            if failure := self._image.failure(sight):
-                raise self._error(middlebox, step, failure, "", sight)
-            if reached(sight):
-                return sight.domain
-            if deadline.expired and sight.keys:
-                happened = f"not done after {deadline.seconds:g} s: {self._image.stuck(sight)}"
-                raise self._error(middlebox, step, happened, "", sight)
-            time.sleep(min(max(pause, LOOKS_SHARE * took), deadline.remaining))
-            pause = min(2 * pause, LAST_LOOK_SECONDS)
+            if view.domain is None or view.domain.dying:
+                raise self._error(middlebox, step, "it is gone", "see `xl dmesg` there", view)
+            if view.domain.crashed:
+                crash = self._crash(view.domain.id)
+                raise self._error(middlebox, step, f"it crashed (state {view.domain.state}){crash}", "", view)
+            if view.domain.ended:
+                raise self._error(middlebox, step, f"it shut itself down (state {view.domain.state})", "", view)
+            if failure := self._image.failure(view):
+                raise self._error(middlebox, step, failure, "", view)
+            if reached(view):
+                return view.domain
+            if deadline.expired and view.keys:
+                happened = f"not done after {deadline.seconds:g} s: {self._image.stuck(view)}"
+                raise self._error(middlebox, step, happened, "", view)
+            time.sleep(min(max(pause, PAUSE_RATIO * took), deadline.remaining))
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _look(self, name: str, *, with_keys: bool) -> Sight:
-        """Return what dom0 sees of a domain now; reading its keys costs as much as all the rest.
+    def _view(self, name: str, *, with_keys: bool) -> DomainView:
+        """Return what can be seen of a domain from dom0 now; reading its keys takes as long as all the rest.
 
         Raises:
             MiddleboxError: Xen does not answer, or not as we know it.
         """
-        doing = f"looking at domain {name} on {self._host.name}"
-        argv = ("sh", "-c", LOOK, f"{LABEL}-look", name, "keys" if with_keys else "", *_consoles(name))
+        doing = f"reading the state of domain {name} on {self._host.name}"
+        argv = ("sh", "-c", VIEW, f"{LABEL}-view", name, "keys" if with_keys else "", *_consoles(name))
         result = self._read(doing, *argv)
         listed, _, rest = result.stdout.partition(f"{SECTION}\n")
         keys, has_console, console = rest.partition(f"{SECTION}\n")
         try:
             domain = next((each for each in parse_list(listed) if each.name == name), None)
-            return Sight(domain=domain, keys=parse_keys(keys), console=console if has_console else None)
+            return DomainView(domain=domain, keys=parse_keys(keys), console=console if has_console else None)
         except ValueError as error:
             raise self._unexpected(doing, error) from error
 
@@ -365,7 +365,7 @@ class XenMiddleboxes:
                 break
             if deadline.expired:
                 break
-            time.sleep(LAST_LOOK_SECONDS)
+            time.sleep(LONGEST_PAUSE_SECONDS)
         if ours:
             names = ", ".join(f"{destroyed[domain.id]} (number {domain.id}, state {domain.state})" for domain in ours)
             raise MiddleboxError(
@@ -375,18 +375,18 @@ class XenMiddleboxes:
             )
 
     def _crash(self, domain: int) -> str:
-        """Return what Xen's log tells of the crash of a domain, to be put behind a sentence."""
+        """Return Xen's log of the crash of a domain, to be appended to a sentence."""
         with contextlib.suppress(HostError):
             report = crash_report(self._host.run(["xl", "dmesg"], check=False).stdout, domain)
-            return f"; Xen's log tells:\n{last_lines(report, CRASH_LINES)}" if report else ""
+            return f"; from Xen's log:\n{last_lines(report, CRASH_LINES)}" if report else ""
         return ""
 
     def _unexpected(self, doing: str, error: Exception) -> MiddleboxError:
         """Return the error for text that is not what this code knows, with the version of Xen that printed it."""
-        version = "which does not tell its version"
+        version = "version unknown"
         with contextlib.suppress(HostError, ValueError):
-            said = self._host.run(["xl", "info", "xen_version"], check=False).stdout
-            version = f"version {parse_version(said)}"
+            output = self._host.run(["xl", "info", "xen_version"], check=False).stdout
+            version = f"version {parse_version(output)}"
         return MiddleboxError(
             doing,
             f"{error} (of Xen on {self._host.name}, {version})",
@@ -398,14 +398,14 @@ class XenMiddleboxes:
         return MiddleboxError(doing, meaning.happened, meaning.advice, result)
 
     def _error(
-        self, middlebox: Middlebox, step: str, happened: str, advice: str = "", sight: Sight | None = None
+        self, middlebox: Middlebox, step: str, happened: str, advice: str = "", view: DomainView | None = None
     ) -> MiddleboxError:
         doing = f"{step} domain {middlebox.name} on {self._host.name}"
-        if sight is not None and sight.console is None:
+        if view is not None and view.console is None:
             advice = advice or "have its console logged: `XENCONSOLED_ARGS=--log=guest` in /etc/default/xen there"
-        elif sight is not None:
-            said = last_lines(sight.console or "", CONSOLE_LINES)
-            happened += f"\n  end of its console:\n{said}" if said else "\n  its console is empty"
+        elif view is not None:
+            end = last_lines(view.console or "", CONSOLE_LINES)
+            happened += f"\n  end of its console:\n{end}" if end else "\n  its console is empty"
         return MiddleboxError(doing, happened, advice)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Protocol
 from pydantic import Field
 
 from middlebench.hosts.base import Host
-from middlebench.middleboxes.xen.domain import Sight
+from middlebench.middleboxes.xen.domain import DomainView
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
@@ -24,35 +24,35 @@ class Image(Protocol):
 
     @property
     def watches_keys(self) -> bool:
-        """Whether its keys in xenstore tell how far it is, where its console does not."""
+        """Whether its keys in xenstore show how far it has booted, where its console does not."""
 
     def settings(self) -> dict[str, str]:
-        """Return what the domain's config file says of it, such as ``kernel``."""
+        """Return its entries in the domain's config file, such as ``kernel``."""
 
     def files(self) -> tuple[str, ...]:
         """Return the files on the server that it boots from."""
 
-    def booted(self, sight: Sight) -> bool:
+    def booted(self, view: DomainView) -> bool:
         """Whether it is far enough for :meth:`start`."""
 
     def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
-        """Make it forward, where it does not by itself.
+        """Start its forwarding, where it does not start by itself.
 
         Raises:
-            MiddleboxError: that could not even be asked for.
+            MiddleboxError: the request failed.
         """
 
-    def ready(self, sight: Sight) -> bool:
+    def ready(self, view: DomainView) -> bool:
         """Whether it forwards, as far as can be seen from outside."""
 
-    def failure(self, sight: Sight) -> str:
-        """Return why it will never forward, in words; empty where that is not known."""
+    def failure(self, view: DomainView) -> str:
+        """Return why it will never forward; empty where that is not known."""
 
-    def stuck(self, sight: Sight) -> str:
-        """Return what may hold it up, and what to try; asked when it took too long."""
+    def stuck(self, view: DomainView) -> str:
+        """Return the likely reason why it is not ready in time, and what to try."""
 
     def counts(self, host: Host, domains: Sequence[Domain]) -> dict[str, int]:
-        """Return how many frames guests have received at their ingress, by name, as far as they tell."""
+        """Return how many frames guests have received at their ingress, by name; none for those that do not count."""
 
     def describe(self) -> str:
         """Return what it is, in a few words."""
@@ -68,9 +68,9 @@ class LinuxOptions(BaseOptions):
     ramdisk: Annotated[str, Field(pattern="^/")] = f"{LINUX_FOLDER}/initramfs.gz"
     """The initramfs' file on the middlebox server."""
     command_line: str = "console=hvc0 ipv6.disable=1 mitigations=off tsc=unstable panic=-1 quiet"
-    """What the kernel is told."""
+    """The kernel's command line."""
     ready: Annotated[str, Field(min_length=1)] = "middlebox: ready"
-    """Text on its console that says that it forwards."""
+    """Text that it prints on its console once it forwards."""
 
 
 class LinuxImage:
@@ -85,7 +85,7 @@ class LinuxImage:
 
     @property
     def watches_keys(self) -> bool:
-        """Its console tells all."""
+        """They do not: its console shows it."""
         return False
 
     def settings(self) -> dict[str, str]:
@@ -100,30 +100,30 @@ class LinuxImage:
         """Return kernel and ramdisk."""
         return self._options.kernel, self._options.ramdisk
 
-    def booted(self, sight: Sight) -> bool:
+    def booted(self, view: DomainView) -> bool:
         """There is nothing to wait for: :meth:`start` does nothing."""
-        del sight
+        del view
         return True
 
     def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
         """Do nothing: it starts by itself."""
 
-    def ready(self, sight: Sight) -> bool:
-        """Whether its console says so; where no console is kept, whether both interfaces are connected."""
-        return sight.connected if sight.console is None else self._options.ready in sight.console
+    def ready(self, view: DomainView) -> bool:
+        """Whether its console says so; where no console is logged, whether both interfaces are connected."""
+        return view.connected if view.console is None else self._options.ready in view.console
 
-    def failure(self, sight: Sight) -> str:
-        """Return what it says on its console of having failed."""
-        for line in (sight.console or "").splitlines():
+    def failure(self, view: DomainView) -> str:
+        """Return the failure that it prints on its console."""
+        for line in (view.console or "").splitlines():
             if self.FAILED in line:
                 return f"its start-up program says: {line.partition(self.FAILED)[2].strip()}"
             if self.PANIC in line:
                 return line.strip()
         return ""
 
-    def stuck(self, sight: Sight) -> str:
+    def stuck(self, view: DomainView) -> str:
         """Return the states of its interfaces."""
-        return f"its interfaces are at {', '.join(map(str, sight.vifs)) or 'no state'} (4/4 is connected)"
+        return f"its interfaces are at {', '.join(map(str, view.vifs)) or 'no state'} (4/4 is connected)"
 
     def counts(self, host: Host, domains: Sequence[Domain]) -> dict[str, int]:
         """Return nothing: the bridges count what their ports see."""

@@ -1,6 +1,6 @@
 """Runs in dom0, behind the text of ``xl.py``: waits until a domain of ours ends, and names it.
 
-Xenstore tells of every domain that ends or shuts down by its special watch ``@releaseDomain``; only then is the list
+Xenstore reports every domain that ends or shuts down by its special watch ``@releaseDomain``; only then is the list
 of domains read. Standard library only; standard input stays open while our caller lives: when it ends, so do we.
 
     python3 -c THIS '{"domains": {"NAME": ID, …}, "limit_s": 30}'    answers one JSON object on standard output
@@ -46,7 +46,7 @@ def first_ended(domains: dict[str, int], limit_s: float) -> "dict[str, str] | No
 
 
 def main() -> None:
-    """Wait, and tell which domain ended; nothing when standard input ended first."""
+    """Wait, and print which domain ended; nothing when standard input ended first."""
     request = json.loads(sys.argv[1])
     watcher = subprocess.Popen(["xenstore-watch", "@releaseDomain"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert watcher.stdout is not None

@@ -1,4 +1,4 @@
-"""What ``xenstore-ls -f`` prints, understood, and the states of a domain's network interfaces in it.
+"""Parses what ``xenstore-ls -f`` prints, and the states of a domain's network interfaces in it.
 
 Pure: text in, values out.
 """

@@ -34,7 +34,7 @@ class Domain:
 
     @property
     def crashed(self) -> bool:
-        """Whether it crashed; it is kept so that one can look into it."""
+        """Whether it crashed; it is kept so that the crash can be analysed."""
         return "c" in self.state
 
     @property
@@ -80,7 +80,7 @@ VERSION = re.compile(r"\d+(?:\.\d+)+\S*")
 LOG_PREFIX = "(XEN) "
 LINES_BEFORE_CRASH, LINES_AFTER_CRASH = 3, 8
 HEXADECIMAL = re.compile(r"\s*(?:[0-9a-f]{8,16}\s*)+$")
-"""A line of a stack, which tells nobody anything and is mostly zeros."""
+"""A line of a stack, mostly zeros."""
 STACK = "stack trace"
 
 
@@ -96,9 +96,9 @@ def parse_version(text: str) -> str:
 
 
 def crash_report(log: str, domain: int) -> str:
-    """Return what Xen's log (``xl dmesg``) tells of the last crash of a domain: cause and first registers.
+    """Return what Xen's log (``xl dmesg``) has of the last crash of a domain: cause and first registers.
 
-    Empty where it tells nothing of this domain. Seen: the cause; ``Domain 7 (vcpu#0) crashed on cpu#0:``; registers;
+    Empty where it has nothing of this domain. Seen: the cause; ``Domain 7 (vcpu#0) crashed on cpu#0:``; registers;
     the guest's stack, which may be one page of zeros.
     """
     lines = [line.removeprefix(LOG_PREFIX).rstrip() for line in log.splitlines()]
@@ -115,7 +115,7 @@ def crash_report(log: str, domain: int) -> str:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why ``xl`` failed, in our words, and what to try."""
+    """Why ``xl`` failed, and what to try."""
 
     happened: str
     advice: str
@@ -165,14 +165,14 @@ KNOWN_FAILURES = (
         "the server's disk is full",
         "make room there, /var/log/xen and /var/log/openvswitch first",
     ),
-    ("Permission denied", "the server does not let us", "log in as root there, or allow `sudo` without a password"),
+    ("Permission denied", "the server refuses access", "log in as root there, or allow `sudo` without a password"),
 )
 """Text of ``xl`` and its scripts; what it means; what to try. The first that fits counts."""
 
 
-def explain(said: str) -> Explanation:
-    """Return what a failure's text means; where it is not known, that ``xl`` failed."""
+def explain(output: str) -> Explanation:
+    """Return what the output of a failed command means; where it is not known, that ``xl`` failed."""
     for text, happened, advice in KNOWN_FAILURES:
-        if text in said:
+        if text in output:
             return Explanation(happened, advice)
     return Explanation("xl failed", "see /var/log/xen and `xl dmesg` there")
