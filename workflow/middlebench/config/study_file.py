@@ -135,7 +135,7 @@ def target_of(path: Path, study_file: Path | None = None) -> Target:
     below = PurePosixPath(whole.relative_to(results))
     testbed = below.parts[0]
     return Target(
-        file=read(StudyFile, found),
+        file=read(StudyFile, found, strict=False),
         path=path,
         testbed=testbed,
         folder=path.parents[len(below.parts) - 2],

@@ -5,6 +5,8 @@ Below this module nothing knows of figures; above it nothing knows of hosts.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,12 +22,15 @@ PROTOCOL = "2"
 """Version of how a cell is measured. Raise it when a change makes older records incomparable: all cells are
 then measured anew, which no other change of code does."""
 
+MOST_PROBLEMS = 5
+"""How many contradictions of a record a message names."""
+
 GENERATOR_LIMITED = "generator-limited"
 """Flag of a cell whose generator offered less than was intended."""
 UNCONFIRMED = "offered-unconfirmed"
 """Flag of a cell whose generator counts by itself, and claims more frames than reached the middlebox server."""
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Place(Options):
@@ -325,6 +330,13 @@ class Record(Options):
     """What a reader must know before using the figures, such as `generator-limited`."""
     search: Search | None = None
     """The throughput search that found the load of this cell; its counts are then of a trial at the lower bound."""
+    digest: str = ""
+    """SHA-256 of all the rest, set when the record is written: what changes the file afterwards shows."""
+
+    def content_digest(self) -> str:
+        """Return the SHA-256 of the record without its own digest."""
+        text = json.dumps(self.model_dump(mode="json", exclude={"digest"}), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Deployment(Options):
@@ -365,14 +377,19 @@ class Provision(Options):
 _Model = TypeVar("_Model", bound=Options)
 
 
-def read(model: type[_Model], path: Path) -> _Model:
+def read(model: type[_Model], path: Path, *, strict: bool = True) -> _Model:
     """Return the record in ``path``.
+
+    Args:
+        model: what it must be.
+        path: its file.
+        strict: whether a value of another type that means the same is refused (``true`` or ``"1"`` for 1).
 
     Raises:
         RecordError: the file is not there, cannot be read, or is not such a record.
     """
     try:
-        return model.model_validate_json(path.read_bytes())
+        found = model.model_validate_json(path.read_bytes(), strict=strict)
     except FileNotFoundError as error:
         raise RecordError(
             f"reading {path}", "there is no such file", "`snakemake --cores 1 -- all` makes what is missing"
@@ -389,8 +406,28 @@ def read(model: type[_Model], path: Path) -> _Model:
             f"it is not a {model.__name__} record: {key}: {first['msg']}",
             "remove it to have it made anew",
         ) from error
+    if isinstance(found, Record):
+        _demand_consistent(found, path)
+    return found
+
+
+def _demand_consistent(found: Record, path: Path) -> None:
+    """Refuse a record that contradicts itself, or that is not what was written."""
+    from middlebench.model.consistency import contradictions
+
+    problems = contradictions(found)
+    if found.digest and found.digest != found.content_digest():
+        problems.append("its content was changed after it was written")
+    if problems:
+        raise RecordError(
+            f"reading {path}",
+            "it is not to be believed: " + "; ".join(problems[:MOST_PROBLEMS]),
+            "remove it to have its cell measured again",
+        )
 
 
 def write(record: Options, path: Path) -> None:
     """Write a record to ``path``, whole or not at all."""
+    if isinstance(record, Record):
+        record = record.model_copy(update={"digest": record.content_digest()})
     write_text(path, record.model_dump_json(indent=1) + "\n")
