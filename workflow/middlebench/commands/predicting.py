@@ -1,18 +1,22 @@
-"""Verbs about the law of a dataset: law and predict."""
+"""Verbs about what results say beyond their tables: law, predict and history."""
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_output
+from middlebench.commands.arguments import add_output, tell
 from middlebench.model import frames
 from middlebench.system.errors import RecordError
+from middlebench.system.text import plural
 
 if TYPE_CHECKING:
     from middlebench.analysis.law.prediction import Predictor
     from middlebench.commands.arguments import Verbs
+    from middlebench.model.environment import Environment
+    from middlebench.model.record import Record
 
 RESULTS = Path("results")
 
@@ -38,6 +42,17 @@ def add(verbs: Verbs) -> None:
     predict.add_argument("--dataset", metavar="NAME", help="a testbed, or a publication (default: each that has a law)")
     predict.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="the results folder")
     predict.set_defaults(verb=_predict)
+
+    history = verbs.add_parser("history", help="find where a testbed began to deliver more or less, and why")
+    history.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="results of one testbed, such as results/local; records in their archive count too",
+    )
+    history.add_argument("--least", type=float, default=0.05, metavar="SHARE", help="smallest change (default: 0.05)")
+    history.set_defaults(verb=_history)
 
 
 def _chain_length(text: str) -> int:
@@ -106,3 +121,66 @@ def _longest(predictor: Predictor, mbps: float, size: int) -> str:
     n, low, high = predictor.longest(frames.packets_per_second(mbps, size) / 1e3, size)
     beyond = "; extrapolated: outside of what was measured" if n and predictor.extrapolates(n, size) else ""
     return f"{mbps:g} Mb/s at {size} B: up to n = {n} ({low} to {high}), 95 % interval{beyond}"
+
+
+def _history(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.law.history import describe, level_changes
+    from middlebench.analysis.measurements import from_records
+
+    found = [record for folder in arguments.folders for record in _all_records(folder)]
+    kinds = Counter((record.cell.testbed, record.settings.model_dump_json(), record.protocol) for record in found)
+    if not kinds:
+        raise RecordError(
+            f"looking for records in {', '.join(map(str, arguments.folders))}",
+            "there is no record of a cell",
+            "name a testbed's results folder, such as results/local",
+        )
+    usual, count = kinds.most_common(1)[0]
+    if len(kinds) > 1:
+        tell(f"{len(found) - count} records of other testbeds, settings or procedures are left out")
+    alike = [
+        record for record in found if (record.cell.testbed, record.settings.model_dump_json(), record.protocol) == usual
+    ]
+    measurements = from_records(_numbered(alike))
+    environments = _environments(arguments.folders)
+    changes = level_changes(measurements, arguments.least)
+    sessions = len(set(zip(measurements["session"], measurements["environment"], strict=True)))
+    told = plural(len(alike), "record"), plural(sessions, "run"), plural(len(changes), "level change")
+    print(f"{usual[0]}: {told[0]} of {told[1]}, {told[2]}")
+    for change in changes:
+        print(describe(change, environments))
+
+
+def _all_records(folder: Path) -> list[Record]:
+    """Return the records of a results folder, archived ones too, and tell how many cannot be read."""
+    from middlebench.model.record import Record, read
+
+    found, unread = [], 0
+    for path in sorted(folder.glob("**/cells/n*/size*/rep*.json")):
+        try:
+            found.append(read(Record, path))
+        except RecordError:
+            unread += 1
+    if unread:
+        tell(f"{folder}: {plural(unread, 'record')} cannot be read by this version: left out")
+    return found
+
+
+def _numbered(records: list[Record]) -> list[Record]:
+    """Return the records with repetitions that count on over all runs, in the order of time: no two are one cell."""
+    seen: Counter[tuple[int, int]] = Counter()
+    numbered = []
+    for record in sorted(records, key=lambda each: each.started_at):
+        cell = record.cell
+        seen[cell.n, cell.frame_bytes] += 1
+        again = cell.model_copy(update={"repetition": seen[cell.n, cell.frame_bytes]})
+        numbered.append(record.model_copy(update={"cell": again}))
+    return numbered
+
+
+def _environments(folders: list[Path]) -> dict[str, Environment]:
+    """Return the environments that results folders describe, by their ids."""
+    from middlebench.model.environment import recall
+
+    paths = [(folder, path.stem) for folder in folders for path in sorted(folder.glob("environments/*.json"))]
+    return {identity: recall(identity, folder) for folder, identity in paths}

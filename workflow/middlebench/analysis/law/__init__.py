@@ -1,7 +1,10 @@
 """A law of a chain's throughput: fitted, chosen, judged, and used to predict. From the tidy table to values.
 
-``terms`` what a law can be made of · ``cells`` what it is fitted to · ``fitting`` one law · ``choice`` the law that
-predicts best · ``knee`` how long a chain keeps its rate · ``prediction`` cells that were not measured · ``resources``
-which term binds, held against the counters · ``results`` the file ``law.json`` · ``views`` and ``figures`` what readers
-see of it.
+The law: ``terms`` what it can be made of · ``cells`` what it is fitted to · ``fitting`` one law · ``choice`` the law that
+predicts best · ``prediction`` cells that were not measured · ``knee`` how long a chain keeps its rate · ``resources``
+which term binds, held against the counters · ``cores`` the paper's explanation, judged · ``derivation`` all of these
+together · ``results`` the file ``law.json`` · ``views`` and ``figures`` what readers see of it.
+
+Beyond one sweep: ``equivalence`` the same cells in two datasets · ``others`` anyone's results beside one's own ·
+``history`` one testbed over time.
 """

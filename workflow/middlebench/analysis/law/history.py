@@ -1,0 +1,115 @@
+"""Runs on one testbed over time: where the level of what it delivers changes, and what changed with it.
+
+Every cell is taken relative to its own mean over the runs, so that cells of all sizes speak for a run together. Runs
+are put into groups of one level each by the minimum message length (FD.io CSIT's ``jumpavg``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import jumpavg
+import numpy as np
+import pandas as pd
+
+from middlebench.model.environment import Environment, differences
+
+LEAST_CHANGE = 0.05
+"""Relative change of a level that a reader is told: smaller ones come and go with the machine's other work."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The cells of one chain length that one run measured."""
+
+    session: str
+    began: str
+    """When its first cell of this length was measured (ISO 8601, UTC)."""
+    environment: str
+    """Id of the environment of most of its cells."""
+    levels: tuple[float, ...]
+    """Rate of each cell over its geometric mean over the runs."""
+
+
+@dataclass(frozen=True)
+class LevelChange:
+    """From one run to the next, chains of one length deliver more or less."""
+
+    n: int
+    before: Run
+    """The last run at the old level."""
+    after: Run
+    """The first one at the new."""
+    factor: float
+    """The new level over the old one."""
+
+
+def runs_of(measurements: pd.DataFrame, n: int) -> list[Run]:
+    """Return the runs that measured chains of a length, the oldest first, with cells that several measured."""
+    known = measurements[(measurements["n"] == n) & (measurements["received_kpps"] > 0)]
+    cells = known.assign(log_rate=np.log(known["received_kpps"]), run=known["session"] + known["environment"])
+    means = cells.groupby(["frame_bytes", "run"])["log_rate"].mean().unstack("run")
+    shared = means[means.notna().sum(axis=1) > 1].mean(axis=1)
+    cells = cells[cells["frame_bytes"].isin(shared.index)]
+    levels = np.exp(cells["log_rate"] - cells["frame_bytes"].map(shared))
+    runs = [
+        Run(
+            session=str(rows["session"].iloc[0]),
+            began=str(rows["started_at"].min()),
+            environment=str(rows["environment"].iloc[0]),
+            levels=tuple(map(float, levels[rows.index])),
+        )
+        for _, rows in cells.groupby("run")
+    ]
+    return sorted(runs, key=lambda run: run.began)
+
+
+def level_changes(measurements: pd.DataFrame, least: float = LEAST_CHANGE) -> list[LevelChange]:
+    """Return where the level of a chain length changes from one run to the next by at least so much, in order of time.
+
+    Args:
+        measurements: of one testbed, by one procedure, from all of its runs.
+        least: smallest relative change to tell.
+    """
+    found = []
+    for n in sorted({int(n) for n in measurements["n"]}):
+        runs = runs_of(measurements, n)
+        groups = _groups(runs)
+        for (old, last), (new, _) in pairwise(groups):
+            factor = new / old
+            if abs(factor - 1) >= least:
+                found.append(LevelChange(n, runs[last], runs[last + 1], factor))
+    return sorted(found, key=lambda change: (change.after.began, change.n))
+
+
+def _groups(runs: Sequence[Run]) -> list[tuple[float, int]]:
+    """Return the level of each group of runs, and the place of its last run."""
+    if not runs:
+        return []
+    classified: Any = jumpavg.classify([run.levels for run in runs])
+    groups, last = [], -1
+    for group in classified:
+        last += len(group.run_list)
+        groups.append((float(group.stats.avg), last))
+    return groups
+
+
+def describe(change: LevelChange, environments: Mapping[str, Environment]) -> str:
+    """Return a change of level in a sentence, with what changed in the environment at that point.
+
+    Args:
+        change: the change.
+        environments: by their ids, as far as they are known.
+    """
+    moved = f"n = {change.n}: {change.factor - 1:+.0%} from {change.after.began} on".replace("%", " %")
+    then, now = (environments.get(run.environment) for run in (change.before, change.after))
+    if change.before.environment == change.after.environment:
+        why = "the environment is the same"
+    elif then is None or now is None:
+        why = "the environment is another one, and not described here"
+    else:
+        why = "; ".join(differences(then, now)) or "the environment is the same"
+    return f"{moved} (before: {change.before.began}): {why}"
