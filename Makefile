@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 ROLES := python workflow test-computer middlebox-server
 
 .DEFAULT_GOAL := help
-.PHONY: help all preflight remeasure test bench lab lab-down test-lab lint format docs lock setup packages down clean
+.PHONY: help all preflight remeasure test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -20,7 +20,7 @@ all: setup ## install what is missing, measure the whole study, publish the repo
 preflight: $(INSTALLED) ## say what a run would measure, why, and how long it takes; measure nothing
 	$(BIN)/snakemake --cores 1 --dry-run -- all
 
-test test-lab: ROLES += lab tests
+test test-lab test-stock: ROLES += lab tests
 test: setup ## install what is missing, run the tests (of those on the emulated Xen host, the quick ones)
 	$(BIN)/pytest
 
@@ -42,6 +42,9 @@ lab-down: $(INSTALLED) ## stop the emulated Xen host
 
 test-lab: setup ## run every test on the emulated Xen host (ten minutes)
 	MIDDLEBENCH_LAB=1 $(BIN)/pytest tests/lab
+
+test-stock: setup ## run a small sweep on emulated stock Debian 12 and 13 machines, as user and as root (an hour)
+	MIDDLEBENCH_STOCK=1 $(BIN)/pytest tests/stock
 
 lint: $(INSTALLED) ## check format, rules, types and the workflow's style
 	$(BIN)/ruff format --check
