@@ -21,12 +21,16 @@ from middlebench.run.preflight import Preflight
 from middlebench.run.snakemake_plan import outputs_to_come
 from middlebench.system import surroundings
 from middlebench.system.errors import MiddlebenchError
+from middlebench.system.interrupts import heed_one_interrupt
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.27")
 surroundings.prepare()
+heed_one_interrupt(
+    SystemExit(130)
+)  # Snakemake heeds both, but shows a traceback of the one while it reads rules
 
 
 report: "workflow/report/workflow.rst"
@@ -58,8 +62,11 @@ PREFLIGHT = Preflight(workflow, STUDY, PRESENT)
 logger.addFilter(PREFLIGHT)
 
 
-# The jobs' programs are those beside the Python that runs Snakemake, activated or not.
-shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+# The jobs' programs are those beside the Python that runs Snakemake, activated or not. What a job cannot write to
+# its log, it writes to the run's own standard error.
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH MIDDLEBENCH_TERMINAL=9; exec 9>&2; "
+)
 
 
 wildcard_constraints:

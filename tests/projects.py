@@ -47,8 +47,8 @@ class Project:
         """Write the study, with some of its values changed."""
         (self.folder / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY | changes))
 
-    def start(self, *argv: str) -> subprocess.Popen[str]:
-        """Start Snakemake on one core, as a user does."""
+    def start(self, *argv: str, session: bool = False) -> subprocess.Popen[str]:
+        """Start Snakemake on one core, as a user does; with ``session`` apart from us, as at a terminal of its own."""
         environment = os.environ | {
             "PYTHONPATH": str(self.folder / "workflow"),
             "MIDDLEBENCH_RUNTIME": str(self.runtime),
@@ -60,6 +60,7 @@ class Project:
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=session,
             text=True,
         )
 

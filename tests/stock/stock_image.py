@@ -45,7 +45,8 @@ set -eu
 useradd --create-home --shell /bin/bash --groups sudo user
 echo 'user ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/user
 for home in /root /home/user; do
-    mkdir -m 700 $home/.ssh
+    mkdir -p $home/.ssh
+    chmod 700 $home/.ssh
     cp /srv/stock/key.pub $home/.ssh/authorized_keys
 done
 mkdir "/home/user/{CHECKOUT}"
@@ -59,7 +60,8 @@ echo '/dev/vda / ext4 defaults 0 1' > /etc/fstab
 printf '[global]\\nno-index = true\\nfind-links = /srv/stock/wheels\\n' > /etc/pip.conf
 apt-get install --yes --quiet --no-install-recommends --download-only {" ".join(LEFT_TO_SETUP)}
 cd "/home/user/{CHECKOUT}"
-setpriv --reuid user --regid user --init-groups env HOME=/home/user make .venv/installed
+setpriv --reuid user --regid user --init-groups env -i HOME=/home/user PATH=/usr/local/bin:/usr/bin:/bin \\
+    make .venv/installed
 """
 
 

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
 from middlebench.commands import gathering, measuring, predicting, publishing, tending
 from middlebench.system import surroundings
 from middlebench.system.errors import MiddlebenchError
+from middlebench.system.interrupts import heed_one_interrupt
+
+TERMINAL = "MIDDLEBENCH_TERMINAL"
+"""Environment variable by which the workflow tells a job by which file number it reaches the run's standard error."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0, or the one of the error's kind."""
     surroundings.prepare()
+    heed_one_interrupt()
     arguments = _parser().parse_args(argv)
     try:
         arguments.verb(arguments)
     except MiddlebenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _complain(f"error: {error}")
         return error.exit_status
     except OSError as error:
-        print(
-            f"error: {error.filename or 'a file'}: {error.strerror}; run the same command again once that is mended",
-            file=sys.stderr,
-        )
+        where = error.filename or "writing a file"
+        _complain(f"error: {where}: {error.strerror}; run the same command again once that is mended")
         return 1
     except KeyboardInterrupt:
-        print("interrupted; finished cells are safe, run the same command again to go on", file=sys.stderr)
+        _complain("interrupted; finished cells are safe, run the same command again to go on")
         return 130
     return 0
+
+
+def _complain(text: str) -> None:
+    """Say why we end: on standard error, a job's log; where the disk is full, on the terminal of the run instead."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.write(int(os.environ.get(TERMINAL, "")), f"{text}\n".encode())
 
 
 def _parser() -> argparse.ArgumentParser:
