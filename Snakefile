@@ -28,9 +28,8 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 surroundings.prepare()
-heed_one_interrupt(
-    SystemExit(130)
-)  # Snakemake heeds both, but shows a traceback of the one while it reads rules
+# Snakemake heeds both, but while it reads rules KeyboardInterrupt is a traceback.
+heed_one_interrupt(SystemExit(130))
 
 
 report: "workflow/report/workflow.rst"
