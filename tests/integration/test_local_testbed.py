@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,15 +205,23 @@ class TestWherePacketsDie:
         assert measured.hops[2].dropped_packets == 0, "a shaper drops by its own rule, whatever its port takes"
         # When a port refuses a frame, Open vSwitch drops what is left of its batch without asking it any more.
         assert 0 < qdisc["drops"] <= limit.lost_packets
-        assert limit.lost_packets == measured.counts.trial_sent_packets + PROBES - qdisc["packets"]
+        assert limit.lost_packets == measured.counts.trial_sent_packets + 2 * PROBES - qdisc["packets"]
         assert f"{limit.lost_packets:,} of them at bridge 2 (out)" in limit.evidence
         assert limit.cause in ("switch", "server CPU"), "the latter where other work takes all of this machine"
 
     def test_what_the_queue_of_a_middleboxs_port_drops_is_what_it_refused_to_the_packet(self, testbed):
         deploy(testbed, plan_for(testbed, 3))
-        full = ["tc", "qdisc", "replace", "dev", "mbench-3-in", "root", "pfifo", "limit", "0"]
-        with once_traffic_runs(testbed, lambda: on_server(testbed, *full)):
-            measured = measure_cell(testbed, 3, window_s=1.0, **PACED)
+
+        def limit_queue(verb: str, frames: int) -> None:
+            on_server(testbed, *f"tc qdisc {verb} dev mbench-3-in root handle 9: pfifo limit {frames}".split())
+
+        def refuse_for_a_while() -> None:
+            limit_queue("replace", 0)
+            time.sleep(0.2)
+            limit_queue("change", 1000)
+
+        with once_traffic_runs(testbed, refuse_for_a_while):
+            measured = measure_cell(testbed, 3, window_s=1.5, **PACED)
         (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
         assert measured.limit.place == "bridge 2 (out)"
         assert 0 < measured.hops[2].dropped_packets == qdisc["drops"] <= measured.limit.lost_packets
@@ -238,7 +247,7 @@ class TestWherePacketsDie:
         assert [each.cpu for each in usage.middlebox_server] == list(testbed.hosts.middlebox_server.cpus)
         for (process,) in (usage.generator, usage.switch):
             assert process.cpu_s >= process.busiest_thread_s >= 0
-            assert process.context_switches > 0
+            assert process.context_switches is None or process.context_switches > 0
         assert usage.middleboxes == (), "a namespace has no process of its own"
         assert usage.traffic_s >= settings().warm_up_s + settings().window_s
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from middlebench.model.plan import Plan
 
@@ -34,6 +34,24 @@ class LiveBridge:
         )
 
 
+STOPPED = ", stopped"
+"""End of the identity of a middlebox that is there but does not run."""
+
+
+@dataclass(frozen=True)
+class PortState:
+    """How a port is set."""
+
+    up: bool
+    """Whether it is set up by its administrator."""
+    mtu: int
+    """Largest IP packet that it takes, in bytes."""
+
+    def __str__(self) -> str:
+        """Return it for a sentence."""
+        return f"{'up' if self.up else 'down'}, MTU {self.mtu}"
+
+
 @dataclass(frozen=True)
 class LiveSwitch:
     """All bridges of ours, and what identifies this very deployment of them."""
@@ -41,6 +59,8 @@ class LiveSwitch:
     bridges: dict[str, LiveBridge]
     identity: str
     """Changes whenever the switch was restarted or its bridges were made anew."""
+    port_states: Mapping[str, PortState] = field(default_factory=dict)
+    """By port, as far as they are known."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +80,20 @@ class LiveChain:
                     for name, bridge in self.switch.bridges.items()
                 },
                 "switch": self.switch.identity,
+                "ports": {port: str(state) for port, state in self.switch.port_states.items()},
                 "middleboxes": self.middleboxes,
             },
             sort_keys=True,
         )
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def differences(self, plan: Plan) -> list[str]:
-        """Return, a sentence each, in what this chain is not the one of ``plan``; none when it is."""
+    def differences(self, plan: Plan, mtu: int = 0) -> list[str]:
+        """Return, a sentence each, in what this chain is not the one of ``plan``; none when it is.
+
+        Args:
+            plan: what is wanted.
+            mtu: what every port must take at the least, in bytes.
+        """
         found = _missing_and_surplus("bridge", {bridge.name for bridge in plan.bridges}, set(self.switch.bridges))
         found += _missing_and_surplus("middlebox", {each.name for each in plan.middleboxes}, set(self.middleboxes))
         for bridge in plan.bridges:
@@ -79,6 +105,10 @@ class LiveChain:
             found += [f"{bridge.name}: no flow from {a} to {b}" for a, b in sorted(flows - live.flows)]
             found += [f"{bridge.name}: a flow from {a} to {b}, not ours" for a, b in sorted(live.flows - flows)]
             found += [f"{bridge.name}: {text}" for text in live.foreign]
+        found += [f"middlebox {name} is stopped" for name, each in self.middleboxes.items() if each.endswith(STOPPED)]
+        for port, state in self.switch.port_states.items():
+            if not state.up or state.mtu < mtu:
+                found.append(f"port {port} is {state}" + (f" and not {mtu}" if state.up else ""))
         return found
 
     def changes_since(self, earlier: LiveChain) -> list[str]:
@@ -88,7 +118,7 @@ class LiveChain:
         """
         ended = [name for name in earlier.middleboxes if name not in self.middleboxes]
         found = [
-            f"middlebox {name} {'ended' if name not in self.middleboxes else 'is another one'} ({identity})"
+            f"middlebox {name} {_became(self.middleboxes.get(name), identity)} ({identity})"
             for name, identity in earlier.middleboxes.items()
             if self.middleboxes.get(name) != identity
         ]
@@ -96,9 +126,22 @@ class LiveChain:
         for name in sorted({*earlier.switch.bridges, *self.switch.bridges}):
             then, now = (chain.switch.bridges.get(name) for chain in (earlier, self))
             found += _bridge_changes(name, then and then.without(ended), now and now.without(ended))
+        past, current = earlier.switch.port_states, self.switch.port_states
+        found += [
+            f"port {port} is {current[port]}; it was {past[port]}"
+            for port in sorted(past.keys() & current.keys())
+            if current[port] != past[port]
+        ]
         if not found and self.switch.identity != earlier.switch.identity:
             found.append("the switch was restarted or its bridges were made anew")
         return found
+
+
+def _became(now: str | None, then: str) -> str:
+    """Return what became of a middlebox of this identity."""
+    if now is None:
+        return "ended"
+    return "is stopped" if now == then + STOPPED else "goes on" if now + STOPPED == then else "is another one"
 
 
 def _bridge_changes(name: str, then: LiveBridge | None, now: LiveBridge | None) -> list[str]:

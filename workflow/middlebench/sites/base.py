@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +71,10 @@ class Hosts:
     """The middlebox server's ports at the start and at the end of the chain."""
     direct_ports: Ports | None = None
     """Two more ports of the test computer, joined by a cable of their own; None where a site has none."""
+    links_lose_nothing: bool = False
+    """Whether both ends of a link count the same frames, so that one that is missing is still on its way."""
+    changes: Callable[[], Sequence[str]] = tuple
+    """Returns, a phrase each, which of the ports is not as it was set up any more."""
 
 
 @dataclass(frozen=True)

@@ -114,11 +114,8 @@ class Namespaces:
     def open(self, tell: Tell = silent) -> Hosts:
         """Start the holder and set up what stands in it, unless one that fits is there and is as it was set up."""
         if standing := self._holder.standing(self._wanted()):
-            hosts = self._hosts(standing["pid"])
-            computers = (hosts.test_computer, hosts.middlebox_server)
-            changed = [each for host in computers for each in changed_ports(host, standing["ports"][host.name])]
-            if not changed:
-                return hosts
+            if not (changed := self._changes()):
+                return self._hosts(standing["pid"])
             tell(f"{self._tenant} is not as it was set up, setting it up again: {'; '.join(changed)}")
         self.close()
         pid = self._holder.start(self._wanted(), self._options.idle_s)
@@ -177,7 +174,18 @@ class Namespaces:
             test_ports=PORTS,
             server_ports=PORTS,
             direct_ports=DIRECT_PORTS,
+            links_lose_nothing=True,
+            changes=self._changes,
         )
+
+    def _changes(self) -> list[str]:
+        """Return which of the ports is not as it was set up."""
+        standing = self._holder.standing(self._wanted())
+        if standing is None:
+            return ["the two computers are gone"]
+        hosts = self._hosts(standing["pid"])
+        computers = (hosts.test_computer, hosts.middlebox_server)
+        return [each for host in computers for each in changed_ports(host, standing["ports"][host.name])]
 
     def _set_up(self, holder: LocalHost, hosts: Hosts) -> tuple[list[str], dict[str, object]]:
         """Make the two computers and their links; return what could not be set up, and what each one's ports are."""

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from middlebench import LABEL
 from middlebench.diagnosis.usage import parse_process, parse_processors
-from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host, checked
+from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
 from middlebench.hosts.shared.agents import agent_text
-from middlebench.model.live import LiveBridge, LiveSwitch
+from middlebench.model.live import LiveBridge, LiveSwitch, PortState
 from middlebench.model.plan import Plan
 from middlebench.model.reading import BridgeCounters, PortCounters, SwitchReading
 from middlebench.switches import openvswitch_agent
@@ -129,11 +129,11 @@ class OpenVSwitch:
 
     def live(self) -> LiveSwitch:
         """Return our bridges, their working ports and their flows."""
-        return live_switch(json.loads(checked(self._agent("describe", LABEL), check=True).stdout))
+        return live_switch(self._ask("describe", LABEL))
 
     def read(self) -> SwitchReading:
         """Return our bridges with what their flows have counted, all ports' counters, and what the daemon has used."""
-        answer = json.loads(checked(self._agent("read", LABEL, self._settle), check=True).stdout)
+        answer = self._ask("read", LABEL, self._settle)
         begin, end = (parse_processors(stat, self._host.cpus) for stat in answer["processors"])
         return SwitchReading(
             live=live_switch(answer),
@@ -161,6 +161,16 @@ class OpenVSwitch:
         """Return the version of Open vSwitch that is installed."""
         first = self.run("ovs-vsctl", "--version").stdout.splitlines()[0]
         return first.rpartition(" ")[2]
+
+    def _ask(self, verb: str, *argv: str) -> dict[str, Any]:
+        """Return what the agent answers."""
+        result = self._agent(verb, *argv)
+        if result.status != 0:
+            happened = result.stderr.strip().rpartition("\n")[2] or f"its agent ended with status {result.status}"
+            raise SwitchError(
+                f"reading the switch on {self._host.name}", happened, "run the same command again", result
+            )
+        return dict(json.loads(result.stdout))
 
     def _agent(self, verb: str, *argv: str, stdin: str = "") -> CommandResult:
         command = [self._host.python, "-I", "-S", "-c", AGENT, verb, self._run_folder, *argv]
@@ -217,6 +227,7 @@ def live_switch(answer: Mapping[str, Any]) -> LiveSwitch:
                 *([each["name"], each["deployment"], each["datapath_type"]] for each in answer["bridges"]),
             ]
         ),
+        port_states={port: PortState(**state) for port, state in answer["states"].items()},
     )
 
 

@@ -10,6 +10,7 @@ own ``python3`` as text.
     python3 -c THIS steer RUN_FOLDER              reads [[bridge, [[port, port], …]], …] on standard input
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # its text stands before ours
     from collections.abc import Iterator
 
-    from middlebench.hosts.shared.usage_agent import machine, process_usage, processors
+    from middlebench.hosts.shared.usage_agent import STATES, machine, process_state, process_usage, processors
 
 SECONDS = 10.0
 DEVICE_TYPES = ("", "system", "tap", "afxdp", "afxdp-nonpmd")
@@ -91,10 +92,39 @@ def with_error(interface: dict[str, Any], devices: set[str]) -> dict[str, Any]:
     return {**interface, "error": "there is no such network device"} if gone else interface
 
 
-def daemon(folder: str) -> int:
-    """Return the process id of the switch daemon: its control socket is named after it."""
-    with open(os.path.join(folder, "ovs-vswitchd.pid"), encoding="utf-8") as file:
+def daemon(folder: str, name: str = "ovs-vswitchd") -> int:
+    """Return the process id of a daemon: its control socket is named after it."""
+    with open(os.path.join(folder, f"{name}.pid"), encoding="utf-8") as file:
         return int(file.read())
+
+
+def demand_running(folder: str) -> None:
+    """Return if both daemons run: who asks one that does not waits for nothing."""
+    for name in ("ovsdb-server", "ovs-vswitchd"):
+        pid = daemon(folder, name)
+        state = process_state(pid)
+        if state in STATES:
+            raise ConnectionError(f"{name} (process {pid}) {STATES[state]}")
+
+
+SIOCGIFFLAGS, SIOCGIFMTU = 0x8913, 0x8921
+IFREQ, IFF_UP = struct.Struct("=16sh14x"), 1
+MTU_REQUEST = struct.Struct("=16si12x")
+
+
+def state_of(port: str) -> "dict[str, object] | None":
+    """Return whether a network device is up, and its MTU (netdevice(7)); None where it is gone.
+
+    Not from /sys, which shows the network namespace of whoever mounted it.
+    """
+    name = port.encode()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kernel:
+        try:
+            flags = IFREQ.unpack(fcntl.ioctl(kernel, SIOCGIFFLAGS, IFREQ.pack(name, 0)))[1]
+            mtu = MTU_REQUEST.unpack(fcntl.ioctl(kernel, SIOCGIFMTU, MTU_REQUEST.pack(name, 0)))[1]
+        except OSError:
+            return None
+    return {"up": bool(flags & IFF_UP), "mtu": mtu}
 
 
 RTM_NEWQDISC, RTM_GETQDISC = 36, 38
@@ -150,6 +180,7 @@ def read(folder: str, owner: str, settle: str) -> None:
     ``settle`` is the command of ovs-vswitchd(8) by which flows of OpenFlow learn what the datapath has
     counted for them, which they do by themselves some time in the next half second.
     """
+    demand_running(folder)
     begin = processors()
     pid = daemon(folder)
     usage = process_usage(pid)
@@ -162,7 +193,8 @@ def read(folder: str, owner: str, settle: str) -> None:
 
 
 def described(folder: str, owner: str) -> dict[str, Any]:
-    """Return our bridges with their ports and flows, and the daemon's process id."""
+    """Return our bridges with their ports and flows, the state of these ports, and the daemon's process id."""
+    demand_running(folder)
     database = Connection(os.path.join(folder, "db.sock"))
     selected = database.call(
         "transact",
@@ -197,7 +229,9 @@ def described(folder: str, owner: str) -> dict[str, Any]:
                 "flows": control.call("bridge/dump-flows", [name]),
             }
         )
-    return {"daemon": pid, "bridges": found_bridges}
+    ports = [interface["name"] for bridge in found_bridges for interface in bridge["interfaces"]]
+    states = {port: state for port in ports if (state := state_of(port)) is not None}
+    return {"daemon": pid, "bridges": found_bridges, "states": states}
 
 
 OFP_VERSION = 4  # OpenFlow 1.3

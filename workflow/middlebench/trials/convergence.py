@@ -59,7 +59,7 @@ def converge(testbed: Testbed, plan: Plan, tell: Callable[[str], None] = lambda 
     except MiddlebenchError as error:  # such as a switch that does not run: deploying starts it, or says why not
         differences = [f"what is live cannot be read: {error.happened}"]
     else:
-        differences = reading.live.differences(plan)
+        differences = reading.live.differences(plan, testbed.options.site.link.mtu)
     if not differences:
         return reading
     tell(f"{plan} is not live ({differences[0]}): deploying it")
@@ -93,7 +93,7 @@ def deploy(testbed: Testbed, plan: Plan) -> Deployment:
     _await_first_probe(testbed, plan)
     done("first probe")
     live = read_live(testbed)
-    if differences := live.differences(plan):
+    if differences := live.differences(plan, testbed.options.site.link.mtu):
         raise TrialError(f"deploying {plan} on {testbed.name}", "; ".join(differences))
     return Deployment(
         testbed=testbed.name,
@@ -144,6 +144,18 @@ def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int) -> tuple[Probe, 
             raise _dead_path(testbed, plan, path, probe, before, after)
         probes.append(probe)
     return tuple(probes)
+
+
+def proven(testbed: Testbed, plan: Plan, frame_bytes: int, reading: Reading) -> tuple[Reading, tuple[Probe, ...]]:
+    """Prove all paths, and return a reading as it is behind the probes, and the probes of each path.
+
+    Raises:
+        TrialError: as :func:`prove_paths` does.
+    """
+    probes = prove_paths(testbed, plan, frame_bytes)
+    for path, probe in zip(plan.paths, probes, strict=True):
+        reading = reading.with_passed(path, probe.returned)
+    return reading, probes
 
 
 def _first_silent_port(

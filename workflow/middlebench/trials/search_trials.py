@@ -14,9 +14,8 @@ from middlebench.model.reading import Reading
 from middlebench.model.record import Limit, Search
 from middlebench.model.traffic import Load
 from middlebench.testbed import Testbed
-from middlebench.trials.convergence import PROBES, read_after
 from middlebench.trials.search import Passed, search_throughput
-from middlebench.trials.trial import Outcome, run_trial, void
+from middlebench.trials.trial import Outcome, run_trial
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def search(
         load=replace(maximum, packets_per_second=found.lower_bound_pps or found.minimum_pps, saturating=False),
         limit=trials.limit_at(found.limiting_trial) if found.limiting_trial else None,
         raw=trials.said + "== trial at the lower bound\n",
-        after=trials.warmed_up(),
+        after=trials.reading,
     )
 
 
@@ -85,7 +84,8 @@ class SearchTrials:
         self._plan = plan
         self._maximum = maximum
         self._goal = goal
-        self._reading = before
+        self.reading = before
+        """The chain and its counters as they are now."""
         self._outcomes: list[Outcome] = []
 
     def run(self, seconds: float, packets_per_second: float, packets: int) -> Passed:
@@ -104,33 +104,11 @@ class SearchTrials:
             sample_interval_s=seconds,
             packets=packets,
         )
-        outcome = run_trial(self._testbed, self._plan, load, self.warmed_up(), negligible=self._goal.loss_ratio)
+        outcome = run_trial(self._testbed, self._plan, load, self.reading, negligible=self._goal.loss_ratio)
         self._outcomes.append(outcome)
-        self._reading = outcome.after
+        self.reading = outcome.after
         counts = outcome.counts
         return Passed(counts.offered_packets, counts.received_packets, counts.window_s)
-
-    def warmed_up(self) -> Reading:
-        """Send some probes through the chain, and return what its counters are behind them.
-
-        What reading the counters took down is looked up anew for them, and not for the first frames of the trial. To a
-        tester in hardware they are learning frames (RFC 2544, section 23). Some may be lost: how much a chain loses,
-        the trial shows.
-
-        Raises:
-            TrialError: the chain has changed.
-        """
-        reading, whole = self._reading, True
-        for flow, path in enumerate(self._plan.paths):
-            probe = self._testbed.generator.probe(self._maximum.frame_bytes, PROBES, flow)
-            whole = whole and probe.returned == probe.sent and not probe.strange
-            reading = reading.with_passed(path, probe.returned)
-        if whole:
-            return reading
-        now = read_after(self._testbed)
-        if changes := now.live.changes_since(self._reading.live):
-            raise void(f"warming up {self._plan} on {self._testbed.name}", changes)
-        return now
 
     def limit_at(self, number: int) -> Limit:
         """Return what limited the trial of this number, from 1."""

@@ -14,6 +14,7 @@ from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, limit_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
+from middlebench.diagnosis.received import on_the_way, stopped
 from middlebench.model.cell import Cell
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.live import LiveChain
@@ -41,7 +42,7 @@ from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
-from middlebench.trials.convergence import converge, deploy, plan_for, prove_paths, read_after, read_before
+from middlebench.trials.convergence import converge, deploy, plan_for, proven, read_after, read_before
 
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
@@ -93,6 +94,8 @@ def measure(
         load, before = found.load, found.after
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     outcome = run_trial(testbed, plan, load, before)
+    if changes := testbed.hosts.changes():
+        raise void(f"measuring {plan}, {load.frame_bytes} B on {testbed.name}", changes)
     record = Record(
         cell=cell,
         started_at=started_at,
@@ -132,15 +135,11 @@ def prepare(
     """
     reading = converge(testbed, plan, tell)
     try:
-        probes = prove_paths(testbed, plan, frame_bytes)
+        return proven(testbed, plan, frame_bytes, reading)
     except TrialError as error:
         tell(f"{error}\nthe chain looks right but does not forward: deploying it anew")
         deploy(testbed, plan)
-        reading = read_before(testbed)
-        probes = prove_paths(testbed, plan, frame_bytes)
-    for path, probe in zip(plan.paths, probes, strict=True):
-        reading = reading.with_passed(path, probe.returned)
-    return reading, probes
+        return proven(testbed, plan, frame_bytes, read_before(testbed))
 
 
 def run_trial(
@@ -171,7 +170,10 @@ def run_trial(
             raise
     if watch.problem:
         raise void(doing, [watch.problem])
-    after = read_after(testbed)
+    try:
+        after = read_after(testbed)
+    except MiddlebenchError as error:
+        raise void(doing, [f"what is live cannot be read any more: {error.happened}"]) from error
     problems = after.live.changes_since(before.live) + problems_of(load, testbed.options.site.link, traffic)
     if missing := {*before.missing(plan), *after.missing(plan)}:
         raise void(doing, problems or [f"nothing is counted at {', '.join(sorted(missing))} any more"])
@@ -180,6 +182,13 @@ def run_trial(
     problems += strangers(counts.trial_sent_packets, hops[0].rx_packets)
     middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
     wires = wires_between(plan, before.switch, after.switch)
+    if testbed.hosts.links_lose_nothing:
+        problems += on_the_way(counts.trial_sent_packets, counts.trial_received_packets, hops)
+    if not problems:
+        try:
+            after = proven(testbed, plan, load.frame_bytes, after)[0]
+        except TrialError as error:
+            problems.append(f"frames do not pass any more: {error.happened}")
     if problems:
         found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes, wires)
         raise void(doing, [*problems, str(found)])
@@ -280,7 +289,7 @@ def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
         link: the links; what left a queue by one of them came at the line rate, too.
         traffic: what was counted.
     """
-    problems = stalls(load, traffic)
+    problems = [*stalls(load, traffic), *stopped(load, traffic)]
     if traffic.stray_packets:
         problems.append("frames that are not ours crossed the measured ports")
     if traffic.trial_received_packets > traffic.trial_sent_packets:

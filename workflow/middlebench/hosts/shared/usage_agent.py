@@ -8,6 +8,17 @@ import os
 import resource
 
 TICKS = os.sysconf("SC_CLK_TCK")
+STATES = {"": "has ended", "T": "is stopped", "t": "is stopped by a debugger", "X": "has ended", "Z": "has ended"}
+"""What a process's state (proc(5)) says of one that does not run."""
+
+
+def process_state(pid: int) -> str:
+    """Return the letter of a process's state (proc(5)); nothing where there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def processors() -> str:

@@ -58,10 +58,15 @@ def machines(prefix: str) -> dict[str, int]:
     return found
 
 
-def identity(pid: int) -> str:
-    """Return what tells this process from every other one."""
+def identity(pid: int, stopped: str = "") -> str:
+    """Return what tells this process from every other one, with ``stopped`` at its end where it is stopped.
+
+    Of one that has ended it is nothing.
+    """
     fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return f"process {pid} started at tick {fields[19]}" if fields and fields[0] not in "ZX" else ""
+    if not fields or fields[0] in "ZX":
+        return ""
+    return f"process {pid} started at tick {fields[19]}" + (stopped if fields[0] in "Tt" else "")
 
 
 def start(request: Request) -> Answer:
@@ -212,12 +217,14 @@ def counters_in(printed: bytes) -> "Answer | None":
 def read_all(request: Request) -> Answer:
     """Return {name: identity, what it has used, what it has counted} of the machines that run now."""
     running = machines(request["prefix"])
-    counted = counters(request, running) if request["counts"] else {}
+    known = {name: said for name, pid in running.items() if (said := identity(pid, request["stopped"]))}
+    counted: dict[str, Answer | None] = {}
+    if request["counts"]:  # a machine that is stopped would let us wait
+        counted = counters(request, [name for name, said in known.items() if not said.endswith(request["stopped"])])
     return {
         "read": {
-            name: {"identity": known, "usage": process_usage(pid), "counted": counted.get(name)}
-            for name, pid in running.items()
-            if (known := identity(pid))
+            name: {"identity": said, "usage": process_usage(running[name]), "counted": counted.get(name)}
+            for name, said in known.items()
         }
     }
 
@@ -246,7 +253,7 @@ def destroy(request: Request) -> Answer:
 
 def live(request: Request) -> Answer:
     """Return {name: identity} of the machines that run now."""
-    found = {name: identity(pid) for name, pid in machines(request["prefix"]).items()}
+    found = {name: identity(pid, request["stopped"]) for name, pid in machines(request["prefix"]).items()}
     return {"live": {name: known for name, known in found.items() if known}}
 
 

@@ -25,6 +25,7 @@ from middlebench.hosts.shared.agents import agent_text
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
 from middlebench.middleboxes.qemu import agent
 from middlebench.model.environment import BUILT_HERE
+from middlebench.model.live import STOPPED
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox, Plan
 from middlebench.model.port_kind import PortKind
@@ -297,7 +298,7 @@ class QemuMiddleboxes:
         Raises:
             MiddleboxError: a machine failed (it is named, with the end of its console), or there was no answer.
         """
-        request = {**request, "folder": FOLDER, "prefix": PREFIX}
+        request = {**request, "folder": FOLDER, "prefix": PREFIX, "stopped": STOPPED}
         result = self._host.run(
             [self._host.python, "-I", "-S", "-c", AGENT],
             stdin=json.dumps(request) + "\n",

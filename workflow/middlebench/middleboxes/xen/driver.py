@@ -28,6 +28,7 @@ from middlebench.middleboxes.xen.domain import DomainView, config_file
 from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xenstore import parse_keys
 from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, crash_report, explain, parse_list, parse_version
+from middlebench.model.live import STOPPED
 from middlebench.model.plan import Middlebox, Plan
 from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MachineTimes, MiddleboxReading, ProcessTimes
@@ -179,7 +180,7 @@ class XenMiddleboxes:
 
     def live(self) -> dict[str, str]:
         """Return our domains that run, with number and UUID; one that crashed runs no more."""
-        return {each.name: f"domain {each.id}, {each.uuid}" for each in self._ours() if not each.ended}
+        return {each.name: _identity(each) for each in self._ours() if not each.ended}
 
     def read(self) -> dict[str, MiddleboxReading]:
         """Return each domain's identity, its processor seconds, and what its guest counts.
@@ -204,7 +205,7 @@ class XenMiddleboxes:
         counts = self._image.counts(self._host, ours)
         return {
             each.name: MiddleboxReading(
-                identity=f"domain {each.id}, {each.uuid}",
+                identity=_identity(each),
                 usage=ProcessTimes(each.cpu_s, {"vcpu": each.cpu_s}, None, self._image.polls, machine),
                 rx_packets=counts.get(each.name),
             )
@@ -411,3 +412,8 @@ class XenMiddleboxes:
 
 def _consoles(name: str) -> list[str]:
     return [path.format(name=name) for path in CONSOLES]
+
+
+def _identity(domain: Domain) -> str:
+    """Return what tells a domain from every other one, and that it is paused."""
+    return f"domain {domain.id}, {domain.uuid}" + (STOPPED if "p" in domain.state else "")
