@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.model.live import LiveBridge, LiveChain, LiveSwitch
+from middlebench.model.live import STOPPED, LiveBridge, LiveChain, LiveSwitch, PortState
 from middlebench.model.plan import Plan, plan_chain
 
 LENGTHS = st.integers(min_value=0, max_value=40)
@@ -113,6 +113,30 @@ def test_restarted_switch_is_a_change():
     restarted = replace(CHAIN, switch=replace(CHAIN.switch, identity="daemon 2"))
     assert restarted.changes_since(CHAIN) == ["the switch was restarted or its bridges were made anew"]
     assert restarted.fingerprint != CHAIN.fingerprint
+
+
+STATES = {port: PortState(up=True, mtu=1500) for port in PLAN.ports}
+
+
+def with_states(**states: PortState) -> LiveChain:
+    named = {name.replace("_", "-"): state for name, state in states.items()}
+    return replace(CHAIN, switch=replace(CHAIN.switch, port_states={**STATES, **named}))
+
+
+@pytest.mark.parametrize("state", [PortState(up=False, mtu=1500), PortState(up=True, mtu=100)], ids=str)
+def test_port_that_was_set_otherwise_is_a_difference_and_a_change(state):
+    good, changed = with_states(), with_states(mbench_1_in=state)
+    assert good.differences(PLAN, mtu=1500) == []
+    assert len(changed.differences(PLAN, mtu=1500)) == 1
+    assert changed.changes_since(good) == [f"port mbench-1-in is {state}; it was up, MTU 1500"]
+    assert changed.fingerprint != good.fingerprint
+
+
+def test_middlebox_that_is_stopped_is_a_difference_and_a_change():
+    stopped = replace(CHAIN, middleboxes=CHAIN.middleboxes | {"mbench-2": "process 2" + STOPPED})
+    assert stopped.differences(PLAN) == ["middlebox mbench-2 is stopped"]
+    assert stopped.changes_since(CHAIN) == ["middlebox mbench-2 is stopped (process 2)"]
+    assert stopped.fingerprint != CHAIN.fingerprint
 
 
 def test_order_in_which_a_chain_is_read_does_not_change_its_fingerprint():
