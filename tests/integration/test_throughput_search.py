@@ -28,7 +28,7 @@ FRAME_BYTES = 800
 CAPACITY_BPS = 20e6
 CAPACITY_PPS = CAPACITY_BPS / wire_bits(FRAME_BYTES)
 QUEUE_BYTES = 48 * FRAME_BYTES
-"""What the shaped link holds back before it drops: more than a burst of the sender, little of a trial."""
+"""What the shaper holds back before it drops: more than a burst of the sender, little of a trial."""
 LOSS_RATIO = 0.05
 """Enough that a moment in which other work has the processors does not decide."""
 WIDTH = 0.05
@@ -37,10 +37,11 @@ TRIAL_S = 0.5
 
 @pytest.fixture
 def shaped(testbed: Testbed) -> Testbed:
-    """A testbed whose link back to the test computer carries no more than ``CAPACITY_BPS``."""
-    prepare(testbed, plan_for(testbed, 1), FRAME_BYTES)  # ovs-vswitchd removes queueing disciplines of ports it takes
+    """A testbed in which the port of the middlebox takes no more than ``CAPACITY_BPS``."""
+    plan = plan_for(testbed, 1)
+    prepare(testbed, plan, FRAME_BYTES)  # ovs-vswitchd removes queueing disciplines of ports it takes
     shape = f"stab overhead 24 linklayer ethernet tbf rate {CAPACITY_BPS:.0f}bit burst 4000 limit {QUEUE_BYTES}"
-    port = testbed.hosts.server_ports[1]
+    port = plan.middleboxes[0].ingress_port
     testbed.hosts.middlebox_server.run(["tc", "qdisc", "replace", "dev", port, "root", "handle", "2:", *shape.split()])
     return testbed
 
@@ -75,7 +76,7 @@ def bisected(testbed: Testbed) -> tuple[float, float]:
     return lower, upper
 
 
-def test_search_agrees_with_a_bisection_by_hand_and_with_what_the_link_carries(shaped):
+def test_search_agrees_with_a_bisection_by_hand_and_with_what_the_shaper_lets_pass(shaped):
     record = searched(shaped, f"pdr({LOSS_RATIO})")
     lower, upper = bisected(shaped)
     found = record.search
@@ -83,14 +84,14 @@ def test_search_agrees_with_a_bisection_by_hand_and_with_what_the_link_carries(s
     assert found.lower_bound_pps is not None
     assert found.upper_bound_pps is not None
     assert 1 - found.lower_bound_pps / found.upper_bound_pps <= WIDTH
-    # The queue of the shaped link, and what fits between two bounds, on both sides.
+    # The queue of the shaper, and what fits between two bounds, on both sides.
     slack = WIDTH * upper + QUEUE_BYTES / FRAME_BYTES / TRIAL_S
     assert found.lower_bound_pps == pytest.approx(lower, abs=slack)
     assert found.lower_bound_pps == pytest.approx(CAPACITY_PPS / (1 - LOSS_RATIO), abs=slack)
     assert record.counts.intended_packets == round(found.lower_bound_pps * record.counts.window_s)
     assert record.counts.offered_packets == pytest.approx(record.counts.intended_packets, rel=0.2)
     assert record.components.generator == trafgen.PACED_SENDER_NAME
-    # The verdict is of a trial above the bound, where the shaper at the chain's end drops, and not of the last one.
+    # The verdict is of a trial above the bound, where the shaper drops, and not of the last one.
     assert record.limit.lost_packets > LOSS_RATIO * found.upper_bound_pps * TRIAL_S
     assert record.limit.cause != "offered load"
     assert f"(trial {found.limiting_trial} of the search)" in record.limit.evidence
