@@ -7,7 +7,7 @@ from middlebench.diagnosis.received import DEAD_SECONDS, on_the_way, stopped
 from middlebench.model.record import Hop
 from middlebench.model.traffic import Load, Sample, Traffic
 
-LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.1, window_s=1.0, sample_s=0.1)
+LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.1, window_s=1.0, sample_interval_s=0.1)
 
 
 def traffic(received: list[int], sent: list[int] | None = None, step_s: float = 0.1) -> Traffic:
