@@ -44,7 +44,8 @@ def strangers(sent_packets: int, rx_packets: int) -> list[str]:
     """Return, as a sentence, that more frames reached the first bridge than the generator sent; nothing otherwise."""
     if rx_packets <= sent_packets + STRANGERS + STRANGERS_SHARE * sent_packets:
         return []
-    return [f"{rx_packets} frames reached the first bridge of {sent_packets} sent: somebody else sends there"]
+    happened = f"{rx_packets} frames reached the first bridge of {sent_packets} sent"
+    return [f"{happened}: somebody else sends there, or counting ended early"]
 
 
 def is_confirmed(sent_packets: int, rx_packets: int) -> bool:

@@ -27,10 +27,13 @@ class LocalHost(Host):
         name: what messages and records call this host.
         cpus: processors to keep commands to; empty for no restriction.
         prefix: words put before every command, such as those that enter a namespace.
+        timeout_factor: as for every host; more than 1 where the other computer is a slow one.
     """
 
-    def __init__(self, name: str, cpus: Sequence[int] = (), prefix: Sequence[str] = ()) -> None:
-        super().__init__(name, cpus)
+    def __init__(
+        self, name: str, cpus: Sequence[int] = (), prefix: Sequence[str] = (), timeout_factor: float = 1.0
+    ) -> None:
+        super().__init__(name, cpus, timeout_factor)
         self._prefix = (*self._affinity, *prefix)
         self._elsewhere = bool(prefix)
 

@@ -79,8 +79,9 @@ class Trafgen:
                 "end_limit_s": None if load.packets is None else load.window_s * OVERTIME + START_SECONDS,
                 "silence_s": SILENCE_SECONDS,
                 "start_limit_s": START_SECONDS,
-                "drain_quiet_s": DRAIN_QUIET_SECONDS,
-                "missing_quiet_s": DRAIN_QUIET_SECONDS if load.packets is None else SEARCH_QUIET_SECONDS,
+                "drain_quiet_s": DRAIN_QUIET_SECONDS * self._host.timeout_factor,
+                "missing_quiet_s": (DRAIN_QUIET_SECONDS if load.packets is None else SEARCH_QUIET_SECONDS)
+                * self._host.timeout_factor,
                 "drain_limit_s": DRAIN_SECONDS,
             },
             Deadline(load.warm_up_s + load.window_s + START_SECONDS + DRAIN_SECONDS + 10),

@@ -46,7 +46,7 @@ MIDDLEBOX_SERVER = "xen-lab"
 PORTS: Ports = ("eth0", "eth1")
 TIMEOUT_FACTOR = 6.0
 """Alone on two processors the emulated host keeps to the limits that suit real ones; beside other work its
-commands ran into them. How long it takes us to give up is all that this decides."""
+commands ran into them, and a drain ended while the host stood still with a thousand frames."""
 LARGEST_MTU = 1500
 """The virtual interfaces of Xen's domains carry no more unless told to."""
 LATE_SECONDS = 0.064
@@ -213,7 +213,7 @@ class Lab:
         server = SshHost(MIDDLEBOX_SERVER, lab_machine.destination(image, machine), timeout_factor=TIMEOUT_FACTOR)
         server.connect()
         return Hosts(
-            test_computer=LocalHost(TEST_COMPUTER, test_cpus, enter(pid, TEST_COMPUTER)),
+            test_computer=LocalHost(TEST_COMPUTER, test_cpus, enter(pid, TEST_COMPUTER), TIMEOUT_FACTOR),
             middlebox_server=server,
             test_ports=PORTS,
             server_ports=PORTS,
