@@ -1,3 +1,4 @@
+import io
 import json
 import time
 
@@ -5,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.run.plan import Ahead
-from middlebench.run.progress import Cells, describe_record, duration
+from middlebench.run.progress import Cells, Line, describe_record, duration
+from rich.console import Console
+from rich.progress import Progress
 
 RECORD = {
     "cell": {"testbed": "local", "n": 4, "frame_bytes": 800, "repetition": 1},
@@ -78,3 +81,16 @@ def test_record_that_cannot_be_read_ends_no_sweep(tmp_path, text):
     (tmp_path / "rep1.json").write_text(text)
     assert describe_record(tmp_path / "rep1.json") == ""
     assert describe_record(tmp_path / "absent.json") == ""
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_line_tells_what_matters_most_first_and_is_one_line(width):
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
+    progress = Progress(Line(), console=console)
+    doing = "local n=20 1500 B  (last: local n=20 1400 B: 123.4 kpkt/s, 1382.1 Mb/s)"
+    progress.add_task(doing, total=192, completed=7, left="about 1 h 43 min left")
+    console.print(progress.get_renderable())
+    (line,) = console.file.getvalue().splitlines()
+    assert line.startswith("7 of 192 cells  about 1 h 43 min left"[:width])
+    assert len(line) <= width
+    assert (doing in line) == (width == 200)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from middlebench.commands import gathering, measuring, predicting, publishing, tending
 from middlebench.system import surroundings
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure chains of virtual middleboxes. The whole study is `snakemake --cores 1 all`; "
         "these are its steps, one by one.",
     )
+    parser.add_argument("--version", action="version", version=f"middlebench {version('middlebench')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for group in (measuring, gathering, publishing, predicting, tending):
         group.add(verbs)

@@ -19,6 +19,11 @@ def tell(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def add_verb(verbs: Verbs, name: str, what: str) -> argparse.ArgumentParser:
+    """Add a verb whose help, and whose line in the list of verbs, say what it does."""
+    return verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+
+
 def add_target(parser: argparse.ArgumentParser, help_: str) -> None:
     """Take the path of what is to be made, and the study that it belongs to."""
     parser.add_argument("target", type=Path, metavar="PATH", help=help_)

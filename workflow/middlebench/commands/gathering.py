@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_target, target_of
+from middlebench.commands.arguments import add_target, add_verb, target_of
 from middlebench.system.errors import RecordError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs) -> None:
     """Add this verb to the command line."""
-    aggregate = verbs.add_parser("aggregate", help="gather the records of a testbed in one table")
+    aggregate = add_verb(verbs, "aggregate", "gather the records of a testbed in one table")
     add_target(aggregate, "the table to write, such as results/local/measurements.csv; its summary is written beside")
     aggregate.set_defaults(verb=_aggregate)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_target, target_of, tell
+from middlebench.commands.arguments import add_target, add_verb, target_of, tell
 from middlebench.run.archive import archive
 
 if TYPE_CHECKING:
@@ -31,19 +31,19 @@ trial or its search, and so the next run's first job waits for it: this long, an
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
-    provision = verbs.add_parser("provision", help="check a testbed and choose where its file says auto")
+    provision = add_verb(verbs, "provision", "check a testbed and choose where its file says auto")
     add_target(provision, "the provision record to write, such as results/local/provision.json")
     provision.set_defaults(verb=_provision)
 
-    deploy = verbs.add_parser("deploy", help="build a chain from nothing and time it")
+    deploy = add_verb(verbs, "deploy", "build a chain from nothing and time it")
     add_target(deploy, "the deployment record to write, such as results/local/deployments/n4.json")
     deploy.set_defaults(verb=_deploy)
 
-    measure = verbs.add_parser("measure", help="measure one cell, deploying its chain if another one is live")
+    measure = add_verb(verbs, "measure", "measure one cell, deploying its chain if another one is live")
     add_target(measure, "the cell's record to write, such as results/local/cells/n4/size800/rep1.json")
     measure.set_defaults(verb=_measure)
 
-    control = verbs.add_parser("control", help="measure the instrument itself: back to back, and the switch only")
+    control = add_verb(verbs, "control", "measure the instrument itself: back to back, and the switch only")
     add_target(control, "where to name the records that were made, such as results/local/controls/closing.json")
     control.set_defaults(verb=_control)
 

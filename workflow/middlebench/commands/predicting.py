@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_output, tell
+from middlebench.commands.arguments import add_output, add_verb, tell
 from middlebench.model import frames
 from middlebench.system.errors import RecordError
 from middlebench.system.text import plural
@@ -23,7 +23,7 @@ RESULTS = Path("results")
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
-    law = verbs.add_parser("law", help="find the law that a dataset's throughput follows")
+    law = add_verb(verbs, "law", "find the law that a dataset's throughput follows")
     law.add_argument("--dataset", required=True, metavar="NAME", help="a testbed, or a publication")
     law.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="the results folder")
     law.add_argument(
@@ -32,7 +32,7 @@ def add(verbs: Verbs) -> None:
     add_output(law, "the law to write, as JSON")
     law.set_defaults(verb=_law)
 
-    predict = verbs.add_parser("predict", help="predict a chain's throughput by the law, or the longest chain for one")
+    predict = add_verb(verbs, "predict", "predict a chain's throughput by the law, or the longest chain for one")
     wanted = predict.add_mutually_exclusive_group(required=True)
     wanted.add_argument("--n", type=_chain_length, metavar="N", help="chain length: say what it delivers")
     wanted.add_argument(
@@ -43,7 +43,7 @@ def add(verbs: Verbs) -> None:
     predict.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="the results folder")
     predict.set_defaults(verb=_predict)
 
-    history = verbs.add_parser("history", help="find where a testbed began to deliver more or less, and why")
+    history = add_verb(verbs, "history", "find where a testbed began to deliver more or less, and why")
     history.add_argument(
         "folders",
         nargs="+",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_output, add_target, target_of
+from middlebench.commands.arguments import add_output, add_target, add_verb, target_of
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
-    execute = verbs.add_parser("execute", help="execute a notebook, with nothing of the user's Jupyter")
+    execute = add_verb(verbs, "execute", "execute a notebook, with nothing of the user's Jupyter")
     execute.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook")
     add_output(execute, "the executed notebook to write")
     for option, kind in (("--parameter", "text"), ("--number", "number")):
@@ -28,19 +28,19 @@ def add(verbs: Verbs) -> None:
         )
     execute.set_defaults(verb=_execute)
 
-    report = verbs.add_parser("report", help="render executed notebooks as one self-contained page")
+    report = add_verb(verbs, "report", "render executed notebooks as one self-contained page")
     add_target(report, "the page to write, such as results/local/report/index.html")
     report.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="executed notebooks, in order")
     report.set_defaults(verb=_report)
 
-    crate = verbs.add_parser("crate", help="describe the results of a testbed as an RO-Crate")
+    crate = add_verb(verbs, "crate", "describe the results of a testbed as an RO-Crate")
     add_target(crate, "the description to write, such as results/local/ro-crate-metadata.json")
     crate.add_argument(
         "inputs", nargs="*", type=Path, metavar="FILE", help="what the results were made from, to be copied to them"
     )
     crate.set_defaults(verb=_crate)
 
-    pack = verbs.add_parser("pack", help="write an RO-Crate as one file")
+    pack = add_verb(verbs, "pack", "write an RO-Crate as one file")
     pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")
     add_output(pack, "the zip file to write")
     pack.set_defaults(verb=_pack)

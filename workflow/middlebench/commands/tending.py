@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_testbed_folder, tell
+from middlebench.commands.arguments import add_testbed_folder, add_verb, tell
 from middlebench.system.errors import MiddlebenchError
 
 if TYPE_CHECKING:
@@ -17,22 +17,22 @@ STUDY_FILE = Path("config/config.yaml")
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
-    down = verbs.add_parser("down", help="remove all that is ours from testbeds, whatever state they are in")
+    down = add_verb(verbs, "down", "remove all that is ours from testbeds, whatever state they are in")
     down.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that were used)")
     add_testbed_folder(down)
     down.set_defaults(verb=_down)
 
-    archive = verbs.add_parser("archive", help="archive cells that carry a flag, so that the next run remeasures them")
+    archive = add_verb(verbs, "archive", "archive cells that carry a flag, so that the next run remeasures them")
     _add_measured(archive)
     archive.add_argument("--flag", default="drift", metavar="FLAG", help="(default: drift)")
     archive.set_defaults(verb=_archive)
 
-    repeat = verbs.add_parser("repeat", help="name the next repetition of the cells whose interval is widest")
+    repeat = add_verb(verbs, "repeat", "name the next repetition of the cells whose interval is widest")
     _add_measured(repeat)
     repeat.add_argument("--cells", type=_count, default=10, metavar="K", help="how many of each testbed (default: 10)")
     repeat.set_defaults(verb=_repeat)
 
-    schema = verbs.add_parser("schema", help="write the config's JSON schema and its documentation")
+    schema = add_verb(verbs, "schema", "write the config's JSON schema and its documentation")
     schema.add_argument(
         "--folder", type=Path, default=Path(), metavar="FOLDER", help="the project's folder (default: .)"
     )

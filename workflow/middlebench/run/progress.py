@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, ProgressColumn, Task, TaskID
+from rich.text import Text
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -100,6 +101,15 @@ def describe_record(path: Path) -> str:
         return ""
     mbps = throughput_mbps(pps, cell.frame_bytes)
     return f"{cell.testbed} {cell.label}: {pps / 1000:.1f} kpkt/s, {mbps:.1f} Mb/s"
+
+
+class Line(ProgressColumn):
+    """The whole display: one line, what matters most first, cut where the terminal ends."""
+
+    def render(self, task: Task) -> Text:
+        """Return the line."""
+        parts = (f"{task.completed:.0f} of {task.total:.0f} cells", task.fields["left"], task.description)
+        return Text("  ".join(filter(None, parts)), no_wrap=True, overflow="ellipsis")
 
 
 class LogHandler(LogHandlerBase):
@@ -204,11 +214,7 @@ class LogHandler(LogHandlerBase):
         if not self._console.is_terminal:
             return
         if self._display is None:
-            self._display = Progress(
-                *(TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()),
-                *(TextColumn("{task.fields[left]}"), TextColumn("{task.description}")),
-                console=self._console,
-            )
+            self._display = Progress(Line(), console=self._console)
             self._task = self._display.add_task("", total=self._cells.total, left="")
             self._display.start()
         description = f"{doing or '…'}" + (f"  (last: {self._last})" if self._last else "")
