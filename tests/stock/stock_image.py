@@ -22,7 +22,7 @@ from pathlib import Path
 
 from helpers import PROJECT
 from middlebench.hosts.local import LocalHost
-from middlebench.lab import packages
+from middlebench.sites.lab import packages
 from middlebench.system.deadline import Deadline
 from packaging.requirements import Requirement
 
