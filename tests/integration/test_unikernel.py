@@ -24,7 +24,7 @@ from middlebench.model import record
 from middlebench.model.cell import Cell
 from middlebench.model.plan import Middlebox, Plan, plan_chain
 from middlebench.sites.base import Hosts
-from middlebench.switches.openvswitch import interface_counters
+from middlebench.switches.openvswitch.readings import interface_counters
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError, TrialError
 from middlebench.testbed import site_of, stand_up

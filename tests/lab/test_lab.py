@@ -14,7 +14,7 @@ from middlebench.hosts.ssh import SshHost
 from middlebench.model.cell import Cell
 from middlebench.model.plan import plan_chain
 from middlebench.sites.lab.driver import Lab
-from middlebench.switches.openvswitch import interface_counters
+from middlebench.switches.openvswitch.readings import interface_counters
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, TrialError
 from middlebench.testbed import environment_of

@@ -115,6 +115,17 @@ def test_chain_that_kept_up_is_limited_by_what_feeds_it(chain, intended, cause):
     assert found.unaccounted_packets == 0
 
 
+def test_sender_that_a_link_holds_back_for_a_busy_server_is_not_to_blame():
+    chain = Chain(sent=50_000)
+    assert chain.limit(usage(server=(2.0, 2.0))).cause == "server CPU"
+    assert chain.limit(usage(server=(1.0, 1.0))).cause == "generator"
+
+
+def test_frames_that_overflow_the_ring_of_a_busy_server_are_its_processors_loss():
+    assert Chain(link_0=20_000).limit(usage(server=(2.0, 2.0))).cause == "server CPU"
+    assert Chain(link_1=20_000).limit(usage(server=(2.0, 2.0))).cause == "link"
+
+
 @pytest.mark.parametrize(
     ("chain", "cause", "place"),
     [

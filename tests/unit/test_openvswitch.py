@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.reading import PortCounters
-from middlebench.switches.openvswitch import bridge_counters, live_bridge, parse_ports, with_queues
+from middlebench.switches.openvswitch.readings import (
+    bridge_counters,
+    live_bridge,
+    parse_datapath_ports,
+    parse_ports,
+    with_queues,
+)
 
 PORTS = [
     {"name": "eth0", "ofport": 1, "error": [], "type": ""},
@@ -129,3 +135,23 @@ def test_what_a_ports_queue_dropped_is_the_ports_loss_unless_it_is_a_shaper(kind
     ports = {"mbench-1-in": PortCounters(1, 2, 3, 7), "eth0": PortCounters(4, 5, 6, 8)}
     found = with_queues(ports, {"mbench-1-in": (kind, 100), "gone": ("fq_codel", 1)})
     assert found == {"mbench-1-in": PortCounters(1, 2, 3, dropped), "eth0": ports["eth0"]}
+
+
+DATAPATH = """netdev@ovs-netdev:
+  lookups: hit:0 missed:3 lost:0
+  port 1: mbench-br0 (tap)
+    RX packets:7 errors:0 dropped:0 overruns:0 frame:0
+    TX packets:7 errors:0 dropped:0 aborted:0 carrier:0
+  port 4: eth0 (afxdp: n_rxq=1, use-need-wakeup=true, xdp-mode=native, xdp-mode-in-use=native)
+    RX packets:1 errors:? dropped:? overruns:? frame:?
+    TX packets:0 errors:? dropped:? aborted:? carrier:?
+  port 5: mbench-1-in (dpdkvhostuserclient: configured_rx_queues=1, configured_tx_queues=1, mtu=1500)
+    RX packets:3 errors:? dropped:2 overruns:? frame:?
+    TX packets:41 errors:? dropped:5 aborted:? carrier:?
+    collisions:?
+    RX bytes:180  TX bytes:2460
+"""
+
+
+def test_daemon_counts_for_the_ports_that_are_no_devices():
+    assert parse_datapath_ports(DATAPATH) == {"mbench-1-in": PortCounters(3, 41, 2, 5)}

@@ -215,14 +215,14 @@ def test_column_in_which_no_row_has_anything_is_left_out():
     assert grid.rows == (("a",), ("b",))
 
 
-def test_alternatives_say_at_which_frame_size_they_received_what(results):
+def test_alternatives_say_at_which_load_they_received_what(results):
     provision = read(Provision, results / "made/provision.json")
-    tried = {"alternative": "x", "received_pps": {"60": 700, "1514": 800}, "failure": "", "chosen": True}
+    tried = {"alternative": "x", "received_pps": {"n=1, 60 B": 700, "n=10, 1514 B": 800}, "failure": "", "chosen": True}
     write(provision.model_copy(update={"choices": (tried,)}), results / "made/provision.json")
     out = results / "made/report/index.html"
     render_report(load_dataset("made", results), [], out)
     page = out.read_text()
-    assert 'received at 1514 B [pkt/s]</th><th scope="col">chosen<' in page
+    assert 'received at n=10, 1514 B [pkt/s]</th><th scope="col">chosen<' in page
     assert "failure</th>" not in page
 
 

@@ -9,6 +9,7 @@ from middlebench.generators.base import Generator
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.model.environment import Environment
+from middlebench.model.port_kind import common_kind
 from middlebench.model.record import Components
 from middlebench.sites.base import Hosts, Inventory, Site, Tell, silent
 from middlebench.switches.base import Switch
@@ -45,7 +46,7 @@ def site_of(name: str, options: config.Testbed) -> Site:
 
     def tear_down(hosts: Hosts) -> None:
         server = hosts.middlebox_server
-        options.middlebox.build(server, options.site.link.mtu).destroy()
+        _middleboxes(options, server).destroy()
         options.switch.build(server).tear_down()
 
     return options.site.build(name, tear_down)
@@ -70,11 +71,18 @@ def stand_up(name: str, options: config.Testbed, environment: str = "", tell: Te
         options=options,
         hosts=hosts,
         switch=options.switch.build(hosts.middlebox_server),
-        middleboxes=options.middlebox.build(hosts.middlebox_server, options.site.link.mtu),
+        middleboxes=_middleboxes(options, hosts.middlebox_server),
         generator=options.generator.build(test_computer, hosts.test_ports),
         direct=options.generator.build(test_computer, direct_ports) if direct_ports else None,
         environment=environment,
     )
+
+
+def _middleboxes(options: config.Testbed, server: Host) -> Middleboxes:
+    """Return the middleboxes, with the best ports that they and the switch have in common."""
+    kind = common_kind(options.middlebox.port_kinds, options.switch.port_kinds)
+    assert kind is not None, "a composition without a common kind of port is refused when it is read"
+    return options.middlebox.build(server, options.site.link.mtu, kind)
 
 
 def alternatives(options: config.Testbed, hosts: Hosts) -> list[config.Testbed]:
@@ -83,6 +91,7 @@ def alternatives(options: config.Testbed, hosts: Hosts) -> list[config.Testbed]:
         options.model_copy(update={"switch": switch, "middlebox": middlebox})
         for switch in options.switch.alternatives(hosts.middlebox_server)
         for middlebox in options.middlebox.alternatives(hosts.middlebox_server)
+        if common_kind(middlebox.port_kinds, switch.port_kinds)
     ]
 
 

@@ -281,10 +281,10 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
 
 
 def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an alternative that was tried as a row, what it received a column for each frame size."""
+    """Return an alternative that was tried as a row, what it received a column for each load."""
     received = choice.get("received_pps", {})
     others = {key: value for key, value in choice.items() if key not in ("received_pps", "chosen")}
-    rates = {f"received at {size} B [pkt/s]": rate for size, rate in received.items()}
+    rates = {f"received at {load} [pkt/s]": rate for load, rate in received.items()}
     return {**others, **rates, **{key: choice[key] for key in ("chosen",) if key in choice}}
 
 

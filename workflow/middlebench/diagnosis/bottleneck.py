@@ -6,9 +6,12 @@ The rules, in this order; the thresholds are below and in :mod:`middlebench.diag
    was lost) decide nothing: *unknown*.
 2. The loss is negligible. Then the chain kept up, and what limited the cell is what fed it: the *generator*
    where less was offered than intended; the *offered load* where no more was asked for; else the *link*.
+   Where a link holds the sender back until the server takes frames (veth since Linux 6.16), less is offered though
+   the test computer has time: then it is whoever has used up the processors, as in 4 and 5.
    It is the *link* too, whatever was lost, where as much arrived in the window as it carries.
 3. Most of the loss is in flow tables: that is the *switch*'s doing, whoever is busy, for it is a rule and not
-   haste. Or it is on a link: the *link*'s.
+   haste. Or it is on a link: the *link*'s; but that of the first link overflowed the ring of the server's port,
+   which is 4's or 5's where somebody had used up processors.
 4. Otherwise packets were dropped from a queue whose reader did not come round in time. Where no processor time was left
    that is the *server CPU*, and the place only says whose turn came too late.
 5. Where some was left, but somebody had used up all that was theirs, it is them: the *switch* or the *middlebox*
@@ -24,7 +27,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from middlebench.diagnosis.accounting import FLOW_TABLE, OUT, Account, Loss, account
-from middlebench.diagnosis.processors import limited_by_processors, time_left, usage_in_words
+from middlebench.diagnosis.processors import BUSY, busy_ratio, limited_by_processors, time_left, usage_in_words
 from middlebench.model.record import Cause, Counts, Hop, Limit, MiddleboxCounts, Usage, WireCounts
 from middlebench.system.text import percent
 
@@ -35,6 +38,8 @@ OFFERED = 0.99
 """Offered below this share of intended is the generator's limit (as the flag `generator-limited` has it)."""
 DOUBT = 0.01
 """Counters that contradict each other by up to this share of the loss do not change a verdict."""
+FIRST_LINK = "link 0"
+"""The link to the server. What is lost there did not fit into the ring of the server's port."""
 MOST = 0.5
 """A kind of element is to blame when it holds more than this share of the loss."""
 
@@ -85,10 +90,14 @@ def _verdict(
     if found.unaccounted > DOUBT * max(found.lost, negligible * found.sent):
         return "unknown", f"the counters contradict each other by {found.unaccounted:,} packets"
     if found.lost < negligible * found.sent or not found.lost:
-        return _fed(counts, line_rate_packets, negligible)
+        return _fed(counts, line_rate_packets, usage, negligible)
     if counts.received_packets >= (1 - negligible) * line_rate_packets:
         return "link", f"{percent(counts.received_packets / line_rate_packets)} of the line rate arrived"
-    return _by_rule(found) or limited_by_processors(usage) or _by_place(found, hops, middleboxes, usage)
+    by_processors = limited_by_processors(usage)
+    if by_processors and _on_links(found, FIRST_LINK) > MOST * found.lost:
+        share = percent(_on_links(found, FIRST_LINK) / found.lost)
+        return by_processors[0], f"{share} of what was lost overflowed the server's ring while {by_processors[1]}"
+    return _by_rule(found) or by_processors or _by_place(found, hops, middleboxes, usage)
 
 
 def _by_rule(found: Account) -> tuple[Cause, str] | None:
@@ -96,10 +105,16 @@ def _by_rule(found: Account) -> tuple[Cause, str] | None:
     ruled = sum(loss.packets for loss in found.losses if loss.place.sides == (FLOW_TABLE,))
     if ruled > MOST * found.lost:
         return "switch", f"the flow table dropped {percent(ruled / found.lost)} of what was lost"
-    on_links = sum(loss.packets for loss in found.losses if loss.place.kind in ("link", "wire"))
+    on_links = _on_links(found)
     if on_links > MOST * found.lost:
         return "link", f"{percent(on_links / found.lost)} of what was lost was lost on a link"
     return None
+
+
+def _on_links(found: Account, *only: str) -> int:
+    """Return how many packets were lost on links, or on those of them that are named."""
+    places = [(loss.place, loss.packets) for loss in found.losses if loss.place.kind in ("link", "wire")]
+    return sum(packets for place, packets in places if not only or str(place) in only)
 
 
 def _by_place(
@@ -120,9 +135,13 @@ def _by_place(
     return cause, f"{share} while {time_left(usage)}, {packets:,} packets at {element}"
 
 
-def _fed(counts: Counts, line_rate_packets: float, negligible: float) -> tuple[Cause, str]:
-    """Return what fed a chain that kept up."""
+def _fed(counts: Counts, line_rate_packets: float, usage: Usage, negligible: float) -> tuple[Cause, str]:
+    """Return what fed a chain that kept up, or what held its feed back."""
     if counts.offered_packets < (1 - negligible) * counts.intended_packets:
+        by_processors = limited_by_processors(usage)
+        feeder = busy_ratio(usage.test_computer)
+        if by_processors and feeder is not None and feeder < BUSY:
+            return by_processors[0], f"the sender waited for room on the link while {by_processors[1]}"
         return "generator", f"it offered {counts.offered_packets:,} of {counts.intended_packets:,} packets asked for"
     if counts.intended_packets < OFFERED * line_rate_packets:
         asked = counts.intended_packets / line_rate_packets

@@ -73,9 +73,6 @@ def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
 class MiddleboxOptions(Options):
     """What every middlebox driver's options have."""
 
-    port_kinds: ClassVar[tuple[PortKind, ...]] = ()
-    """The kinds of ports by which its middleboxes can be joined to a switch, the best one first."""
-
     programs: ClassVar[tuple[str, ...]] = ()
     """What must be installed on the middlebox server."""
 
@@ -88,6 +85,11 @@ class MiddleboxOptions(Options):
     driver: str
     """Name of the driver."""
 
+    @property
+    def port_kinds(self) -> tuple[PortKind, ...]:
+        """The kinds of ports by which its middleboxes can be joined to a switch, the best one first."""
+        raise NotImplementedError
+
     def alternatives(self, host: Host) -> Sequence[MiddleboxOptions]:
         """Return what these options may stand for on ``host``, where they leave a choice."""
         del host
@@ -97,8 +99,8 @@ class MiddleboxOptions(Options):
         """Return the files on the middlebox server that middleboxes boot from, by name."""
         return {}
 
-    def build(self, host: Host, mtu: int) -> Middleboxes:
-        """Return the middleboxes on ``host``, with ports that carry IP packets of ``mtu`` bytes."""
+    def build(self, host: Host, mtu: int, kind: PortKind) -> Middleboxes:
+        """Return the middleboxes on ``host``, with ports of a kind that it takes, for IP packets of ``mtu`` bytes."""
         raise NotImplementedError
 
 

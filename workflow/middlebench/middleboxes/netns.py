@@ -79,11 +79,16 @@ class Options(MiddleboxOptions):
     driver: Literal["netns"]
     """A network namespace with a two-port Linux bridge: the baseline without a virtual machine."""
 
-    port_kinds: ClassVar = (PortKind.VETH,)
     programs: ClassVar = ("ip",)
 
-    def build(self, host: Host, mtu: int) -> Middleboxes:
+    @property
+    def port_kinds(self) -> tuple[PortKind, ...]:
+        """How a namespace can be joined to a switch."""
+        return (PortKind.VETH,)
+
+    def build(self, host: Host, mtu: int, kind: PortKind) -> Middleboxes:
         """Return the middleboxes on ``host``."""
+        del kind  # there is only one
         return NetnsMiddleboxes(self, host, mtu)
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from middlebench import LABEL
+
+SOCKET_FOLDER = f"/run/{LABEL}-vhost-user"
+"""Folder on the middlebox server in which the sockets of vhost-user ports are."""
+
 
 class PortKind(StrEnum):
     """A kind of port: the middlebox makes it, the switch takes it onto a bridge, or the other way round."""
@@ -22,3 +27,8 @@ class PortKind(StrEnum):
 def common_kind(taken: Sequence[PortKind], offered: Sequence[PortKind]) -> PortKind | None:
     """Return the first kind that a middlebox takes and a switch offers; None where there is none."""
     return next((kind for kind in taken if kind in offered), None)
+
+
+def socket_path(port: str) -> str:
+    """Return the path of the socket by which a virtual machine hands a vhost-user port to the switch."""
+    return f"{SOCKET_FOLDER}/{port}"

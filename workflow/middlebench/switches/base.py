@@ -16,9 +16,6 @@ from middlebench.model.reading import PortCounters, SwitchReading
 class SwitchOptions(Options):
     """What every switch driver's options have."""
 
-    port_kinds: ClassVar[tuple[PortKind, ...]] = ()
-    """The kinds of ports that it can take onto a bridge."""
-
     programs: ClassVar[tuple[str, ...]] = ()
     """What must be installed on the middlebox server."""
 
@@ -30,6 +27,11 @@ class SwitchOptions(Options):
 
     driver: str
     """Name of the driver."""
+
+    @property
+    def port_kinds(self) -> tuple[PortKind, ...]:
+        """The kinds of ports that it can take onto a bridge."""
+        raise NotImplementedError
 
     def alternatives(self, host: Host) -> Sequence[SwitchOptions]:
         """Return what these options may stand for on ``host``, where they leave a choice."""

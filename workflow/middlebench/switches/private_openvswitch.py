@@ -5,23 +5,27 @@ Its database, sockets and logs live in the holder's private /run; with the holde
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
-from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
-from middlebench.model.port_kind import PortKind
-from middlebench.model.reading import PortCounters, SwitchReading
+from middlebench.model.port_kind import PortKind, socket_path
 from middlebench.switches.base import Switch, SwitchOptions
-from middlebench.switches.openvswitch import OpenVSwitch
+from middlebench.switches.openvswitch.instance import OpenVSwitch
 from middlebench.system.errors import HostError, SwitchError
 
 FOLDER = f"/run/{LABEL}-openvswitch"
 
 START = """
 set -eu
-if (ovs-appctl --timeout=5 -t ovs-vswitchd version && ovs-vsctl --timeout=5 --no-wait init) > /dev/null 2>&1; then
+program=$(command -v "$1") || exit 78
+shift
+if [ "$(readlink "$OVS_RUNDIR/ovs-vswitchd")" = "$program" ] &&
+    (ovs-appctl --timeout=5 -t ovs-vswitchd version && ovs-vsctl --timeout=5 --no-wait init) > /dev/null 2>&1; then
     exit 0
 fi
 if [ ! -w /dev/net/tun ]; then echo "/dev/net/tun cannot be opened for writing" >&2; exit 77; fi
@@ -35,10 +39,9 @@ ovsdb-tool create "$OVS_RUNDIR/conf.db" /usr/share/openvswitch/vswitch.ovsschema
 ovsdb-server "$OVS_RUNDIR/conf.db" --remote=punix:"$OVS_RUNDIR/db.sock" \\
     --detach --no-chdir --pidfile --log-file -vconsole:off
 ovs-vsctl --timeout=10 --no-wait init
-cpus=$1 daemon=$2
-shift 2
-ovs-vsctl --timeout=10 --no-wait set Open_vSwitch . other_config:pmd-cpu-mask="$cpus" "$@"
-ln -s "$(command -v "$daemon")" "$OVS_RUNDIR/ovs-vswitchd" # its control socket has the name by which it is called
+ovs-vsctl --timeout=10 --no-wait set Open_vSwitch . "$@"
+# Its control socket has the name by which it is called.
+ln -s "$program" "$OVS_RUNDIR/ovs-vswitchd"
 "$OVS_RUNDIR/ovs-vswitchd" --detach --no-chdir --pidfile --log-file -vconsole:off
 """
 
@@ -48,6 +51,24 @@ processor, not all of one; the rate stays as it is (tried)."""
 PMD_SLEEP_KEYS = ("pmd-maxsleep", "pmd-sleep-max")
 """What it is called in Open vSwitch 3.1, and from 3.2 on; before, it is not known, and ignored."""
 
+DPDK_DAEMON = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
+"""Debian's build of the daemon with DPDK, which vhost-user ports need (package openvswitch-switch-dpdk)."""
+DPDK_MEMORY_MIB = 1300
+"""What its 262,144 packet buffers take at an MTU of 1500 in pages of 4 KiB; less than a third of it is ever touched."""
+DPDK_OPTIONS = "--no-huge --legacy-mem --no-pci --no-telemetry"
+"""For DPDK (EAL parameters): no huge pages, no network cards, no sockets of its own."""
+
+AFXDP_OPTIONS = "options:xdp-mode=native"
+"""AF_XDP takes 64 MiB for each port's frames; by default Open vSwitch tries zero copy first, which neither veth nor tap
+has, and takes all of it twice."""
+
+KERNEL_DATAPATH = """
+ovs-dpctl dump-dps > /dev/null 2>&1 || modprobe -q openvswitch
+ovs-dpctl dump-dps > /dev/null 2>&1
+"""
+"""Whether the kernel has the datapath. Who asks for it by name (generic netlink, family ovs_datapath) has the kernel
+load its module where it can, and so is answered as the daemon will be, which asks the same way when it starts."""
+
 
 class Options(SwitchOptions):
     """A private Open vSwitch instance on the middlebox server."""
@@ -55,57 +76,86 @@ class Options(SwitchOptions):
     driver: Literal["private-openvswitch"]
     """An Open vSwitch instance of our own, beside and apart from the system's."""
     datapath: Literal["auto", "kernel", "userspace"] = "auto"
-    """Where frames are switched; `auto` takes the kernel where its module is there, else userspace."""
-    port_type: Literal["auto", "system", "afxdp", "afxdp-nonpmd"] = "auto"
-    """How the userspace datapath reaches its ports; `auto` takes the fastest that works, measured at provision."""
+    """Where frames are switched; `auto` takes the faster of what works, measured at provision."""
+    port_type: Literal["auto", "system", "afxdp", "afxdp-nonpmd", "vhost-user"] = "auto"
+    """How the userspace datapath reaches its ports; `auto` takes the fastest that works, measured at provision.
+    `vhost-user` joins virtual machines by memory that they share with the switch; it needs the package
+    openvswitch-switch-dpdk."""
+    uplink_type: Literal["auto", "system", "afxdp"] = "auto"
+    """How the userspace datapath reaches the two uplinks where `port_type` is `vhost-user`; else as all ports."""
 
-    port_kinds: ClassVar = (PortKind.TAP, PortKind.VETH)
     programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl")
     versions: ClassVar = (("ovs-vswitchd", "--version"),)
     leaves_processes: ClassVar = True
 
-    def alternatives(self, host: Host) -> list[Options]:
-        """Return what ``auto`` may stand for on this host, without a word about which is best.
+    @property
+    def port_kinds(self) -> tuple[PortKind, ...]:
+        """Network interfaces of the kernel's, or what a machine shares with the switch."""
+        if self.port_type == "vhost-user":
+            return (PortKind.VHOST_USER,)
+        return (PortKind.TAP, PortKind.VETH)
 
-        The kernel datapath is alone where it is there: it is what the paper's server uses.
-        """
-        kernel = (
-            host.run(["sh", "-c", "test -e /sys/module/openvswitch || modprobe -q openvswitch"], check=False).status
-            == 0
-        )
-        if self.datapath == "kernel" or (self.datapath == "auto" and kernel):
-            return [self.model_copy(update={"datapath": "kernel", "port_type": "system"})]
-        kinds = ["system", "afxdp", "afxdp-nonpmd"] if self.port_type == "auto" else [self.port_type]
-        return [self.model_copy(update={"datapath": "userspace", "port_type": kind}) for kind in kinds]
+    def alternatives(self, host: Host) -> list[Options]:
+        """Return what ``auto`` may stand for on this host, without a word about which is best."""
+        found: list[dict[str, str]] = []
+        if self.datapath == "kernel" or (self.datapath == "auto" and self._kernel_datapath(host)):
+            found.append({"datapath": "kernel", "port_type": "system"})
+        if self.datapath != "kernel":
+            port_types: list[str] = ["system", "afxdp"] if self.port_type == "auto" else [self.port_type]
+            if self.port_type == "auto" and host.run(["test", "-x", DPDK_DAEMON], check=False).status == 0:
+                port_types.append("vhost-user")
+            for port_type in port_types:
+                chosen = {"datapath": "userspace", "port_type": port_type}
+                if port_type == "vhost-user" and self.uplink_type == "auto":
+                    found += [chosen | {"uplink_type": each} for each in ("afxdp", "system")]
+                else:
+                    found.append(chosen)
+        return [self.model_copy(update=each) for each in found]
 
     def build(self, host: Host) -> Switch:
         """Return the switch on ``host``."""
         return PrivateOpenVSwitch(self, host)
 
+    def _kernel_datapath(self, host: Host) -> bool:
+        return host.run(["sh", "-c", KERNEL_DATAPATH], check=False).status == 0
 
-class PrivateOpenVSwitch:
+
+class PrivateOpenVSwitch(OpenVSwitch):
     """The switch driver; see :class:`middlebench.switches.base.Switch`."""
 
     def __init__(self, options: Options, host: Host) -> None:
-        if "auto" in (options.datapath, options.port_type):
+        uplink_type = options.uplink_type if options.port_type == "vhost-user" else options.port_type
+        if "auto" in (options.datapath, options.port_type, uplink_type):
             raise SwitchError(
                 f"setting up the switch on {host.name}",
-                f"datapath {options.datapath} and port type {options.port_type} are not chosen yet",
+                f"datapath {options.datapath}, port type {options.port_type}, uplink type {uplink_type}: not all are "
+                "chosen yet",
                 "provision the testbed first: it measures the alternatives and records its choice",
             )
-        self._options = options
-        self._host = host
-        kernel = options.datapath == "kernel"
-        port_type = "" if options.port_type == "system" else options.port_type
-        self._switch = OpenVSwitch(
-            host, FOLDER, "system" if kernel else "netdev", "" if kernel else port_type, settle="revalidator/purge"
+        super().__init__(
+            host, FOLDER, "system" if options.datapath == "kernel" else "netdev", settle="revalidator/purge"
         )
+        self._options = options
+        self._uplink_type = uplink_type
 
     def start(self) -> None:
         """Start the database server and the switch daemon, unless they answer."""
         mask = f"{sum(1 << cpu for cpu in self._host.cpus):x}" if self._host.cpus else ""
-        sleep = [f"other_config:{key}={PMD_SLEEP_US}" for key in PMD_SLEEP_KEYS]
-        result = self._switch.run("sh", "-c", START, f"{LABEL}-openvswitch", mask, "ovs-vswitchd", *sleep, check=False)
+        settings = {"pmd-cpu-mask": mask} | dict.fromkeys(PMD_SLEEP_KEYS, str(PMD_SLEEP_US))
+        daemon = "ovs-vswitchd"
+        if self._options.port_type == "vhost-user":
+            daemon = DPDK_DAEMON
+            settings |= {"dpdk-init": "true", "dpdk-alloc-mem": str(DPDK_MEMORY_MIB), "dpdk-extra": DPDK_OPTIONS}
+            settings |= {"dpdk-lcore-mask": mask} if mask else {}
+        words = [f"other_config:{key}={json.dumps(value)}" for key, value in settings.items() if value]
+        result = self.run("sh", "-c", START, f"{LABEL}-openvswitch", daemon, *words, check=False)
+        if result.status == 78:
+            raise SwitchError(
+                f"starting Open vSwitch on {self._host.name}",
+                f"there is no {daemon}, which vhost-user ports need",
+                "install the packages of envs/vhost-user.packages (`envs/install-packages vhost-user`)",
+                result,
+            )
         if result.status == 77:
             raise SwitchError(
                 f"starting Open vSwitch on {self._host.name}",
@@ -120,40 +170,41 @@ class PrivateOpenVSwitch:
 
     def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``."""
-        try:
-            self._switch.create_bridges(plan)
-        except (SwitchError, HostError) as error:
-            raise self._explained(error) from error
+        with self._explained():
+            super().create_bridges(plan)
 
     def connect(self, plan: Plan) -> None:
         """Put ports on bridges and let frames pass between them."""
-        try:
-            self._switch.connect(plan)
-        except (SwitchError, HostError) as error:
-            raise self._explained(error) from error
-
-    def live(self) -> LiveSwitch:
-        """Return what is there now."""
-        return self._switch.live()
-
-    def counters(self) -> dict[str, PortCounters]:
-        """Return the counters of every port on the server."""
-        return self._switch.counters()
-
-    def read(self) -> SwitchReading:
-        """Return all that can be read now, exact to the last frame."""
-        return self._switch.read()
-
-    def tear_down(self) -> None:
-        """Remove all bridges of ours."""
-        self._switch.tear_down()
+        with self._explained():
+            super().connect(plan)
 
     def describe(self) -> str:
         """Return version, datapath and port type."""
-        ports = "" if self._options.datapath == "kernel" else f", {self._options.port_type} ports"
-        return f"Open vSwitch {self._switch.version()}, {self._options.datapath} datapath{ports}"
+        options = self._options
+        words = [f"Open vSwitch {self.version()}", f"{options.datapath} datapath"]
+        if options.datapath == "userspace":
+            words.append(f"{options.port_type} ports")
+        if options.port_type == "vhost-user":
+            words.append(f"{self._uplink_type} uplinks")
+        return ", ".join(words)
 
-    def _explained(self, error: SwitchError | HostError) -> SwitchError:
-        """Add the end of the switch's own log, which says why; its tools say only that."""
-        log = self._host.run(["tail", "-n", "5", f"{FOLDER}/ovs-vswitchd.log"], check=False).stdout
-        return SwitchError(error.doing, f"{error.happened}; the switch's log ends:\n{log}", error.advice, error.result)
+    def _interface(self, port: str, *, uplink: bool) -> Sequence[str]:
+        """Return the words that tell ``ovs-vsctl`` what kind of interface a port is."""
+        port_type = self._uplink_type if uplink else self._options.port_type
+        words = {
+            "system": (),
+            "afxdp": ("type=afxdp", AFXDP_OPTIONS),
+            "afxdp-nonpmd": ("type=afxdp-nonpmd", AFXDP_OPTIONS),
+            "vhost-user": ("type=dpdkvhostuserclient", f"options:vhost-server-path={socket_path(port)}"),
+        }[port_type]
+        return ("--", "set", "Interface", port, *words) if words else ()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Add the end of the switch's own log, which says why something failed; its tools say only that."""
+        try:
+            yield
+        except (SwitchError, HostError) as error:
+            log = self._host.run(["tail", "-n", "5", f"{FOLDER}/ovs-vswitchd.log"], check=False).stdout
+            happened = f"{error.happened}; the switch's log ends:\n{log}"
+            raise SwitchError(error.doing, happened, error.advice, error.result) from error

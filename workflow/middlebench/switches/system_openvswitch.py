@@ -13,12 +13,10 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.hosts.shared.interfaces import demand_free
-from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind
-from middlebench.model.reading import PortCounters, SwitchReading
 from middlebench.switches.base import Switch, SwitchOptions
-from middlebench.switches.openvswitch import OpenVSwitch
+from middlebench.switches.openvswitch.instance import OpenVSwitch
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, SwitchError
 
@@ -46,29 +44,32 @@ class Options(SwitchOptions):
     run_folder: Annotated[str, Field(pattern=r"^/[^\s]*$")] = "/var/run/openvswitch"
     """Folder of its sockets on the server."""
 
-    port_kinds: ClassVar = (PortKind.TAP, PortKind.VETH, PortKind.XEN_VIF)
     programs: ClassVar = ("ip", "ovs-vsctl")
     versions: ClassVar = (("ovs-vsctl", "--version"),)
+
+    @property
+    def port_kinds(self) -> tuple[PortKind, ...]:
+        """Any network interface of the kernel's."""
+        return (PortKind.TAP, PortKind.VETH, PortKind.XEN_VIF)
 
     def build(self, host: Host) -> Switch:
         """Return the switch on ``host``."""
         return SystemOpenVSwitch(self, host)
 
 
-class SystemOpenVSwitch:
+class SystemOpenVSwitch(OpenVSwitch):
     """The switch driver; see :class:`middlebench.switches.base.Switch`."""
 
     def __init__(self, options: Options, host: Host) -> None:
-        self._options = options
-        self._host = host
         datapath_type = "system" if options.datapath == "kernel" else "netdev"
         # Others' frames pass this daemon too: what it has cached for them is not ours to take down.
-        self._switch = OpenVSwitch(host, options.run_folder, datapath_type, settle="revalidator/wait")
+        super().__init__(host, options.run_folder, datapath_type, settle="revalidator/wait")
+        self._options = options
 
     def start(self) -> None:
         """See that it runs: starting it is its owner's affair."""
         argv = ["sh", "-c", ANSWERS, f"{LABEL}-openvswitch"]
-        result = self._switch.run(*argv, check=False, deadline=Deadline(ANSWER_SECONDS))
+        result = self.run(*argv, check=False, deadline=Deadline(ANSWER_SECONDS))
         if result.status != 0:
             raise SwitchError(
                 f"looking for Open vSwitch on {self._host.name}",
@@ -90,31 +91,11 @@ class SystemOpenVSwitch:
     def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``, once it is sure that nobody else needs its uplinks."""
         self._demand_uplinks(plan)
-        self._switch.create_bridges(plan)
-
-    def connect(self, plan: Plan) -> None:
-        """Put ports on bridges and let frames pass between them."""
-        self._switch.connect(plan)
-
-    def live(self) -> LiveSwitch:
-        """Return what is there now of ours."""
-        return self._switch.live()
-
-    def counters(self) -> dict[str, PortCounters]:
-        """Return the counters of every port on the server."""
-        return self._switch.counters()
-
-    def read(self) -> SwitchReading:
-        """Return all that can be read now, exact to the last frame."""
-        return self._switch.read()
-
-    def tear_down(self) -> None:
-        """Remove all bridges of ours."""
-        self._switch.tear_down()
+        super().create_bridges(plan)
 
     def describe(self) -> str:
         """Return version and datapath."""
-        return f"Open vSwitch {self._switch.version()} (the server's own), {self._options.datapath} datapath"
+        return f"Open vSwitch {self.version()} (the server's own), {self._options.datapath} datapath"
 
     def _demand_uplinks(self, plan: Plan) -> None:
         """Return if both uplinks may be taken.
@@ -128,7 +109,7 @@ class SystemOpenVSwitch:
             demand_free(self._host, plan.uplinks, switched=True)
         except HostError as error:
             raise SwitchError(doing, error.happened, error.advice, error.result) from error
-        lines = self._switch.run("sh", "-c", OWNERS, f"{LABEL}-owners", *plan.uplinks).stdout.splitlines()
+        lines = self.run("sh", "-c", OWNERS, f"{LABEL}-owners", *plan.uplinks).stdout.splitlines()
         taken = [
             (port, bridge) for port, bridge, *owner in map(str.split, lines) if owner not in ([LABEL], [f'"{LABEL}"'])
         ]

@@ -1,11 +1,12 @@
-"""Looks a testbed over before it is used: what is missing, what it is, and what ``auto`` stands for.
+"""Checks a testbed before it is used: what is missing, what it is, and what ``auto`` stands for.
 
-Nothing is installed here. Where several alternatives would do, each is measured on a short chain
-and the fastest is taken: that a thing is there does not say that it is faster.
+Nothing is installed here. Where several alternatives would do, each is measured with a short and a long
+chain and the fastest is taken: that a thing is there does not say that it is faster.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +15,18 @@ from middlebench.config import study as config
 from middlebench.model.environment import Environment
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.model.record import Provision, Settings
-from middlebench.system.errors import HostError, MiddlebenchError
+from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, SwitchError, TrialError
 from middlebench.testbed import Testbed, alternatives, environment_of, programs, site_of, stand_up
 from middlebench.trials.convergence import deploy, plan_for, tear_down
-from middlebench.trials.trial import load_of
+from middlebench.trials.trial import load_of, prepare, run_trial
 
-TRY_LENGTH = 4
-"""Chain length at which alternatives are compared: long enough that what wins there wins in most of a sweep."""
+TRY_LENGTHS = (1, 10)
+"""Chain lengths at which alternatives are compared: what wins on a short chain may lose on a long one."""
 TRY_SETTINGS = Settings(window_s=0.5, warm_up_s=0.3, sample_interval_s=0.5, offered_load="maximum")
+TRIES = 3
+"""How often an alternative may fail before it counts as one that does not work here: once may be by chance."""
+Load = tuple[int, int]
+"""A chain length and a frame size in bytes."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,13 @@ class Attempt:
     """One alternative, tried."""
 
     options: config.Testbed
-    received_pps: dict[int, float]
-    """Packets/s received, by frame size in bytes; empty where the alternative does not work."""
+    received_pps: dict[Load, float]
+    """Packets/s received, by chain length and frame size; empty where the alternative does not work."""
     failure: str = ""
 
     @property
     def score(self) -> float:
-        """Geometric mean of the received rates, so that no frame size outweighs another."""
+        """Geometric mean of the received rates, so that neither a length nor a frame size outweighs another."""
         if not self.received_pps:
             return -1.0
         return math.prod(self.received_pps.values()) ** (1 / len(self.received_pps))
@@ -58,12 +63,18 @@ def provision(
         )
         if missing := found.stdout.split():
             raise HostError(
-                f"looking over {host.name}",
+                f"checking {host.name}",
                 f"these programs are missing: {', '.join(missing)}",
                 "install them there: envs/ lists the packages of each role (`make setup` does it on this computer)",
             )
     attempts: list[Attempt] = []
     candidates = alternatives(options, hosts)
+    if not candidates:
+        raise MiddlebenchError(
+            f"provisioning {name}",
+            "its switch and its middleboxes have no kind of port in common",
+            "change `switch.port_type`, or the middlebox, in the testbed's file",
+        )
     if len(candidates) > 1:
         for candidate in candidates:
             attempts.append(_try(name, candidate))
@@ -87,7 +98,7 @@ def provision(
         choices=tuple(
             {
                 "alternative": describe_choice(options, attempt.options),
-                "received_pps": {str(size): round(rate) for size, rate in attempt.received_pps.items()},
+                "received_pps": {_in_words(load): round(rate) for load, rate in attempt.received_pps.items()},
                 "failure": attempt.failure,
                 "chosen": attempt.options == chosen,
             }
@@ -117,25 +128,50 @@ def describe_choice(asked: config.Testbed, candidate: config.Testbed) -> str:
 
 
 def _try(name: str, options: config.Testbed) -> Attempt:
+    """Measure an alternative, as often as it takes until it does not fail.
+
+    Only that the switch or the middleboxes refuse, or that no trial of their chain can be believed, and that each time,
+    says that it does not work here.
+
+    Raises:
+        HostError: a host could not be reached, each time; that says nothing of the alternative.
+    """
+    failure = ""
+    for remaining in reversed(range(TRIES)):
+        try:
+            return Attempt(options=options, received_pps=_rates(stand_up(name, options)))
+        except (SwitchError, MiddleboxError, TrialError) as error:
+            failure = f"{error.doing}: {error.happened}".splitlines()[0]
+        except HostError:
+            if not remaining:
+                raise
+    return Attempt(options=options, received_pps={}, failure=failure)
+
+
+def _rates(testbed: Testbed) -> dict[Load, float]:
+    """Return what arrives through a short and a long chain, in trials that are attested as any other."""
+    rates = {}
+    link = testbed.options.site.link
     try:
-        testbed = stand_up(name, options)
-        plan = plan_for(testbed, TRY_LENGTH)
-        deploy(testbed, plan)
-        rates = {
-            size: _rate(testbed, size) for size in (MINIMUM_FRAME_BYTES, maximum_frame_bytes(options.site.link.mtu))
-        }
-        tear_down(testbed)
-    except MiddlebenchError as error:
-        return Attempt(options=options, received_pps={}, failure=f"{error.doing}: {error.happened}".splitlines()[0])
-    return Attempt(options=options, received_pps=rates)
+        for n in TRY_LENGTHS:
+            plan = plan_for(testbed, n)
+            deploy(testbed, plan)
+            for size in (MINIMUM_FRAME_BYTES, maximum_frame_bytes(link.mtu)):
+                before, _ = prepare(testbed, plan, size)
+                counts = run_trial(testbed, plan, load_of(size, TRY_SETTINGS, link.rate_bps), before).counts
+                rates[n, size] = counts.received_packets / counts.window_s
+    finally:
+        with contextlib.suppress(MiddlebenchError):  # what failed before says more, and a next try begins with this
+            tear_down(testbed)
+    return rates
 
 
-def _rate(testbed: Testbed, frame_bytes: int) -> float:
-    traffic = testbed.generator.run(load_of(frame_bytes, TRY_SETTINGS, testbed.options.site.link.rate_bps))
-    return traffic.received_packets / traffic.window_s
+def _in_words(load: Load) -> str:
+    n, frame_bytes = load
+    return f"n={n}, {frame_bytes} B"
 
 
 def _outcome(attempt: Attempt) -> str:
     if attempt.failure:
         return f"does not work here ({attempt.failure})"
-    return ", ".join(f"{rate / 1000:.1f} kpkt/s of {size} B" for size, rate in attempt.received_pps.items())
+    return ", ".join(f"{_in_words(load)}: {rate / 1000:.1f} kpkt/s" for load, rate in attempt.received_pps.items())

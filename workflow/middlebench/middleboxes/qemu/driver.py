@@ -28,7 +28,7 @@ from middlebench.model.environment import BUILT_HERE
 from middlebench.model.live import STOPPED
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox, Plan
-from middlebench.model.port_kind import PortKind
+from middlebench.model.port_kind import SOCKET_FOLDER, PortKind, socket_path
 from middlebench.model.reading import MiddleboxReading
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
@@ -90,6 +90,8 @@ LINES_A_TAP = 2
 FAILED_LINE = re.compile(r"Command failed -:(\d+)")
 """How ``ip -batch`` names the line that it could not do."""
 
+MAKE_SOCKET_FOLDER = 'rm -rf "$1" && mkdir -m 0700 "$1"'
+
 REMOVE_TAPS = """
 ip -brief link show type tun |
     awk -v ours="$1-" -v bridges="$1-br" \\
@@ -132,8 +134,10 @@ class Options(MiddleboxOptions):
     """Memory of each machine in MiB."""
     accelerator: Literal["auto", "kvm", "tcg"] = "auto"
     """`kvm`, or `tcg` (emulation); `auto` takes the faster of what works, measured at provision."""
+    vhost: Literal["auto", "on", "off"] = "off"
+    """Whether the kernel (vhost-net) moves frames between a tap and its machine, and not QEMU; `auto` takes the faster
+    of what works, measured at provision."""
 
-    port_kinds: ClassVar = (PortKind.TAP,)
     programs: ClassVar = ("ip", QEMU)
     versions: ClassVar = ((QEMU, "--version"),)
     leaves_processes: ClassVar = True
@@ -150,10 +154,21 @@ class Options(MiddleboxOptions):
 
     def alternatives(self, host: Host) -> list[Options]:
         """Return what ``auto`` may stand for on this host."""
-        if self.accelerator != "auto":
-            return [self]
-        kvm = host.run(["sh", "-c", "test -r /dev/kvm -a -w /dev/kvm"], check=False).status == 0
-        return [self.model_copy(update={"accelerator": each}) for each in (["kvm", "tcg"] if kvm else ["tcg"])]
+        accelerators, vhost = [self.accelerator], [self.vhost]
+        if self.accelerator == "auto":
+            accelerators = ["kvm", "tcg"] if _usable(host, "/dev/kvm") else ["tcg"]
+        if self.vhost == "auto":
+            vhost = ["on", "off"] if _usable(host, "/dev/vhost-net") else ["off"]
+        return [
+            self.model_copy(update={"accelerator": each, "vhost": moved}) for each in accelerators for moved in vhost
+        ]
+
+    @property
+    def port_kinds(self) -> tuple[PortKind, ...]:
+        """How a machine can be joined to a switch; by vhost-user only our image can."""
+        if self.image == "unikernel" and self.vhost != "on":
+            return (PortKind.TAP, PortKind.VHOST_USER)
+        return (PortKind.TAP,)
 
     def images(self) -> dict[str, str]:
         """Return our image, or the user's own files."""
@@ -161,35 +176,46 @@ class Options(MiddleboxOptions):
             return {BUILT_HERE: str(UNIKERNEL)}
         return {str(path): str(path) for path in (self.image.kernel, self.image.initrd) if path is not None}
 
-    def build(self, host: Host, mtu: int) -> Middleboxes:
+    def build(self, host: Host, mtu: int, kind: PortKind) -> Middleboxes:
         """Return the middleboxes on ``host``."""
-        return QemuMiddleboxes(self, host, mtu)
+        return QemuMiddleboxes(self, host, mtu, kind)
+
+
+def _usable(host: Host, device: str) -> bool:
+    return host.run(["test", "-r", device, "-a", "-w", device], check=False).status == 0
 
 
 class QemuMiddleboxes:
     """The middlebox driver; see :class:`middlebench.middleboxes.base.Middleboxes`."""
 
-    def __init__(self, options: Options, host: Host, mtu: int) -> None:
-        if options.accelerator == "auto":
+    def __init__(self, options: Options, host: Host, mtu: int, kind: PortKind = PortKind.TAP) -> None:
+        if "auto" in (options.accelerator, options.vhost):
             raise MiddleboxError(
                 f"setting up virtual machines on {host.name}",
-                "the accelerator is not chosen yet",
+                f"accelerator {options.accelerator} and vhost {options.vhost} are not chosen yet",
                 "provision the testbed first: it measures the alternatives and records its choice",
             )
         self._options = options
         self._host = host
         self._mtu = mtu
+        self._kind = kind
         self._started: dict[str, Any] = {}
 
     def create(self, plan: Plan) -> None:
-        """Make the taps and start all machines at once; they boot while ports are connected."""
+        """Make the taps and start all machines at once; they boot while ports are connected.
+
+        With vhost-user ports a machine waits for the switch before it boots.
+        """
         kernel = self._kernel()
         ports = [port for middlebox in plan.middleboxes for port in middlebox.ports]
         if not ports:
             return
-        self._make_taps(ports)
+        if self._kind is PortKind.TAP:
+            self._make_taps(ports)
+        else:
+            self._host.run(["sh", "-c", MAKE_SOCKET_FOLDER, f"{LABEL}-sockets", SOCKET_FOLDER])
         machines = [
-            {"name": middlebox.name, "argv": command_line(self._options, kernel, middlebox)}
+            {"name": middlebox.name, "argv": command_line(self._options, kernel, middlebox, self._kind)}
             for middlebox in plan.middleboxes
         ]
         request = {"verb": "start", "machines": machines, "environment": ENVIRONMENT}
@@ -249,6 +275,7 @@ class QemuMiddleboxes:
         digest = hashlib.sha256(kernel.read_bytes()).hexdigest()[:12]
         what = f"unikernel ({self._options.function})" if self._options.image == "unikernel" else kernel.name
         how = "KVM" if self._options.accelerator == "kvm" else "emulated (TCG)"
+        how += ", vhost-net" if self._options.vhost == "on" else ""
         return f"{what} {digest}, {self._options.memory_mib} MiB, QEMU {version}, {how}"
 
     def _kernel(self) -> Path:
@@ -323,7 +350,7 @@ class QemuMiddleboxes:
         return answer
 
 
-def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[str]:
+def command_line(options: Options, kernel: Path, middlebox: Middlebox, kind: PortKind = PortKind.TAP) -> list[str]:
     """Return the command that runs one machine; port 0 is the ingress, port 1 the egress."""
     image = options.image
     console = f"socket,id=console,path={FOLDER}/{middlebox.name}.console,server=on,wait=off"
@@ -335,7 +362,10 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[s
     ]
     if image == "unikernel":
         words += ["-bios", str(kernel)]  # it brings the few instructions that it needs; QEMU's own BIOS takes a ms more
-        words += ["-M", MACHINE, "-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit"]
+        if kind is PortKind.VHOST_USER:  # the switch reads and writes the machine's memory
+            words += ["-object", f"memory-backend-memfd,id=memory,size={options.memory_mib}M,share=on"]
+        machine = MACHINE + (",memory-backend=memory" if kind is PortKind.VHOST_USER else "")
+        words += ["-M", machine, "-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit"]
         words += ["-append", f"function={options.function}"]
         words += ["-accel", f"tcg,tb-size={CODE_BUFFER_MIB}" if options.accelerator == "tcg" else options.accelerator]
         device, offload = "virtio-net-device", NO_OFFLOAD
@@ -345,7 +375,12 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox) -> list[s
         words += ["-append", image.command_line.replace("{name}", middlebox.name)] if image.command_line else []
         device, offload = image.device, ""
     for index, port in enumerate(middlebox.ports):
-        words += ["-netdev", f"tap,id=port{index},ifname={port},script=no,downscript=no{offload}"]
+        if kind is PortKind.VHOST_USER:
+            words += ["-chardev", f"socket,id=switch{index},path={socket_path(port)},server=on,wait=off"]
+            words += ["-netdev", f"vhost-user,id=port{index},chardev=switch{index}"]
+        else:
+            tap = f"tap,id=port{index},ifname={port},script=no,downscript=no,vhost={options.vhost}"
+            words += ["-netdev", tap + offload]
         words += ["-device", f"{device},netdev=port{index}"]
     return words
 

@@ -133,7 +133,6 @@ class Options(MiddleboxOptions):
     """Weight of dom0 in Xen's credit2 scheduler, against 256 of each domain; `null` leaves it as it is.
     Where processors are few, polling domains starve dom0 otherwise."""
 
-    port_kinds: ClassVar = (PortKind.XEN_VIF,)
     programs: ClassVar = ("ip", "xl", "xenstore-ls", "xenstore-watch", "xenstore-write")
     versions: ClassVar = (("xl", "info", "xen_version"),)
 
@@ -145,9 +144,14 @@ class Options(MiddleboxOptions):
         """Return what a domain boots from."""
         return {path: path for path in self.guest().files()}
 
-    def build(self, host: Host, mtu: int) -> Middleboxes:
+    @property
+    def port_kinds(self) -> tuple[PortKind, ...]:
+        """How a domain can be joined to a switch."""
+        return (PortKind.XEN_VIF,)
+
+    def build(self, host: Host, mtu: int, kind: PortKind) -> Middleboxes:
         """Return the middleboxes on ``host``."""
-        del mtu  # Xen's own script sees to it
+        del mtu, kind  # Xen's own script sees to it
         return XenMiddleboxes(self, host)
 
 

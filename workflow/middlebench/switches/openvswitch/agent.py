@@ -7,6 +7,7 @@ own ``python3`` as text.
 
     python3 -c THIS describe RUN_FOLDER OWNER     answers one JSON object on standard output
     python3 -c THIS read RUN_FOLDER OWNER SETTLE  the same and all counters, once they are up to date
+    python3 -c THIS ports RUN_FOLDER              the counters of all ports alone
     python3 -c THIS steer RUN_FOLDER              reads [[bridge, [[port, port], …]], …] on standard input
 """
 
@@ -20,7 +21,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # its text stands before ours
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from middlebench.hosts.shared.usage_agent import STATES, machine, process_state, process_usage, processors
 
@@ -186,10 +187,21 @@ def read(folder: str, owner: str, settle: str) -> None:
     usage = process_usage(pid)
     Connection(os.path.join(folder, f"ovs-vswitchd.{pid}.ctl")).call(settle, [])
     answer = described(folder, owner)
-    with open("/proc/net/dev", encoding="utf-8") as table:
-        ports = table.read()
+    counted = port_counters(folder)
     used = {"usage": usage, "machine": machine(), "processors": [begin, processors()]}
-    print(json.dumps({**answer, **used, "ports": ports, "queues": queues()}))
+    print(json.dumps({**answer, **used, **counted, "queues": queues()}))
+
+
+def ports(folder: str) -> None:
+    """Print the counters of all ports."""
+    print(json.dumps(port_counters(folder)))
+
+
+def port_counters(folder: str) -> dict[str, str]:
+    """Return the counters of the kernel's devices (proc(5)), and those that the daemon has of its own ports."""
+    control = Connection(os.path.join(folder, f"ovs-vswitchd.{daemon(folder)}.ctl"))
+    with open("/proc/net/dev", encoding="utf-8") as table:
+        return {"ports": table.read(), "datapath": control.call("dpctl/show", ["-s"])}
 
 
 def described(folder: str, owner: str) -> dict[str, Any]:
@@ -315,11 +327,7 @@ def steer(folder: str) -> None:
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
     try:
-        if verb == "describe":
-            describe(*arguments)
-        elif verb == "read":
-            read(*arguments)
-        else:
-            steer(*arguments)
+        verbs: "dict[str, Callable[..., None]]" = {each.__name__: each for each in (describe, read, ports, steer)}
+        verbs[verb](*arguments)
     except OSError as problem:
         sys.exit(f"Open vSwitch does not answer: {problem}")

@@ -1,0 +1,1 @@
+"""What the drivers ``private-openvswitch`` and ``system-openvswitch`` share."""
