@@ -4,7 +4,8 @@ from pathlib import Path
 
 from middlebench.config import study as study_config
 from middlebench.config.others import file_of
-from middlebench.config.study_file import new_session, write_study
+from middlebench.config.reading import demand_plain, read_yaml
+from middlebench.config.study_file import new_session, no_cell, write_study
 from middlebench.middleboxes.qemu.driver import UNIKERNEL
 from middlebench.model.cell import (
     CELL_PATTERN,
@@ -36,7 +37,7 @@ report: "workflow/report/workflow.rst"
 
 
 try:
-    study_config.read_yaml(
+    read_yaml(
         Path("config/config.yaml")
     )  # names file and line where Snakemake would not
 except MiddlebenchError as problem:
@@ -47,6 +48,7 @@ configfile: "config/config.yaml"
 
 
 try:
+    demand_plain(config, "reading config/config.yaml (and --config)")
     STUDY, TESTBEDS = study_config.check_study(
         config, "config/config.yaml (and --config)"
     )

@@ -64,7 +64,12 @@ def composition(wildcards):
 
 def cell_of(wildcards):
     """The cell that a path stands for."""
-    return Cell.of_key(wildcards.testbed, wildcards.cell)
+    cell = Cell.of_key(wildcards.testbed, wildcards.cell)
+    if cell is None:
+        raise WorkflowError(
+            str(no_cell(wildcards.testbed, wildcards.cell, STUDY, RESULTS))
+        )
+    return cell
 
 
 def deployment_priority(wildcards):

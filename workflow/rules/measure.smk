@@ -24,3 +24,19 @@ rule measure:
         "Measuring {wildcards.cell} on {wildcards.testbed}"
     shell:
         "middlebench measure {output.record:q} 2> {log:q}"
+
+
+# A path among the cells that is none: told as what it is.
+rule misspelt_cell:
+    input:
+        lambda wildcards: cell_of(wildcards),
+    output:
+        f"{RESULTS}/{{testbed}}/cells/{{cell}}.json",
+    log:
+        f"{RESULTS}/{{testbed}}/logs/measure/{{cell}}.log",
+    wildcard_constraints:
+        cell=f"(?!(?:{CELL_PATTERN})$).+",
+    conda:
+        ENVIRONMENT
+    shell:
+        "false {input:q} {output:q} 2> {log:q}"

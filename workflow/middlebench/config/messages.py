@@ -13,6 +13,37 @@ Location = tuple[int | str, ...]
 """Where pydantic met a mistake: keys and list places, and the tag of each union that it chose a member of."""
 
 
+def truth_values(written: object, taken: object, where: str = "") -> list[str]:
+    """Return a line for each truth value that pydantic took for a number: in YAML `yes` and `on` are such values too.
+
+    Args:
+        written: the values as a file says them.
+        taken: what a model made of them, dumped.
+        where: the key of both.
+    """
+    if isinstance(written, bool) and not isinstance(taken, bool):
+        return [f"{where}: a truth value is written there, where a number or a text is wanted (found: {written})"]
+    if isinstance(written, Mapping) and isinstance(taken, Mapping):
+        pairs = [(str(key), written[key], taken[key]) for key in written if key in taken]
+    elif isinstance(written, list | tuple) and isinstance(taken, list | tuple):
+        pairs = [(str(place), *both) for place, both in enumerate(zip(written, taken, strict=False))]
+    else:
+        return []
+    return [line for key, one, other in pairs for line in truth_values(one, other, f"{where}.{key}".lstrip("."))]
+
+
+MOST_MISTAKES = 12
+"""How many mistakes a message tells, so that it fits on a screen."""
+LONGEST_VALUE = 80
+
+
+def told_mistakes(model: type[BaseModel], values: Mapping[str, Any], error: ValidationError) -> str:
+    """Return the mistakes that pydantic found in ``values``, a line each, no more than fit on a screen."""
+    told = complaints(model, values, error)
+    more = [f"… and {len(told) - MOST_MISTAKES} more mistakes"] if len(told) > MOST_MISTAKES else []
+    return "\n  ".join([*told[:MOST_MISTAKES], *more])
+
+
 def complaints(model: type[BaseModel], values: Mapping[str, Any], error: ValidationError) -> list[str]:
     """Return a line for each mistake that pydantic found in ``values``."""
     found = error.errors()
@@ -75,7 +106,8 @@ def _complaint(model: type[BaseModel], values: Mapping[str, Any], details: Mappi
         return message
     if details["type"] == "value_error" and isinstance(details["input"], Mapping):
         return f"{where}.{message}"  # it begins with the key within
-    return f"{where}: {message} (found: {details['input']!r})"
+    found = repr(details["input"])
+    return f"{where}: {message} (found: {found if len(found) <= LONGEST_VALUE else found[:LONGEST_VALUE] + ' …'})"
 
 
 def _keys(values: object, location: Location) -> list[int | str]:

@@ -16,8 +16,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError, create_model, field_validator, model_validator
 
 from middlebench.config import drivers
-from middlebench.config.messages import complaints
+from middlebench.config.messages import told_mistakes, truth_values
 from middlebench.config.others import file_of, names_of
+from middlebench.config.reading import read_yaml
 from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.model.cell import AXES, LONGEST_CHAIN, Cell, cells_of
@@ -326,39 +327,6 @@ def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the co
     return composed(read_yaml(path), str(path))
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return what a YAML file of keys and values says.
-
-    Raises:
-        ConfigError: it cannot be read, is not such a file, or says a key twice.
-    """
-    import yaml  # not needed by a cell's job, which starts some hundred times
-
-    def unique(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-        keys = [loader.construct_object(key) for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {name} stands here twice", key.start_mark)
-        return loader.construct_mapping(node, deep=True)
-
-    class Loader(yaml.SafeLoader):
-        """YAML's plain types, and no key twice."""
-
-    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, unique)
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader)  # a SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"reading {path}", f"it cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"reading {path}", f"it is not YAML as we take it: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"reading {path}",
-            "it is empty, without keys and values" if values is None else "it does not consist of keys and values",
-        )
-    return values
-
-
 def composed(values: Mapping[str, Any], origin: str) -> Testbed:
     """Return the testbed that ``values`` compose, each part with the options of the driver that it names.
 
@@ -375,6 +343,9 @@ def composed(values: Mapping[str, Any], origin: str) -> Testbed:
 
 def _parse(model: type[_Model], values: Mapping[str, Any], origin: str) -> _Model:
     try:
-        return model.model_validate(values)
+        found = model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"reading {origin}", "\n  ".join(complaints(model, values, error))) from None
+        raise ConfigError(f"reading {origin}", told_mistakes(model, values, error)) from None
+    if mistakes := truth_values(values, found.model_dump()):
+        raise ConfigError(f"reading {origin}", "\n  ".join(mistakes))
+    return found

@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from middlebench.config.study import Study, Testbed, check_frame_sizes, composed
-from middlebench.model.cell import Cell, deployment_values
+from middlebench.model.cell import LONGEST_CHAIN, Cell, deployment_values
 from middlebench.model.options import Options
 from middlebench.model.record import read, write
 from middlebench.system.errors import ConfigError
+from middlebench.system.text import suggestion
 
 NAME = "study.json"
 
@@ -82,11 +83,7 @@ class Target:
         key = self.key.removeprefix("cells/").removesuffix(".json")
         cell = Cell.of_key(self.testbed, key) if self.key == f"cells/{key}.json" else None
         if cell is None:
-            raise ConfigError(
-                f"measuring {self.path}",
-                "this is no cell's record",
-                f"name one such as {self.folder}/{self.file.study.cells(self.testbed)[0].path}",
-            )
+            raise no_cell(self.testbed, key, self.file.study, self.folder.parent)
         check_frame_sizes([cell.frame_bytes], self.testbed, self.file.testbed(self.testbed), f"measuring {self.path}")
         return cell
 
@@ -106,6 +103,24 @@ class Target:
                 f"name one such as {self.folder}/{self.file.study.cells(self.testbed)[0].deployment_path}",
             )
         return values
+
+
+def no_cell(testbed: str, key: str, study: Study, results: Path | str) -> ConfigError:
+    """Return the error that says that a path is no cell's record, and which record it might have meant.
+
+    Args:
+        testbed: whose results it lies in.
+        key: its path below the folder `cells`, without a suffix.
+        study: the study, whose cells are known.
+        results: the folder of all results.
+    """
+    known = [cell.key for cell in study.cells(testbed)]
+    return ConfigError(
+        f"looking for the cell {results}/{testbed}/cells/{key}.json",
+        "there is no such cell",
+        f"name one such as {results}/{testbed}/cells/{known[0]}.json, with chains of up to {LONGEST_CHAIN}"
+        + suggestion(key, known),
+    )
 
 
 def target_of(path: Path, study_file: Path | None = None) -> Target:

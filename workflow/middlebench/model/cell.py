@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from middlebench.model.options import Options
 
@@ -81,13 +81,16 @@ class Cell(Options):
     """Chain length: number of middleboxes."""
     frame_bytes: Annotated[int, Field(ge=1)]
     """Frame size without FCS."""
-    repetition: Annotated[int, Field(ge=1)] = 1
+    repetition: Annotated[int, Field(ge=1, le=100_000)] = 1
 
     @classmethod
     def of_key(cls, testbed: str, key: str) -> Cell | None:
         """Return the cell of a path below the folder `cells`, such as ``n4/size800/rep1``; None if it is no cell's."""
         found = _CELL.fullmatch(key)
-        return None if found is None else cls.model_validate({"testbed": testbed, **_values(found)}, strict=False)
+        try:
+            return None if found is None else cls.model_validate({"testbed": testbed, **_values(found)})
+        except ValidationError:  # such as a chain that is too long
+            return None
 
     @property
     def key(self) -> str:
