@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,6 +89,23 @@ class Footprint:
     def named(self, name: str) -> list[int]:
         """Return the live processes of this name."""
         return [pid for pid, each in self.processes().items() if each == name]
+
+    def machine(self, name: str) -> int:
+        """Return the process id, as seen from outside, of the virtual machine of this name."""
+        for pid in self.named("qemu-system-x86"):
+            words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+            if words[words.index("-name") + 1] == name:
+                return pid
+        return pytest.fail(f"there is no machine {name}")
+
+    def running(self, text: str) -> list[int]:
+        """Return the live processes whose command line has this text."""
+        found = []
+        for pid in self.processes():
+            with suppress(OSError):
+                if text in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace"):
+                    found.append(pid)
+        return found
 
     def holder(self) -> int:
         """Return the process id of the holder."""

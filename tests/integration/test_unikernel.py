@@ -274,11 +274,11 @@ class TestFailures:
         running = machines(server)
         start(running, plan)
         if moment == "before":
-            kill(process_of(footprint, "mbench-2"))
+            kill(footprint.machine("mbench-2"))
         with running.watch() as watch:
             if moment == "during":
                 assert not watch.fired.wait(1)
-                kill(process_of(footprint, "mbench-2"))
+                kill(footprint.machine("mbench-2"))
             assert watch.fired.wait(30)
         assert watch.problem.startswith("virtual machine mbench-2 ended")
         assert running.live().keys() == {"mbench-1"}
@@ -291,15 +291,6 @@ class TestFailures:
         running.destroy()
         assert footprint.named("qemu-system-x86") == []
         assert interface_counters(server).keys() == {"lo", *hosts.server_ports}
-
-
-def process_of(footprint: Footprint, name: str) -> int:
-    """Return the process id, as seen from outside, of the machine of this name."""
-    for pid in footprint.named("qemu-system-x86"):
-        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
-        if words[words.index("-name") + 1] == name:
-            return pid
-    return pytest.fail(f"there is no machine {name}")
 
 
 class TestTrial:
@@ -321,7 +312,7 @@ class TestTrial:
         clock = Deadline(60)
         with (
             pytest.raises(TrialError, match=r"the trial is void: .*mbench-2 ended"),
-            once_traffic_runs(testbed, lambda: kill(process_of(footprint, "mbench-2"))),
+            once_traffic_runs(testbed, lambda: kill(footprint.machine("mbench-2"))),
         ):
             self.measure_cell(testbed, window_s=60.0, sample_interval_s=60.0)
         assert not clock.expired, "the end of the machine ended the trial"
@@ -331,7 +322,7 @@ class TestTrial:
 
     def test_machine_killed_between_cells_is_replaced(self, testbed, footprint):
         first = self.measure_cell(testbed)
-        kill(process_of(footprint, "mbench-1"))
+        kill(footprint.machine("mbench-1"))
         eventually(lambda: len(read_live(testbed).middleboxes) == 1, "the machine is gone")
         second = self.measure_cell(testbed)
         assert second.counts.trial_received_packets == second.counts.trial_sent_packets > 0
@@ -339,7 +330,7 @@ class TestTrial:
 
     def test_machine_that_takes_no_frames_for_a_while_is_named_with_what_its_port_refused(self, testbed, footprint):
         deploy(testbed, plan_for(testbed, 2))
-        pid, port = process_of(footprint, "mbench-2"), plan_for(testbed, 2).middleboxes[1].ingress_port
+        pid, port = footprint.machine("mbench-2"), plan_for(testbed, 2).middleboxes[1].ingress_port
 
         def stop_until_its_port_overflows() -> None:
             os.kill(pid, signal.SIGSTOP)
