@@ -1,6 +1,7 @@
 """Sweeps that were never measured: records with chosen counts, for tests of all that is made from records."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -71,6 +72,12 @@ USAGE = Usage(
 LENGTHS, SIZES = (1, 2, 4), (60, 800, 1500)
 
 
+def number_at(moment: str) -> int:
+    """Return the number of a measurement that began then, where the clock ran on."""
+    begin = datetime(2026, 1, 2, tzinfo=UTC)
+    return round((datetime.fromisoformat(moment) - begin).total_seconds() * 10) + 1
+
+
 def environment(**server) -> Environment:
     """Return an environment with these changes of its middlebox server."""
     return ENVIRONMENT.model_copy(update={"middlebox_server": COMPUTER.model_copy(update=server)})
@@ -120,6 +127,7 @@ def record(
         components=COMPONENTS,
         environment=environment.id,
         session=session,
+        sequence=number_at(f"2026-01-02T03:0{repetition}:00+00:00"),
         link_bps=LINK_BPS,
         counts=counts,
         samples=(),
@@ -168,6 +176,7 @@ def control(
     received=100_000,
     started_at="2026-01-02T03:00:00.000+00:00",
     session="a run",
+    sequence=None,
     environment=ENVIRONMENT.id,
 ):
     """Return the record of one control whose window of half a second counted as told."""
@@ -177,6 +186,7 @@ def control(
         kind=kind,
         frame_bytes=frame_bytes,
         session=session,
+        sequence=number_at(started_at) if sequence is None else sequence,
         started_at=started_at,
         settings=measured.settings,
         components=COMPONENTS,

@@ -2,8 +2,10 @@ import os
 
 import pytest
 from middlebench.model.controls import ControlLog, Series
+from middlebench.model.record import write
+from middlebench.model.sequence import Sequence
 from middlebench.system.errors import RecordError
-from sweeps import control
+from sweeps import control, record
 
 DIRECT, BRIDGE = Series("direct", 60), Series("bridge", 60)
 
@@ -13,14 +15,10 @@ def log(tmp_path):
     return ControlLog(tmp_path)
 
 
-def finish_cells(results, *names, later_by_s):
-    """Leave the records of cells, written so long after the controls."""
-    for name in names:
-        path = results / "cells" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
-        written = path.stat().st_mtime + later_by_s
-        os.utime(path, (written, written))
+def finish_cells(results, number):
+    """Measure so many cells: each takes a number."""
+    for _ in range(number):
+        Sequence(results).next()
 
 
 def due(log, session="a run", every=48):
@@ -37,12 +35,12 @@ def test_whole_set_is_due_before_the_first_cell(log):
 
 
 def test_controls_are_due_again_after_so_many_cells_and_not_before(log, tmp_path):
+    finish_cells(tmp_path, 2)
     measure(log, DIRECT, BRIDGE)
-    finish_cells(tmp_path, "n1/size60/rep1.json", "n1/size800/rep1.json", later_by_s=-10)
     assert due(log, every=2) == []
-    finish_cells(tmp_path, "n1/size60/rep2.json", later_by_s=10)
+    finish_cells(tmp_path, 1)
     assert due(log, every=2) == []
-    finish_cells(tmp_path, "n2/size60/rep1.json", later_by_s=10)
+    finish_cells(tmp_path, 1)
     assert due(log, every=2) == [DIRECT, BRIDGE]
 
 
@@ -61,11 +59,9 @@ def test_rest_of_a_set_that_was_broken_off_is_due_before_the_next_cell(log):
 
 def test_rest_of_a_later_set_is_due_although_the_earlier_one_was_whole(log, tmp_path):
     measure(log, DIRECT, BRIDGE)
-    finish_cells(tmp_path, "n1/size60/rep1.json", "n1/size800/rep1.json", later_by_s=10)
-    log.add(control("direct", started_at="2026-01-02T04:00:00.000+00:00"))
+    finish_cells(tmp_path, 2)
+    measure(log, DIRECT)
     assert len(log.controls()) == 3
-    for path in (tmp_path / "controls").glob("20260102T04*"):
-        os.utime(path, (path.stat().st_mtime + 20,) * 2)
     assert due(log, every=2) == [BRIDGE]
 
 
@@ -74,11 +70,28 @@ def test_controls_of_other_frame_sizes_do_not_stand_for_the_wanted_ones(log):
     assert due(log) == [DIRECT, BRIDGE]
 
 
-def test_controls_come_back_as_they_were_measured_in_the_order_of_time(log):
+def test_controls_come_back_in_the_order_of_measuring_though_the_clock_was_stepped_back(log):
     later, earlier = control(started_at="2026-01-02T04:00:00.250+00:00"), control("direct")
     names = [log.add(later), log.add(earlier)]
-    assert names == ["20260102T040000250Z-bridge-60B.json", "20260102T030000000Z-direct-60B.json"]
-    assert log.controls() == [earlier, later]
+    assert names == ["000001-bridge-60B.json", "000002-direct-60B.json"]
+    assert [each.started_at for each in log.controls()] == [later.started_at, earlier.started_at]
+    assert [each.sequence for each in log.controls()] == [1, 2]
+
+
+def test_clock_that_was_stepped_back_ends_no_controls(log, tmp_path):
+    measure(log, DIRECT, BRIDGE)
+    for path in (tmp_path / "controls").iterdir():
+        os.utime(path, (path.stat().st_mtime + 3600,) * 2)
+    finish_cells(tmp_path, 2)
+    assert due(log, every=2) == [DIRECT, BRIDGE]
+
+
+def test_numbers_go_on_from_the_records_where_their_file_is_gone(log, tmp_path):
+    measure(log, DIRECT)
+    cell = record(1, 60)
+    write(cell.model_copy(update={"sequence": 7}), tmp_path / "cells/n1/size60/rep1.json")
+    (tmp_path / "controls" / "sequence").unlink()
+    assert Sequence(tmp_path).next() == 8
 
 
 def test_record_that_cannot_be_read_is_named(log, tmp_path):

@@ -8,7 +8,7 @@ from middlebench.analysis.drift import FEWEST_FOR_SLOPE, drift_of, marked, table
 from middlebench.analysis.flags import DRIFT, ONE_SIDED
 from middlebench.analysis.measurements import from_records
 from middlebench.model.controls import CONTROL_BAND as BAND
-from sweeps import ENVIRONMENT, control, record
+from sweeps import ENVIRONMENT, control, number_at, record
 
 START = datetime(2026, 1, 2, 3, tzinfo=UTC)
 
@@ -31,7 +31,8 @@ def judged(controls, *minutes):
 
 
 def cells_at(*moments, environment=ENVIRONMENT.id, session="a run"):
-    return pd.DataFrame({"started_at": moments, "environment": environment, "session": session}, dtype=str)
+    cells = {"started_at": moments, "environment": environment, "session": session}
+    return pd.DataFrame(cells, dtype=str).assign(sequence=[number_at(moment) for moment in moments])
 
 
 def test_cells_on_both_sides_of_a_control_outside_of_the_band_are_marked_and_no_others():
@@ -95,10 +96,19 @@ def test_without_controls_nothing_is_marked_and_nothing_bracketed():
     assert list(drift.one_sided) == [False]
 
 
-def test_cell_of_unknown_time_is_never_marked():
-    drift = drift_of(table_of(controls_of(1000, 100)), cells_at("", at(5)))
+def test_cell_without_a_number_is_never_marked():
+    drift = drift_of(table_of(controls_of(1000, 100)), cells_at(at(5), at(5)).assign(sequence=[0, number_at(at(5))]))
     assert list(drift.marked) == [False, True]
     assert list(drift.bracketed) == [False, True]
+
+
+def test_clock_that_is_stepped_back_changes_no_neighbour():
+    controls = [
+        control(received=received, started_at=at(minute), sequence=number)
+        for number, received, minute in ((1, 1000, 60), (3, 1000, 70), (5, 500, 0))
+    ]
+    cells = cells_at(at(65), at(75)).assign(sequence=[2, 4])
+    assert list(drift_of(table_of(controls), cells).marked) == [False, True]
 
 
 def test_controls_next_to_no_cell_do_not_count():

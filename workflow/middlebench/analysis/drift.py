@@ -25,7 +25,7 @@ FEWEST_FOR_SLOPE = 3
 
 SECONDS_PER_HOUR = 3600.0
 
-COLUMNS = ("environment", "series", "kind", "frame_bytes", "session", "time", "kpps")
+COLUMNS = ("environment", "series", "kind", "frame_bytes", "session", "sequence", "time", "kpps")
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Slope:
 
 
 def table_of(controls: Iterable[Control]) -> pd.DataFrame:
-    """Return controls as a table, in the order of time.
+    """Return controls as a table, in the order in which they were measured.
 
     Returns:
-        Columns environment, series, kind, frame_bytes, session, time (UTC), kpps (received, kpkt/s).
+        Columns environment, series, kind, frame_bytes, session, sequence, time (UTC), kpps (received, kpkt/s).
     """
     rows = [
         {
@@ -61,14 +61,17 @@ def table_of(controls: Iterable[Control]) -> pd.DataFrame:
             "kind": control.kind,
             "frame_bytes": control.frame_bytes,
             "session": control.session,
+            "sequence": control.sequence,
             "time": control.started_at,
             "kpps": control.counts.received_packets / control.counts.window_s / 1e3,
         }
         for control in controls
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"environment": str, "series": str, "session": str})
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
+        {"environment": str, "series": str, "session": str, "sequence": int}
+    )
     table["time"] = _moments(table["time"])
-    return table.sort_values(["time", "series"], kind="stable", ignore_index=True)
+    return table.sort_values(["sequence", "series"], kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def drift_of(controls: pd.DataFrame, measurements: pd.DataFrame, band: float = C
 
     Args:
         controls: as :func:`table_of` returns them.
-        measurements: the cells; those of unknown time or run have no controls.
+        measurements: the cells; those without a number or a run have no controls.
         band: how far a control may lie from the median of its series, over that median.
     """
     neighbours = _neighbours(controls, measurements)
@@ -139,7 +142,7 @@ def marked(measurements: pd.DataFrame, controls: Iterable[Control], band: float 
 
 
 def _neighbours(controls: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
-    """Return the controls next to each cell in time, of its own run and environment.
+    """Return the controls next to each cell in the order of measuring, of its own run and environment.
 
     Returns:
         Columns cell (its row's number), before and after (the control's label in ``controls``, or missing); a row for
@@ -150,14 +153,14 @@ def _neighbours(controls: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFr
             "cell": range(len(measurements)),
             "environment": measurements["environment"],
             "session": measurements["session"],
-            "time": _moments(measurements["started_at"]),
+            "sequence": measurements["sequence"].fillna(0).astype(int),
         }
-    ).dropna(subset="time")
+    ).query("sequence > 0")
     run, series = ["environment", "session"], ["environment", "session", "series"]
-    pairs = cells.merge(controls[series].drop_duplicates(), on=run).sort_values("time", kind="stable")
-    known = controls[[*series, "time"]].assign(control=controls.index)
-    before = pd.merge_asof(pairs, known, on="time", by=series, direction="backward")
-    after = pd.merge_asof(pairs, known, on="time", by=series, direction="forward", allow_exact_matches=False)
+    pairs = cells.merge(controls[series].drop_duplicates(), on=run).sort_values("sequence", kind="stable")
+    known = controls[[*series, "sequence"]].assign(control=controls.index)
+    before = pd.merge_asof(pairs, known, on="sequence", by=series, direction="backward")
+    after = pd.merge_asof(pairs, known, on="sequence", by=series, direction="forward", allow_exact_matches=False)
     return before[["cell"]].assign(before=before["control"], after=after["control"])
 
 

@@ -88,6 +88,7 @@ COLUMNS = (
     Column("fingerprint", TEXT, "", "fingerprint of the live chain, the same before and after the trial"),
     Column("started_at", TEXT, "", "when the trial began (ISO 8601, UTC)"),
     Column("environment", TEXT, "", "id of the environment that the cell was measured in: a file in `environments/`"),
+    Column("sequence", COUNT, "", "place among all measurements of the testbed, cells and controls, from 1"),
     Column("session", TEXT, "", "the run that the cell was measured in, as the records of its controls name it"),
     Column("record", TEXT, "", "the cell's record, relative to the testbed's results folder"),
     Column("raw_output", TEXT, "", "what the generator printed, relative to the testbed's results folder"),
@@ -190,6 +191,7 @@ def _row(record: Record) -> dict[str, object]:
         "fingerprint": record.attestation.fingerprint,
         "started_at": record.started_at,
         "environment": record.environment,
+        "sequence": record.sequence,
         "session": record.session,
     }
 

@@ -92,6 +92,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
 
 def _measure(arguments: argparse.Namespace) -> None:
     from middlebench.model import record
+    from middlebench.model.sequence import Sequence
     from middlebench.system.files import write_text
     from middlebench.trials.trial import measure
 
@@ -101,7 +102,8 @@ def _measure(arguments: argparse.Namespace) -> None:
         if study.controls != "none":
             _measure_controls(job, only_if_due=True)
         measured, raw = measure(job.testbed, cell, study.settings, tell)
-        measured = measured.model_copy(update={"place": study.order.place(cell), "session": target.file.session})
+        noted = {"place": study.order.place(cell), "session": target.file.session}
+        measured = measured.model_copy(update={**noted, "sequence": Sequence(target.folder).next()})
         archive(target.path, target.folder)
         write_text(target.folder / cell.raw_path, raw)
         record.write(measured, target.path)

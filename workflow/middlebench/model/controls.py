@@ -9,7 +9,6 @@ that a run that was interrupted, resumed or asked for a single cell has them as 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args
 
@@ -17,6 +16,7 @@ from pydantic import Field
 
 from middlebench.model.options import Options
 from middlebench.model.record import Components, Count, Counts, Settings, read, write
+from middlebench.model.sequence import Sequence
 
 CONTROL_BAND = 0.10
 """How far a control may lie from the median of its kind, over that median, unless the config says otherwise: the
@@ -38,13 +38,15 @@ class Series(NamedTuple):
 class Control(Options):
     """One control, measured."""
 
-    format: Literal["middlebench-control/1"] = "middlebench-control/1"
+    format: Literal["middlebench-control/2"] = "middlebench-control/2"
     testbed: str
     kind: Kind
     frame_bytes: Count
     """Frame size without FCS."""
     session: str
     """The run that it was measured in; each run begins with controls of its own."""
+    sequence: Annotated[int, Field(ge=0)] = 0
+    """Place among all measurements of the testbed, from 1 (:mod:`middlebench.model.sequence`)."""
     started_at: str
     """UTC, ISO 8601."""
     settings: Settings
@@ -72,10 +74,10 @@ class ControlLog:
 
     def __init__(self, results: Path) -> None:
         self._folder = results / "controls"
-        self._cells = results / "cells"
+        self.sequence = Sequence(results)
 
     def controls(self) -> list[Control]:
-        """Return all controls, in the order of time.
+        """Return all controls, in the order in which they were measured.
 
         Raises:
             RecordError: a record cannot be read.
@@ -83,10 +85,10 @@ class ControlLog:
         return [read(Control, path) for path in self._paths()]
 
     def add(self, control: Control) -> str:
-        """Keep a control; return its record's name."""
-        moment = datetime.fromisoformat(control.started_at)
-        name = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z-{control.kind}-{control.frame_bytes}B.json"
-        write(control, self._folder / name)
+        """Give a control its number and keep it; return its record's name."""
+        numbered = control.model_copy(update={"sequence": self.sequence.next()})
+        name = f"{numbered.sequence:06d}-{control.kind}-{control.frame_bytes}B.json"
+        write(numbered, self._folder / name)
         return name
 
     def due(self, session: str, every: int, wanted: Iterable[Series]) -> list[Series]:
@@ -103,16 +105,16 @@ class ControlLog:
         Raises:
             RecordError: a control's record cannot be read.
         """
-        written = [path.stat().st_mtime_ns for path in self._cells.glob("n*/size*/rep*.json")]
+        last_number, controls = self.sequence.last, self.controls()
 
         def is_due(series: Series) -> bool:
-            paths = self._paths(f"{series.kind}-{series.frame_bytes}B")
-            if not paths or read(Control, paths[-1]).session != session:
+            last = next((each for each in reversed(controls) if (each.kind, each.frame_bytes) == series), None)
+            if last is None or last.session != session:
                 return True
-            last = paths[-1].stat().st_mtime_ns
-            return sum(moment > last for moment in written) >= every
+            later = sum(each.sequence > last.sequence for each in controls)
+            return last_number - last.sequence - later >= every
 
         return [series for series in wanted if is_due(series)]
 
-    def _paths(self, series: str = "*") -> list[Path]:
-        return sorted(self._folder.glob(f"*Z-{series}.json"))
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob("[0-9]*-*B.json"))

@@ -316,6 +316,8 @@ class Record(Options):
     """Id of the environment it was measured in (:mod:`middlebench.model.environment`); empty outside of a sweep."""
     session: str = ""
     """The run that it was measured in, as that run's controls name it; empty where nobody told."""
+    sequence: Annotated[int, Field(ge=0)] = 0
+    """Place among all measurements of the testbed, from 1 (:mod:`middlebench.model.sequence`); 0 outside of a sweep."""
     link_bps: float
     """Line rate of the links in bits/s."""
     counts: Counts
