@@ -8,6 +8,7 @@ import pandas as pd
 from middlebench.analysis.aggregate import write_summary
 from middlebench.analysis.measurements import from_records, write_measurements
 from middlebench.diagnosis.bottleneck import limit_of
+from middlebench.diagnosis.latency import times_of
 from middlebench.model import frames
 from middlebench.model.cell import Cell
 from middlebench.model.controls import Control
@@ -20,6 +21,7 @@ from middlebench.model.record import (
     Counts,
     Deployment,
     Hop,
+    LatencyTrial,
     MiddleboxCounts,
     ProcessorUsage,
     ProcessUsage,
@@ -95,6 +97,7 @@ def record(
     environment=ENVIRONMENT,
     session="a run",
     search=None,
+    latency=(),
 ):
     """Return the record of one cell whose window of half a second counted as told."""
     window_s = 0.5
@@ -138,6 +141,21 @@ def record(
         limit=limit_of(counts, frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s, hops, own, USAGE),
         flags=flags,
         search=search,
+        latency=latency,
+    )
+
+
+def timed(load_share=0.9, nanoseconds=(50_000, 60_000, 70_000), lost=0, path="chain"):
+    """Return a trial in which frames took so long, and so many more were lost."""
+    return LatencyTrial(
+        path=path,
+        load_share=load_share,
+        packets_per_second=1000,
+        sent_packets=1000,
+        lost_packets=lost,
+        timed_packets=len(nanoseconds) + lost,
+        timed_lost_packets=lost,
+        times=times_of(nanoseconds) if nanoseconds else None,
     )
 
 

@@ -57,7 +57,29 @@ def test_good_study_is_read_with_its_testbeds(folder):
 def test_chosen_trial_gives_the_settings(folder):
     study, _ = config.check_study(changed(STUDY, trial="paper", offered_load=12.5), ORIGIN, folder)
     said = study.settings.model_dump(exclude_none=True)
-    assert said == {"window_s": 60, "warm_up_s": 5, "sample_interval_s": 1, "offered_load": 12.5}
+    asked = {"window_s": 60, "warm_up_s": 5, "sample_interval_s": 1, "offered_load": 12.5}
+    assert said == asked | {"flows": 1, "latency": False}
+
+
+def test_measuring_command_asks_for_flows_and_latency_where_the_study_does(folder):
+    plain, _ = config.check_study(STUDY, ORIGIN, folder)
+    asked, _ = config.check_study(changed(STUDY, flows=8, latency=True), ORIGIN, folder)
+    assert "flows=" not in plain.measuring_command
+    assert "latency=" not in plain.measuring_command
+    assert "flows=8 latency=True" in asked.measuring_command
+
+
+@pytest.mark.parametrize("changes", [{"flows": 0}, {"flows": 10_001}, {"latency": "often"}])
+def test_flows_and_latency_that_cannot_be_are_refused(folder, changes):
+    with pytest.raises(ConfigError, match=next(iter(changes))):
+        config.check_study(changed(STUDY, **changes), ORIGIN, folder)
+
+
+def test_latency_is_refused_where_the_generator_cannot_time_frames(folder):
+    netmap = composition() | {"generator": {"driver": "pkt-gen"}}
+    (folder / "netmap.yaml").write_text(yaml.safe_dump(netmap))
+    with pytest.raises(ConfigError, match="cannot time frames"):
+        config.check_study(changed(STUDY, testbeds=["netmap"], latency=True), ORIGIN, folder)
 
 
 def test_parameters_of_the_search_matter_to_a_search_alone(folder):

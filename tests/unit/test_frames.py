@@ -2,6 +2,8 @@ import dpkt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from middlebench.generators.shared.flows_agent import flow_frames
+from middlebench.generators.shared.stamps_agent import STAMP_BYTES, stamp
 from middlebench.model import frames
 
 SIZES = st.integers(min_value=60, max_value=9014)
@@ -77,3 +79,20 @@ def demand_valid(frame: bytes, size: int, payload: bytes) -> None:
 def test_payload_that_does_not_fit_is_refused(size, surplus):
     with pytest.raises(ValueError, match=f"{size} B has no room"):
         frames.udp_frame(size, bytes(max(0, size - 42) + surplus))
+
+
+@given(size=st.integers(min_value=60, max_value=1514), flows=st.integers(min_value=1, max_value=50))
+def test_flows_differ_in_their_source_port_and_stay_valid(size, flows):
+    made = flow_frames(frames.udp_frame(size), flows)
+    assert made == [frames.udp_frame(size, flow=flow) for flow in range(flows)]
+
+
+def test_each_of_the_most_flows_has_a_valid_frame_of_its_own():
+    assert flow_frames(frames.udp_frame(60), frames.MOST_FLOWS)[-1] == frames.udp_frame(60, flow=frames.MOST_FLOWS - 1)
+
+
+@given(number=st.integers(0, 2**32 - 1), moment_ns=st.integers(0, 2**63))
+def test_stamp_leaves_the_checksum_of_its_frame_as_it_is(number, moment_ns):
+    payload = stamp(number, moment_ns)
+    assert len(payload) == STAMP_BYTES == 18
+    assert frames.udp_frame(60, payload)[:42] == frames.udp_frame(60)[:42]

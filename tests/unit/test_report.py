@@ -22,7 +22,7 @@ from middlebench.analysis.tables import table1, table2, to_html
 from middlebench.model.record import Provision, read, write
 from middlebench.system.errors import RecordError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from sweeps import ENVIRONMENT, environment, record, records, search, write_results
+from sweeps import ENVIRONMENT, environment, record, records, search, timed, write_results
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><dc:title>A &amp; B</dc:title></svg>'
 
@@ -353,5 +353,17 @@ def test_report_of_a_search_shows_its_bounds_and_says_the_goal_in_the_heading(tm
     assert page.count("<td>40.100</td>") == len(found)
 
 
-def test_report_without_a_search_has_no_section_of_it(render):
-    assert "Throughput searches" not in render()
+def test_report_of_timed_frames_has_their_figure_and_every_trial(tmp_path):
+    found = [record(n, 800, latency=(timed(0.0), timed(0.9, lost=7))) for n in (1, 2)]
+    write_results(tmp_path, cells=found, lengths=(1, 2), sizes=(800,))
+    render_report(load_dataset("made", tmp_path), [], tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert 'id="latency"' in page
+    assert 'aria-label="Latency by chain length, 800 B' in page
+    assert page.count("<td>7</td>") == len(found)
+
+
+def test_report_without_searches_or_timed_frames_has_no_section_of_them(render):
+    page = render()
+    assert "Throughput searches" not in page
+    assert 'id="latency"' not in page

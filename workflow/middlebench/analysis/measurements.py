@@ -7,7 +7,7 @@ them here and nowhere else.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pandas as pd
 from middlebench.diagnosis.processors import busy_ratio
 from middlebench.model import frames
 from middlebench.model.cell import AXES, Cell
-from middlebench.model.record import Record, Search
+from middlebench.model.record import LatencyTrial, Record, Search
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
 
@@ -45,6 +45,7 @@ COLUMNS = (
     Column("n", COUNT, "", "chain length: number of middleboxes in series (0: one bridge alone)"),
     Column("frame_bytes", COUNT, "B", "frame size without FCS"),
     Column("repetition", COUNT, "", "which repetition of the cell, from 1"),
+    Column("flows", COUNT, "", "flows that the frames belong to, in turn"),
     Column("window_s", QUANTITY, "s", "length of the window in which frames were counted"),
     Column("intended_packets", COUNT, "frames", "frames that the window should have offered"),
     Column("offered_packets", COUNT, "frames", "frames that left the generator in the window"),
@@ -84,6 +85,17 @@ COLUMNS = (
     ),
     Column("conditional_throughput_kpps", QUANTITY, "kpkt/s", "what is forwarded at the lower bound (RFC 9971)"),
     Column("search_trials", COUNT, "", "how many trials the search took"),
+    Column("latency_load_ratio", QUANTITY, "", "load at which frames were timed, as a share of what the chain carries"),
+    *(
+        Column(f"latency_{name}_us", QUANTITY, "us", f"{what} from the sender to the receiver, of frames at that load")
+        for name, what in (
+            ("p50", "median time"),
+            *(("p90", "90th percentile"), ("p99", "99th percentile"), ("p999", "99.9th percentile")),
+            ("max", "longest time"),
+        )
+    ),
+    Column("latency_loss_ratio", QUANTITY, "", "share of the frames to be timed that were lost: they are in no time"),
+    Column("latency_own_p50_us", QUANTITY, "us", "the same median over the direct cable: the instrument's own part"),
     Column("flags", TEXT, "", "what a reader must know about the cell, joined by `;`"),
     Column("fingerprint", TEXT, "", "fingerprint of the live chain, the same before and after the trial"),
     Column("started_at", TEXT, "", "when the trial began (ISO 8601, UTC)"),
@@ -169,6 +181,7 @@ def _row(record: Record) -> dict[str, object]:
     return {
         **cell.model_dump(),
         **record.components.model_dump(),
+        "flows": record.settings.flows,
         "window_s": counts.window_s,
         "intended_packets": counts.intended_packets,
         "offered_packets": counts.offered_packets,
@@ -187,6 +200,7 @@ def _row(record: Record) -> dict[str, object]:
         "trial_sent_packets": counts.trial_sent_packets,
         "trial_received_packets": counts.trial_received_packets,
         **_searched(record.search),
+        **_latency(record.latency),
         "flags": ";".join(record.flags),
         "fingerprint": record.attestation.fingerprint,
         "started_at": record.started_at,
@@ -216,6 +230,23 @@ def _searched(search: Search | None) -> dict[str, object]:
         "conditional_throughput_kpps": search.conditional_throughput_pps / 1e3,
         "search_trials": len(search.trials),
     }
+
+
+def _latency(trials: Sequence[LatencyTrial]) -> dict[str, object]:
+    """Return how long frames took at the largest load that was timed; nothing where none was."""
+    on_chain = [each for each in trials if each.path == "chain"]
+    if not on_chain:
+        return {}
+    largest = max(on_chain, key=lambda each: each.load_share)
+    row: dict[str, object] = {
+        "latency_load_ratio": largest.load_share,
+        "latency_loss_ratio": _loss_ratio(largest.timed_packets, largest.timed_packets - largest.timed_lost_packets),
+    }
+    if largest.times:
+        row |= {f"latency_{name}": value for name, value in largest.times.model_dump(exclude={"histogram"}).items()}
+    if own := next((each.times for each in trials if each.path == "direct" and each.times), None):
+        row["latency_own_p50_us"] = own.p50_us
+    return row
 
 
 def _loss_ratio(sent: int, received: int) -> float:

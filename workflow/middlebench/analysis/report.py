@@ -8,25 +8,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from middlebench.analysis import flags, searches
+from middlebench.analysis import flags, latency, searches
 from middlebench.analysis.aggregate import SUMMARY_COLUMNS, repetitions_of, summarise
 from middlebench.analysis.answer import answer
 from middlebench.analysis.dataset import Dataset
 from middlebench.analysis.environments import mixture
 from middlebench.analysis.every_cell import chains_of, pairs_of, parts_of
-from middlebench.analysis.inline_svg import say_where_links_lead
+from middlebench.analysis.inline_svg import inline, say_where_links_lead
 from middlebench.analysis.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.measurements import COLUMNS
 from middlebench.analysis.notebook_html import Section, section_of
 from middlebench.analysis.provenance import cell_anchor, deployment_anchor
 from middlebench.analysis.published import TESTBED as PUBLISHED
 from middlebench.analysis.published import load_published, load_table1, load_table2
+from middlebench.analysis.style import save_figure
 from middlebench.model.record import Deployment
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
@@ -121,6 +123,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
         ),
         *(section_of(path) for path in notebooks),
         *_searches(measurements),
+        *_latency(dataset),
         *([_cells(dataset)] if dataset.name != PUBLISHED else []),
         Section(
             "paper",
@@ -171,6 +174,19 @@ def _searches(measurements: pd.DataFrame) -> list[Section]:
         return []
     grid = Grid(tuple(found.columns), tuple(found.itertuples(index=False, name=None)))
     return [Section("searches", "Throughput searches", _render("sections/searches", searches=grid))]
+
+
+def _latency(dataset: Dataset) -> list[Section]:
+    """Return how long frames took, if any were timed."""
+    trials = latency.table_of(dataset.records)
+    if trials.empty or dataset.measurements["latency_p50_us"].isna().all():
+        return []
+    with TemporaryDirectory() as folder:
+        figure = latency.latency_figure(dataset.measurements, dataset.note)
+        svg = save_figure(figure, Path(folder), "latency")["svg"].read_text(encoding="utf-8")
+    grid = Grid(tuple(trials.columns), tuple(trials.itertuples(index=False, name=None)))
+    shown = _render("sections/latency", figure=Markup(inline(svg)), trials=grid)
+    return [Section("latency", "Latency", shown)]
 
 
 def _cells(dataset: Dataset) -> Section:

@@ -23,7 +23,7 @@ from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.model.cell import AXES, LONGEST_CHAIN, Cell, cells_of
 from middlebench.model.controls import CONTROL_BAND
-from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
+from middlebench.model.frames import MINIMUM_FRAME_BYTES, MOST_FLOWS, maximum_frame_bytes
 from middlebench.model.load import OfferedLoad, SearchParameters, goal_of
 from middlebench.model.options import Options
 from middlebench.model.order import RunOrder
@@ -176,6 +176,11 @@ class Study(Options):
     the largest that loses no more than 0.5 %, or any other ratio. See `docs/throughput-search.md`."""
     search: SearchParameters = SearchParameters()
     """How a throughput search goes on; a change of it measures nothing anew that was not searched for."""
+    flows: Annotated[int, Field(ge=1, le=MOST_FLOWS)] = 1
+    """Flows that the frames belong to, in turn, each with a UDP source port of its own; 1 as in the paper."""
+    latency: bool = False
+    """Whether each cell tells how long frames take too, idle and at 10, 50 and 90 % of what the chain carries: four
+    trials more, and one over the direct cable for the instrument's own part. Needs the generator `trafgen`."""
     trial: str
     """Which of the trials below is run for a cell."""
     trials: Annotated[dict[Name, Trial], Field(min_length=1)]
@@ -248,6 +253,9 @@ class Study(Options):
         Its settings are spelt out, so that it stays right when the config file has changed.
         """
         settings = {name: getattr(self, name) for name in ("results_folder", "trial", "offered_load")}
+        for name in ("flows", "latency"):  # what few studies ask for
+            if (value := getattr(self, name)) != type(self).model_fields[name].default:
+                settings[name] = value
         said = [f"{name}={value}" for name, value in settings.items()]
         if goal_of(self.offered_load):
             said.append(f"search={self.search.model_dump_json()}")
@@ -257,7 +265,13 @@ class Study(Options):
     def settings(self) -> Settings:
         """How a cell is measured: the trial that was chosen, and its load."""
         search = self.search if goal_of(self.offered_load) else None
-        return Settings(offered_load=self.offered_load, search=search, **self.trials[self.trial].model_dump())
+        return Settings(
+            offered_load=self.offered_load,
+            search=search,
+            flows=self.flows,
+            latency=self.latency,
+            **self.trials[self.trial].model_dump(),
+        )
 
 
 TESTBED_FOLDER = Path("config/testbeds")
@@ -283,6 +297,12 @@ def check_study(
     for name, testbed in testbeds.items():
         sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
         check_frame_sizes(sizes, name, testbed, f"reading {origin}")
+        if study.latency and not testbed.generator.times:
+            raise ConfigError(
+                f"reading {origin}",
+                f"latency: the generator of testbed {name} ({testbed.generator.driver}) cannot time frames",
+                "use the generator `trafgen` in that testbed's file, or `latency: false`",
+            )
     for path in study.compare_with:
         if not Path(file_of(path)).is_file():
             raise ConfigError(

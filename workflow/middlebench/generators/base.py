@@ -24,6 +24,8 @@ class GeneratorOptions(Options):
     """Commands that say the version of what takes part, in their first line."""
     modules: ClassVar[tuple[str, ...]] = ()
     """Kernel modules that take part and have versions of their own."""
+    times: ClassVar[bool] = True
+    """Whether it can tell how long frames take."""
 
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from middlebench.model.cell import Cell
+from middlebench.model.frames import MOST_FLOWS
 from middlebench.model.load import OfferedLoad, SearchParameters
 from middlebench.model.options import Options
 from middlebench.system.errors import RecordError
@@ -29,6 +30,9 @@ GENERATOR_LIMITED = "generator-limited"
 """Flag of a cell whose generator offered less than was intended."""
 UNCONFIRMED = "offered-unconfirmed"
 """Flag of a cell whose generator counts by itself, and claims more frames than reached the middlebox server."""
+
+LATENCY_TRIALS = 5
+"""How many trials a cell takes besides when it is to tell how long frames take."""
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -55,6 +59,10 @@ class Settings(Options):
     """`maximum`, kpkt/s, or the goal of a throughput search."""
     search: SearchParameters | None = None
     """How the search goes on; None without one."""
+    flows: Annotated[int, Field(ge=1, le=MOST_FLOWS)] = 1
+    """Flows that the frames belong to, in turn."""
+    latency: bool = False
+    """Whether frames were timed, in trials of their own behind the one that the counts are of."""
 
     @property
     def timeout_s(self) -> float:
@@ -63,7 +71,8 @@ class Settings(Options):
         A search goes on to the end of the trial in which its time is over.
         """
         search_s = self.search.timeout_s + self.search.final_trial_s if self.search else 0.0
-        return search_s + self.warm_up_s + self.window_s
+        trials = 1 + (LATENCY_TRIALS if self.latency else 0)
+        return search_s + trials * (self.warm_up_s + self.window_s)
 
 
 class Components(Options):
@@ -289,6 +298,40 @@ class Search(Options):
     trials: tuple[SearchTrial, ...]
 
 
+class Times(Options):
+    """How long frames took from the sender to the receiver, in microseconds."""
+
+    p50_us: float
+    """What half of them did not exceed."""
+    p90_us: float
+    p99_us: float
+    p999_us: float
+    max_us: float
+    histogram: str
+    """All of them, in nanoseconds, as an HdrHistogram encodes itself (version 2, compressed, base64)."""
+
+
+class LatencyTrial(Options):
+    """How long frames took in one trial. What was lost is counted beside it, and in no percentile."""
+
+    path: Literal["chain", "direct"]
+    """`direct` is the generator's cable to its own receiver: the instrument's own part."""
+    load_share: Annotated[float, Field(ge=0, le=1)]
+    """The load as a share of what the chain carries; 0 for an idle one."""
+    packets_per_second: Annotated[float, Field(gt=0)]
+    """The same in packets/s."""
+    sent_packets: Count
+    """All frames that left the sender."""
+    lost_packets: Count
+    """Those of them that had not arrived when nothing moved any more."""
+    timed_packets: Count
+    """Frames that carried the moment at which they left."""
+    timed_lost_packets: Count
+    """Those of them that had not arrived."""
+    times: Times | None
+    """How long the others took that left within the window; None where none of them arrived."""
+
+
 class Attestation(Options):
     """Why the record may be believed: the chain was the wanted one before and after, and whole."""
 
@@ -332,6 +375,8 @@ class Record(Options):
     """What a reader must know before using the figures, such as `generator-limited`."""
     search: Search | None = None
     """The throughput search that found the load of this cell; its counts are then of a trial at the lower bound."""
+    latency: tuple[LatencyTrial, ...] = ()
+    """How long frames took, at several loads; empty where that was not asked for."""
     digest: str = ""
     """SHA-256 of all the rest, set when the record is written: what changes the file afterwards shows."""
 

@@ -26,6 +26,10 @@ class Load:
     packets: int | None = None
     """Frames to send in all, as the trials of a search have it; the window then is the time in which they should be
     sent, and what was not sent by then stays unsent. None: the generator sends until the window is over."""
+    flows: int = 1
+    """Flows that the frames belong to, in turn; each has a UDP source port of its own."""
+    latency: bool = False
+    """Whether some of the frames tell when they left, and are timed; such a load is paced whatever its rate."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,18 @@ class Sample:
     """Seconds since the start of the window."""
     sent_packets: int
     received_packets: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Frames of one trial that were timed from the sender to the receiver."""
+
+    sent: int
+    """How many left the sender."""
+    received: int
+    """How many of them reached the receiver."""
+    nanoseconds: tuple[int, ...]
+    """How long those took that left within the window, in the order in which they left."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,8 @@ class Traffic:
     """What the tools said, as they said it."""
     sender: str = ""
     """What sent the frames where it was not what the generator says of itself; else empty."""
+    timing: Timing | None = None
+    """What was timed; None where the load did not ask for it."""
     claimed: bool = False
     """Whether what was sent is the sender's own word, not what a port has counted."""
 

@@ -29,6 +29,7 @@ from middlebench.model.record import (
     Components,
     Counts,
     Hop,
+    LatencyTrial,
     Limit,
     MiddleboxCounts,
     Record,
@@ -94,6 +95,12 @@ def measure(
         load, before = found.load, found.after
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     outcome = run_trial(testbed, plan, load, before)
+    latency: tuple[LatencyTrial, ...] = ()
+    if settings.latency:
+        from middlebench.trials.latency import carried, measure_latency
+
+        rate = carried(outcome.counts, found.search if found else None)
+        latency = measure_latency(testbed, plan, load, rate, outcome.after, tell)
     if changes := testbed.hosts.changes():
         raise void(f"measuring {plan}, {load.frame_bytes} B on {testbed.name}", changes)
     record = Record(
@@ -117,6 +124,7 @@ def measure(
         limit=(found and found.limit) or outcome.limit,
         flags=flags_of(outcome.counts, outcome.unconfirmed, found.search if found else None),
         search=found.search if found else None,
+        latency=latency,
     )
     return record, (found.raw if found else "") + outcome.traffic.raw
 
@@ -229,6 +237,7 @@ def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
         warm_up_s=settings.warm_up_s,
         window_s=settings.window_s,
         sample_interval_s=settings.sample_interval_s,
+        flows=settings.flows,
     )
 
 

@@ -27,7 +27,7 @@ from middlebench.generators.pkt_gen.output import Moment, Report, complaint, cut
 from middlebench.generators.shared import agents
 from middlebench.hosts.base import CommandResult, Host
 from middlebench.hosts.shared.agents import agent_text
-from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC
+from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, UDP_PORT
 from middlebench.model.traffic import Load, Probe, Sample, Traffic
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
@@ -74,6 +74,7 @@ class Options(GeneratorOptions):
     """Seconds that pkt-gen waits for the link, which entering netmap mode resets."""
 
     modules: ClassVar = ("netmap",)
+    times: ClassVar = False
 
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""
@@ -112,6 +113,8 @@ class PktGen:
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut what both sides printed to its window."""
+        if load.latency:
+            raise self._error("it cannot tell how long frames take", "use the generator `trafgen` for `latency: true`")
         interval_s = interval_ms(load) / 1000
         ready_s = self._options.link_wait_s + READY_SECONDS
         silent_s = START_SECONDS + 2 / load.packets_per_second + 5 * interval_s
@@ -163,7 +166,7 @@ class PktGen:
         words += ["-w", str(self._options.link_wait_s), "-T", str(interval_ms(load))]
         if role == "tx":
             words += ["-l", str(load.frame_bytes), "-n", str(load.packets or 0)]
-            words += ["-s", SENDER_IP, "-d", RECEIVER_IP, "-S", SENDER_MAC, "-D", RECEIVER_MAC]
+            words += [*addresses(load.flows), "-S", SENDER_MAC, "-D", RECEIVER_MAC]
             if not load.saturating:
                 words += ["-R", str(max(1, round(load.packets_per_second))), "-b", str(burst_packets(load))]
         return words
@@ -304,6 +307,14 @@ def interval_ms(load: Load) -> int:
     exact = EXACT_PACKETS / load.packets_per_second * 1000
     wanted = load.sample_interval_s * 1000 if load.packets is None else BOUNDED_INTERVAL_MS
     return max(SHORTEST_INTERVAL_MS, math.floor(min(LONGEST_INTERVAL_MS, wanted, exact)))
+
+
+def addresses(flows: int) -> list[str]:
+    """Return how pkt-gen is told from where to where frames go; of several flows it takes one after the other."""
+    if flows == 1:
+        return ["-s", SENDER_IP, "-d", RECEIVER_IP]
+    last = UDP_PORT + flows - 1
+    return ["-s", f"{SENDER_IP}:{UDP_PORT}-{SENDER_IP}:{last}", "-d", f"{RECEIVER_IP}:{UDP_PORT}"]
 
 
 def burst_packets(load: Load) -> int:

@@ -11,6 +11,7 @@ it ends, so do we and the generator.
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
+    from middlebench.generators.shared.flows_agent import flow_frames
     from middlebench.generators.shared.ports_agent import Counters, caller_is_gone, fail, read_counters
+    from middlebench.generators.shared.stamps_agent import PAYLOAD, Listener
     from middlebench.hosts.shared.usage_agent import children_usage, machine, processors
 
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
@@ -96,8 +99,39 @@ def drain(
     return last, False
 
 
+def packet_file(frame: bytes, flows: int) -> int:
+    """Return a file with a frame of each flow as trafgen reads them, in turn; its payload is zero."""
+    file = os.memfd_create("packets")
+    for each in flow_frames(frame, flows):
+        header = ", ".join(f"0x{byte:02x}" for byte in each[:PAYLOAD])
+        os.write(file, f"{{ {header}, fill(0x00, {len(frame) - PAYLOAD}) }}\n".encode())
+    return file
+
+
+def lock_all_memory_allowed() -> None:
+    """Let our processes lock as much memory as the system allows: trafgen locks all of its own."""
+    _, most = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (most, most))
+
+
+def timed(listener: "Listener | None", window_ns: "tuple[int, int]") -> "dict[str, object]":
+    """End the listening; return what it noted, of the frames that left within the window each one's time."""
+    if listener is None:
+        return {}
+    unread = listener.end()
+    first, last = window_ns
+    ways = sorted(listener.arrived.values())
+    return {
+        "unread": unread,
+        "twice": listener.twice,
+        "arrived": len(ways),
+        "nanoseconds": [took for left, took in ways if first <= left <= last],
+    }
+
+
 def load(request: dict[str, Any]) -> dict[str, object]:
     """Run the generator; read both ports before it, through the window, and after the drain."""
+    lock_all_memory_allowed()
     ports = (request["tx_port"], request["rx_port"])
     _, first = read_counters(ports)
     if caller_is_gone(request["silence_s"]):
@@ -105,19 +139,28 @@ def load(request: dict[str, Any]) -> dict[str, object]:
     _, before = read_counters(ports)
     if before != first:
         fail("something else sends frames on the measured ports: they were counted before the generator started")
+    argv, files = request["argv"], []
+    if argv[0] == "trafgen" and request["flows"] > 1:
+        files = [packet_file(bytes.fromhex(request["frame"]), request["flows"])]
+        argv = [*argv, "--in", f"/proc/self/fd/{files[0]}"]
+    listener = None
+    if request["times"]:
+        listener = Listener(ports[1])
+        listener.start()
     with (
         open("/dev/null", encoding="utf-8") as nothing,
         os.fdopen(os.memfd_create("generator"), "w+", errors="replace") as log,
     ):
         generator = subprocess.Popen(
-            request["argv"],
+            argv,
+            pass_fds=files,
             cwd=SCRATCH_FOLDER,
             stdin=nothing,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        samples, spent = [], []
+        samples, spent, window_ns = [], [], []
         try:
             start = time.monotonic()
             if not await_first_frame(generator, ports[0], before, start + request["start_limit_s"]):
@@ -131,11 +174,13 @@ def load(request: dict[str, Any]) -> dict[str, object]:
                     sys.exit(1)
                 samples.append(read_counters(ports))
                 spent.append(processors())
+                window_ns.append(time.time_ns())
             ended_early = request["end_limit_s"] is None and generator.poll() is not None
             if request["end_limit_s"] is not None:
                 await_end(generator, start + request["end_limit_s"])
                 samples.append(read_counters(ports))
                 spent.append(processors())
+                window_ns.append(time.time_ns())
         finally:
             said = stop(generator, log)
     traffic_s = time.monotonic() - start
@@ -152,6 +197,7 @@ def load(request: dict[str, Any]) -> dict[str, object]:
         "machine": machine(),
         "usage": children_usage(),
         "said": said,
+        **timed(listener, (window_ns[0], window_ns[-1])),
     }
 
 

@@ -9,24 +9,23 @@ counters of the sending port.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar, Literal
 
 from middlebench.diagnosis.usage import parse_processors, processors_between, started_process
 from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions
-from middlebench.generators.shared import agents, ports_agent
+from middlebench.generators.shared import agents, flows_agent, ports_agent, stamps_agent
 from middlebench.generators.trafgen import agent, paced_sender
 from middlebench.hosts.base import Host
-from middlebench.hosts.shared.agents import agent_text
+from middlebench.hosts.shared.agents import agent_text, script_text
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, udp_frame
-from middlebench.model.traffic import Load, Probe, Sample, Traffic
+from middlebench.model.traffic import Load, Probe, Sample, Timing, Traffic
 from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 
-AGENT = agent_text(ports_agent, agent)
-PACED_SENDER = Path(paced_sender.__file__)
+AGENT = agent_text(ports_agent, flows_agent, stamps_agent, agent)
+PACED_SENDER = (flows_agent, stamps_agent, paced_sender)
 PACED_SENDER_NAME = "paced sender of middlebench"
 """What a record says of it."""
 SILENCE_SECONDS = 0.01
@@ -38,6 +37,14 @@ SEARCH_QUIET_SECONDS = 0.5
 """The same in a trial of a given number of frames, where some are missing: a late frame must not count as a lost one,
 where a single one decides."""
 DRAIN_SECONDS = 10.0
+CANNOT_LOCK = "Cannot lock pages"
+"""What trafgen says when it may not lock its memory."""
+MEMLOCK_ADVICE = (
+    "trafgen locks its memory, and this user may lock too little: `ulimit -H -l` says how many KiB, 8192 suffice; "
+    "raise it (`USER - memlock 8192` in /etc/security/limits.conf, LimitMEMLOCK= of a systemd unit) and log in anew"
+)
+STAMPS_PER_SECOND = 1000
+"""How many frames a second are timed, where the load has as many."""
 
 
 class Options(GeneratorOptions):
@@ -74,6 +81,9 @@ class Trafgen:
         answer = self._ask(
             {
                 "argv": self._argv(load),
+                "frame": udp_frame(load.frame_bytes).hex(),
+                "flows": load.flows,
+                "times": load.latency,
                 "cpus": list(self._host.cpus),
                 "moments_s": moments(load),
                 "end_limit_s": None if load.packets is None else load.window_s * OVERTIME + START_SECONDS,
@@ -103,24 +113,27 @@ class Trafgen:
         return first
 
     def _argv(self, load: Load) -> list[str]:
+        """Return the sender's command; of several flows trafgen is given the frames in a file, by its agent."""
         frame = udp_frame(load.frame_bytes)
-        if not load.saturating:
+        if is_paced(load):
             request = {
                 "port": self._tx_port,
                 "frame": frame.hex(),
+                "flows": load.flows,
+                "stamps_per_second": STAMPS_PER_SECOND if load.latency else 0,
                 "packets_per_second": load.packets_per_second,
                 "packets": load.packets,
                 "limit_s": None if load.packets is None else load.window_s * OVERTIME,
             }
-            return [self._host.python, "-I", "-S", "-c", PACED_SENDER.read_text(encoding="utf-8"), json.dumps(request)]
-        packet = "{ " + ", ".join(f"0x{byte:02x}" for byte in frame) + " }"
+            return [self._host.python, "-I", "-S", "-c", script_text(*PACED_SENDER), json.dumps(request)]
+        packet = ["{ " + ", ".join(f"0x{byte:02x}" for byte in frame) + " }"] if load.flows == 1 else []
         # --qdisc-path: the shaper is a queueing discipline, which trafgen goes around by default;
         # --no-sock-mem, --notouch-irq: by default trafgen changes settings of the whole machine.
         # --gap, even of 0, makes it use sendto, which waits where its ring to the kernel gives up with
         # "Flushing TX_RING failed" as soon as the link is slower than the sender.
         return [
             *("trafgen", "--cpus", "1", "--qdisc-path", "--no-sock-mem", "--notouch-irq", "--no-cpu-stats"),
-            *("--gap", "0ns", "--dev", self._tx_port, packet),
+            *("--gap", "0ns", "--dev", self._tx_port, *packet),
         ]
 
     def _traffic(self, load: Load, answer: dict[str, Any]) -> Traffic:
@@ -162,19 +175,42 @@ class Trafgen:
                 for (moment, _), tx_now, rx_now in zip(answer["samples"], sent, received, strict=True)
             ),
             raw=answer["said"],
-            sender="" if load.saturating else PACED_SENDER_NAME,
+            sender=PACED_SENDER_NAME if is_paced(load) else "",
+            timing=self._timing(answer) if load.latency else None,
         )
+
+    def _timing(self, answer: dict[str, Any]) -> Timing:
+        """Return what was timed.
+
+        Raises:
+            GeneratorError: the receiver did not see all that arrived, or the clock was set meanwhile.
+        """
+        unread, nanoseconds = answer["unread"], tuple(answer["nanoseconds"])
+        if unread or answer["twice"]:
+            raise self._error(
+                f"of the frames to be timed {unread} arrived and were not read, and {answer['twice']} arrived twice",
+                "run the same command again, with less other work on that computer",
+            )
+        if min(nanoseconds, default=0) < 0:
+            raise self._error("frames arrived before they left: that computer's clock was set", "run it again")
+        stamped = json.loads(answer["said"].splitlines()[-1])["stamped"]
+        return Timing(sent=max(stamped, answer["arrived"]), received=answer["arrived"], nanoseconds=nanoseconds)
 
     def _ask(self, request: dict[str, Any], deadline: Deadline, cancel: Event | None = None) -> dict[str, Any]:
         """Run the agent on the test computer and return its answer."""
         request = {**request, "tx_port": self._tx_port, "rx_port": self._rx_port}
         answer = agents.ask(self._host, AGENT, request, deadline, cancel)
         if "error" in answer:
-            raise self._error(answer["error"])
+            raise self._error(answer["error"], MEMLOCK_ADVICE if CANNOT_LOCK in answer["error"] else "")
         return answer
 
     def _error(self, happened: str, advice: str = "") -> GeneratorError:
         return GeneratorError(f"running trafgen on {self._host.name}", happened, advice)
+
+
+def is_paced(load: Load) -> bool:
+    """Return whether a load is sent by the paced sender: trafgen itself keeps no rate and stamps no frame."""
+    return not load.saturating or load.latency
 
 
 def moments(load: Load) -> list[float]:

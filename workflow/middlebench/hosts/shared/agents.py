@@ -10,4 +10,9 @@ from middlebench.hosts.shared import usage_agent
 
 def agent_text(*agents: ModuleType) -> str:
     """Return the text of agents that call the functions of ``usage_agent``: all, one behind the other."""
-    return "\n".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (usage_agent, *agents))
+    return script_text(usage_agent, *agents)
+
+
+def script_text(*modules: ModuleType) -> str:
+    """Return the text of modules, one behind the other, as another computer's Python is given it."""
+    return "\n".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules)

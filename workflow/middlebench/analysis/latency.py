@@ -1,0 +1,71 @@
+"""How long frames took: the table and the figure that the report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from middlebench.analysis import style
+from middlebench.analysis.aggregate import nearest_size
+from middlebench.analysis.figures import LENGTH_AXIS
+from middlebench.analysis.style import LineStyle, noted, styled
+from middlebench.model.record import Record
+
+LINES = (
+    ("latency_p50_us", "median", LineStyle(style.BLUE, "o", "-")),
+    ("latency_p99_us", "99th percentile", LineStyle(style.VERMILLION, "s", "-")),
+    ("latency_own_p50_us", "median of the instrument itself", style.LINE_RATE_STYLE),
+)
+
+
+def table_of(records: Iterable[Record]) -> pd.DataFrame:
+    """Return every trial in which frames were timed, a row each, as text; empty where none was."""
+    rows = [
+        {
+            "n": str(record.cell.n),
+            "frame size [B]": str(record.cell.frame_bytes),
+            "repetition": str(record.cell.repetition),
+            "path": each.path,
+            "load": f"{each.load_share:.0%}" if each.load_share else "idle",
+            "load [kpkt/s]": f"{each.packets_per_second / 1e3:.3f}",
+            "frames timed": str(each.timed_packets),
+            "of them lost": str(each.timed_lost_packets),
+            **{
+                f"{name} [us]": f"{getattr(each.times, field):.0f}" if each.times else ""
+                for name, field in (
+                    *(("50 %", "p50_us"), ("90 %", "p90_us"), ("99 %", "p99_us"), ("99.9 %", "p999_us")),
+                    ("longest", "max_us"),
+                )
+            },
+        }
+        for record in records
+        for each in record.latency
+    ]
+    return pd.DataFrame(rows)
+
+
+@styled
+def latency_figure(measurements: pd.DataFrame, note: str = "") -> Figure:
+    """Return latency by chain length, at the largest load that was timed and at 800 B or the nearest size swept.
+
+    Args:
+        measurements: of cells whose frames were timed.
+        note: what the title must say besides, such as "emulated".
+    """
+    timed = measurements[measurements["latency_p50_us"].notna()]
+    size = nearest_size(timed)
+    cells = timed[timed["frame_bytes"] == size].groupby("n")[[name for name, _, _ in LINES]].median().reset_index()
+    figure, (axes,) = style.new_figure()
+    for name, label, look in LINES:
+        if cells[name].notna().any():
+            axes.plot(
+                cells["n"], cells[name], color=look.color, marker=look.marker, linestyle=look.linestyle, label=label
+            )
+    axes.set(xlabel=LENGTH_AXIS, ylabel="sender to receiver [us]", yscale="log")
+    style.set_length_ticks(axes, [int(n) for n in cells["n"]])
+    axes.legend()
+    load = timed["latency_load_ratio"].max()
+    style.set_title(axes, noted(f"Latency by chain length, {size} B", note), f"at {load:.0%} of what the chain carries")
+    return figure
