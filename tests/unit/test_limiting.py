@@ -88,3 +88,12 @@ def test_table_has_the_evidence_of_every_repetition_in_order():
     first = frame.iloc[0]
     assert (first["limit"], first["lost_at"], first["context_switches"]) == ("switch", "bridge 0 (in)", 900)
     assert "the server's one processor was 75 % busy" in first["evidence"]
+
+
+def test_context_switches_are_missing_where_those_of_one_process_are_not_known():
+    whole = records(repetitions=2)
+    usage = whole[0].usage
+    unknown = usage.model_copy(update={"switch": (usage.switch[0].model_copy(update={"context_switches": None}),)})
+    partly = [whole[0].model_copy(update={"usage": unknown}), *whole[1:]]
+    table = evidence_table(partly, "made")
+    assert table.frame["context_switches"].isna().sum() == 1

@@ -184,7 +184,7 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         "context_switches": "Context switches",
         "evidence": "Evidence",
     }
-    frame = pd.DataFrame(rows, columns=list(headings))
+    frame = pd.DataFrame(rows, columns=list(headings)).astype({"context_switches": "Int64"})
     frame = frame.sort_values(["n", "frame_bytes", "repetition"], ignore_index=True)
     addresses = [
         cell_address(testbed, testbed, int(n), int(size))
@@ -240,6 +240,8 @@ def _usual(values: pd.Series[str]) -> str:
     return str(values.mode().iloc[0]) if len(values) else ""
 
 
-def _switches(record: Record) -> int:
-    """Return how often the switch's and the middleboxes' threads gave up or lost a processor, as far as it is known."""
-    return sum(each.context_switches or 0 for each in (*record.usage.switch, *record.usage.middleboxes))
+def _switches(record: Record) -> int | None:
+    """Return the context switches of the switch and the middleboxes; None where those of one are not known."""
+    counted = [each.context_switches for each in (*record.usage.switch, *record.usage.middleboxes)]
+    known = [each for each in counted if each is not None]
+    return sum(known) if known and len(known) == len(counted) else None
