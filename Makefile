@@ -24,9 +24,10 @@ test test-lab test-stock: ROLES += lab tests
 test: setup ## install what is missing, run the tests (of those on the emulated Xen host, the quick ones)
 	$(BIN)/pytest
 
-bench: setup ## measure the virtual machines against their targets (about 8 minutes)
+bench: setup ## measure the virtual machines against their targets and against Mininet (about 15 minutes)
+	envs/install-packages bench
 	$(MAKE) --silent --directory workflow/unikernel BUILD=../../build/unikernel
-	$(BIN)/python workflow/bench
+	$(BIN)/python bench
 
 remeasure: $(INSTALLED) ## archive the cells near drift, measure them again, publish
 	$(BIN)/middlebench archive --flag drift

@@ -1,6 +1,6 @@
 """NDR and PDR twice over: by a bisection that knows nothing of MLRsearch, and by the search of the study.
 
-    python workflow/bench/bisection.py --provision results/local/provision.json --frame-size 800 --goal ndr
+    python bench/bisection.py --provision results/local/provision.json --frame-size 800 --goal ndr
 
 The bisection halves the interval between nothing and the line rate until it is as narrow as the search's
 own width. A load passes when more than half of its trials do; a trial passes when every frame was sent and

@@ -25,6 +25,7 @@ from middlebench.system import surroundings
 from middlebench.system.errors import MiddlebenchError
 from middlebench.system.files import write_text
 from middlebench.testbed import alternatives, environment_of, site_of
+from peers import measure_peers
 from scale import measure_scale
 from starting import measure_starting
 
@@ -33,6 +34,7 @@ PARTS = {
     "starting": measure_starting,
     "chains": measure_chains,
     "scale": measure_scale,
+    "peers": measure_peers,
 }
 OUTPUT = Path("build/bench.json")
 RUNTIME = "MIDDLEBENCH_RUNTIME"
