@@ -17,7 +17,7 @@ import time
 from functools import partial
 
 from mininet.net import Mininet
-from mininet.node import OVSSwitch
+from mininet.node import Node, OVSSwitch
 
 DAEMONS = """
 set -eu
@@ -36,7 +36,7 @@ ip link set dev forward up
 """
 
 
-def received(host, port):
+def received(host: Node, port: str) -> int:
     """Return how many packets a port of a host has received."""
     for line in host.cmd("cat /proc/net/dev").splitlines():
         name, _, rest = line.partition(":")
@@ -45,14 +45,14 @@ def received(host, port):
     raise LookupError(port)
 
 
-def chain(n):
+def chain(n: int) -> tuple[Mininet, Node, Node]:
     """Return a network that runs, its sender, and its receiver."""
     Mininet.inited = True  # otherwise it changes limits of the whole machine
     net = Mininet(switch=partial(OVSSwitch, datapath="user", failMode="standalone"), controller=None, build=False)
     source, sink = net.addHost("source"), net.addHost("sink")
-    switches = [net.addSwitch("s%d" % (number + 1)) for number in range(n + 1)]
-    boxes = [net.addHost("m%d" % (number + 1)) for number in range(n)]
-    for switch, left, right in zip(switches, [source, *boxes], [*boxes, sink]):
+    switches = [net.addSwitch(f"s{number + 1}") for number in range(n + 1)]
+    boxes = [net.addHost(f"m{number + 1}") for number in range(n)]
+    for switch, left, right in zip(switches, [source, *boxes], [*boxes, sink], strict=True):
         net.addLink(left, switch)
         net.addLink(switch, right)
     net.start()
@@ -61,12 +61,15 @@ def chain(n):
     return net, source, sink
 
 
-def rate(source, sink, frame, warm_up_s, window_s):
+def rate(source: Node, sink: Node, frame: str, warm_up_s: float, window_s: float) -> float:
     """Return the packets/s that arrive of a flood of one frame."""
     packet = "{ " + ", ".join("0x" + frame[at : at + 2] for at in range(0, len(frame), 2)) + " }"
     sender = source.popen(
         ["trafgen", "--cpus", "1", "--no-sock-mem", "--notouch-irq", "--no-cpu-stats", "--dev", "source-eth0", packet],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp", preexec_fn=os.setsid,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/tmp",
+        preexec_fn=os.setsid,
     )
     time.sleep(warm_up_s)
     start, before = time.monotonic(), received(sink, "sink-eth0")

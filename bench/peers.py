@@ -87,8 +87,8 @@ def table(rates: Rates, switches: dict[str, str]) -> str:
             lines.append(f"| {n} | {size} B | {' | '.join(cells)} |")
     lines += [
         "",
-        "Mininet: hosts with two-port Linux bridges forward, Open vSwitch (userspace datapath) joins them, no processor is",
-        "set apart. Ours, as provision chose them:",
+        "Mininet: hosts with two-port Linux bridges forward, Open vSwitch (userspace datapath) joins them, no",
+        "processor is set apart. Ours, as provision chose them:",
         "",
         *(f"- `{name}`: {text}" for name, text in switches.items()),
     ]
@@ -130,8 +130,10 @@ def _mininet(n: int) -> list[float]:
     request = json.dumps({"n": n, "frames": frames, "warm_up_s": WARM_UP_S, "window_s": WINDOW_S})
     user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
     done = subprocess.run(
-        ["unshare", *user, "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-        + ["/usr/bin/python3", str(AGENT), request],
+        [
+            *("unshare", *user, "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"),
+            *("/usr/bin/python3", str(AGENT), request),
+        ],
         capture_output=True,
         text=True,
         encoding="utf-8",

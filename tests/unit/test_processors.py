@@ -5,7 +5,15 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.diagnosis.processors import BUSY, Pool, busy_ratio, limited_by_processors, time_left, usage_in_words
+from middlebench.diagnosis.processors import (
+    BUSY,
+    Pool,
+    busy_ratio,
+    limited_by_processors,
+    links_share,
+    time_left,
+    usage_in_words,
+)
 from middlebench.model.record import MachineUsage, ProcessorUsage, ProcessUsage, Usage
 
 TRAFFIC_S = 10.0
@@ -185,3 +193,13 @@ class TestUnderAHypervisor:
     def test_domain_with_one_processor_never_used_more_than_one(self):
         said = usage_in_words(on_xen(4, (0.2,), working=(1.59,)))
         assert "the middleboxes 100 %" in said[-1]
+
+
+def test_share_of_emulated_links_is_of_all_of_the_servers_processors():
+    used = usage(server=(1.0, 1.0)).model_copy(update={"links": processes(0.25, name="links")})
+    assert links_share(used) == pytest.approx(0.125)
+    assert "the emulated links 25 %" in "; ".join(usage_in_words(used))
+
+
+def test_where_no_link_is_emulated_its_share_is_not_known():
+    assert links_share(usage()) is None

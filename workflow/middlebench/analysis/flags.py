@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from middlebench.model.record import GENERATOR_LIMITED, UNCONFIRMED
+from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, UNCONFIRMED
 
 EMULATED = "emulated"
 DRIFT = "drift"
@@ -21,6 +21,10 @@ MEANINGS = {
     UNCONFIRMED: (
         "The generator counts what it sends by itself, and less than 99 % of that reached the server's port. Either "
         "the rest was lost on the first link, or it never left: some netmap drivers count frames that they drop."
+    ),
+    LINKS_COSTLY: (
+        "More than a tenth of the server's processor time went to playing its network cards: to frames on the emulated "
+        "links, most of them lost in front of the chain. A real server would have had it for the chain."
     ),
     "no-lower-bound": (
         "The smallest load of the throughput search already loses more than its goal allows: the throughput is 0. "

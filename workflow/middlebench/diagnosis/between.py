@@ -84,6 +84,7 @@ def usage_between(
     else:
         server = tuple(of_traffic(each, traffic.traffic_s) for each in server)
     switch = process_between("switch", before.switch.daemon, after.switch.daemon)
+    links = process_between("links", before.links, after.links)
     readings = [
         (each.name, before.middleboxes[each.name].usage, after.middleboxes[each.name].usage)
         for each in plan.middleboxes
@@ -99,6 +100,7 @@ def usage_between(
         switch=(switch,) if switch else (),
         middleboxes=tuple(each for each in middleboxes if each),
         machine=next(filter(None, machines), None),
+        links=(links,) if links else (),
     )
 
 

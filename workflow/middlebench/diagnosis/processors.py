@@ -60,6 +60,12 @@ def busy_ratio(processors: Sequence[ProcessorUsage]) -> float | None:
     return busy_s / all_s if all_s else None
 
 
+def links_share(usage: Usage) -> float | None:
+    """Return which share of the server's processor time went to emulated links, from 0 to 1; None where unknown."""
+    available_s = usage.traffic_s * len(usage.middlebox_server)
+    return sum(each.cpu_s for each in usage.links) / available_s if usage.links and available_s else None
+
+
 def limited_by_processors(usage: Usage) -> tuple[Cause, str] | None:
     """Return who had used up all processors, or all that were theirs, and why, in words; None where nobody had."""
     for each in (*usage.switch, *usage.middleboxes):
@@ -107,11 +113,15 @@ def usage_in_words(usage: Usage) -> list[str]:
     softirq, stolen = (
         sum(getattr(each, name) for each in usage.middlebox_server) / server_s for name in ("softirq_s", "stolen_s")
     )
+    links = links_share(usage) or 0.0
     shares = {
         "the switch": switch,
+        "the emulated links": links * server.number,
         "the middleboxes": middleboxes,
         "stolen by the hypervisor": stolen,
-        "the kernel and others": max(0.0, server.busy - stolen - switch - (0.0 if usage.machine else middleboxes)),
+        "the kernel and others": max(
+            0.0, server.busy - stolen - switch - links * server.number - (0.0 if usage.machine else middleboxes)
+        ),
     }
     used = ", ".join(f"{who} {percent(share)}" for who, share in shares.items() if round(share, 2))
     # Without fine-grained accounting the kernel charges its work on frames to whoever happens to run.

@@ -120,6 +120,8 @@ class Reading:
 
     switch: SwitchReading
     middleboxes: Mapping[str, MiddleboxReading]
+    links: ProcessTimes | None = None
+    """What has been used on the server to play its network cards; None where they are real ones."""
 
     @property
     def live(self) -> LiveChain:

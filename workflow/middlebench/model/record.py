@@ -26,6 +26,9 @@ then measured anew, which no other change of code does."""
 MOST_PROBLEMS = 5
 """How many contradictions of a record a message names."""
 
+LINKS_COSTLY = "links-costly"
+"""Flag of a cell in which more than :data:`LINKS_SHARE` of the server's processor time went to emulated links."""
+LINKS_SHARE = 0.1
 GENERATOR_LIMITED = "generator-limited"
 """Flag of a cell whose generator offered less than was intended."""
 UNCONFIRMED = "offered-unconfirmed"
@@ -224,6 +227,8 @@ class Usage(Options):
     middleboxes: tuple[ProcessUsage, ...]
     machine: MachineUsage | None = None
     """None where the server's own system has the machine to itself; else its processors are virtual ones."""
+    links: tuple[ProcessUsage, ...] = ()
+    """What was used on the server to play its network cards, where the links are emulated: the instrument's own."""
 
 
 Cause = Literal["offered load", "generator", "link", "switch", "middlebox", "server CPU", "unknown"]

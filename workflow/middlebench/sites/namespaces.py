@@ -14,13 +14,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from middlebench.diagnosis.usage import parse_process
 from middlebench.hosts.local import LocalHost
+from middlebench.hosts.shared import usage_agent
 from middlebench.model.environment import Computer, Environment
 from middlebench.model.options import Options as BaseOptions
+from middlebench.model.reading import ProcessTimes
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions, Tell, silent
 from middlebench.sites.shared import computer_agent
 from middlebench.sites.shared.holder import Holder, enter, kept_of_run
-from middlebench.sites.shared.ports import changed_ports, polled_by, prepare_ports, read_ports
+from middlebench.sites.shared.ports import RECEIVER_NICENESS, changed_ports, polled_by, prepare_ports, read_ports
 from middlebench.system.errors import HostError
 from middlebench.system.processes import may_administer
 from middlebench.system.runtime import runtime_folder
@@ -120,8 +123,8 @@ class Namespaces:
         self.close()
         pid = self._holder.start(self._wanted(), self._options.idle_s)
         hosts = self._hosts(pid)
-        limits, ports = self._set_up(LocalHost("holder", prefix=enter(pid)), hosts)
-        self._holder.note(limits=limits, ports=ports)
+        limits, ports, threads = self._set_up(LocalHost("holder", prefix=enter(pid)), hosts)
+        self._holder.note(limits=limits, ports=ports, polling_threads=threads)
         return hosts
 
     def close(self) -> bool:
@@ -176,6 +179,20 @@ class Namespaces:
             direct_ports=DIRECT_PORTS,
             links_lose_nothing=True,
             changes=self._changes,
+            links_usage=self._links_usage,
+        )
+
+    def _links_usage(self) -> ProcessTimes | None:
+        """Return what the kernel's threads have used that poll the server's ports, all as one process."""
+        standing = self._holder.standing(self._wanted())
+        found = [usage_agent.process_usage(pid) for pid in standing["polling_threads"]] if standing else []
+        times = [each for each in map(parse_process, found) if each]
+        if not times:
+            return None
+        return ProcessTimes(
+            cpu_s=sum(each.cpu_s for each in times),
+            threads_s={thread: seconds for each in times for thread, seconds in each.threads_s.items()},
+            switches={thread: count for each in times for thread, count in (each.switches or {}).items()},
         )
 
     def _changes(self) -> list[str]:
@@ -187,8 +204,13 @@ class Namespaces:
         computers = (hosts.test_computer, hosts.middlebox_server)
         return [each for host in computers for each in changed_ports(host, standing["ports"][host.name])]
 
-    def _set_up(self, holder: LocalHost, hosts: Hosts) -> tuple[list[str], dict[str, object]]:
-        """Make the two computers and their links; return what could not be set up, and what each one's ports are."""
+    def _set_up(self, holder: LocalHost, hosts: Hosts) -> tuple[list[str], dict[str, object], list[int]]:
+        """Make the two computers and their links.
+
+        Returns:
+            What could not be set up, what each one's ports are, and the process ids of the kernel's threads that poll
+            the server's ports.
+        """
         mtu = self._options.link.mtu
         ends = [(port, port, MIDDLEBOX_SERVER) for port in PORTS] + [(*DIRECT_PORTS, TEST_COMPUTER)]
         links = [
@@ -201,14 +223,14 @@ class Namespaces:
         )
         limits: list[str] = []
         readings: dict[str, object] = {}
-        for computer, ports in (
-            (hosts.test_computer, (*PORTS, *DIRECT_PORTS)),
-            (hosts.middlebox_server, PORTS),
+        for computer, ports, niceness in (
+            (hosts.test_computer, (*PORTS, *DIRECT_PORTS), RECEIVER_NICENESS),
+            (hosts.middlebox_server, PORTS, 0),
         ):
-            with polled_by(computer.cpus, limits):
+            with polled_by(computer.cpus, niceness, limits) as threads:
                 limits += prepare_ports(computer, ports, self._options.link)
             readings[computer.name] = read_ports(computer, ports)
-        return limits, readings
+        return limits, readings, threads
 
 
 def _lines(*lines: str) -> str:

@@ -34,13 +34,14 @@ def read_live(testbed: Testbed) -> LiveChain:
 def read_before(testbed: Testbed) -> Reading:
     """Read everything before traffic, the processors last: what reading costs is not the traffic's."""
     middleboxes = testbed.middleboxes.read()
-    return Reading(testbed.switch.read(), middleboxes)
+    return Reading(testbed.switch.read(), middleboxes, testbed.hosts.links_usage())
 
 
 def read_after(testbed: Testbed) -> Reading:
     """Read everything after traffic, the processors first."""
+    links = testbed.hosts.links_usage()
     switch = testbed.switch.read()
-    return Reading(switch, testbed.middleboxes.read())
+    return Reading(switch, testbed.middleboxes.read(), links)
 
 
 def plan_for(testbed: Testbed, n: int) -> Plan:

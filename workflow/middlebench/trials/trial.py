@@ -14,6 +14,7 @@ from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, limit_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
+from middlebench.diagnosis.processors import links_share
 from middlebench.diagnosis.received import on_the_way, stopped
 from middlebench.model.cell import Cell
 from middlebench.model.frames import line_rate_pps, wire_bits
@@ -23,6 +24,8 @@ from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
 from middlebench.model.record import (
     GENERATOR_LIMITED,
+    LINKS_COSTLY,
+    LINKS_SHARE,
     PROTOCOL,
     UNCONFIRMED,
     Attestation,
@@ -122,7 +125,7 @@ def measure(
         wires=outcome.wires,
         usage=outcome.usage,
         limit=(found and found.limit) or outcome.limit,
-        flags=flags_of(outcome.counts, outcome.unconfirmed, found.search if found else None),
+        flags=flags_of(outcome.counts, outcome.unconfirmed, found.search if found else None, outcome.usage),
         search=found.search if found else None,
         latency=latency,
     )
@@ -271,16 +274,20 @@ def components_of(testbed: Components, traffic: Traffic) -> Components:
     return testbed.model_copy(update={"generator": traffic.sender}) if traffic.sender else testbed
 
 
-def flags_of(counts: Counts, unconfirmed: bool = False, found: Search | None = None) -> tuple[str, ...]:
+def flags_of(
+    counts: Counts, unconfirmed: bool = False, found: Search | None = None, usage: Usage | None = None
+) -> tuple[str, ...]:
     """Return what a reader must know before using these counts, and the search that led to them.
 
     Args:
         counts: what was counted.
         unconfirmed: whether fewer frames reached the server than the generator claims.
         found: the search, where there was one.
+        usage: who used how much of the processors, where that is known.
     """
+    costly = (links_share(usage) or 0.0) > LINKS_SHARE if usage else False
     limited = counts.offered_packets < OFFERED * counts.intended_packets
-    flags = ((GENERATOR_LIMITED, limited), (UNCONFIRMED, unconfirmed))
+    flags = ((GENERATOR_LIMITED, limited), (UNCONFIRMED, unconfirmed), (LINKS_COSTLY, costly))
     return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))
 
 

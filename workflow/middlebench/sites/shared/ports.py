@@ -68,6 +68,10 @@ that GRO merges none (net/core/gro.c). Without NAPI, receive packet steering mov
 POLLING_THREAD = re.compile(r"napi/(.+)-\d+")
 """Name of the kernel thread that polls an interface (net/core/dev.c)."""
 
+RECEIVER_NICENESS = -20
+"""Of the threads that poll the test computer's ports: a receiver that is starved by its own sender counts too little.
+Those of the server get their fair share: what they take, the chain does not have."""
+
 
 def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> list[str]:
     """Prepare ``ports`` of a namespace that plays a computer; return what the kernel did not let us, a sentence each.
@@ -83,21 +87,24 @@ def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> li
 
 
 @contextmanager
-def polled_by(cpus: Sequence[int], limits: list[str]) -> Iterator[None]:
-    """Bind the polling threads of interfaces that are set up in this context to processors.
+def polled_by(cpus: Sequence[int], niceness: int, limits: list[str]) -> Iterator[list[int]]:
+    """Bind the polling threads of interfaces that are set up in this context to processors; yield their process ids.
 
     They are threads of the kernel of this machine, whatever namespace the interface is in. Who is not root may not
     bind them; that is added to ``limits``, a sentence.
 
     Args:
         cpus: numbers of the processors.
+        niceness: their niceness, as of nice(1).
         limits: what the kernel did not let us set up.
     """
-    before = set(_polling_threads())
-    yield
-    for thread in set(_polling_threads()) - before:
+    before, threads = set(_polling_threads()), list[int]()
+    yield threads
+    threads += sorted(set(_polling_threads()) - before)
+    for thread in threads:
         try:
             os.sched_setaffinity(thread, cpus)
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
         except ProcessLookupError:
             continue  # another testbed's, that has just ended
         except PermissionError:
