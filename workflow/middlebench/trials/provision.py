@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from middlebench.config import study as config
@@ -76,9 +76,7 @@ def provision(
             "change `switch.port_type`, or the middlebox, in the testbed's file",
         )
     if len(candidates) > 1:
-        for candidate in candidates:
-            attempts.append(_try(name, candidate))
-            tell(f"{describe_choice(options, candidate)}: {_outcome(attempts[-1])}")
+        attempts = _measured(name, candidates, lambda attempt: tell(_line(options, attempt)))
         best = max(attempts, key=lambda attempt: attempt.score)
         if best.failure:
             raise MiddlebenchError(f"provisioning {name}", "no alternative works; the last one failed: " + best.failure)
@@ -125,6 +123,37 @@ def describe_choice(asked: config.Testbed, candidate: config.Testbed) -> str:
         before, after = getattr(asked, part).model_dump(), getattr(candidate, part).model_dump()
         words += [f"{part} {key.replace('_', ' ')} {after[key]}" for key in after if after[key] != before.get(key)]
     return ", ".join(words)
+
+
+def _measured(
+    name: str, candidates: Sequence[config.Testbed], tell: Callable[[Attempt], None] = lambda _: None
+) -> list[Attempt]:
+    """Measure alternatives: all kinds of middleboxes with the first switch, then the other switches with the fastest.
+
+    What makes a middlebox fast does so whatever the switch, so not every pair needs to be tried.
+    """
+    attempts: list[Attempt] = []
+
+    def measure(chosen: Sequence[config.Testbed]) -> None:
+        for each in chosen:
+            attempts.append(_try(name, each))
+            tell(attempts[-1])
+
+    by_switch: dict[str, list[config.Testbed]] = {}
+    for candidate in candidates:
+        by_switch.setdefault(candidate.switch.model_dump_json(), []).append(candidate)
+    first, *others = by_switch.values()
+    measure(first)
+    fastest = max(attempts, key=lambda attempt: attempt.score)
+    for pairs in others:
+        measure(
+            [each for each in pairs if each.middlebox == fastest.options.middlebox and not fastest.failure] or pairs
+        )
+    return attempts
+
+
+def _line(asked: config.Testbed, attempt: Attempt) -> str:
+    return f"{describe_choice(asked, attempt.options)}: {_outcome(attempt)}"
 
 
 def _try(name: str, options: config.Testbed) -> Attempt:
