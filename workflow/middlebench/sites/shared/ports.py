@@ -138,12 +138,13 @@ def read_ports(computer: Host, ports: Sequence[str]) -> dict[str, dict[str, Any]
     Raises:
         HostError: the computer is gone, or what its tools print is not understood.
     """
-    text, queues, *_ = outputs(computer, ["ip", "-json", "link", "show"], ["tc", "-json", "qdisc", "show"])
+    offloads = [["sh", "-c", 'ethtool -k "$1" 2> /dev/null || :', "sh", port] for port in ports]
+    text, queues, *features = outputs(
+        computer, ["ip", "-json", "link", "show"], ["tc", "-json", "qdisc", "show"], *offloads
+    )
     try:
         links = {each["ifname"]: each for each in json.loads(text)}
         shapers = {each["dev"]: (each["kind"], each["options"]) for each in json.loads(queues) if each.get("root")}
-        there = [port for port in ports if port in links]
-        features = outputs(computer, *(["ethtool", "-k", port] for port in there)) if there else []
         return {
             port: {
                 "number": links[port]["ifindex"],
@@ -153,7 +154,8 @@ def read_ports(computer: Host, ports: Sequence[str]) -> dict[str, dict[str, Any]
                 "shaper": json.dumps(shapers.get(port)),
                 "offloads": [line for line in said.splitlines() if line.startswith(KEPT_OFFLOADS) and ": on" in line],
             }
-            for port, said in zip(there, features, strict=True)
+            for port, said in zip(ports, features, strict=True)
+            if port in links
         }
     except (ValueError, LookupError, TypeError) as error:
         raise HostError(
