@@ -88,7 +88,7 @@ class Sshd:
         # A /run of its own: sshd wants an empty folder there, and what runs below it finds no one else's.
         start = (
             "mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/sshd /run/netns /run/lock && "
-            f'cp {self.folder}/authorized_keys /run && {self.prepare} && exec "$@"'
+            f'cp {self.folder}/authorized_keys /run && {NO_START_UP_FILE} && {self.prepare} && exec "$@"'
         )
         command = ["unshare", "--mount", "sh", "-c", start, "sh"]
         with (self.folder / "sshd.log").open("ab") as log:

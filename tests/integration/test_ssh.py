@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers import eventually
-from middlebench.hosts.ssh import SshHost
+from middlebench.hosts.ssh import SshHost, driver
 from middlebench.hosts.ssh.driver import CONNECT_SECONDS
 from middlebench.hosts.ssh.known_hosts import HostKey
 from middlebench.system.errors import HostError
@@ -400,4 +400,14 @@ def test_a_noisy_login_shell_is_named(home: Home, tmp_path: Path) -> None:
     with running_sshd(tmp_path / "sshd", home, options=[noise]) as server:
         home.add("server", server)
         with pytest.raises(HostError, match="welcome"):
+            SshHost("server", "server").run(["true"])
+
+
+def test_a_login_shell_that_takes_too_long_is_named(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "CONNECT_SECONDS", 2.0)
+    with running_sshd(tmp_path / "sshd", home, options=["ForceCommand sleep 64.1"]) as server:
+        home.add("server", server)
+        with pytest.raises(HostError, match="start-up file of the login shell"):
             SshHost("server", "server").run(["true"])

@@ -130,7 +130,18 @@ class SshHost(Host):
         """Find out whether we are root there, or become it by sudo."""
         asked = Deadline(CONNECT_SECONDS * self.timeout_factor)
         self._sudo = False
-        status, output = self._execute(["id", "-u"], b"", asked)
+        try:
+            status, output = self._execute(["id", "-u"], b"", asked)
+        except HostError as error:
+            if not asked.expired:
+                raise
+            raise HostError(
+                f"logging in to {self._alias} ({connection.destination})",
+                f"`id -u` there did not end within {asked.seconds:g} s",
+                "a start-up file of the login shell (~/.bashrc) may take long, or wait for something: "
+                f"see how long `ssh {self._alias} id -u` takes",
+                error.result,
+            ) from error
         printed = output.stdout.decode(errors="replace")
         if status != 0 or not printed.strip().isdigit():
             raise HostError(
