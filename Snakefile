@@ -15,7 +15,7 @@ from middlebench.model.cell import (
 )
 from middlebench.model.controls import CONTROL_BAND
 from middlebench.model.record import PROTOCOL
-from middlebench.run import present, remeasure
+from middlebench.run import batches, present, remeasure
 from middlebench.run.archive import archive_outputs
 from middlebench.run.locks import RunLocks, shared_testbeds
 from middlebench.run.preflight import Preflight
@@ -82,6 +82,7 @@ include: "workflow/rules/image.smk"
 include: "workflow/rules/provision.smk"
 include: "workflow/rules/deploy.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/choose.smk"
 include: "workflow/rules/close.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/plot.smk"

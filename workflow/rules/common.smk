@@ -7,11 +7,32 @@ UNIKERNEL_SOURCES = sorted(
 )
 
 
+def planned_cells(testbed, before=None):
+    """The cells of a testbed; of an adaptive sweep those of its batches (before one), once these are chosen."""
+    if STUDY.sweep == "grid":
+        return STUDY.cells(testbed)
+    points = batches.chosen(
+        lambda batch: Path(
+            checkpoints.choose_cells.get(testbed=testbed, batch=batch).output[0]
+        ),
+        before,
+    )
+    return batches.repeated(points, STUDY.repetitions)
+
+
+def records_of(testbed, batch):
+    """The records of the batches before one."""
+    return [
+        f"{RESULTS}/{testbed}/{cell.path}" for cell in planned_cells(testbed, batch)
+    ]
+
+
 def records(testbed):
     """Every record of a testbed that its tables hold: of the planned cells, and of finished repetitions beside them."""
     folder = Path(RESULTS, testbed)
+    planned = planned_cells(testbed)
     beside = remeasure.finished_beyond(STUDY, testbed, folder)
-    return [str(folder / cell.path) for cell in (*STUDY.cells(testbed), *beside)]
+    return [str(folder / cell.path) for cell in (*planned, *beside)]
 
 
 def closing_control(wildcards):
@@ -161,7 +182,7 @@ def dataset_files(wildcards, name=None):
         f"{RESULTS}/{name}/measurements.csv",
         f"{RESULTS}/{name}/provision.json",
         *sorted(
-            {f"{RESULTS}/{name}/{cell.deployment_path}" for cell in STUDY.cells(name)}
+            {f"{RESULTS}/{name}/{cell.deployment_path}" for cell in planned_cells(name)}
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""The verb from the records to one table: aggregate."""
+"""Verbs from the records to one table, and from there to the next cells: aggregate and choose-cells."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_target, add_verb, target_of
+from middlebench.commands.arguments import add_target, add_verb, target_of, tell
 from middlebench.system.errors import RecordError
+from middlebench.system.text import plural
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs) -> None:
-    """Add this verb to the command line."""
+    """Add these verbs to the command line."""
     aggregate = add_verb(verbs, "aggregate", "gather the records of a testbed in one table")
     add_target(aggregate, "the table to write, such as results/local/measurements.csv; its summary is written beside")
     aggregate.set_defaults(verb=_aggregate)
+
+    choose = add_verb(verbs, "choose-cells", "choose the cells that an adaptive sweep measures next")
+    add_target(choose, "the list of cells to write, such as results/local/batches/2.json")
+    choose.set_defaults(verb=_choose_cells)
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
@@ -28,17 +33,41 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.drift import marked
     from middlebench.analysis.measurements import from_records, write_measurements
     from middlebench.model.controls import CONTROL_BAND, ControlLog
+    from middlebench.run.batches import planned_cells
     from middlebench.run.remeasure import finished_beyond
 
     target = target_of(arguments)
     study, folder, testbed = target.file.study, target.folder, target.testbed
-    records = _read_all(folder, [*study.cells(testbed), *finished_beyond(study, testbed, folder)])
+    records = _read_all(folder, [*planned_cells(study, testbed, folder), *finished_beyond(study, testbed, folder)])
     _demand_current(study.settings, records, study.measuring_command)
     measured = from_records(records.values(), folder, study.measuring_command)
     band = CONTROL_BAND if study.controls == "none" else study.controls.band
     measurements = marked(measured, ControlLog(folder).controls(), band)
     write_measurements(measurements, target.path)
     write_summary(measurements, target.path.with_name("summary.csv"))
+
+
+def _choose_cells(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.law.adaptive import next_points
+    from middlebench.analysis.measurements import from_records
+    from middlebench.model.cell import Cell
+    from middlebench.model.record import write
+    from middlebench.run.batches import Batch, chosen, path_of, repeated
+
+    target = target_of(arguments)
+    study, folder, testbed = target.file.study, target.folder, target.testbed
+    points = chosen(lambda number: path_of(folder, number), before=int(target.path.stem))
+    records = _read_all(folder, repeated(points, study.repetitions)).values()
+    link_bps = {record.link_bps for record in records}
+    places, reason = next_points(
+        [(cell.n, cell.frame_bytes) for cell in study.cells(testbed)],
+        from_records(records, folder),
+        study.certainty,
+        link_bps.pop() if len(link_bps) == 1 else None,
+    )
+    cells = tuple(Cell(testbed=testbed, n=n, frame_bytes=size) for n, size in places)
+    write(Batch(cells=cells, reason=reason), target.path)
+    tell(f"{testbed}: {plural(len(cells), 'point')} to measure next: {reason}")
 
 
 def _read_all(folder: Path, cells: Iterable[Cell]) -> dict[Path, Record]:

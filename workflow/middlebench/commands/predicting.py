@@ -156,7 +156,7 @@ def _all_records(folder: Path) -> list[Record]:
     from middlebench.model.record import Record, read
 
     found, unread = [], 0
-    for path in sorted(folder.glob("**/cells/n*/size*/rep*.json")):
+    for path in sorted(folder.glob("**/cells/**/rep*.json")):
         try:
             found.append(read(Record, path))
         except RecordError:

@@ -167,6 +167,11 @@ class Study(Options):
     """How often each cell is measured. Each repetition is a block of its own random order. The tables hold every
     finished repetition of a planned cell: a lower number takes none away, and `middlebench repeat` names those that are
     worth measuring besides."""
+    sweep: Literal["grid", "adaptive"] = "grid"
+    """`grid` measures every cell; `adaptive` measures a space-filling tenth of them first, then those of which the law
+    of the throughput is least sure, until it is sure enough of all others. These the report predicts, and marks so."""
+    certainty: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """How sure the law must be where an adaptive sweep ends: half the width of a 95 % interval, over the rate."""
     seed: Annotated[int, Field(ge=0)] = 1
     """What the random order of the cells is drawn from. It is recorded with each cell; another one measures nothing
     anew."""

@@ -14,6 +14,7 @@ from middlebench.config.study import Study
 from middlebench.model.cell import AXES, Cell, cells_on_disk
 from middlebench.model.record import PROTOCOL, Record, Settings, read
 from middlebench.run.archive import archive
+from middlebench.run.batches import planned_cells
 from middlebench.system.errors import ConfigError, RecordError
 from middlebench.system.text import suggestion
 
@@ -106,7 +107,7 @@ def finished_beyond(study: Study, testbed: str, results: Path) -> list[Cell]:
         testbed: the testbed's name.
         results: its results folder.
     """
-    planned = set(study.cells(testbed))
+    planned = set(planned_cells(study, testbed, results))
     points = {cell.point for cell in planned}
     settings = study.settings
     found = []

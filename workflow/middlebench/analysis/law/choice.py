@@ -24,15 +24,17 @@ class Candidate:
 
     cells: Cells
     whole: Fit
+    groups: Numbers
+    """What is left out together: each cell's chain length, or the number of another group."""
     without: dict[int, Fit]
-    """The fit without each chain length."""
+    """The fit without each group."""
 
     @cached_property
     def left_out_residuals(self) -> Numbers:
-        """The logarithm of predicted over measured rate of each cell, predicted without its own chain."""
+        """The logarithm of predicted over measured rate of each cell, predicted without its own group."""
         residuals = np.empty_like(self.cells.n)
-        for n, without in self.without.items():
-            own = self.cells.n == n
+        for group, without in self.without.items():
+            own = self.groups == group
             residuals[own] = without.residuals(self.cells.where(own))
         return residuals
 
@@ -56,7 +58,12 @@ class Candidate:
 def judged(shape: Shape, cells: Cells) -> Candidate:
     """Return a law fitted to all cells and without each chain."""
     whole = fit(shape, cells)
-    return Candidate(cells, whole, left_out(whole, cells))
+    return Candidate(cells, whole, cells.n, left_out(whole, cells, cells.n))
+
+
+def regrouped(chosen: Candidate, groups: Numbers) -> Candidate:
+    """Return a law with other groups of cells left out."""
+    return Candidate(chosen.cells, chosen.whole, groups, left_out(chosen.whole, chosen.cells, groups))
 
 
 def choose(cells: Cells) -> tuple[Candidate, list[Candidate]]:

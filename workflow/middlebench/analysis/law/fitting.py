@@ -86,9 +86,9 @@ def fit(shape: Shape, cells: Cells, near: Fit | None = None) -> Fit:
     )
 
 
-def left_out(whole: Fit, cells: Cells) -> dict[int, Fit]:
-    """Return the law fitted without each chain length in turn, by that length."""
-    return {int(n): fit(whole.shape, cells.where(cells.n != n), whole) for n in cells.chains}
+def left_out(whole: Fit, cells: Cells, groups: Numbers) -> dict[int, Fit]:
+    """Return the law fitted without each group of cells in turn, by the group's number."""
+    return {int(group): fit(whole.shape, cells.where(groups != group), whole) for group in np.unique(groups)}
 
 
 def redrawn(whole: Fit, cells: Cells, times: int, seed: int) -> list[Fit]:

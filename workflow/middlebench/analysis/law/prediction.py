@@ -27,8 +27,11 @@ CONFIDENCE = 0.95
 LEAST_RESIDUAL = 0.005
 """A law is never believed to more than this share: a trial's own counting is not better."""
 
-MOST_CHAINS = 12
-"""Of more chains only so many, evenly spread, are left out together with each other one. Bounds the time."""
+MOST_GROUPS = 12
+"""Of more chains (or groups) only so many, evenly spread, are left out with each other one. Bounds the time."""
+
+FEWEST_CELLS = 19
+"""Of fewer left-out cells the quantile that a 95 % interval needs does not exist: ⌈(k + 1)·0.95⌉ is more than k."""
 
 LONGEST = 10_000
 """Chains that are looked at when the longest one for a rate is wanted."""
@@ -109,7 +112,7 @@ def predictor(chosen: Candidate) -> tuple[Predictor, Calibration | None]:
             (int(cells.n.min()), int(cells.n.max())),
             (int(cells.size.min()), int(cells.size.max())),
         ),
-        None if scores is None else _calibration(cells.n, scores),
+        None if scores is None else _calibration(chosen.groups, scores),
     )
 
 
@@ -135,29 +138,28 @@ def quantile(scores: Numbers) -> float:
 
 
 def _scores(chosen: Candidate) -> Numbers:
-    """Return each left-out cell's error over what was expected of it without its chain."""
-    cells, chains = chosen.cells, list(chosen.without)
-    paired = {
-        chains[place] for place in np.linspace(0, len(chains) - 1, min(MOST_CHAINS, len(chains))).round().astype(int)
-    }
+    """Return each left-out cell's error over what was expected of it without its group."""
+    cells, groups, numbers = chosen.cells, chosen.groups, list(chosen.without)
+    places = np.linspace(0, len(numbers) - 1, min(MOST_GROUPS, len(numbers))).round().astype(int)
+    paired = {numbers[place] for place in places}
     twice = {
-        frozenset(pair): fit(chosen.whole.shape, cells.where(~np.isin(cells.n, pair)), chosen.without[pair[0]])
-        for pair in combinations(chains, 2)
+        frozenset(pair): fit(chosen.whole.shape, cells.where(~np.isin(groups, pair)), chosen.without[pair[0]])
+        for pair in combinations(numbers, 2)
         if paired & set(pair)
     }
     scores = np.empty_like(cells.n)
-    for n, without in chosen.without.items():
-        own = cells.n == n
-        fits = [twice[frozenset((n, other))] for other in paired - {n}]
+    for group, without in chosen.without.items():
+        own = groups == group
+        fits = [twice[frozenset((group, other))] for other in paired - {group}]
         residual = robust_scale(without.residuals(cells.where(~own)))
         expected = expected_error(fits, residual, cells.n[own], cells.size[own], cells.offered_us[own])
         scores[own] = np.abs(chosen.left_out_residuals[own]) / expected
     return scores
 
 
-def _calibration(n: Numbers, scores: Numbers) -> Calibration:
-    """Return the share of cells whose score stays below the quantile of the scores of all other chains."""
-    inside = [scores[n == chain] <= quantile(scores[n != chain]) for chain in np.unique(n)]
+def _calibration(groups: Numbers, scores: Numbers) -> Calibration:
+    """Return the share of cells whose score stays below the quantile of the scores of all other groups."""
+    inside = [scores[groups == group] <= quantile(scores[groups != group]) for group in np.unique(groups)]
     return Calibration(cells=len(scores), inside=float(np.concatenate(inside).mean()))
 
 

@@ -1,0 +1,73 @@
+"""The batches of an adaptive sweep: which cells it has chosen so far, kept one file a batch.
+
+The files ``batches/1.json``, ``batches/2.json``, … lie in the testbed's results; one without cells ends the sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from middlebench.config.study import Study
+from middlebench.model.cell import Cell
+from middlebench.model.options import Options
+from middlebench.model.record import read
+
+FOLDER = "batches"
+
+
+class Batch(Options):
+    """The cells that are measured next."""
+
+    format: Literal["middlebench-batch/1"] = "middlebench-batch/1"
+    cells: tuple[Cell, ...]
+    """Each in its first repetition; none once the sweep is at its end."""
+    reason: str
+    """Why these, or why none."""
+
+
+def path_of(folder: Path, number: int) -> Path:
+    """Return where a batch lies, counted from 1."""
+    return folder / FOLDER / f"{number}.json"
+
+
+def chosen(file_of: Callable[[int], Path], before: int | None = None) -> list[Cell]:
+    """Return the points of an adaptive sweep's batches, up to the one that ends it.
+
+    Args:
+        file_of: returns the file of a batch, once it is there.
+        before: the batch before which to stop.
+
+    Raises:
+        RecordError: a batch cannot be read.
+    """
+    points: list[Cell] = []
+    number = 1
+    while before is None or number < before:
+        batch = read(Batch, file_of(number))
+        if not batch.cells:
+            break
+        points += batch.cells
+        number += 1
+    return points
+
+
+def planned_cells(study: Study, testbed: str, folder: Path) -> list[Cell]:
+    """Return the cells that a study plans on a testbed: all of the grid, or those that an adaptive sweep chose.
+
+    Raises:
+        RecordError: a batch of the sweep is missing or cannot be read.
+    """
+    if study.sweep == "grid":
+        return study.cells(testbed)
+    return repeated(chosen(lambda number: path_of(folder, number)), study.repetitions)
+
+
+def repeated(points: list[Cell], repetitions: int) -> list[Cell]:
+    """Return all repetitions of some points."""
+    return [
+        point.model_copy(update={"repetition": repetition})
+        for point in points
+        for repetition in range(1, repetitions + 1)
+    ]
