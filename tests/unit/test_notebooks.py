@@ -1,16 +1,17 @@
 """The notebooks are committed clean, take their parameters, and leave the files that they promise."""
 
+import os
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
+from helpers import PROJECT
 from middlebench.analysis.dataset import load_dataset
 from middlebench.analysis.law.derivation import law_of_dataset
 from middlebench.analysis.law.results import write_law
 from sweeps import write_results
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
+FOLDER = PROJECT / "notebooks"
 NAMES = ("claims", "law", "figures", "tables", "comparison", "equivalence", "controls", "deployment", "limits")
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig5", "heatmap", "throughput_by_size")
@@ -80,15 +81,33 @@ def test_notebook_begins_with_a_title_and_one_parameters_cell(name):
     assert 'dataset = "local"\nresults = "results"\npublished_data = "data/paper"' in parameters.source
 
 
+def run_here(name, results, dataset, at, **parameters):
+    """Run a notebook, in the folder ``at``, on a made-up testbed's results or on the published ones."""
+    write_results(results)
+    if name in ("claims", "law", "equivalence"):
+        write_law(law_of_dataset(load_dataset(dataset, results)), results / dataset / "law.json")
+    before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    other = {"other": str(results / "made")} if name == "equivalence" else {}
+    os.chdir(at)
+    run(name, dataset=dataset, results=str(results), **other, **parameters)
+    return before
+
+
 @pytest.mark.parametrize(
     ("name", "dataset"), [*((name, "made") for name in NAMES), *((name, "published") for name in NAMES[:4])]
 )
-def test_notebook_leaves_the_files_that_it_promises(tmp_path, name, dataset):
-    write_results(tmp_path)
-    if name in ("claims", "law", "equivalence"):
-        write_law(law_of_dataset(load_dataset(dataset, tmp_path)), tmp_path / dataset / "law.json")
-    data = {"dataset": dataset, "results": str(tmp_path), "published_data": str(FOLDER.parent / "data/paper")}
-    run(name, **data, **({"other": str(tmp_path / "made")} if name == "equivalence" else {}))
+def test_notebook_leaves_the_files_that_it_promises(tmp_path, monkeypatch, name, dataset):
+    monkeypatch.chdir(PROJECT)
+    run_here(name, tmp_path, dataset, PROJECT, write=True)
     folder = tmp_path / dataset
     found = {str(path.relative_to(folder)) for part in ("figures", "tables") for path in (folder / part).glob("*")}
     assert found == PROMISED[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_run_by_hand_in_its_own_folder_leaves_the_results_as_they_were(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    results = tmp_path / "results"
+    monkeypatch.chdir(PROJECT)
+    before = run_here(name, results, "made", FOLDER)
+    assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before

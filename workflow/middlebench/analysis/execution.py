@@ -45,7 +45,7 @@ def execute(notebook: Path, out: Path, parameters: Mapping[str, str | float]) ->
             papermill.execute_notebook(
                 notebook,
                 out,
-                parameters=dict(parameters),
+                parameters={**parameters, "write": True},
                 kernel_name=KERNEL,
                 start_timeout=START_SECONDS,
                 progress_bar=False,
