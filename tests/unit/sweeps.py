@@ -91,7 +91,7 @@ def record(
     *,
     repetition=1,
     testbed="made",
-    offered=50_000,
+    offered=None,
     received=20_000,
     flags=(),
     environment=ENVIRONMENT,
@@ -99,11 +99,14 @@ def record(
     search=None,
     latency=(),
 ):
-    """Return the record of one cell whose window of half a second counted as told."""
+    """Return the record of one cell whose window of half a second counted as told; a link carries so much at most."""
     window_s = 0.5
+    line = round(frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s)
+    offered = min(offered or 50_000, line)
+    received = min(received, offered)
     counts = Counts(
         window_s=window_s,
-        intended_packets=round(frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s),
+        intended_packets=line,
         offered_packets=offered,
         received_packets=received,
         offered_bytes=offered * frame_bytes,
