@@ -11,7 +11,7 @@ from middlebench.analysis.findings import Verdict
 from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import choose
 from middlebench.analysis.law.cores import judge_cores
-from middlebench.analysis.law.derivation import law_of
+from middlebench.analysis.law.derivation import law_of, usual_kind
 from middlebench.analysis.law.fitting import Fit, fit
 from middlebench.analysis.law.knee import knees
 from middlebench.analysis.law.prediction import predictor
@@ -342,3 +342,15 @@ def test_what_polls_says_nothing_of_processor_time_a_hop():
     usage = record.usage.model_copy(update={"middleboxes": (polling,)})
     assert processor_us(record) == pytest.approx(1.0)
     assert processor_us(record.model_copy(update={"usage": usage})) is None
+
+
+def test_chains_of_several_kinds_are_no_repetitions_of_each_other():
+    both = [
+        {**row, "middlebox": name, "repetition": repetition, "received_kpps": factor * row["received_kpps"]}
+        for name, repetition, factor in (("a", 1, 1.0), ("b", 2, 0.1))
+        for row in rows(machine, LENGTHS if name == "a" else (1,), SIZES)
+    ]
+    kept, (remark,) = usual_kind(from_rows(both))
+    assert set(kept["middlebox"]) == {"a"}
+    assert "left out: b" in remark
+    assert usual_kind(kept)[1] == ()

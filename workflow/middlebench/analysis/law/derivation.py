@@ -14,6 +14,7 @@ from middlebench.analysis.law.prediction import Predictor, predictor, robust_sca
 from middlebench.analysis.law.resources import resources_of
 from middlebench.analysis.law.results import Basis, Errors, Estimate, HopTime, Interval, Law, Tried
 from middlebench.analysis.law.terms import PARAMETERS, Numbers, Shape
+from middlebench.model.cell import AXES
 from middlebench.system.text import percent
 
 DRAWS = 200
@@ -53,13 +54,14 @@ def law_of(measurements: pd.DataFrame, dataset: str, link_bps: float | None = No
         link_bps: line rate of its links in bits/s, if it is known.
         share: of the best rate, up to the knee.
     """
-    cells = cells_of(measurements, link_bps)
+    one_kind, left_out = usual_kind(measurements)
+    cells = cells_of(one_kind, link_bps)
     law = Law(
         dataset=dataset,
         knee_share=share,
         chain_lengths=tuple(map(int, cells.chains)),
         frame_sizes=tuple(map(int, cells.sizes)),
-        remarks=_silent(cells),
+        remarks=(*left_out, *_silent(cells)),
     )
     if len(cells.chains) >= FEWEST_CHAINS:
         return law.model_copy(update=_found(cells, law))
@@ -68,6 +70,24 @@ def law_of(measurements: pd.DataFrame, dataset: str, link_bps: float | None = No
     return law.model_copy(
         update={"knee": {str(size): each for size, each in known.items()}, "remarks": (*law.remarks, few)}
     )
+
+
+def usual_kind(measurements: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the measurements of the most frequent kind of chain, and a remark where there are others.
+
+    A kind is what agrees in middlebox and in every axis of the sweep beside chain length and frame size: chains of
+    different kinds are different machines to a law, and no repetitions of each other.
+    """
+    own = ["middlebox", *(axis.field for axis in AXES if axis.field not in ("n", "frame_bytes"))]
+    fields = [field for field in own if field in measurements.columns]
+    kinds = (
+        measurements[fields].astype(str).agg(" · ".join, axis="columns") if len(measurements) else pd.Series(dtype=str)
+    )
+    if kinds.nunique() < 2:
+        return measurements, ()
+    usual = kinds.value_counts().sort_index().idxmax()
+    others = sorted(set(kinds) - {usual})
+    return measurements[kinds == usual], (f"The law is that of {usual}; left out: {', '.join(others)}.",)
 
 
 def _found(cells: Cells, law: Law) -> dict[str, object]:
