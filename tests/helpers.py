@@ -248,9 +248,10 @@ def _namespaces_of(process: Path) -> list[str]:
 def once_traffic_runs(testbed: Testbed, change: Callable[[], object]) -> Iterator[None]:
     """Make ``change`` from another thread as soon as the chain has seen many more frames than probes."""
     entrance = testbed.hosts.server_ports[0]
+    before = testbed.switch.counters()[entrance].rx_packets
 
     def traffic_runs() -> bool:
-        return testbed.switch.counters()[entrance].rx_packets > 10 * PROBES
+        return testbed.switch.counters()[entrance].rx_packets > before + 10 * PROBES
 
     with ThreadPoolExecutor(1) as pool:
         changed = pool.submit(lambda: (eventually(traffic_runs, "traffic runs"), change()))

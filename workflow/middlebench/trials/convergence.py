@@ -123,6 +123,8 @@ def _await_first_probe(testbed: Testbed, plan: Plan) -> None:
             probe = testbed.generator.probe(MINIMUM_FRAME_BYTES, 1, flow)
             if probe.returned:
                 break
+            if differences := read_live(testbed).differences(plan, testbed.options.site.link.mtu):
+                raise TrialError(f"deploying {plan} on {testbed.name}", "; ".join(differences))
             if deadline.expired:
                 raise _dead_path(testbed, plan, path, probe, before, testbed.switch.counters())
 

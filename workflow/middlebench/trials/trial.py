@@ -201,6 +201,7 @@ def run_trial(
         except TrialError as error:
             problems.append(f"frames do not pass any more: {error.happened}")
     if problems:
+        problems += testbed.hosts.changes()
         found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes, wires)
         raise void(doing, [*problems, str(found)])
     usage = usage_between(plan, before, after, traffic, testbed.hosts.test_computer.cpus)
