@@ -100,12 +100,12 @@ def received_at(host: Host, port: str) -> tuple[int, int]:
 @pytest.mark.parametrize("frame_bytes", [60, 61, 800, 1514])
 def test_every_probe_comes_through_a_cable(generator, frame_bytes):
     probe = generator.probe(frame_bytes, 5)
-    assert (probe.sent, probe.returned, probe.strange) == (5, 5, 0)
+    assert (probe.sent, probe.returned, probe.unexpected) == (5, 5, 0)
 
 
 def test_probe_that_is_lost_does_not_count_as_returned(make, test_computer):
     probe = make(test_computer, ("eth0", "eth1")).probe(60, 2)
-    assert (probe.sent, probe.returned, probe.strange) == (2, 0, 0)
+    assert (probe.sent, probe.returned, probe.unexpected) == (2, 0, 0)
 
 
 @pytest.mark.parametrize("frame_bytes", [60, 800, 1514])
@@ -116,7 +116,7 @@ def test_paced_load_is_counted_to_the_packet(generator, test_computer, frame_byt
     assert traffic.trial_sent_packets == traffic.trial_received_packets == after[0] - before[0] > 0
     counted_sizes = (frame_bytes, frame_bytes - ETHERNET_HEADER_BYTES)  # a veth that polls counts without the header
     assert after[1] - before[1] in [traffic.trial_received_packets * size for size in counted_sizes]
-    assert traffic.stray_packets == 0
+    assert traffic.unexpected_packets == 0
 
 
 def test_record_names_the_sender_where_trafgen_is_not_it(test_computer):
@@ -183,7 +183,7 @@ def test_bounded_load_sends_what_was_intended_to_the_frame(generator, frame_byte
     def attempt() -> bool:
         traffic = generator.run(counted(frame_bytes, rate, packets))
         assert traffic.trial_received_packets == traffic.trial_sent_packets <= packets
-        assert traffic.stray_packets == 0
+        assert traffic.unexpected_packets == 0
         return traffic.trial_sent_packets == packets
 
     eventually(attempt, "other work leaves the sender the processor, and every frame is sent in time")

@@ -82,7 +82,11 @@ class TestMeasuring:
         for hop in measured.hops:
             passed = (hop.rx_packets, hop.matched_packets, hop.forwarded_packets, hop.tx_packets)
             assert passed == (measured.counts.trial_sent_packets,) * len(passed)
-        assert (measured.limit.place, measured.limit.lost_packets, measured.limit.unaccounted_packets) == ("", 0, 0)
+        assert (
+            measured.bottleneck.place,
+            measured.bottleneck.lost_packets,
+            measured.bottleneck.unaccounted_packets,
+        ) == ("", 0, 0)
 
     def test_record_survives_its_way_over_the_disk(self, testbed, tmp_path):
         measured = measure_cell(testbed, 1)
@@ -200,7 +204,7 @@ class TestWherePacketsDie:
         on_server(testbed, *f"tc qdisc replace dev mbench-3-in root tbf {shaper}".split())
         measured = measure_cell(testbed, 3, window_s=0.4, **PACED)
         (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
-        limit = measured.limit
+        limit = measured.bottleneck
         assert (limit.place, limit.unaccounted_packets) == ("bridge 2 (out)", 0)
         assert measured.hops[2].dropped_packets == 0, "a shaper drops by its own rule, whatever its port takes"
         # When a port refuses a frame, Open vSwitch drops what is left of its batch without asking it any more.
@@ -223,15 +227,15 @@ class TestWherePacketsDie:
         with once_traffic_runs(testbed, refuse_for_a_while):
             measured = measure_cell(testbed, 3, window_s=1.5, **PACED)
         (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
-        assert measured.limit.place == "bridge 2 (out)"
-        assert 0 < measured.hops[2].dropped_packets == qdisc["drops"] <= measured.limit.lost_packets
+        assert measured.bottleneck.place == "bridge 2 (out)"
+        assert 0 < measured.hops[2].dropped_packets == qdisc["drops"] <= measured.bottleneck.lost_packets
 
     def test_middlebox_that_is_slowed_by_hand_is_named_with_what_died_in_it_to_the_packet(self, testbed):
         deploy(testbed, plan_for(testbed, 3))
         slow = "tc qdisc replace dev out root tbf rate 1mbit burst 10kb limit 10kb"
         on_server(testbed, *f"ip netns exec mbench-2 {slow}".split())
         measured = measure_cell(testbed, 3, window_s=0.4, **PACED)
-        limit, lost = measured.limit, measured.hops[1].tx_packets - measured.hops[2].rx_packets
+        limit, lost = measured.bottleneck, measured.hops[1].tx_packets - measured.hops[2].rx_packets
         assert (limit.place, limit.unaccounted_packets) == ("middlebox 2", 0)
         assert limit.lost_packets == lost > 0
         if busy_ratio(measured.usage.middlebox_server) >= BUSY:

@@ -43,10 +43,10 @@ def test_a_trial_is_counted_on_both_sides(testbed: Testbed, monkeypatch: pytest.
     converge(testbed, plan_for(testbed, 1))
     generator = pktgen(testbed)
     probe = generator.probe(100, 3)
-    assert (probe.sent, probe.returned, probe.strange) == (3, 3, 0)
+    assert (probe.sent, probe.returned, probe.unexpected) == (3, 3, 0)
     traffic = generator.run(load())
     assert traffic.trial_sent_packets == traffic.trial_received_packets > 0
-    assert traffic.stray_packets == 0
+    assert traffic.unexpected_packets == 0
     assert traffic.window_s == pytest.approx(0.6, abs=0.45)
     assert [each.t_s for each in traffic.samples] == sorted({each.t_s for each in traffic.samples})
     assert traffic.samples[-1].received_packets == traffic.received_packets

@@ -91,9 +91,9 @@ def test_search_agrees_with_a_bisection_by_hand_and_with_what_the_shaper_lets_pa
     assert record.counts.offered_packets == pytest.approx(record.counts.intended_packets, rel=0.2)
     assert record.components.generator == trafgen.PACED_SENDER_NAME
     # The verdict is of a trial above the bound, where the shaper drops, and not of the last one.
-    assert record.limit.lost_packets > LOSS_RATIO * found.upper_bound_pps * TRIAL_S
-    assert record.limit.cause != "offered load"
-    assert f"(trial {found.limiting_trial} of the search)" in record.limit.evidence
+    assert record.bottleneck.lost_packets > LOSS_RATIO * found.upper_bound_pps * TRIAL_S
+    assert record.bottleneck.cause != "offered load"
+    assert f"(trial {found.limiting_trial} of the search)" in record.bottleneck.evidence
 
 
 def cached_flows(testbed: Testbed) -> list[str]:
@@ -129,7 +129,7 @@ def test_chain_that_loses_at_any_load_has_a_throughput_of_0_and_is_no_error(shap
     assert (record.search.lower_bound_pps, record.search.conditional_throughput_pps) == (None, 0)
     assert NO_LOWER_BOUND in record.flags
     assert "miss it" in told[-1]
-    assert record.limit.lost_packets > 0
+    assert record.bottleneck.lost_packets > 0
 
 
 def test_change_of_the_chain_voids_the_search(shaped):

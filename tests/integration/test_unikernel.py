@@ -341,7 +341,7 @@ class TestTrial:
 
         with once_traffic_runs(testbed, stop_until_its_port_overflows):
             measured = self.measure_cell(testbed, offered_load=2.0, window_s=2.5)
-        limit, hop = measured.limit, measured.hops[1]
+        limit, hop = measured.bottleneck, measured.hops[1]
         assert (limit.place, limit.unaccounted_packets) == ("bridge 1 (out)", 0)
         assert 1000 <= hop.dropped_packets <= limit.lost_packets
         assert f"{limit.lost_packets:,} of {measured.counts.trial_sent_packets:,} packets were lost" in limit.evidence

@@ -62,8 +62,8 @@ def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
     assert 0 < sum(each.cpu_s for each in record.usage.middleboxes) <= machine.domains_s < machine.elapsed_s
     rounding_s = 0.1 * (length + 1)  # `xl list` tells tenths of a second
     assert 0 < machine.dom0_s <= machine.elapsed_s - machine.domains_s + rounding_s
-    assert "dom0's one processor was" in record.limit.evidence
-    assert "the machine's one processor was" in record.limit.evidence
+    assert "dom0's one processor was" in record.bottleneck.evidence
+    assert "the machine's one processor was" in record.bottleneck.evidence
     assert what_is_there(server)[0] == {"Domain-0", *(f"mbench-{index}" for index in range(1, length + 1))}
     tear_down(testbed)
     assert what_is_there(server) == ({"Domain-0"}, set())

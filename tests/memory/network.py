@@ -223,7 +223,7 @@ class MemoryGenerator:
 
     def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
         del frame_bytes, flow
-        return Probe(sent=count, returned=self._pass(count), strange=self._network.unexpected)
+        return Probe(sent=count, returned=self._pass(count), unexpected=self._network.unexpected)
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         network = self._network
@@ -252,7 +252,7 @@ class MemoryGenerator:
             received_bytes=received * load.frame_bytes,
             trial_sent_packets=warm_up + sent,
             trial_received_packets=arrived_before + received - network.late,
-            stray_packets=network.unexpected,
+            unexpected_packets=network.unexpected,
             traffic_s=load.warm_up_s + load.window_s,
             processors=(),
             machine="another",

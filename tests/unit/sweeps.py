@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from middlebench.analysis.aggregate import write_summary
 from middlebench.analysis.measurements import from_records, write_measurements
-from middlebench.diagnosis.bottleneck import limit_of
+from middlebench.diagnosis.bottleneck import bottleneck_of
 from middlebench.diagnosis.latency import times_of
 from middlebench.model import frames
 from middlebench.model.cell import Cell
@@ -141,7 +141,7 @@ def record(
         hops=hops,
         middleboxes=own,
         usage=USAGE,
-        limit=limit_of(counts, frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s, hops, own, USAGE),
+        bottleneck=bottleneck_of(counts, frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s, hops, own, USAGE),
         flags=flags,
         search=search,
         latency=latency,

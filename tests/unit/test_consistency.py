@@ -46,7 +46,7 @@ WRONG = {
     "a hop sent more than it received": hop(1, egress={"a": 10**6}),
     "probes are missing": changed("attestation", probes_returned=2),
     "no probes": changed("attestation", probes_sent=0, probes_returned=0),
-    "another loss": changed("limit", lost_packets=1),
+    "another loss": changed("bottleneck", lost_packets=1),
     "samples go back": {"samples": SOUND.samples[::-1]},
     "samples hold more than the window": {
         "samples": (Sample(t_s=0.5, sent_packets=50_001, received_packets=20_000),),

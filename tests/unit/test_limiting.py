@@ -25,7 +25,7 @@ def test_every_cell_of_the_map_says_its_verdict_and_where_most_was_lost():
 
 def test_where_a_negligible_loss_died_is_not_shown():
     found = record(offered=30_000, received=29_990)
-    assert found.limit.place
+    assert found.bottleneck.place
     assert "generator" in texts(limit_map(from_records([found])))
 
 
@@ -86,7 +86,7 @@ def test_table_has_the_evidence_of_every_repetition_in_order():
     assert list(frame["n"]) == sorted(frame["n"])
     assert len(frame) == 18
     first = frame.iloc[0]
-    assert (first["limit"], first["lost_at"], first["context_switches"]) == ("switch", "bridge 0 (in)", 900)
+    assert (first["bottleneck"], first["lost_at"], first["context_switches"]) == ("switch", "bridge 0 (in)", 900)
     assert "the server's one processor was 75 % busy" in first["evidence"]
 
 

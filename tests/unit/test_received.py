@@ -24,7 +24,7 @@ def traffic(received: list[int], sent: list[int] | None = None, step_s: float = 
         received_bytes=0,
         trial_sent_packets=sent[-1],
         trial_received_packets=received[-1],
-        stray_packets=0,
+        unexpected_packets=0,
         traffic_s=1.0,
         processors=(),
         machine="",

@@ -90,8 +90,8 @@ RECORDS = st.builds(
         switch=PROCESSES,
         middleboxes=PROCESSES,
     ),
-    limit=st.builds(
-        record.Limit,
+    bottleneck=st.builds(
+        record.Bottleneck,
         cause=st.sampled_from(get_args(record.Cause)),
         place=NAMES,
         lost_packets=COUNTS,

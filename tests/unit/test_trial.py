@@ -21,7 +21,7 @@ TRAFFIC = Traffic(
     received_bytes=1_592_000,
     trial_sent_packets=2600,
     trial_received_packets=2590,
-    stray_packets=0,
+    unexpected_packets=0,
     traffic_s=2.6,
     processors=(),
     machine="this one",
@@ -95,7 +95,7 @@ LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
     ("changes", "words"),
     [
         ({"offered_packets": 0}, "sent nothing"),
-        ({"stray_packets": 1}, "not ours"),
+        ({"unexpected_packets": 1}, "not ours"),
         ({"trial_received_packets": 2601}, "2601 frames arrived of 2600 sent"),
         ({"offered_packets": round(LINE_RATE * 1.02)}, "offered in 2.000 s is above line rate"),
         ({"received_packets": round(LINE_RATE * 1.02)}, "received in 2.000 s is above line rate"),

@@ -126,7 +126,7 @@ class TestMeasuring:
         assert sent == record.counts.trial_received_packets == 12_000
         for hop in record.hops:
             assert {hop.rx_packets, hop.matched_packets, hop.forwarded_packets, hop.tx_packets} == {sent}
-        assert (record.limit.cause, record.limit.lost_packets) == ("offered load", 0)
+        assert (record.bottleneck.cause, record.bottleneck.lost_packets) == ("offered load", 0)
         assert record.attestation.probes_returned == record.attestation.probes_sent == PROBES
         assert record.attestation.fingerprint == read_live(memory.testbed).fingerprint
 
@@ -139,14 +139,14 @@ class TestMeasuring:
         memory.network.capacity_pps = 4000
         record = measured(memory)
         assert record.counts.received_packets == pytest.approx(4000, rel=0.01)
-        assert record.limit.place == "bridge 0 (in)"
+        assert record.bottleneck.place == "bridge 0 (in)"
 
     def test_loss_in_a_middlebox_is_told_to_the_packet(self, memory):
         converge(memory.testbed, plan_for(memory.testbed, 2))
         memory.network.in_traffic = lambda step: memory.network.loss.update({"mbench-2": 0.25 if step == 3 else 0.0})
         record = measured(memory)
-        assert (record.limit.place, record.limit.cause) == ("middlebox 2", "middlebox")
-        assert record.limit.lost_packets == 250
+        assert (record.bottleneck.place, record.bottleneck.cause) == ("middlebox 2", "middlebox")
+        assert record.bottleneck.lost_packets == 250
 
     def test_generator_that_offers_too_little_is_flagged(self, memory, monkeypatch):
         run = memory.generator.run
@@ -244,14 +244,14 @@ class TestSearching:
         assert found.upper_bound_pps * (1 - loss_ratio) >= capacity_pps * 0.999
         assert 1 - found.lower_bound_pps / found.upper_bound_pps <= SEARCH.relative_width
         assert record.counts.intended_packets == round(found.lower_bound_pps * record.counts.window_s)
-        assert record.limit.place == "bridge 0 (in)", "the verdict is of a trial above the throughput"
-        assert f"trial {found.limiting_trial} of the search" in record.limit.evidence
+        assert record.bottleneck.place == "bridge 0 (in)", "the verdict is of a trial above the throughput"
+        assert f"trial {found.limiting_trial} of the search" in record.bottleneck.evidence
 
     def test_chain_that_carries_the_line_rate_has_no_upper_bound(self, memory):
         record = measured(memory, 1, offered_load="ndr", search=SEARCH)
         assert record.search.upper_bound_pps is None
         assert record.search.lower_bound_pps == pytest.approx(line_rate_pps(1e9, 800))
-        assert record.limit.cause == "link"
+        assert record.bottleneck.cause == "link"
 
     def test_chain_that_loses_at_any_load_has_no_lower_bound_and_is_no_error(self, memory):
         memory.network.capacity_pps = 20

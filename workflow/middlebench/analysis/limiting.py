@@ -83,8 +83,8 @@ def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
     cells = shown.groupby(["n", "frame_bytes"])
     verdicts = pd.DataFrame(
         [
-            {"n": n, "frame_bytes": size, "cause": _usual(part["limit"]), "place": _usual(part["lost_at"]),
-             "mark": DIFFER if part["limit"].nunique() > 1 else ""}
+            {"n": n, "frame_bytes": size, "cause": _usual(part["bottleneck"]), "place": _usual(part["lost_at"]),
+             "mark": DIFFER if part["bottleneck"].nunique() > 1 else ""}
             for (n, size), part in cells
         ],
         columns=["n", "frame_bytes", "cause", "place", "mark"],
@@ -168,10 +168,10 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
             "n": record.cell.n,
             "frame_bytes": record.cell.frame_bytes,
             "repetition": record.cell.repetition,
-            "limit": record.limit.cause,
-            "lost_at": record.limit.place,
+            "bottleneck": record.bottleneck.cause,
+            "lost_at": record.bottleneck.place,
             "context_switches": _switches(record),
-            "evidence": record.limit.evidence,
+            "evidence": record.bottleneck.evidence,
         }
         for record in records
     ]
@@ -179,7 +179,7 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         "n": "n",
         "frame_bytes": "Frame size [B]",
         "repetition": "Repetition",
-        "limit": "Limit",
+        "bottleneck": "Bottleneck",
         "lost_at": "Most lost at",
         "context_switches": "Context switches",
         "evidence": "Evidence",
@@ -195,8 +195,8 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         headings,
         f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial; where the "
         "load was searched for, of the trial just above it that the evidence names",
-        widths={"limit": 0.1, "lost_at": 0.12, "evidence": 0.5},
-        addresses={"limit": addresses},
+        widths={"bottleneck": 0.1, "lost_at": 0.12, "evidence": 0.5},
+        addresses={"bottleneck": addresses},
     )
 
 

@@ -62,7 +62,7 @@ COLUMNS = (
         "share of all frames sent in the trial, warm-up included, that had not arrived when the drain ended: "
         "1 - trial_received_packets / trial_sent_packets, and not received over offered in the window",
     ),
-    Column("limit", TEXT, "", "what limited the cell; its evidence is in the record"),
+    Column("bottleneck", TEXT, "", "what limited the cell; its evidence is in the record"),
     Column("lost_at", TEXT, "", "where most of the lost frames died; empty where none was lost"),
     Column("unaccounted_packets", COUNT, "frames", "by how many the chain's counters contradict each other"),
     Column(
@@ -192,9 +192,9 @@ def _row(record: Record) -> dict[str, object]:
         "received_kpps": received_pps / 1e3,
         "received_mbps": frames.throughput_mbps(received_pps, cell.frame_bytes),
         "loss_ratio": _loss_ratio(counts.trial_sent_packets, counts.trial_received_packets),
-        "limit": record.limit.cause,
-        "lost_at": record.limit.place,
-        "unaccounted_packets": record.limit.unaccounted_packets,
+        "bottleneck": record.bottleneck.cause,
+        "lost_at": record.bottleneck.place,
+        "unaccounted_packets": record.bottleneck.unaccounted_packets,
         "server_busy_ratio": busy_ratio(record.usage.middlebox_server),
         "test_computer_busy_ratio": busy_ratio(record.usage.test_computer),
         "trial_sent_packets": counts.trial_sent_packets,

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 
 from middlebench.diagnosis.accounting import FLOW_TABLE, OUT, Account, Loss, account
 from middlebench.diagnosis.processors import BUSY, busy_ratio, limited_by_processors, time_left, usage_in_words
-from middlebench.model.record import Cause, Counts, Hop, Limit, MiddleboxCounts, Usage, WireCounts
+from middlebench.model.record import Bottleneck, Cause, Counts, Hop, MiddleboxCounts, Usage, WireCounts
 from middlebench.system.text import percent
 
 NEGLIGIBLE_LOSS = 0.01
@@ -44,7 +44,7 @@ MOST = 0.5
 """A kind of element is to blame when it holds more than this share of the loss."""
 
 
-def limit_of(
+def bottleneck_of(
     counts: Counts,
     line_rate_packets: float,
     hops: Sequence[Hop],
@@ -52,7 +52,7 @@ def limit_of(
     usage: Usage,
     negligible: float = NEGLIGIBLE_LOSS,
     wires: Sequence[WireCounts] = (),
-) -> Limit:
+) -> Bottleneck:
     """Return what limited a cell.
 
     Args:
@@ -68,7 +68,7 @@ def limit_of(
     found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes, wires)
     cause, why = _verdict(counts, line_rate_packets, found, hops, middleboxes, usage, negligible)
     place = str(found.worst.place) if found.worst else ""
-    return Limit(
+    return Bottleneck(
         cause=cause,
         place=place,
         lost_packets=found.lost,

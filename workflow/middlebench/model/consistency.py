@@ -47,8 +47,8 @@ def _counts(record: Record) -> Iterator[str]:
     if counts.trial_received_packets > counts.trial_sent_packets:
         yield f"{counts.trial_received_packets} frames were received of {counts.trial_sent_packets} sent"
     lost = counts.trial_sent_packets - counts.trial_received_packets
-    if record.search is None and record.limit.lost_packets != lost:
-        yield f"{record.limit.lost_packets} frames lost are not the {lost} that are missing"
+    if record.search is None and record.bottleneck.lost_packets != lost:
+        yield f"{record.bottleneck.lost_packets} frames lost are not the {lost} that are missing"
 
 
 def _samples(record: Record) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _samples(record: Record) -> Iterator[str]:
 
 
 def _hops(record: Record) -> Iterator[str]:
-    counts, hops, slack = record.counts, record.hops, record.limit.unaccounted_packets
+    counts, hops, slack = record.counts, record.hops, record.bottleneck.unaccounted_packets
     if not hops:
         yield "it names no hop"
         return

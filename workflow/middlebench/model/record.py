@@ -235,7 +235,7 @@ Cause = Literal["offered load", "generator", "link", "switch", "middlebox", "ser
 """What can limit a cell; see :mod:`middlebench.diagnosis.bottleneck`."""
 
 
-class Limit(Options):
+class Bottleneck(Options):
     """What limited the cell: the verdict and what it rests on.
 
     Where the load was searched for, all of it is of the search's ``limiting_trial``, just above the throughput.
@@ -375,7 +375,7 @@ class Record(Options):
     middleboxes: tuple[MiddleboxCounts, ...]
     wires: tuple[WireCounts, ...] = ()
     usage: Usage
-    limit: Limit
+    bottleneck: Bottleneck
     flags: tuple[str, ...]
     """What a reader must know before using the figures, such as `generator-limited`."""
     search: Search | None = None

@@ -70,7 +70,7 @@ class Traffic:
     """Left the sender from the first frame of the warm-up to the last one."""
     trial_received_packets: int
     """Reached the receiver in that time and in the drain after it."""
-    stray_packets: int
+    unexpected_packets: int
     """Reached either port without being ours, as far as sizes can tell; 0 in a trial to be believed."""
     traffic_s: float
     """Seconds from the first frame to the last one."""
@@ -98,5 +98,5 @@ class Probe:
     sent: int
     returned: int
     """Came back byte for byte as they were sent."""
-    strange: int
+    unexpected: int
     """Reached the receiver and were none of the sent ones."""

@@ -90,10 +90,10 @@ def _direct(testbed: Testbed, frame_bytes: int, settings: Settings) -> tuple[dat
     if generator is None:
         raise TrialError(doing, "no cable joins two ports of the test computer", "measure the bridge alone")
     probe = generator.probe(frame_bytes, PROBES)
-    if probe.returned < probe.sent or probe.strange:
+    if probe.returned < probe.sent or probe.unexpected:
         raise TrialError(
             doing,
-            f"of {probe.sent} probes {probe.returned} arrived whole, with {probe.strange} strange frames",
+            f"of {probe.sent} probes {probe.returned} arrived whole, with {probe.unexpected} strange frames",
             "look at the cable between the test computer's direct ports",
         )
     link_bps = testbed.options.site.link.rate_bps

@@ -143,7 +143,7 @@ def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int) -> tuple[Probe, 
         before = testbed.switch.counters()
         probe = testbed.generator.probe(frame_bytes, PROBES, flow)
         after = testbed.switch.counters()
-        if probe.returned != probe.sent or probe.strange or _first_silent_port(path, before, after, probe.sent):
+        if probe.returned != probe.sent or probe.unexpected or _first_silent_port(path, before, after, probe.sent):
             raise _dead_path(testbed, plan, path, probe, before, after)
         probes.append(probe)
     return tuple(probes)
@@ -186,6 +186,6 @@ def _dead_path(
     where = f"they are lost before {silent}" if silent else "every hop counted them"
     return TrialError(
         f"probing {plan} on {testbed.name}",
-        f"of {probe.sent} probes {probe.returned} came back whole, with {probe.strange} unexpected frames; {where}",
+        f"of {probe.sent} probes {probe.returned} came back whole, with {probe.unexpected} unexpected frames; {where}",
         "run `make down` and try again; if it stays, look at the middlebox before that place",
     )

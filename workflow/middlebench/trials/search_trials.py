@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from middlebench.model.load import Goal, SearchParameters
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
-from middlebench.model.record import Limit, Search
+from middlebench.model.record import Bottleneck, Search
 from middlebench.model.traffic import Load
 from middlebench.testbed import Testbed
 from middlebench.trials.search import Passed, search_throughput
@@ -25,7 +25,7 @@ class Searched:
     search: Search
     load: Load
     """The lower bound, or the smallest load where none meets the goal."""
-    limit: Limit | None
+    bottleneck: Bottleneck | None
     """What limited the chain just above it; None where the line rate meets the goal."""
     raw: str
     """What the generator's tools said."""
@@ -62,7 +62,7 @@ def search(
     return Searched(
         search=found,
         load=replace(maximum, packets_per_second=found.lower_bound_pps or found.minimum_pps, saturating=False),
-        limit=trials.limit_at(found.limiting_trial) if found.limiting_trial else None,
+        bottleneck=trials.bottleneck_at(found.limiting_trial) if found.limiting_trial else None,
         raw=trials.said + "== trial at the lower bound\n",
         after=trials.reading,
     )
@@ -110,11 +110,11 @@ class SearchTrials:
         counts = outcome.counts
         return Passed(counts.offered_packets, counts.received_packets, counts.window_s)
 
-    def limit_at(self, number: int) -> Limit:
+    def bottleneck_at(self, number: int) -> Bottleneck:
         """Return what limited the trial of this number, from 1."""
         outcome = self._outcomes[number - 1]
         at = f"at {outcome.load.packets_per_second:,.0f} packets/s (trial {number} of the search)"
-        return outcome.limit.model_copy(update={"evidence": f"{at}: {outcome.limit.evidence}"})
+        return outcome.bottleneck.model_copy(update={"evidence": f"{at}: {outcome.bottleneck.evidence}"})
 
     @property
     def said(self) -> str:

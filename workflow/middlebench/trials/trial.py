@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
-from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, limit_of
+from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, bottleneck_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
 from middlebench.diagnosis.processors import links_share
 from middlebench.diagnosis.received import on_the_way, stopped
@@ -29,11 +29,11 @@ from middlebench.model.record import (
     PROTOCOL,
     UNCONFIRMED,
     Attestation,
+    Bottleneck,
     Components,
     Counts,
     Hop,
     LatencyTrial,
-    Limit,
     MiddleboxCounts,
     Record,
     Sample,
@@ -66,7 +66,7 @@ class Outcome:
     middleboxes: tuple[MiddleboxCounts, ...]
     wires: tuple[WireCounts, ...]
     usage: Usage
-    limit: Limit
+    bottleneck: Bottleneck
     after: Reading
     """The chain and its counters behind the trial."""
 
@@ -124,7 +124,7 @@ def measure(
         middleboxes=outcome.middleboxes,
         wires=outcome.wires,
         usage=outcome.usage,
-        limit=(found and found.limit) or outcome.limit,
+        bottleneck=(found and found.bottleneck) or outcome.bottleneck,
         flags=flags_of(outcome.counts, outcome.unconfirmed, found.search if found else None, outcome.usage),
         search=found.search if found else None,
         latency=latency,
@@ -214,7 +214,7 @@ def run_trial(
         middleboxes=middleboxes,
         wires=wires,
         usage=usage,
-        limit=limit_of(counts, line_rate_packets, hops, middleboxes, usage, negligible, wires),
+        bottleneck=bottleneck_of(counts, line_rate_packets, hops, middleboxes, usage, negligible, wires),
         after=after,
     )
 
@@ -307,7 +307,7 @@ def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
         traffic: what was counted.
     """
     problems = [*stalls(load, traffic), *stopped(load, traffic)]
-    if traffic.stray_packets:
+    if traffic.unexpected_packets:
         problems.append("frames that are not ours crossed the measured ports")
     if traffic.trial_received_packets > traffic.trial_sent_packets:
         problems.append(f"{traffic.trial_received_packets} frames arrived of {traffic.trial_sent_packets} sent")

@@ -73,7 +73,9 @@ class Resources(Options):
 def bottlenecks(measurements: pd.DataFrame) -> dict[tuple[int, int], str]:
     """Return the most frequent verdict on each cell (n, frame size), unless it is none or unknown."""
     verdicts: dict[tuple[int, int], Counter[str]] = {}
-    for n, size, verdict in zip(measurements["n"], measurements["frame_bytes"], measurements["limit"], strict=True):
+    for n, size, verdict in zip(
+        measurements["n"], measurements["frame_bytes"], measurements["bottleneck"], strict=True
+    ):
         verdicts.setdefault((int(n), int(size)), Counter())[str(verdict)] += 1
     usual = {cell: counted.most_common(1)[0][0] for cell, counted in verdicts.items() if cell[0] > 0}
     return {cell: verdict for cell, verdict in usual.items() if verdict not in ("", UNKNOWN)}

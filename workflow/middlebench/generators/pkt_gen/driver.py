@@ -190,7 +190,7 @@ class PktGen:
             received_bytes=received * load.frame_bytes,
             trial_sent_packets=sender.packets,
             trial_received_packets=receiver.packets,
-            stray_packets=early + _strange_sizes(load, sender, receiver),
+            unexpected_packets=early + _strange_sizes(load, sender, receiver),
             traffic_s=float(answer["stopped"]) - begin + load.warm_up_s,
             processors=processors_between(*map(parse_processors, answer["processors"])),
             machine=answer["machine"],

@@ -71,4 +71,4 @@ def probe(host: Host, ports: Ports, frame_bytes: int, count: int, flow: int = 0)
     answer = ask(host, PROBE_AGENT, request, Deadline(PROBE_SECONDS + ANSWER_SECONDS))
     if "error" in answer:
         raise GeneratorError(f"probing from {ports[0]} to {ports[1]} on {host.name}", str(answer["error"]))
-    return Probe(sent=answer["sent"], returned=answer["returned"], strange=answer["strange"])
+    return Probe(sent=answer["sent"], returned=answer["returned"], unexpected=answer["unexpected"])

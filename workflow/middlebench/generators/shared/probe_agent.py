@@ -37,7 +37,7 @@ def probe(request: dict[str, Any]) -> dict[str, object]:
             returned += 1
         else:
             strange += 1
-    return {"sent": len(frames), "returned": returned, "strange": strange}
+    return {"sent": len(frames), "returned": returned, "unexpected": strange}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, limit_of
+from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, bottleneck_of
 from middlebench.model.record import Counts, Hop, MiddleboxCounts, ProcessorUsage, ProcessUsage, Usage
 
 LINE_RATE = 100_000
@@ -96,7 +96,7 @@ class Chain:
             )
         ]
         total = counts(received=left_1 - self.link_1, offered=self.sent, **changes)
-        return limit_of(total, LINE_RATE, hops, own, used or usage(), negligible)
+        return bottleneck_of(total, LINE_RATE, hops, own, used or usage(), negligible)
 
 
 @pytest.mark.parametrize(
