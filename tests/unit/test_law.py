@@ -309,7 +309,7 @@ def test_counters_that_name_another_resource_than_the_law_are_listed(simple):
     table, law = simple
     verdicts = {(1, 1500): "link", (8, 60): "link", (4, 60): "unknown"}
     places = zip(table["n"], table["frame_bytes"], strict=True)
-    told = resources_of(law.predictor, {}, table.assign(limit=[verdicts.get(cell, "") for cell in places]), (), None)
+    told = resources_of(law.predictor, {}, table.assign(bottleneck=[verdicts.get(cell, "") for cell in places]), (), None)
     assert told.agreeing == 1
     (apart,) = told.disagreeing
     assert (apart.n, apart.frame_bytes, apart.term, apart.bottleneck) == (8, 60, "hops", "link")
@@ -321,7 +321,7 @@ def test_processor_time_a_hop_is_held_against_the_law(simple, factor, agrees):
     table, law = simple
     times = {size: (each.value, each.interval) for size, each in law.hop_us.items()}
     records = [busy(sweeps.record(n, 60, received=10_000), factor * times["60"][0]) for n in (2, 4, 8)]
-    told = resources_of(law.predictor, times, table.assign(limit="server CPU"), records, 1)
+    told = resources_of(law.predictor, times, table.assign(bottleneck="server CPU"), records, 1)
     assert told.hop_processor["60"].measured_us == pytest.approx(factor * times["60"][0])
     assert told.hop_processor["60"].agrees is agrees
 
