@@ -309,7 +309,9 @@ def test_counters_that_name_another_resource_than_the_law_are_listed(simple):
     table, law = simple
     verdicts = {(1, 1500): "link", (8, 60): "link", (4, 60): "unknown"}
     places = zip(table["n"], table["frame_bytes"], strict=True)
-    told = resources_of(law.predictor, {}, table.assign(bottleneck=[verdicts.get(cell, "") for cell in places]), (), None)
+    told = resources_of(
+        law.predictor, {}, table.assign(bottleneck=[verdicts.get(cell, "") for cell in places]), (), None
+    )
     assert told.agreeing == 1
     (apart,) = told.disagreeing
     assert (apart.n, apart.frame_bytes, apart.term, apart.bottleneck) == (8, 60, "hops", "link")
