@@ -15,14 +15,14 @@
 #define BATCH 64u
 
 /* With fewer buffers than this waiting for frames, sent ones are wanted back. */
-#define BUFFERS_LOW (QUEUE_SIZE / 2)
+#define BUFFERS_LOW(port) ((port)->receive.size / 2)
 
 /*
  * In a section of its own, which the file does not ask the loader for: what is
  * in a buffer before the first frame matters to nobody, so nobody has to zero
  * a megabyte at each start, and no page of it is real until a frame needs it.
  */
-static struct buffer buffers[PORTS][QUEUE_SIZE] __attribute__((section(".bss.buffers"), aligned(4096)));
+static struct buffer buffers[PORTS][QUEUE_SIZE_MAX] __attribute__((section(".bss.buffers"), aligned(4096)));
 
 static void on_interrupt(void *argument)
 {
@@ -41,16 +41,16 @@ void port_open(struct port *port, unsigned number, unsigned slot)
     virtio_add_queue(&port->device, QUEUE_RECEIVE, &port->receive);
     virtio_add_queue(&port->device, QUEUE_TRANSMIT, &port->transmit);
 
-    for (unsigned k = 0; k < QUEUE_SIZE; k++) {
+    for (unsigned k = 0; k < port->receive.size; k++) {
         port->receive.descriptors[k] = (struct descriptor){
             .address = (uintptr_t)&port->buffers[k],
             .length = BUFFER_SIZE,
             .flags = DESCRIPTOR_DEVICE_WRITES,
         };
         virtqueue_fill(&port->receive, (uint16_t)k);
-        port->spare[k] = (uint16_t)k;
     }
-    port->spares = QUEUE_SIZE;
+    for (unsigned k = 0; k < port->transmit.size; k++)
+        port->spare[port->spares++] = (uint16_t)k;
 
     interrupts_route(virtio_line(slot), VECTOR_PORT + number, on_interrupt, port);
     virtio_start(&port->device);
@@ -63,7 +63,7 @@ static unsigned reclaim(struct port *port)
 
     for (unsigned i = 0; i < count; i++) {
         uint32_t descriptor = virtqueue_take(&port->transmit).descriptor;
-        if (descriptor >= QUEUE_SIZE || !port->cargo[descriptor].owner)
+        if (descriptor >= port->transmit.size || !port->cargo[descriptor].owner)
             fatal("port %u says it has sent descriptor %u, which it was not given", port->number, descriptor);
         virtqueue_fill(&port->cargo[descriptor].owner->receive, port->cargo[descriptor].descriptor);
         port->cargo[descriptor].owner = 0;
@@ -127,9 +127,9 @@ bool port_work(struct port *port, struct port ports[], const struct function *fu
         count = BATCH;
     for (unsigned i = 0; i < count; i++) {
         struct used_element element = virtqueue_take(&port->receive);
-        if (element.descriptor >= QUEUE_SIZE)
+        if (element.descriptor >= port->receive.size)
             fatal("port %u received into descriptor %u, and there are %u",
-                  port->number, element.descriptor, QUEUE_SIZE);
+                  port->number, element.descriptor, port->receive.size);
         handle(port, ports, function, (uint16_t)element.descriptor, element.length);
     }
     return reclaimed + count > 0;
@@ -143,7 +143,7 @@ void port_publish(struct port *port)
 
 bool port_buffers_are_short(const struct port *port)
 {
-    return virtqueue_outstanding(&port->receive) < BUFFERS_LOW;
+    return virtqueue_outstanding(&port->receive) < BUFFERS_LOW(port);
 }
 
 /*

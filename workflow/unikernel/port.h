@@ -43,12 +43,12 @@ struct port {
     struct buffer *buffers;
 
     /* Descriptors of `transmit` that are not in use, and whose buffer each used one carries. */
-    uint16_t spare[QUEUE_SIZE];
+    uint16_t spare[QUEUE_SIZE_MAX];
     unsigned spares;
     struct {
         struct port *owner;
         uint16_t descriptor;
-    } cargo[QUEUE_SIZE];
+    } cargo[QUEUE_SIZE_MAX];
 
     struct counters counters;
     volatile uint64_t interrupts;

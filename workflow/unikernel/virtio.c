@@ -117,10 +117,11 @@ void virtio_add_queue(struct virtio_device *device, unsigned number, struct virt
 {
     set(device, QUEUE_SELECT, number);
     uint32_t longest = get(device, QUEUE_LENGTH_MAX);
-    if (longest < QUEUE_SIZE)
-        fatal("virtio slot %u: queue %u takes %u entries at most, wanted %u",
-              device->slot, number, longest, QUEUE_SIZE);
-    set(device, QUEUE_LENGTH, QUEUE_SIZE);
+    if (longest < QUEUE_SIZE_MIN || (longest & (longest - 1)))
+        fatal("virtio slot %u: queue %u takes %u entries at most, wanted a power of two from %u on",
+              device->slot, number, longest, QUEUE_SIZE_MIN);
+    queue->size = (uint16_t)(longest < QUEUE_SIZE_MAX ? longest : QUEUE_SIZE_MAX);
+    set(device, QUEUE_LENGTH, queue->size);
     set_address(device, QUEUE_DESCRIPTORS, queue->descriptors);
     set_address(device, QUEUE_AVAILABLE, &queue->available);
     set_address(device, QUEUE_USED, &queue->used);

@@ -27,7 +27,7 @@ uint32_t virtio_probe(unsigned slot);
 /* Reset the device and agree on features. Fatal if it lacks one that we need. */
 void virtio_begin(struct virtio_device *device, unsigned slot);
 
-/* Give the device a queue. Fatal if the device cannot take QUEUE_SIZE entries. */
+/* Give the device a queue. It gets as many entries as both sides can. Fatal if that is too few. */
 void virtio_add_queue(struct virtio_device *device, unsigned number, struct virtqueue *queue);
 
 /* Set-up is over: from now on the device uses its queues. */

@@ -21,7 +21,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define QUEUE_SIZE 256u         /* a power of two; what QEMU gives its network cards by default */
+/* Powers of two. QEMU gives its network cards 256 entries by default, and more where it is asked to. */
+#define QUEUE_SIZE_MIN 256u
+#define QUEUE_SIZE_MAX 512u
 
 #define DESCRIPTOR_DEVICE_WRITES 2
 
@@ -40,31 +42,30 @@ struct used_element {
 struct virtqueue {
     /* Shared with the device, laid out as the standard says. Our ring and the
        device's start on cache lines of their own: each has one writer. */
-    struct descriptor descriptors[QUEUE_SIZE] __attribute__((aligned(64)));
+    struct descriptor descriptors[QUEUE_SIZE_MAX] __attribute__((aligned(64)));
     struct {
         uint16_t flags;
         uint16_t index;
-        uint16_t ring[QUEUE_SIZE];
-        uint16_t wake_index;
+        uint16_t ring[QUEUE_SIZE_MAX + 1];      /* behind its last entry: the wake index */
     } available __attribute__((aligned(64)));
     struct {
         uint16_t flags;
         uint16_t index;
-        struct used_element ring[QUEUE_SIZE];
-        uint16_t notify_index;
+        struct used_element ring[QUEUE_SIZE_MAX + 1];   /* behind its last entry: the notify index */
     } used __attribute__((aligned(64)));
 
     /* Ours alone. */
     uint16_t filled __attribute__((aligned(64)));       /* our next index; published up to available.index */
     uint16_t taken;             /* the used index up to which we have looked */
     uint16_t number;
+    uint16_t size;              /* how many entries the device and we have agreed on */
     uintptr_t doorbell;         /* the register that notifies the device */
 };
 
 /* Put a descriptor into our ring. The device does not see it before publish(). */
 static inline void virtqueue_fill(struct virtqueue *queue, uint16_t descriptor)
 {
-    queue->available.ring[queue->filled % QUEUE_SIZE] = descriptor;
+    queue->available.ring[queue->filled % queue->size] = descriptor;
     queue->filled++;
 }
 
@@ -84,7 +85,7 @@ static inline void virtqueue_publish(struct virtqueue *queue)
      * the two sees the other's write, so the device cannot sleep on work.
      */
     full_fence();
-    uint16_t notify = __atomic_load_n(&queue->used.notify_index, __ATOMIC_RELAXED);
+    uint16_t notify = __atomic_load_n((const uint16_t *)&queue->used.ring[queue->size], __ATOMIC_RELAXED);
     if ((uint16_t)(now - notify - 1) < (uint16_t)(now - before))
         mmio_write32(queue->doorbell, queue->number);
 }
@@ -104,7 +105,7 @@ static inline uint16_t virtqueue_outstanding(const struct virtqueue *queue)
 /* Take the next returned descriptor; only after virtqueue_returned() said that there is one. */
 static inline struct used_element virtqueue_take(struct virtqueue *queue)
 {
-    return queue->used.ring[queue->taken++ % QUEUE_SIZE];
+    return queue->used.ring[queue->taken++ % queue->size];
 }
 
 /*
@@ -114,7 +115,7 @@ static inline struct used_element virtqueue_take(struct virtqueue *queue)
  */
 static inline void virtqueue_wake_after(struct virtqueue *queue, uint16_t count)
 {
-    __atomic_store_n(&queue->available.wake_index, (uint16_t)(queue->taken + count - 1), __ATOMIC_RELAXED);
+    __atomic_store_n(&queue->available.ring[queue->size], (uint16_t)(queue->taken + count - 1), __ATOMIC_RELAXED);
 }
 
 #endif
