@@ -17,6 +17,7 @@ from middlebench.model.controls import CONTROL_BAND
 from middlebench.model.record import PROTOCOL
 from middlebench.run import batches, present, remeasure
 from middlebench.run.archive import archive_outputs
+from middlebench.run.copies import adopt_copies, note_origin
 from middlebench.run.locks import RunLocks, shared_testbeds
 from middlebench.run.preflight import Preflight
 from middlebench.run.snakemake_plan import outputs_to_come
@@ -57,7 +58,10 @@ except MiddlebenchError as problem:
 
 ENVIRONMENT = workflow.source_path("envs/environment.yaml")
 RESULTS = STUDY.results_folder
-LOCKS = RunLocks(TESTBEDS, STUDY.if_locked)
+if workflow.is_main_process:
+    for folder in adopt_copies(Path(RESULTS, name) for name in TESTBEDS):
+        logger.info(f"{folder} was made elsewhere: its records are taken as they are")
+LOCKS = RunLocks(TESTBEDS, Path(RESULTS), STUDY.if_locked)
 PRESENT = {}  # the environments of the testbeds, as they are now
 PREFLIGHT = Preflight(workflow, STUDY, PRESENT)
 logger.addFilter(PREFLIGHT)
@@ -109,6 +113,8 @@ onstart:
         PREFLIGHT.demand_choice()
         LOCKS.take()
         write_study(new_session(), STUDY, TESTBEDS, Path(RESULTS))
+        for name in TESTBEDS:
+            note_origin(Path(RESULTS, name))
         archive_outputs(outputs_to_come(workflow), Path(RESULTS))
     except MiddlebenchError as problem:
         raise WorkflowError(str(problem)) from None

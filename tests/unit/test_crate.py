@@ -104,3 +104,32 @@ def test_crate_that_refers_to_something_unknown_is_refused_by_name(folder):
 def test_folder_without_a_crate_is_refused(tmp_path):
     with pytest.raises(RecordError, match="crate rule"):
         demand_whole(tmp_path)
+
+
+def test_files_that_are_not_of_the_workflow_are_left_out_and_end_nothing(folder, tmp_path):
+    (folder / "tables").mkdir(exist_ok=True)
+    secret = tmp_path / "secret.md"
+    secret.write_text("not to be sent")
+    for name in (
+        "tables/.~lock.table1.csv#",
+        "figures/.DS_Store",
+        "tables/table1.md~",
+        "tables/notes.xlsx",
+        ".hidden.md",
+    ):
+        (folder / name).write_text("somebody else's")
+    (folder / "tables/linked.md").symlink_to(secret)
+    results = folder.parent
+    write_crate(load_dataset("made", results), folder, [Path("config/config.yaml")], "{}")
+    pack(folder, tmp_path / "made.zip")
+    with zipfile.ZipFile(tmp_path / "made.zip") as packed:
+        names = set(packed.namelist())
+    described = {each.id for each in demand_whole(folder).data_entities}
+    assert names == described | {METADATA}
+    assert not [name for name in names if "~" in name or "xlsx" in name or "linked" in name or "/." in name]
+
+
+def test_packed_files_keep_their_times(folder, tmp_path):
+    pack(folder, tmp_path / "made.zip")
+    with zipfile.ZipFile(tmp_path / "made.zip") as packed:
+        assert min(entry.date_time[0] for entry in packed.infolist()) > 2000

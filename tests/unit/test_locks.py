@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from middlebench.system.errors import LockError
-from middlebench.system.locks import lock
+from middlebench.system.locks import lock, lock_ended
 
 HOLD = """
 import sys
@@ -140,3 +140,32 @@ def test_damaged_lease_file_still_keeps_others_out(tmp_path, content):
         path.write_text(content)
         with pytest.raises(LockError, match="another process holds it"):
             demand_free(path)
+
+
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+
+
+@pytest.mark.parametrize("preface", ["", STUBBORN], ids=["ends when asked", "must be killed"])
+def test_holder_of_a_lock_is_ended_and_its_lock_taken(tmp_path, preface):
+    path, told = tmp_path / "lock", []
+    argv = [sys.executable, "-c", preface + HOLD, str(path), "3600"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with lock_ended(path, "taking down", wait_s=1.0, tell=told.append):
+            assert process.wait(30) < 0
+            assert json.loads(path.read_text())["pid"] == os.getpid()
+        assert str(process.pid) in told[0]
+
+
+def test_holder_on_another_computer_is_not_ended(tmp_path):
+    path = tmp_path / "lock"
+    with another_holder(path) as holder:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"host": "elsewhere"}))
+        with pytest.raises(LockError), lock_ended(path, "taking down", wait_s=1.0):
+            pytest.fail("two had the lock")
+        assert holder.poll() is None
+
+
+def test_error_of_what_is_done_under_an_ended_lock_is_its_own(tmp_path):
+    with pytest.raises(ZeroDivisionError), lock_ended(tmp_path / "lock", "taking down", wait_s=1.0):
+        raise ZeroDivisionError

@@ -9,9 +9,11 @@ configured by, and the paper's tables, are copied into it.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import subprocess
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -135,8 +137,24 @@ def pack(folder: Path, out: Path) -> None:
     Raises:
         RecordError: the crate is not whole.
     """
-    demand_whole(folder)
-    ROCrate(folder, exclude=["logs"]).write_zip(out)
+    crate = demand_whole(folder)
+    listed = [METADATA, *(each.id for each in crate.data_entities if (folder / each.id).is_file())]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(listed):
+            archive.writestr(
+                zipfile.ZipInfo.from_file(folder / name, name, strict_timestamps=False), (folder / name).read_bytes()
+            )
+    write_bytes(out, buffer.getvalue())
+
+
+def is_ours(path: Path, folder: Path) -> bool:
+    """Return whether a file is one that the workflow makes: no link, nothing hidden, of a kind that we write.
+
+    What else lies among the results (an editor's backup, a spreadsheet's lock, notes) is left alone and left out.
+    """
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.is_file() and not path.is_symlink() and not hidden and path.suffix.removeprefix(".") in FORMATS
 
 
 class _Description:
@@ -206,7 +224,7 @@ class _Description:
         """Yield every file of the crate, relative to its folder, and what it is."""
         for pattern, words in WORDS.items():
             for path in sorted(self._folder.glob(pattern)):
-                if path.is_file():
+                if is_ours(path, self._folder):
                     yield path.relative_to(self._folder).as_posix(), words or _caption(path.stem)
         for row in self._dataset.measurements.to_dict("records"):
             cell = f"n = {row['n']}, {row['frame_bytes']} B, repetition {row['repetition']}"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
 
 STUDY_FILE = Path("config/config.yaml")
+END_SECONDS = 10.0
+"""How long a job has to end by itself before `down` kills it."""
 
 
 def add(verbs: Verbs) -> None:
@@ -41,6 +43,7 @@ def add(verbs: Verbs) -> None:
 
 def _down(arguments: argparse.Namespace) -> None:
     from middlebench.config import study as config
+    from middlebench.system.locks import lock_ended
     from middlebench.testbed import site_of
 
     names = arguments.testbeds or sorted(path.stem for path in arguments.testbed_folder.glob("*.yaml"))
@@ -51,7 +54,8 @@ def _down(arguments: argparse.Namespace) -> None:
             if not arguments.testbeds and not site.trial_lock.exists():
                 tell(f"{name}: not used since this machine started (`middlebench down {name}` looks all the same)")
                 continue
-            removed = site.close()
+            with lock_ended(site.trial_lock, f"taking {name} down", wait_s=END_SECONDS, tell=tell):
+                removed = site.close()
         except MiddlebenchError as error:  # the others are taken down all the same
             failures.append(error)
             tell(f"{name}: {error}")

@@ -1,4 +1,4 @@
-"""What a whole run of the workflow holds: the locks of its testbeds, from its first job to its last."""
+"""What a whole run of the workflow holds, from its first job to its last: its results folder and its testbeds."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ PATIENCE_SECONDS = 24 * 3600.0
 """How long a run waits for a testbed where it is told to wait."""
 
 
+RESULTS_LOCK = ".lock"
+"""File in the results folder by which runs of several users or computers keep off each other's results."""
+
+
 class RunLocks:
-    """The locks of all testbeds of a run. The process that takes them holds them until it ends.
+    """The locks of a run: its results folder's and its testbeds'. The process that takes them holds them until it ends.
 
     Args:
         testbeds: the run's testbeds by name.
-        if_locked: ``wait`` for a testbed that another run has locked, or ``fail``.
+        results: the folder of all results.
+        if_locked: ``wait`` for what another run has locked, or ``fail``.
     """
 
-    def __init__(self, testbeds: Mapping[str, config.Testbed], if_locked: str) -> None:
+    def __init__(self, testbeds: Mapping[str, config.Testbed], results: Path, if_locked: str) -> None:
         self._testbeds = testbeds
+        self._results = results
         self._wait_s = PATIENCE_SECONDS if if_locked == "wait" else 0.0
         self._held = ExitStack()
 
@@ -44,6 +50,9 @@ class RunLocks:
             purpose = f"a run on {', '.join(sites)}"
             self._held.enter_context(lock(file, purpose, wait_s=self._wait_s, tell=_tell))
             self._held.enter_context(next(iter(sites.values())).held(self._wait_s))
+        self._results.mkdir(parents=True, exist_ok=True)
+        purpose = f"a run with results in {self._results}"
+        self._held.enter_context(lock(self._results / RESULTS_LOCK, purpose, wait_s=self._wait_s, tell=_tell))
 
 
 def shared_testbeds(testbeds: Mapping[str, config.Testbed]) -> dict[str, str]:

@@ -9,10 +9,12 @@ import fcntl
 import json
 import os
 import shlex
+import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,9 +59,9 @@ def lock(
                 return
             if deadline.expired and not (wait_s and _may_take_longer(holder)):
                 raise LockError(
-                    f"taking the testbed for {purpose}",
+                    f"locking {path} for {purpose}",
                     describe(holder),
-                    "wait for it to end (`when_busy: wait` does that for you), or end that process",
+                    "wait for it to end (`if_locked: wait` does that for you), or end that process",
                 )
             if not told:
                 tell(f"waiting: {describe(holder)}")
@@ -72,13 +74,66 @@ def lock(
         yield
 
 
+@contextmanager
+def lock_ended(
+    path: Path, purpose: str, *, wait_s: float, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Hold the lock in the file ``path``, after whoever else holds it was ended.
+
+    The holder is asked to end (SIGTERM), and killed where it has not after ``wait_s``.
+
+    Args:
+        path: the lock's file.
+        purpose: what the lock is for.
+        wait_s: seconds for the holder to end by itself.
+        tell: called with a sentence that names the holder, where there is one.
+
+    Raises:
+        LockError: the holder cannot be ended: it runs on another computer, or belongs to another user.
+    """
+    with ExitStack() as held:
+        for ending in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                held.enter_context(lock(path, purpose))
+                break
+            except LockError as error:
+                if not _ended(holder_of(path), ending):
+                    raise
+                tell(f"ending it: {error.happened}")
+            deadline = Deadline(wait_s)
+            while not deadline.expired and not _is_free(path):
+                time.sleep(POLL_SECONDS)
+        else:
+            held.enter_context(lock(path, purpose, wait_s=wait_s))
+        yield
+
+
+def _ended(holder: dict[str, object], ending: signal.Signals) -> bool:
+    """Send a signal to the holder of a lock; return whether that could be done."""
+    pid = holder.get("pid")
+    if not isinstance(pid, int) or holder.get("host") != socket.gethostname():
+        return False
+    try:
+        os.kill(pid, ending)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
+
+
+def _is_free(path: Path) -> bool:
+    with path.open("a+", encoding="utf-8") as stream:
+        return _try_lock(stream.fileno())
+
+
 def describe(holder: dict[str, object]) -> str:
     """Return who holds a lock, as a sentence."""
     if not holder:
         return "another process holds it"
     return (
         f"{holder.get('user')} holds it since {holder.get('since')} for {holder.get('purpose')} "
-        f"(process {holder.get('pid')}: {holder.get('command')})"
+        f"(process {holder.get('pid')} on {holder.get('host')}: {holder.get('command')})"
     )
 
 
@@ -111,6 +166,7 @@ def _may_take_longer(holder: dict[str, object]) -> bool:
 def _myself(purpose: str, takes_s: float) -> dict[str, object]:
     return {
         "pid": os.getpid(),
+        "host": socket.gethostname(),
         "user": user_name(),
         "purpose": purpose,
         "command": shlex.join(sys.argv)[:200],
