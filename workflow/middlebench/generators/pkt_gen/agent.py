@@ -22,7 +22,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
-    from middlebench.hosts.shared.usage_agent import children_usage, machine, processors
+    from middlebench.hosts.shared.usage_agent import children_usage, end_with_parent, machine, processors
 
 READY = "Ready..."
 """What pkt-gen says when it has waited for the link and starts."""
@@ -46,7 +46,13 @@ class Tool:
         self.started = time.time()
         try:
             with open("/dev/null", encoding="utf-8") as nothing:
-                self.process = subprocess.Popen(argv, stdin=nothing, stdout=self.streams[0], stderr=self.streams[1])
+                self.process = subprocess.Popen(
+                    argv,
+                    stdin=nothing,
+                    stdout=self.streams[0],
+                    stderr=self.streams[1],
+                    preexec_fn=end_with_parent,  # noqa: PLW1509  # there is one thread
+                )
         except FileNotFoundError:
             fail("no program", argv[0])
         self.interrupted = False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # its text stands before ours
     from middlebench.generators.shared.flows_agent import flow_frames
     from middlebench.generators.shared.ports_agent import Counters, caller_is_gone, fail, read_counters
     from middlebench.generators.shared.stamps_agent import PAYLOAD, Listener
-    from middlebench.hosts.shared.usage_agent import children_usage, machine, processors
+    from middlebench.hosts.shared.usage_agent import children_usage, end_with_parent, machine, processors
 
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
 END_POLL_SECONDS = 0.002
@@ -155,6 +155,7 @@ def load(request: dict[str, Any]) -> dict[str, object]:
             argv,
             pass_fds=files,
             cwd=SCRATCH_FOLDER,
+            preexec_fn=end_with_parent,  # noqa: PLW1509  # there is one thread
             stdin=nothing,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -4,12 +4,20 @@ Standard library only; see :func:`middlebench.hosts.shared.agents.agent_text`. A
 start of the machine or of the process on.
 """
 
+import ctypes
 import os
 import resource
+import signal
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 TICKS = os.sysconf("SC_CLK_TCK")
 STATES = {"": "has ended", "T": "is stopped", "t": "is stopped by a debugger", "X": "has ended", "Z": "has ended"}
 """What a process's state (proc(5)) says of one that does not run."""
+
+
+def end_with_parent() -> None:
+    """Have the kernel end the calling process together with its parent (prctl(2)): for between fork and exec."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def process_state(pid: int) -> str:
