@@ -15,10 +15,10 @@ def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_pa
     measured = measure_controls(testbed, whole_set(testbed, (60, 800)), settings(offered_load=1), log, "a run")
     controls = log.controls()
     assert [(each.kind, each.frame_bytes) for each in controls] == [
-        ("direct", 60),
-        ("direct", 800),
-        ("bridge", 60),
-        ("bridge", 800),
+        ("back-to-back", 60),
+        ("back-to-back", 800),
+        ("switch-only", 60),
+        ("switch-only", 800),
     ]
     assert sorted(measured.controls) == sorted(path.name for path in (tmp_path / "controls").iterdir())
     for each in controls:

@@ -190,7 +190,7 @@ def search(lower_pps=40_000.0, upper_pps=40_100.0, goal="NDR"):
 
 
 def control(
-    kind="bridge",
+    kind="switch-only",
     frame_bytes=60,
     *,
     testbed="made",

@@ -7,7 +7,7 @@ from middlebench.model.sequence import Sequence
 from middlebench.system.errors import RecordError
 from sweeps import control, record
 
-DIRECT, BRIDGE = Series("direct", 60), Series("bridge", 60)
+DIRECT, BRIDGE = Series("back-to-back", 60), Series("switch-only", 60)
 
 
 @pytest.fixture
@@ -66,14 +66,14 @@ def test_rest_of_a_later_set_is_due_although_the_earlier_one_was_whole(log, tmp_
 
 
 def test_controls_of_other_frame_sizes_do_not_stand_for_the_wanted_ones(log):
-    measure(log, ("direct", 800), ("bridge", 800))
+    measure(log, ("back-to-back", 800), ("switch-only", 800))
     assert due(log) == [DIRECT, BRIDGE]
 
 
 def test_controls_come_back_in_the_order_of_measuring_though_the_clock_was_stepped_back(log):
-    later, earlier = control(started_at="2026-01-02T04:00:00.250+00:00"), control("direct")
+    later, earlier = control(started_at="2026-01-02T04:00:00.250+00:00"), control("back-to-back")
     names = [log.add(later), log.add(earlier)]
-    assert names == ["000001-bridge-60B.json", "000002-direct-60B.json"]
+    assert names == ["000001-switch-only-60B.json", "000002-back-to-back-60B.json"]
     assert [each.started_at for each in log.controls()] == [later.started_at, earlier.started_at]
     assert [each.sequence for each in log.controls()] == [1, 2]
 
@@ -96,5 +96,5 @@ def test_numbers_go_on_from_the_records_where_their_file_is_gone(log, tmp_path):
 
 def test_record_that_cannot_be_read_is_named(log, tmp_path):
     (tmp_path / "controls" / log.add(control())).write_text("{")
-    with pytest.raises(RecordError, match=r"bridge-60B\.json"):
+    with pytest.raises(RecordError, match=r"switch-only-60B\.json"):
         due(log)

@@ -16,10 +16,10 @@ def at(second):
     return f"2026-01-02T03:{second // 60:02d}:{second % 60:02d}.000+00:00"
 
 
-def drift_with(*rates, kinds=("direct", "bridge")):
+def drift_with(*rates, kinds=("back-to-back", "switch-only")):
     """Controls every minute, between which the three cells lie, the bridge's at these rates."""
     controls = [
-        control(kind, received=rate if kind == "bridge" else 1000, started_at=at(30 + 60 * place))
+        control(kind, received=rate if kind == "switch-only" else 1000, started_at=at(30 + 60 * place))
         for place, rate in enumerate(rates)
         for kind in kinds
     ]
@@ -56,12 +56,12 @@ def test_steady_controls_are_said_to_mark_nothing():
 
 def test_trend_is_told_with_its_interval():
     text = describe(drift_with(1000, 1010, 1020, 1030), 0.1)
-    assert "*bridge, 60 B* changes by +59" in text  # 10 of 1015 a minute
+    assert "*switch-only, 60 B* changes by +59" in text  # 10 of 1015 a minute
     assert "95 % interval" in text
 
 
 def test_missing_cable_is_told():
-    assert "no cable" in describe(drift_with(1000, 1000, kinds=("bridge",)), 0.1)
+    assert "no cable" in describe(drift_with(1000, 1000, kinds=("switch-only",)), 0.1)
     assert "no cable" not in describe(drift_with(1000, 1000), 0.1)
 
 
@@ -75,8 +75,8 @@ def test_sweep_without_controls_is_said_to_be_unknown():
 def test_figure_names_the_series_the_band_and_marked_cells():
     text = words(controls_figure(drift_with(1000, 1000, 1000, 500), CELLS, 0.1, "made", note="emulated"))
     for word in (
-        "direct, 60 B",
-        "bridge, 60 B",
+        "back-to-back, 60 B",
+        "switch-only, 60 B",
         "± 10 %",
         "a cell beside drift",
         "[emulated]",
@@ -98,7 +98,7 @@ def test_cells_beside_drift_stand_out_without_colour():
 
 def test_table_has_a_row_for_each_series():
     frame = trends_table(drift_with(1000, 1000, 1000, 500), "made").frame.set_index("control")
-    assert set(frame.index) == {"direct, 60 B", "bridge, 60 B"}
-    assert frame["kpps"]["bridge, 60 B"] == pytest.approx(2)
-    assert frame["outside"].to_dict() == {"direct, 60 B": 0, "bridge, 60 B": 1}
+    assert set(frame.index) == {"back-to-back, 60 B", "switch-only, 60 B"}
+    assert frame["kpps"]["switch-only, 60 B"] == pytest.approx(2)
+    assert frame["outside"].to_dict() == {"back-to-back, 60 B": 0, "switch-only, 60 B": 1}
     assert not pd.isna(frame["percent_per_hour"]).any()

@@ -17,7 +17,7 @@ def at(minute):
     return (START + timedelta(minutes=minute)).isoformat(timespec="milliseconds")
 
 
-def controls_of(*values, kind="bridge", first=0, session="a run"):
+def controls_of(*values, kind="switch-only", first=0, session="a run"):
     """Controls every ten minutes that received so many packets."""
     moments = [at(first + 10 * place) for place in range(len(values))]
     return [
@@ -47,7 +47,7 @@ def test_steady_controls_mark_nothing():
 
 
 def test_any_series_marks_by_its_own_level():
-    both = [*controls_of(1000, 1000, 1000), *controls_of(90_000, 90_000, 50_000, kind="direct")]
+    both = [*controls_of(1000, 1000, 1000), *controls_of(90_000, 90_000, 50_000, kind="back-to-back")]
     assert list(judged(both, 5, 15).marked) == [False, True]
 
 
@@ -75,12 +75,12 @@ def test_cell_of_a_run_without_controls_is_not_judged_by_those_of_another_run():
 
 def test_series_that_a_run_does_not_have_is_not_missed():
     """The frame sizes of controls may change from one run to the next."""
-    elsewhere = control("direct", 800, started_at=at(-100), session="another run")
+    elsewhere = control("back-to-back", 800, started_at=at(-100), session="another run")
     assert judged([elsewhere, *controls_of(1000, 1000)], 5).bracketed.all()
 
 
 def test_cell_that_one_series_brackets_and_another_does_not_is_one_sided():
-    both = [*controls_of(1000, 1000), *controls_of(1000, kind="direct")]
+    both = [*controls_of(1000, 1000), *controls_of(1000, kind="back-to-back")]
     assert list(judged(both, 5).one_sided) == [True]
 
 

@@ -59,7 +59,7 @@ def test_cells_deployments_and_the_last_whole_set_of_controls_are_found_on_disk(
     results = tmp_path / "made"
     assert read_finished(results).controls is None
     log = ControlLog(results)
-    names = tuple(log.add(control(kind)) for kind in ("direct", "bridge"))
+    names = tuple(log.add(control(kind)) for kind in ("back-to-back", "switch-only"))
     write(ControlSet(controls=names), results / "controls" / "closing.json")
     found = read_finished(results, lambda path: 7.0 if path.endswith("closing.json") else None)
     assert found.cells.keys() == {cell(1), cell(2)}

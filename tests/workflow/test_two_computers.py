@@ -148,7 +148,7 @@ def environment(project: Project, name: str) -> str:
 def demand_controls(project: Project) -> None:
     """Demand that the generator alone was measured over the test computer's third cable, and a bridge alone."""
     controls = ControlLog(project.results).controls()
-    assert {control.kind for control in controls} == {"direct", "bridge"}
+    assert {control.kind for control in controls} == {"back-to-back", "switch-only"}
     for control in controls:
         assert 0 < control.counts.received_packets <= control.counts.trial_sent_packets
 

@@ -135,7 +135,7 @@ def describe(drift: Drift, band: float) -> str:
             f"{plural(without, 'cell')} {'was' if without == 1 else 'were'} measured in a run of which no control is "
             "known: whether the instrument drifted meanwhile is not known either."
         )
-    if "direct" not in set(drift.controls["kind"]):
+    if "back-to-back" not in set(drift.controls["kind"]):
         sentences.append(
             "The generator alone was not measured: this testbed has no cable from the test computer to itself."
         )

@@ -1,8 +1,8 @@
 """The control measurements of a testbed on disk, and when the next ones are due.
 
 A control measures the instrument and not a chain: generator against receiver over one cable
-(``direct``), and one bridge alone (``bridge``, a chain of length 0). Each leaves one record that is never
-changed. Controls are no cells of the plan: they are due by what was measured since the last ones, so
+(``back-to-back``), and the switch only (``switch-only``: one bridge, no middlebox). Each leaves one record that is never
+changed. Controls are no cells of the plan: they are due by how much was measured since the last ones, so
 that a run that was interrupted, resumed or asked for a single cell has them as well.
 """
 
@@ -23,7 +23,7 @@ CONTROL_BAND = 0.10
 spread from which pyperf calls a measurement unstable. A band taken from the scatter of the controls themselves
 would widen with the very drift that it is to show."""
 
-Kind = Literal["direct", "bridge"]
+Kind = Literal["back-to-back", "switch-only"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

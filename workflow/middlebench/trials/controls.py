@@ -1,4 +1,4 @@
-"""Measures controls: the generator against its own receiver, and one bridge alone.
+"""Measures controls: the generator back to back with its own receiver, and the switch only.
 
 Both are offered all that the link carries, whatever the cells are offered: what they tell is how much
 the instrument can do at this moment.
@@ -16,13 +16,13 @@ from middlebench.testbed import Testbed
 from middlebench.trials.convergence import PROBES, plan_for
 from middlebench.trials.trial import counts_of, load_of, prepare, problems_of, run_trial, void
 
-BRIDGE_ALONE = 0
-"""Chain length of the control that has a bridge and no middlebox."""
+SWITCH_ONLY = 0
+"""Chain length of the control that has one bridge and no middlebox."""
 
 
 def whole_set(testbed: Testbed, frame_sizes: Sequence[int]) -> list[Series]:
     """Return every kind of control that the testbed can have at each frame size (bytes without FCS), in their order."""
-    kinds: tuple[Kind, ...] = ("bridge",) if testbed.direct is None else ("direct", "bridge")
+    kinds: tuple[Kind, ...] = ("switch-only",) if testbed.direct is None else ("back-to-back", "switch-only")
     return [Series(kind, size) for kind in kinds for size in frame_sizes]
 
 
@@ -37,7 +37,7 @@ def measure_controls(
     """Measure controls, and keep each in the log as soon as it is measured.
 
     Args:
-        testbed: the testbed; its live chain becomes the bridge alone.
+        testbed: the testbed; its live chain becomes one bridge.
         series: what to measure, of those that :func:`whole_set` returns.
         settings: how long a trial takes; its load is replaced by the maximum.
         log: where they are kept.
@@ -51,10 +51,10 @@ def measure_controls(
     settings = settings.model_copy(update={"offered_load": "maximum", "search": None})
     names = []
     for each in series:
-        if each.kind == "direct":
-            started_at, counts = _direct(testbed, each.frame_bytes, settings)
+        if each.kind == "back-to-back":
+            started_at, counts = _back_to_back(testbed, each.frame_bytes, settings)
         else:
-            started_at, counts = _bridge(testbed, each.frame_bytes, settings, tell)
+            started_at, counts = _switch_only(testbed, each.frame_bytes, settings, tell)
         control = Control(
             testbed=testbed.name,
             kind=each.kind,
@@ -73,22 +73,22 @@ def measure_controls(
     return ControlSet(controls=tuple(names))
 
 
-def _bridge(
+def _switch_only(
     testbed: Testbed, frame_bytes: int, settings: Settings, tell: Callable[[str], None]
 ) -> tuple[datetime, Counts]:
-    """Return when one trial through the bridge alone began, and what it counted."""
-    plan = plan_for(testbed, BRIDGE_ALONE)
+    """Return when one trial through the switch only began, and what it counted."""
+    plan = plan_for(testbed, SWITCH_ONLY)
     before, _ = prepare(testbed, plan, frame_bytes, tell)
     load = load_of(frame_bytes, settings, testbed.options.site.link.rate_bps)
     return datetime.now(UTC), run_trial(testbed, plan, load, before).counts
 
 
-def _direct(testbed: Testbed, frame_bytes: int, settings: Settings) -> tuple[datetime, Counts]:
+def _back_to_back(testbed: Testbed, frame_bytes: int, settings: Settings) -> tuple[datetime, Counts]:
     """Return when one trial over the cable from the generator to its own receiver began, and what it counted."""
     doing = f"measuring the generator's own limit with {frame_bytes} B on {testbed.name}"
     generator = testbed.direct
     if generator is None:
-        raise TrialError(doing, "no cable joins two ports of the test computer", "measure the bridge alone")
+        raise TrialError(doing, "no cable joins two ports of the test computer", "measure the switch only")
     probe = generator.probe(frame_bytes, PROBES)
     if probe.returned < probe.sent or probe.unexpected:
         raise TrialError(
