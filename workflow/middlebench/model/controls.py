@@ -1,8 +1,8 @@
 """The control measurements of a testbed on disk, and when the next ones are due.
 
 A control measures the instrument and not a chain: generator against receiver over one cable
-(``back-to-back``), and the switch only (``switch-only``: one bridge, no middlebox). Each leaves one record that is never
-changed. Controls are no cells of the plan: they are due by how much was measured since the last ones, so
+(``back-to-back``), and the switch only (``switch-only``: one bridge, no middlebox). Each leaves one record that is
+never changed. Controls are no cells of the plan: they are due by how much was measured since the last ones, so
 that a run that was interrupted, resumed or asked for a single cell has them as well.
 """
 
