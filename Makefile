@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 ROLES := python workflow test-computer middlebox-server
 
 .DEFAULT_GOAL := help
-.PHONY: help all preflight remeasure test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
+.PHONY: help all demo preflight remeasure test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -16,6 +16,10 @@ help: ## list these commands
 
 all: setup ## install what is missing, measure the whole study, publish the report
 	$(BIN)/snakemake --cores 1 -- all
+
+demo: setup ## three chains, three frame sizes, and their report: a first look in two minutes
+	$(BIN)/snakemake --cores 2 --config 'testbeds=[local]' 'chain_lengths=[1,2,4]' 'frame_sizes=[60,800,1500]' \
+		trial=quick controls=none results_folder=results-demo -- results-demo/local/report/index.html
 
 preflight: $(INSTALLED) ## say what a run would measure, why, and how long it takes; measure nothing
 	$(BIN)/snakemake --cores 1 --dry-run -- all
@@ -83,4 +87,4 @@ down: $(INSTALLED) ## remove all that is live: chains, switches, namespaces, pro
 
 clean: ## remove what was made here: results, environment, caches (takes live chains down first)
 	[ ! -e $(INSTALLED) ] || $(BIN)/middlebench down
-	rm -rf $(VENV) .snakemake results build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .snakemake results results-demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis
