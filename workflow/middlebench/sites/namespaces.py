@@ -23,7 +23,7 @@ from middlebench.model.reading import ProcessTimes
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions, Tell, silent
 from middlebench.sites.shared import computer_agent
 from middlebench.sites.shared.holder import Holder, enter, kept_of_run
-from middlebench.sites.shared.ports import RECEIVER_NICENESS, changed_ports, polled_by, prepare_ports, read_ports
+from middlebench.sites.shared.ports import changed_ports, polled_by, prepare_ports, read_ports
 from middlebench.system.errors import HostError
 from middlebench.system.processes import may_administer
 from middlebench.system.runtime import runtime_folder
@@ -223,11 +223,11 @@ class Namespaces:
         )
         limits: list[str] = []
         readings: dict[str, object] = {}
-        for computer, ports, niceness in (
-            (hosts.test_computer, (*PORTS, *DIRECT_PORTS), RECEIVER_NICENESS),
-            (hosts.middlebox_server, PORTS, 0),
+        for computer, ports in (
+            (hosts.test_computer, (*PORTS, *DIRECT_PORTS)),
+            (hosts.middlebox_server, PORTS),
         ):
-            with polled_by(computer.cpus, niceness, limits) as threads:
+            with polled_by(computer.cpus, limits) as threads:
                 limits += prepare_ports(computer, ports, self._options.link)
             readings[computer.name] = read_ports(computer, ports)
         return limits, readings, threads

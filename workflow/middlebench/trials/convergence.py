@@ -22,6 +22,8 @@ from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
 
 PROBES = 3
+RELEASES = 10
+"""How often a probe may bring back frames of an earlier trial: each frees one buffer's worth at every port."""
 FIRST_PROBE_SECONDS = 30.0
 """How long a fresh chain may take until a first probe passes all of it."""
 
@@ -147,6 +149,18 @@ def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int) -> tuple[Probe, 
             raise _dead_path(testbed, plan, path, probe, before, after)
         probes.append(probe)
     return tuple(probes)
+
+
+def release_held(testbed: Testbed, plan: Plan, frame_bytes: int) -> None:
+    """Send probes until no frame of an earlier trial comes back with them, or they are too many.
+
+    An AF_XDP port keeps frames that it may not send yet until the switch sends a further one by it (its socket's buffer
+    is full as long as the other end has not taken those before).
+    """
+    for _ in range(RELEASES):
+        probes = [testbed.generator.probe(frame_bytes, 1, flow) for flow in range(len(plan.paths))]
+        if not any(probe.unexpected for probe in probes):
+            return
 
 
 def proven(testbed: Testbed, plan: Plan, frame_bytes: int, reading: Reading) -> tuple[Reading, tuple[Probe, ...]]:

@@ -46,7 +46,7 @@ from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
-from middlebench.trials.convergence import converge, deploy, plan_for, proven, read_after, read_before
+from middlebench.trials.convergence import converge, deploy, plan_for, proven, read_after, read_before, release_held
 
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
@@ -199,7 +199,13 @@ def run_trial(
         try:
             after = proven(testbed, plan, load.frame_bytes, after)[0]
         except TrialError as error:
-            problems.append(f"frames do not pass any more: {error.happened}")
+            try:
+                release_held(testbed, plan, load.frame_bytes)
+                again = read_after(testbed)
+                problems += again.live.changes_since(before.live)
+                after = proven(testbed, plan, load.frame_bytes, again)[0]
+            except TrialError:
+                problems.append(f"frames do not pass any more: {error.happened}")
     if problems:
         problems += testbed.hosts.changes()
         found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes, wires)

@@ -68,10 +68,6 @@ that GRO merges none (net/core/gro.c). Without NAPI, receive packet steering mov
 POLLING_THREAD = re.compile(r"napi/(.+)-\d+")
 """Name of the kernel thread that polls an interface (net/core/dev.c)."""
 
-RECEIVER_NICENESS = -20
-"""Of the threads that poll the test computer's ports: a receiver that is starved by its own sender counts too little.
-Those of the server get their fair share: what they take, the chain does not have."""
-
 
 def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> list[str]:
     """Prepare ``ports`` of a namespace that plays a computer; return what the kernel did not let us, a sentence each.
@@ -87,7 +83,7 @@ def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> li
 
 
 @contextmanager
-def polled_by(cpus: Sequence[int], niceness: int, limits: list[str]) -> Iterator[list[int]]:
+def polled_by(cpus: Sequence[int], limits: list[str]) -> Iterator[list[int]]:
     """Bind the polling threads of interfaces that are set up in this context to processors; yield their process ids.
 
     They are threads of the kernel of this machine, whatever namespace the interface is in. Who is not root may not
@@ -95,7 +91,6 @@ def polled_by(cpus: Sequence[int], niceness: int, limits: list[str]) -> Iterator
 
     Args:
         cpus: numbers of the processors.
-        niceness: their niceness, as of nice(1).
         limits: what the kernel did not let us set up.
     """
     before, threads = set(_polling_threads()), list[int]()
@@ -104,7 +99,6 @@ def polled_by(cpus: Sequence[int], niceness: int, limits: list[str]) -> Iterator
     for thread in threads:
         try:
             os.sched_setaffinity(thread, cpus)
-            os.setpriority(os.PRIO_PROCESS, thread, niceness)
         except ProcessLookupError:
             continue  # another testbed's, that has just ended
         except PermissionError:
