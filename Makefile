@@ -51,10 +51,11 @@ test-lab: setup ## run every test on the emulated Xen host (ten minutes)
 test-stock: setup ## run a small sweep on emulated stock Debian 12 and 13 machines, as user and as root (an hour)
 	MIDDLEBENCH_STOCK=1 $(BIN)/pytest tests/stock
 
-lint: $(INSTALLED) ## check format, rules, types and the workflow's style
+lint: $(INSTALLED) ## check format, rules, types, the layers of imports and the workflow's style
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
@@ -87,4 +88,4 @@ down: $(INSTALLED) ## remove all that is live: chains, switches, namespaces, pro
 
 clean: ## remove what was made here: results, environment, caches (takes live chains down first)
 	[ ! -e $(INSTALLED) ] || $(BIN)/middlebench down
-	rm -rf $(VENV) .snakemake results results-demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .snakemake results results-demo build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -20,10 +20,9 @@ from middlebench.generators.base import Generator
 from middlebench.generators.pkt_gen import driver as pkt_gen
 from middlebench.generators.trafgen import driver as trafgen
 from middlebench.generators.trafgen.paced_sender import BURST_PACKETS
-from middlebench.hosts.base import Host
+from middlebench.hosts.base import Host, Ports
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, UDP_PORT, internet_checksum, line_rate_pps, udp_frame
 from middlebench.model.traffic import Load, Traffic
-from middlebench.sites.base import Ports
 from middlebench.sites.namespaces import TEST_COMPUTER
 from middlebench.system.errors import GeneratorError
 from middlebench.testbed import site_of

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from middlebench.hosts.base import Ports
 from middlebench.model.environment import Computer, Environment
-from middlebench.sites.base import Hosts, Inventory, Ports, SiteOptions, Tell, silent
+from middlebench.sites.base import Hosts, Inventory, SiteOptions, Tell, silent
 from middlebench.system.errors import HostError
 
 from memory.hosts import MemoryHost

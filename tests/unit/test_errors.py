@@ -1,6 +1,6 @@
 import pytest
-from middlebench.hosts.base import CommandResult
 from middlebench.system import errors
+from middlebench.system.command_result import CommandResult
 
 RESULT = CommandResult("server", ("tool", "--flag", "two words"), 3, "\n".join(map(str, range(99))), "it broke\n")
 

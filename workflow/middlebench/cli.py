@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from middlebench.commands import gathering, measuring, predicting, publishing, tending
+from middlebench.commands import gathering, lab, measuring, predicting, publishing, tending
 from middlebench.system import surroundings
 from middlebench.system.errors import MiddlebenchError
 from middlebench.system.interrupts import heed_one_interrupt
@@ -55,6 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"middlebench {version('middlebench')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for group in (measuring, gathering, publishing, predicting, tending):
+    for group in (measuring, gathering, publishing, predicting, tending, lab):
         group.add(verbs)
     return parser

@@ -5,10 +5,9 @@ from __future__ import annotations
 from threading import Event
 from typing import ClassVar, Protocol
 
-from middlebench.hosts.base import Host
+from middlebench.hosts.base import Host, Ports
 from middlebench.model.options import Options
 from middlebench.model.traffic import Load, Probe, Traffic
-from middlebench.sites.base import Ports
 
 OVERTIME = 1.01
 """A sender of a given number of frames gives up after this multiple of the time that they should take."""

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
+from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 
 COMMAND_SECONDS = 30.0
 """How long a command may take unless its caller knows better."""
 
-
-@dataclass(frozen=True)
-class CommandResult:
-    """A command that ended by itself."""
-
-    host: str
-    argv: tuple[str, ...]
-    status: int
-    """Exit status; negative when a signal ended the command."""
-    stdout: str
-    stderr: str
-
-    @property
-    def command(self) -> str:
-        """The command as one would type it, shortened where it carries a whole script."""
-        return shlex.join(word if len(word) <= 200 else f"{word[:80]}…" for word in self.argv)
+Ports = tuple[str, str]
+"""Two ports of a host, in the direction of travel: the sending and the receiving one, or the chain's start and end."""
 
 
 @dataclass

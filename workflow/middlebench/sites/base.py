@@ -10,13 +10,12 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
-from middlebench.hosts.base import Host
+from middlebench.hosts.base import Host, Ports
 from middlebench.model.environment import Environment
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, WIRE_OVERHEAD_BYTES
 from middlebench.model.options import Options
 from middlebench.model.reading import ProcessTimes
 
-Ports = tuple[str, str]
 Tell = Callable[[str], None]
 """Takes a sentence about what goes on, for whoever waits."""
 

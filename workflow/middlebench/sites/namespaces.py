@@ -15,12 +15,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from middlebench.diagnosis.usage import parse_process
+from middlebench.hosts.base import Ports
 from middlebench.hosts.local import LocalHost
 from middlebench.hosts.shared import usage_agent
 from middlebench.model.environment import Computer, Environment
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.reading import ProcessTimes
-from middlebench.sites.base import Hosts, Inventory, LinkOptions, Ports, Site, SiteOptions, Tell, silent
+from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions, Tell, silent
 from middlebench.sites.shared import computer_agent
 from middlebench.sites.shared.holder import Holder, enter, kept_of_run
 from middlebench.sites.shared.ports import changed_ports, polled_by, prepare_ports, read_ports

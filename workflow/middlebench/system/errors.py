@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from middlebench.hosts.base import CommandResult
+from middlebench.system.command_result import CommandResult
 
 LAST_LINES = 12
 

@@ -25,11 +25,11 @@ from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions
 from middlebench.generators.pkt_gen import agent
 from middlebench.generators.pkt_gen.output import Moment, Report, complaint, cut, read_report, without_usage
 from middlebench.generators.shared import agents
-from middlebench.hosts.base import CommandResult, Host
+from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, UDP_PORT
 from middlebench.model.traffic import Load, Probe, Sample, Traffic
-from middlebench.sites.base import Ports
+from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 

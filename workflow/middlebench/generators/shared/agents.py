@@ -9,11 +9,10 @@ from threading import Event
 from typing import Any
 
 from middlebench.generators.shared import ports_agent, probe_agent
-from middlebench.hosts.base import Host
+from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import udp_frame
 from middlebench.model.traffic import Probe
-from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 

@@ -16,11 +16,10 @@ from middlebench.diagnosis.usage import parse_processors, processors_between, st
 from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions
 from middlebench.generators.shared import agents, flows_agent, ports_agent, stamps_agent
 from middlebench.generators.trafgen import agent, paced_sender
-from middlebench.hosts.base import Host
+from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text, script_text
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, udp_frame
 from middlebench.model.traffic import Load, Probe, Sample, Timing, Traffic
-from middlebench.sites.base import Ports
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 

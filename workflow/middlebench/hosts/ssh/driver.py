@@ -16,10 +16,11 @@ from contextlib import contextmanager
 import paramiko
 
 from middlebench import LABEL
-from middlebench.hosts.base import CommandResult, Host, Output
+from middlebench.hosts.base import Host, Output
 from middlebench.hosts.ssh.connection import Connection, connect
 from middlebench.hosts.ssh.destination import Destination, find_destination
 from middlebench.hosts.ssh.guard import CLEAN_UP_SECONDS, LONGEST_COMMAND, NO_PROGRAM, guarded
+from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 

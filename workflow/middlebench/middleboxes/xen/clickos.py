@@ -20,11 +20,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from middlebench import LABEL
-from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
+from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes.xen.domain import DomainView
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
+from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddleboxError
 

@@ -20,7 +20,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from middlebench import LABEL
-from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
+from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
 from middlebench.middleboxes.xen import watch_agent, xl
 from middlebench.middleboxes.xen.clickos import FOLDER, ClickosImage, ClickosOptions
@@ -32,6 +32,7 @@ from middlebench.model.live import STOPPED
 from middlebench.model.plan import Middlebox, Plan
 from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MachineTimes, MiddleboxReading, ProcessTimes
+from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddleboxError, last_lines
 

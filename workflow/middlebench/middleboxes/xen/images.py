@@ -62,7 +62,7 @@ class LinuxOptions(BaseOptions):
     """Debian's kernel with a small initramfs of ours that forwards between its two interfaces."""
 
     kind: Literal["linux"]
-    """A Linux kernel as a paravirtual guest; `python -m middlebench.sites.lab image` makes the one that we mean."""
+    """A Linux kernel as a paravirtual guest; `middlebench lab image FOLDER` makes the one that we mean."""
     kernel: Annotated[str, Field(pattern="^/")] = f"{LINUX_FOLDER}/vmlinux"
     """The kernel's file on the middlebox server; uncompressed ones start sooner."""
     ramdisk: Annotated[str, Field(pattern="^/")] = f"{LINUX_FOLDER}/initramfs.gz"

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from middlebench.hosts.base import Ports
 from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
 from middlebench.model.environment import Computer, Environment
@@ -24,7 +25,6 @@ from middlebench.sites.base import (
     Hosts,
     Inventory,
     LinkOptions,
-    Ports,
     Site,
     SiteOptions,
     Tell,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from middlebench import LABEL
 from middlebench.diagnosis.usage import parse_process, parse_processors
-from middlebench.hosts.base import COMMAND_SECONDS, CommandResult, Host
+from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
@@ -27,6 +27,7 @@ from middlebench.switches.openvswitch.readings import (
     parse_ports,
     with_queues,
 )
+from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import SwitchError
 
