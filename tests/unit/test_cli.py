@@ -44,7 +44,7 @@ def test_every_verb_says_in_its_help_what_it_does(capsys):
     """The sentence of the list of verbs stands in the verb's own help too."""
     listed = re.search(r"VERB\n(.*?)\n\noptions", help_of(capsys=capsys), re.DOTALL)
     assert listed is not None
-    verbs = re.findall(r"^    (\w+)", listed[1], re.MULTILINE)
+    verbs = re.findall(r"^    ([\w-]+)", listed[1], re.MULTILINE)
     assert len(verbs) > 10
     for verb in verbs:
         assert re.search(r"\n\n\w.{10,}\n", help_of(verb, capsys=capsys)), verb
