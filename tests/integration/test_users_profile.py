@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers import PROJECT
-from middlebench.analysis.crate import commit_of
+from middlebench.analysis.report.crate import commit_of
 from sweeps import write_results
 
 MADE = {"figures": ("figures", "*.*"), "tables": ("tables", "*.*")}

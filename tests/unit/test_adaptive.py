@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from middlebench.analysis.data.measurements import from_rows
 from middlebench.analysis.law.adaptive import next_points, spread_out
 from middlebench.analysis.law.derivation import law_of
-from middlebench.analysis.measurements import from_rows
 from middlebench.config.study import check_study, read_yaml
 from middlebench.model.cell import Cell
 from middlebench.model.record import write

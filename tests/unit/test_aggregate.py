@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from middlebench.analysis.aggregate import SUMMARY_COLUMNS, grid, nearest_size, summarise, write_summary
-from middlebench.analysis.flags import DRIFT, adding
-from middlebench.analysis.measurements import from_records
-from middlebench.analysis.published import load_published
+from middlebench.analysis.data.aggregate import SUMMARY_COLUMNS, grid, nearest_size, summarise, write_summary
+from middlebench.analysis.data.flags import DRIFT, adding
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.data.published import load_published
 from sweeps import record, sweep
 
 

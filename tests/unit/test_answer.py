@@ -2,10 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.analysis.answer import answer
-from middlebench.analysis.flags import DRIFT, adding
-from middlebench.analysis.measurements import from_records
-from middlebench.analysis.published import load_published
+from middlebench.analysis.data.flags import DRIFT, adding
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.data.published import load_published
+from middlebench.analysis.report.answer import answer
 from sweeps import record
 
 COUNTS = st.dictionaries(st.integers(0, 20), st.integers(0, 75_000), min_size=1)

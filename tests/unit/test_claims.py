@@ -5,12 +5,13 @@ import html
 
 import pytest
 import yaml
-from middlebench.analysis.claims import Claims, load_claims
-from middlebench.analysis.dataset import load_dataset
-from middlebench.analysis.findings import Verdict
-from middlebench.analysis.measurements import from_records
-from middlebench.analysis.published import DATA_FOLDER
-from middlebench.analysis.verdict_tables import (
+from middlebench.analysis.claims.claim import Claims, load_claims
+from middlebench.analysis.claims.findings import Verdict
+from middlebench.analysis.claims.verdicts import complete_repetitions, judge
+from middlebench.analysis.data.dataset import load_dataset
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.data.published import DATA_FOLDER
+from middlebench.analysis.tables.verdicts import (
     bars_table,
     claims_table,
     describe,
@@ -19,7 +20,6 @@ from middlebench.analysis.verdict_tables import (
     to_html,
     write_claims,
 )
-from middlebench.analysis.verdicts import complete_repetitions, judge
 from middlebench.system.errors import RecordError
 from sweeps import environment, record, records, write_results
 

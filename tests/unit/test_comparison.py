@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from middlebench.analysis.comparison import cells_table, compare, describe, ratios_table, summarise_by
-from middlebench.analysis.flags import DRIFT, adding
-from middlebench.analysis.measurements import from_records
-from middlebench.analysis.published import load_published
+from middlebench.analysis.data.flags import DRIFT, adding
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.data.published import load_published
+from middlebench.analysis.tables.comparison import cells_table, compare, describe, ratios_table, summarise_by
 from sweeps import record, sweep
 
 

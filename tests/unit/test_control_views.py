@@ -3,10 +3,10 @@
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from middlebench.analysis.control_views import AGAIN, controls_figure, describe, trends_table
-from middlebench.analysis.drift import drift_of, table_of
-from middlebench.analysis.flags import ONE_SIDED
-from middlebench.analysis.measurements import from_records
+from middlebench.analysis.data.drift import drift_of, table_of
+from middlebench.analysis.data.flags import ONE_SIDED
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.figures.controls import AGAIN, controls_figure, describe, trends_table
 from sweeps import control, record
 
 CELLS = from_records([record(repetition=k) for k in (1, 2, 3)])  # 03:01, 03:02, 03:03

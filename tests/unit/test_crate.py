@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from helpers import PROJECT
-from middlebench.analysis.crate import METADATA, demand_whole, pack, write_crate
-from middlebench.analysis.dataset import load_dataset
-from middlebench.analysis.published import DATA_FOLDER
+from middlebench.analysis.data.dataset import load_dataset
+from middlebench.analysis.data.published import DATA_FOLDER
+from middlebench.analysis.report.crate import METADATA, demand_whole, pack, write_crate
 from middlebench.system.errors import RecordError
 from sweeps import write_results
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from middlebench.analysis.dataset import load_dataset
-from middlebench.analysis.environments import mixture
+from middlebench.analysis.data.dataset import load_dataset
+from middlebench.analysis.data.environments import mixture
 from middlebench.system.errors import RecordError
 from sweeps import ENVIRONMENT, environment, record, write_results
 

@@ -2,8 +2,8 @@
 
 import matplotlib as mpl
 import pytest
-from middlebench.analysis.deployments import deployment_figure, deployment_table
-from middlebench.analysis.tables import to_csv
+from middlebench.analysis.figures.deployments import deployment_figure, deployment_table
+from middlebench.analysis.tables.table import to_csv
 from sweeps import deployment
 
 UNKNOWN_MEMORY = [deployment(n, "made") for n in (1, 2, 4)]

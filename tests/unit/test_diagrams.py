@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import matplotlib as mpl
 import pytest
-from middlebench.analysis.diagrams import configuration_diagram
+from middlebench.analysis.figures.diagrams import configuration_diagram
 from middlebench.model.plan import plan_chain
 from topologies import parallel, pipeline
 

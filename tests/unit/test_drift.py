@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.analysis.drift import FEWEST_FOR_SLOPE, drift_of, marked, table_of
-from middlebench.analysis.flags import DRIFT, ONE_SIDED
-from middlebench.analysis.measurements import from_records
+from middlebench.analysis.data.drift import FEWEST_FOR_SLOPE, drift_of, marked, table_of
+from middlebench.analysis.data.flags import DRIFT, ONE_SIDED
+from middlebench.analysis.data.measurements import from_records
 from middlebench.model.controls import CONTROL_BAND as BAND
 from sweeps import ENVIRONMENT, control, number_at, record
 

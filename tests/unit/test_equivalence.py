@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from middlebench.analysis.data.measurements import from_rows, write_measurements
 from middlebench.analysis.law import others
 from middlebench.analysis.law.derivation import law_of
 from middlebench.analysis.law.equivalence import Sameness, compare_cells, tally
-from middlebench.analysis.measurements import from_rows, write_measurements
 from middlebench.config.others import file_of, names_of
 from middlebench.system.errors import RecordError
 

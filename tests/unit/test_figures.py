@@ -5,11 +5,11 @@ import re
 import matplotlib as mpl
 import numpy as np
 import pytest
-from middlebench.analysis import figures
-from middlebench.analysis.flags import DRIFT, adding
-from middlebench.analysis.measurements import from_records
-from middlebench.analysis.published import load_published
-from middlebench.analysis.style import save_figure
+from middlebench.analysis.data.flags import DRIFT, adding
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.data.published import load_published
+from middlebench.analysis.figures import sweep as figures
+from middlebench.analysis.figures.style import save_figure
 from sweeps import record, sweep
 
 LINES = (figures.fig1, figures.fig3, figures.fig5, figures.throughput_by_size)

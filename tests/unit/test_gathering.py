@@ -1,7 +1,7 @@
 """What the verb between records and tables reads, and what it leaves out."""
 
 import pytest
-from middlebench.analysis.measurements import read_measurements
+from middlebench.analysis.data.measurements import read_measurements
 from middlebench.cli import main
 from middlebench.config.study import Study
 from middlebench.config.study_file import write_study

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.analysis.interval_tables import any_known, intervals_of, table1_intervals, table2_intervals
-from middlebench.analysis.intervals import with_margin
-from middlebench.analysis.measurements import from_records
-from middlebench.analysis.published import load_published
-from middlebench.analysis.tables import to_csv, to_html, to_latex, to_markdown
+from middlebench.analysis.data.intervals import with_margin
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.data.published import load_published
+from middlebench.analysis.tables.intervals import any_known, intervals_of, table1_intervals, table2_intervals
+from middlebench.analysis.tables.table import to_csv, to_html, to_latex, to_markdown
 from scipy import stats
 from sweeps import record, sweep
 

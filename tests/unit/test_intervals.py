@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.analysis.intervals import STABLE, UNKNOWN, UNSTABLE, half_width, interval_of, stability
+from middlebench.analysis.data.intervals import STABLE, UNKNOWN, UNSTABLE, half_width, interval_of, stability
 from scipy import stats
 
 SAMPLES = st.lists(st.floats(1, 1e6), min_size=2, max_size=12)

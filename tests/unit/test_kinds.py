@@ -5,10 +5,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.analysis.curves import Curve
-from middlebench.analysis.findings import Verdict
-from middlebench.analysis.kinds import NOISE, STEP, Bound, Flat, Knee, Level, Onset, Ratio, Setback, Trend
-from middlebench.analysis.published import load_published
+from middlebench.analysis.claims.findings import Verdict
+from middlebench.analysis.claims.kinds import NOISE, STEP, Bound, Flat, Knee, Level, Onset, Ratio, Setback, Trend
+from middlebench.analysis.data.curves import Curve
+from middlebench.analysis.data.published import load_published
 
 REPRODUCED, SAME_SHAPE, NOT_REPRODUCED, NOT_TESTABLE = Verdict
 RISING, FALLING = (Trend(kind="trend", direction=direction) for direction in ("rising", "falling"))

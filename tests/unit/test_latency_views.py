@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from middlebench.analysis.latency import latency_figure, table_of
-from middlebench.analysis.measurements import from_records, read_measurements, write_measurements
+from middlebench.analysis.data.measurements import from_records, read_measurements, write_measurements
+from middlebench.analysis.figures.latency import latency_figure, table_of
 from sweeps import record, sweep, timed
 
 TRIALS = (

@@ -7,7 +7,9 @@ import pytest
 import sweeps
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from middlebench.analysis.findings import Verdict
+from middlebench.analysis.claims.findings import Verdict
+from middlebench.analysis.data.measurements import from_rows
+from middlebench.analysis.data.published import LINK_BPS, load_published
 from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import choose
 from middlebench.analysis.law.cores import judge_cores
@@ -18,8 +20,6 @@ from middlebench.analysis.law.prediction import predictor
 from middlebench.analysis.law.resources import processor_us, resources_of
 from middlebench.analysis.law.results import read_law, write_law
 from middlebench.analysis.law.terms import PARAMETERS, Shape, candidates
-from middlebench.analysis.measurements import from_rows
-from middlebench.analysis.published import LINK_BPS, load_published
 from middlebench.model import frames
 from middlebench.model.record import ProcessUsage
 from middlebench.system.errors import RecordError

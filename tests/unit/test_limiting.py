@@ -2,8 +2,8 @@
 
 import pytest
 from matplotlib.colors import to_hex
-from middlebench.analysis.limiting import ARRIVED, COLORS, evidence_table, limit_map, loss_figure
-from middlebench.analysis.measurements import from_records
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.figures.limiting import ARRIVED, COLORS, evidence_table, limit_map, loss_figure
 from sweeps import record, records, search, sweep
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from middlebench.analysis.measurements import (
+from middlebench.analysis.data.measurements import (
     NAMES,
     from_records,
     from_rows,
     read_measurements,
     write_measurements,
 )
-from middlebench.analysis.published import load_published
+from middlebench.analysis.data.published import load_published
 from middlebench.system.errors import RecordError
 from sweeps import record, records, sweep
 

@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 from helpers import PROJECT
-from middlebench.analysis.dataset import load_dataset
+from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.law.derivation import law_of_dataset
 from middlebench.analysis.law.results import write_law
 from sweeps import write_results

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from middlebench.analysis.published import DATA_FOLDER, load_published, load_table1, load_table2, paper_plan
+from middlebench.analysis.data.published import DATA_FOLDER, load_published, load_table1, load_table2, paper_plan
 from middlebench.model import frames
 from middlebench.system.errors import RecordError
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from helpers import composition
 from middlebench import cli
-from middlebench.analysis.flags import DRIFT
+from middlebench.analysis.data.flags import DRIFT
 from middlebench.model.record import write
 from middlebench.run.remeasure import archive_flagged, widest_cells
 from middlebench.system.errors import ConfigError, RecordError

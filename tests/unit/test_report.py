@@ -8,17 +8,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from middlebench.analysis import figures
-from middlebench.analysis.comparison import cells_table
-from middlebench.analysis.dataset import load_dataset
-from middlebench.analysis.deployments import deployment_figure, deployment_table
-from middlebench.analysis.flags import explain
-from middlebench.analysis.measurements import from_records
-from middlebench.analysis.notebook_html import section_of
-from middlebench.analysis.published import load_published
-from middlebench.analysis.report import at_a_glance, grid_of, render_report
-from middlebench.analysis.style import save_figure
-from middlebench.analysis.tables import table1, table2, to_html
+from middlebench.analysis.data.dataset import load_dataset
+from middlebench.analysis.data.flags import explain
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.data.published import load_published
+from middlebench.analysis.figures import sweep as figures
+from middlebench.analysis.figures.deployments import deployment_figure, deployment_table
+from middlebench.analysis.figures.style import save_figure
+from middlebench.analysis.report.notebook_html import section_of
+from middlebench.analysis.report.page import at_a_glance, grid_of, render_report
+from middlebench.analysis.tables.comparison import cells_table
+from middlebench.analysis.tables.table import table1, table2, to_html
 from middlebench.model.record import Provision, read, write
 from middlebench.system.errors import RecordError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output

@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from middlebench.analysis.measurements import from_records, read_measurements, write_measurements
-from middlebench.analysis.searches import note_of, table_of
-from middlebench.analysis.tables import table1, table2
+from middlebench.analysis.data.measurements import from_records, read_measurements, write_measurements
+from middlebench.analysis.data.searches import note_of, table_of
+from middlebench.analysis.tables.table import table1, table2
 from middlebench.model.record import Record
 from sweeps import record, search
 

@@ -4,9 +4,9 @@ import io
 
 import pandas as pd
 import pytest
-from middlebench.analysis.measurements import from_records
-from middlebench.analysis.published import load_published, load_table1, load_table2
-from middlebench.analysis.tables import Table, table1, table2, to_csv, to_html, to_latex, to_markdown, write_table
+from middlebench.analysis.data.measurements import from_records
+from middlebench.analysis.data.published import load_published, load_table1, load_table2
+from middlebench.analysis.tables.table import Table, table1, table2, to_csv, to_html, to_latex, to_markdown, write_table
 from sweeps import record, sweep
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers import eventually
-from middlebench.analysis.flags import DRIFT, carrying
-from middlebench.analysis.measurements import read_measurements
+from middlebench.analysis.data.flags import DRIFT, carrying
+from middlebench.analysis.data.measurements import read_measurements
 from middlebench.model import record
 from middlebench.model.controls import ControlLog
 from middlebench.sites.namespaces import partition

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from helpers import cripple, descendants, disguise, eventually, kill
-from middlebench.analysis.crate import demand_whole
+from middlebench.analysis.report.crate import demand_whole
 from middlebench.model import record
 from middlebench.model.order import RunOrder
 from projects import CELLS, MEASUREMENTS, STUDY, TESTBED, Project, copy_of_the_project, live, planned

@@ -29,9 +29,9 @@ def add(verbs: Verbs) -> None:
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.aggregate import write_summary
-    from middlebench.analysis.drift import marked
-    from middlebench.analysis.measurements import from_records, write_measurements
+    from middlebench.analysis.data.aggregate import write_summary
+    from middlebench.analysis.data.drift import marked
+    from middlebench.analysis.data.measurements import from_records, write_measurements
     from middlebench.model.controls import CONTROL_BAND, ControlLog
     from middlebench.run.batches import planned_cells
     from middlebench.run.remeasure import finished_beyond
@@ -48,8 +48,8 @@ def _aggregate(arguments: argparse.Namespace) -> None:
 
 
 def _choose_cells(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.data.measurements import from_records
     from middlebench.analysis.law.adaptive import next_points
-    from middlebench.analysis.measurements import from_records
     from middlebench.model.cell import Cell
     from middlebench.model.record import write
     from middlebench.run.batches import Batch, chosen, path_of, repeated

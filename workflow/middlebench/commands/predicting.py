@@ -74,7 +74,7 @@ def _frame_size(text: str) -> int:
 
 
 def _law(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.dataset import load_dataset
+    from middlebench.analysis.data.dataset import load_dataset
     from middlebench.analysis.law.derivation import law_of_dataset
     from middlebench.analysis.law.results import write_law
 
@@ -124,8 +124,8 @@ def _longest(predictor: Predictor, mbps: float, size: int) -> str:
 
 
 def _history(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.data.measurements import from_records
     from middlebench.analysis.law.history import describe, level_changes
-    from middlebench.analysis.measurements import from_records
 
     found = [record for folder in arguments.folders for record in _all_records(folder)]
     kinds = Counter((record.cell.testbed, record.settings.model_dump_json(), record.protocol) for record in found)

@@ -47,23 +47,23 @@ def add(verbs: Verbs) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.execution import execute
+    from middlebench.analysis.report.execution import execute
 
     numbers = {name: float(value) for name, value in arguments.number}
     execute(arguments.notebook, arguments.output, dict(arguments.parameter) | numbers)
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.dataset import load_dataset
-    from middlebench.analysis.report import render_report
+    from middlebench.analysis.data.dataset import load_dataset
+    from middlebench.analysis.report.page import render_report
 
     target = target_of(arguments)
     render_report(load_dataset(target.testbed, target.folder.parent), arguments.notebooks, target.path)
 
 
 def _crate(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.crate import write_crate
-    from middlebench.analysis.dataset import load_dataset
+    from middlebench.analysis.data.dataset import load_dataset
+    from middlebench.analysis.report.crate import write_crate
 
     target = target_of(arguments)
     dataset = load_dataset(target.testbed, target.folder.parent)
@@ -71,6 +71,6 @@ def _crate(arguments: argparse.Namespace) -> None:
 
 
 def _pack(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.crate import pack
+    from middlebench.analysis.report.crate import pack
 
     pack(arguments.folder, arguments.output)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench.analysis.aggregate import summarise
-from middlebench.analysis.flags import MEANINGS, carrying
-from middlebench.analysis.measurements import read_measurements
+from middlebench.analysis.data.aggregate import summarise
+from middlebench.analysis.data.flags import MEANINGS, carrying
+from middlebench.analysis.data.measurements import read_measurements
 from middlebench.config.study import Study
 from middlebench.model.cell import AXES, Cell, cells_on_disk
 from middlebench.model.record import PROTOCOL, Record, Settings, read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middlebench.analysis.findings import Verdict
+from middlebench.analysis.claims.findings import Verdict
 from middlebench.analysis.law.results import Law
 from middlebench.system.text import plural
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from middlebench.analysis.dataset import Dataset
+from middlebench.analysis.data.dataset import Dataset
 from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import FEWEST_CHAINS, Candidate, choose
 from middlebench.analysis.law.fitting import Fit, fit, redrawn

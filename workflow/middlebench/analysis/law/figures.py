@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from middlebench.analysis import style
-from middlebench.analysis.aggregate import summarise
+from middlebench.analysis.data.aggregate import summarise
+from middlebench.analysis.figures import style
+from middlebench.analysis.figures.style import noted, styled
 from middlebench.analysis.law.results import Law
-from middlebench.analysis.style import noted, styled
 from middlebench.system.text import percent
 
 MOST_SIZES = 4

@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from middlebench.analysis.data.measurements import read_measurements
 from middlebench.analysis.law.derivation import estimates_of
 from middlebench.analysis.law.equivalence import Sameness, compare_cells, tally
 from middlebench.analysis.law.results import Law
-from middlebench.analysis.measurements import read_measurements
-from middlebench.analysis.tables import Table
+from middlebench.analysis.tables.table import Table
 from middlebench.config.others import TABLE
 from middlebench.system.errors import RecordError
 from middlebench.system.text import percent, plural

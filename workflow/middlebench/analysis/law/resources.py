@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from middlebench.analysis.intervals import interval_of
+from middlebench.analysis.data.intervals import interval_of
 from middlebench.analysis.law.cells import offered_us
 from middlebench.analysis.law.prediction import Predictor
 from middlebench.model.options import Options

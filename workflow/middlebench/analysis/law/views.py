@@ -10,7 +10,7 @@ import pandas as pd
 
 from middlebench.analysis.law.prediction import Predictor
 from middlebench.analysis.law.results import Law
-from middlebench.analysis.tables import Table
+from middlebench.analysis.tables.table import Table
 from middlebench.model.frames import packets_per_second, throughput_mbps
 from middlebench.system.text import percent, plural
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from middlebench.analysis.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
 
 PAGE = "../report/index.html"
 """A testbed's own report, from its report or its figures."""

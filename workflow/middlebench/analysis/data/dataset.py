@@ -10,16 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench.analysis import published, searches
-from middlebench.analysis.diagrams import Plan
-from middlebench.analysis.environments import facts_of, note_of
-from middlebench.analysis.flags import EMULATED
-from middlebench.analysis.measurements import read_measurements
+from middlebench.analysis.data import published, searches
+from middlebench.analysis.data.environments import facts_of, note_of
+from middlebench.analysis.data.flags import EMULATED
+from middlebench.analysis.data.measurements import read_measurements
 from middlebench.model.environment import Environment, recall
 from middlebench.model.record import Deployment, Provision, Record, read
 from middlebench.system.errors import RecordError
 
 RESULTS = Path("results")
+
+Plan = Mapping[str, Any]
+"""A plan as a deployment record holds it (:class:`middlebench.model.plan.Plan`)."""
 
 
 @dataclass(frozen=True)

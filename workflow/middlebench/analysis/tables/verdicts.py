@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from middlebench.analysis.findings import Verdict
-from middlebench.analysis.kinds import KINDS
-from middlebench.analysis.published import TESTBED as PUBLISHED
-from middlebench.analysis.tables import Table, to_csv, to_latex, to_markdown
-from middlebench.analysis.verdicts import Judgement
+from middlebench.analysis.claims.findings import Verdict
+from middlebench.analysis.claims.kinds import KINDS
+from middlebench.analysis.claims.verdicts import Judgement
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.tables.table import Table, to_csv, to_latex, to_markdown
 from middlebench.system.files import write_text
 
 

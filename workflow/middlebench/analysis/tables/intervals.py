@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from middlebench.analysis.aggregate import grid, repetitions_of, summarise
-from middlebench.analysis.intervals import half_width
-from middlebench.analysis.provenance import cell_address, cell_addresses, own_name
-from middlebench.analysis.published import TESTBED as PUBLISHED
-from middlebench.analysis.tables import SINGLE, SIZE_HEADING, Table, origin_of
+from middlebench.analysis.data.aggregate import grid, repetitions_of, summarise
+from middlebench.analysis.data.intervals import half_width
+from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.tables.table import SINGLE, SIZE_HEADING, Table, origin_of
 
 DECIMALS = 4
 """Digits after the point in the CSV, which is read by programs."""

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from middlebench.analysis import searches
-from middlebench.analysis.aggregate import grid, named, repetitions_of, summarise
-from middlebench.analysis.intervals import with_margin
-from middlebench.analysis.provenance import cell_address, cell_addresses, own_name
-from middlebench.analysis.published import TESTBED as PUBLISHED
+from middlebench.analysis.data import searches
+from middlebench.analysis.data.aggregate import grid, named, repetitions_of, summarise
+from middlebench.analysis.data.intervals import with_margin
+from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
 from middlebench.system.files import write_text
 
 DECIMALS = 2

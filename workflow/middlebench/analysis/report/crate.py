@@ -22,8 +22,8 @@ from typing import Any
 from rocrate.model import ContextEntity, File
 from rocrate.rocrate import ROCrate
 
-from middlebench.analysis.dataset import Dataset
-from middlebench.analysis.published import FACTS
+from middlebench.analysis.data.dataset import Dataset
+from middlebench.analysis.data.published import FACTS
 from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment
 from middlebench.system.errors import RecordError
@@ -34,7 +34,7 @@ METADATA = "ro-crate-metadata.json"
 INPUTS = "inputs"
 """Folder, within the results of a testbed, of copies of what the sweep was made from."""
 
-PROJECT = Path(__file__).parents[3]
+PROJECT = Path(__file__).parents[4]
 CAPTIONS = PROJECT / "workflow" / "report"
 
 SHA256 = "https://w3id.org/ro/terms/workflow-run#sha256"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench.analysis.measurements import from_rows
+from middlebench.analysis.data.measurements import from_rows
 from middlebench.model import frames
 from middlebench.model import plan as topology
 from middlebench.system.errors import RecordError
@@ -20,7 +20,7 @@ from middlebench.system.errors import RecordError
 TESTBED = "published"
 """Name under which the paper's figures go wherever a testbed is named."""
 
-DATA_FOLDER = Path(__file__).parents[3] / "data" / "paper"
+DATA_FOLDER = Path(__file__).parents[4] / "data" / "paper"
 
 WINDOW_S = 60.0
 """Seconds over which the paper averages each run (its section III)."""

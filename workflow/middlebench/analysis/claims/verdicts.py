@@ -14,12 +14,12 @@ from statistics import median
 
 import pandas as pd
 
-from middlebench.analysis.claims import Claim
-from middlebench.analysis.curves import Curve, cells_of, curves_of
-from middlebench.analysis.dataset import Dataset
-from middlebench.analysis.findings import Finding, Verdict, untestable
-from middlebench.analysis.intervals import Interval, interval_of
-from middlebench.analysis.kinds import Kind, Knee, listed
+from middlebench.analysis.claims.claim import Claim
+from middlebench.analysis.claims.findings import Finding, Verdict, untestable
+from middlebench.analysis.claims.kinds import Kind, Knee, listed
+from middlebench.analysis.data.curves import Curve, cells_of, curves_of
+from middlebench.analysis.data.dataset import Dataset
+from middlebench.analysis.data.intervals import Interval, interval_of
 
 SEVERAL = (
     "A claim about several curves is reproduced when it is on every one of them; the same shape only when it is that, "

@@ -17,9 +17,9 @@ from typing import Any
 import nbformat
 from nbconvert.filters.markdown import markdown2html
 
-from middlebench.analysis.inline_svg import inline
-from middlebench.analysis.provenance import PAGE
-from middlebench.analysis.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.provenance import PAGE
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.report.inline_svg import inline
 from middlebench.system.errors import RecordError
 
 MOST_ROWS = 40

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from middlebench.analysis.flags import DRIFT, carrying
-from middlebench.analysis.intervals import UNSTABLE, half_width, stability
-from middlebench.analysis.measurements import COLUMNS as MEASURED
-from middlebench.analysis.measurements import COUNT, QUANTITY, TEXT, Column
+from middlebench.analysis.data.flags import DRIFT, carrying
+from middlebench.analysis.data.intervals import UNSTABLE, half_width, stability
+from middlebench.analysis.data.measurements import COLUMNS as MEASURED
+from middlebench.analysis.data.measurements import COUNT, QUANTITY, TEXT, Column
 from middlebench.system.files import write_text
 
 KEYS = ("testbed", "n", "frame_bytes")

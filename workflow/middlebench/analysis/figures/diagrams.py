@@ -6,22 +6,19 @@ the test computer. Of several paths each is a column, from the first uplink at t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from middlebench.analysis import style
-from middlebench.analysis.style import styled
+from middlebench.analysis.data.dataset import Plan
+from middlebench.analysis.figures import style
+from middlebench.analysis.figures.style import styled
 from middlebench.model.plan import Hop, Path
-
-Plan = Mapping[str, Any]
-"""A plan as a deployment record holds it (:class:`middlebench.model.plan.Plan`)."""
 
 MOST_COLUMNS = 7
 """Boxes in a row beyond which a path gets two more rows."""

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from middlebench.analysis.aggregate import MARKS, doubts, named, summarise
-from middlebench.analysis.provenance import cell_address, own_name, pair_anchor
-from middlebench.analysis.published import TESTBED as PUBLISHED
-from middlebench.analysis.tables import Table
+from middlebench.analysis.data.aggregate import MARKS, doubts, named, summarise
+from middlebench.analysis.data.provenance import cell_address, own_name, pair_anchor
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.tables.table import Table
 from middlebench.system.text import plural
 
 HEADINGS = {

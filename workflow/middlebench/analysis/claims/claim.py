@@ -9,9 +9,9 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
-from middlebench.analysis.curves import Selection
-from middlebench.analysis.kinds import Kind
-from middlebench.analysis.published import DATA_FOLDER
+from middlebench.analysis.claims.kinds import Kind
+from middlebench.analysis.data.curves import Selection
+from middlebench.analysis.data.published import DATA_FOLDER
 from middlebench.model.options import Options
 from middlebench.system.errors import RecordError
 

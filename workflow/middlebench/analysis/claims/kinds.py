@@ -24,8 +24,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from scipy import stats
 
-from middlebench.analysis.curves import FULL, PERCENT, Curve
-from middlebench.analysis.findings import Finding, Verdict, untestable
+from middlebench.analysis.claims.findings import Finding, Verdict, untestable
+from middlebench.analysis.data.curves import FULL, PERCENT, Curve
 from middlebench.model.options import Options
 
 NOISE = 0.10

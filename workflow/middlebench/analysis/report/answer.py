@@ -8,9 +8,9 @@ from itertools import takewhile
 
 import pandas as pd
 
-from middlebench.analysis.aggregate import PAPER_SIZE, nearest_size, repetitions_of, summarise
-from middlebench.analysis.intervals import UNSTABLE, with_margin
-from middlebench.analysis.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.aggregate import PAPER_SIZE, nearest_size, repetitions_of, summarise
+from middlebench.analysis.data.intervals import UNSTABLE, with_margin
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
 
 STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Throughputs in Mb/s that a reader may need."""

@@ -6,10 +6,10 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from middlebench.analysis import style
-from middlebench.analysis.drift import Drift
-from middlebench.analysis.flags import ONE_SIDED
-from middlebench.analysis.tables import Table
+from middlebench.analysis.data.drift import Drift
+from middlebench.analysis.data.flags import ONE_SIDED
+from middlebench.analysis.figures import style
+from middlebench.analysis.tables.table import Table
 from middlebench.system.text import plural
 
 AGAIN = "make again"

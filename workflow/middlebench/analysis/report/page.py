@@ -15,26 +15,27 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from middlebench.analysis import flags, latency, searches
-from middlebench.analysis.aggregate import SUMMARY_COLUMNS, repetitions_of, summarise
-from middlebench.analysis.answer import answer
-from middlebench.analysis.dataset import Dataset
-from middlebench.analysis.environments import mixture
-from middlebench.analysis.every_cell import chains_of, pairs_of, parts_of
-from middlebench.analysis.inline_svg import inline, say_where_links_lead
-from middlebench.analysis.intervals import UNKNOWN, UNSTABLE
-from middlebench.analysis.measurements import COLUMNS
-from middlebench.analysis.notebook_html import Section, section_of
-from middlebench.analysis.provenance import cell_anchor, deployment_anchor
-from middlebench.analysis.published import TESTBED as PUBLISHED
-from middlebench.analysis.published import load_published, load_table1, load_table2
-from middlebench.analysis.style import save_figure
+from middlebench.analysis.data import flags, searches
+from middlebench.analysis.data.aggregate import SUMMARY_COLUMNS, repetitions_of, summarise
+from middlebench.analysis.data.dataset import Dataset
+from middlebench.analysis.data.environments import mixture
+from middlebench.analysis.data.intervals import UNKNOWN, UNSTABLE
+from middlebench.analysis.data.measurements import COLUMNS
+from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.published import load_published, load_table1, load_table2
+from middlebench.analysis.figures import latency
+from middlebench.analysis.figures.style import save_figure
+from middlebench.analysis.report.answer import answer
+from middlebench.analysis.report.every_cell import chains_of, pairs_of, parts_of
+from middlebench.analysis.report.inline_svg import inline, say_where_links_lead
+from middlebench.analysis.report.notebook_html import Section, section_of
 from middlebench.model.record import Deployment
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
 from middlebench.system.text import plural
 
-TEMPLATES = Path(__file__).parents[2] / "report"
+TEMPLATES = Path(__file__).parents[3] / "report"
 
 COMPARISON = "comparison_"
 """How the name of a notebook begins that compares; the reference follows."""

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from middlebench.analysis import flags
-from middlebench.analysis.intervals import CONFIDENCE, Interval
+from middlebench.analysis.data import flags
+from middlebench.analysis.data.intervals import CONFIDENCE, Interval
 from middlebench.model.controls import CONTROL_BAND, Control
 
 FEWEST_FOR_SLOPE = 3

@@ -18,8 +18,7 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from middlebench.analysis import style
-from middlebench.analysis.aggregate import (
+from middlebench.analysis.data.aggregate import (
     MARKS,
     PAPER_SIZE,
     doubts,
@@ -29,11 +28,12 @@ from middlebench.analysis.aggregate import (
     repetitions_of,
     summarise,
 )
-from middlebench.analysis.comparison import compare
-from middlebench.analysis.flags import EMULATED
-from middlebench.analysis.provenance import cell_address, cell_addresses, own_name, pair_address
-from middlebench.analysis.published import TESTBED as PUBLISHED
-from middlebench.analysis.style import LineStyle, noted, styled
+from middlebench.analysis.data.flags import EMULATED
+from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name, pair_address
+from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.figures import style
+from middlebench.analysis.figures.style import LineStyle, noted, styled
+from middlebench.analysis.tables.comparison import compare
 from middlebench.model import frames
 
 SIZE_AXIS = "frame size without FCS [B]"

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from middlebench.analysis import style
-from middlebench.analysis.provenance import deployment_address
-from middlebench.analysis.tables import Table
+from middlebench.analysis.data.provenance import deployment_address
+from middlebench.analysis.figures import style
+from middlebench.analysis.tables.table import Table
 from middlebench.model.record import Deployment
 
 CLICKOS_BOOT_S = 0.03

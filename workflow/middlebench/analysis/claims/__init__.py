@@ -1,0 +1,1 @@
+"""What a publication claims, as tests, and the verdict on each."""

@@ -1,0 +1,1 @@
+"""Tables for readers, as CSV, Markdown, LaTeX and HTML."""
