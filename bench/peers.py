@@ -88,7 +88,7 @@ def table(rates: Rates, switches: dict[str, str]) -> str:
     lines += [
         "",
         "Mininet: hosts with two-port Linux bridges forward, Open vSwitch (userspace datapath) joins them, no",
-        "processor is set apart. Ours, as provision chose them:",
+        "processor is set apart. Ours:",
         "",
         *(f"- `{name}`: {text}" for name, text in switches.items()),
     ]
