@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, Any
 import middlebench.trials.provision
 import pytest
 import yaml
-from helpers import compose, composition, eventually, kill, once_traffic_runs, settings
+from helpers import compose, composition, eventually, kill, once_traffic_runs, pass_frames, settings
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.generators.shared import agents
 from middlebench.model import record
 from middlebench.model.cell import Cell
+from middlebench.model.frames import udp_frame
 from middlebench.model.record import GENERATOR_LIMITED
 from middlebench.sites.shared import holder_process
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.system.errors import HostError, TrialError
 from middlebench.testbed import site_of, stand_up
-from middlebench.trials.convergence import PROBES, converge, deploy, plan_for, prove_paths, read_live
+from middlebench.trials.convergence import PROBES, deploy, plan_for, prove_paths, read_live
 from middlebench.trials.provision import provision
 from middlebench.trials.trial import measure
 
@@ -95,36 +96,22 @@ class TestMeasuring:
 
 
 class TestConvergence:
-    def test_deployed_chain_is_the_live_one_and_its_steps_add_up(self, testbed):
+    def test_deployed_chain_passes_frames_and_took_no_longer_than_it_says(self, testbed):
+        begin = time.monotonic()
         deployment = deploy(testbed, plan_for(testbed, 2))
-        live = read_live(testbed)
-        assert live.differences(plan_for(testbed, 2)) == []
-        assert live.fingerprint == deployment.fingerprint
-        assert sum(deployment.steps_s.values()) == pytest.approx(deployment.total_s, abs=1e-5)
-
-    def test_chain_that_is_live_is_left_as_it_is(self, testbed):
-        plan = plan_for(testbed, 2)
-        told = []
-        before = converge(testbed, plan).live
-        assert converge(testbed, plan, told.append).live.fingerprint == before.fingerprint
-        assert told == []
-
-    def test_another_chain_replaces_the_live_one(self, testbed):
-        for n in (3, 0, 2):
-            assert converge(testbed, plan_for(testbed, n)).live.differences(plan_for(testbed, n)) == []
+        assert 0 < deployment.total_s <= time.monotonic() - begin
+        frames = [udp_frame(size, b"deployed") for size in (60, 800, 1514)]
+        assert pass_frames(testbed.hosts.test_computer, *testbed.hosts.test_ports, frames) == frames
+        assert read_live(testbed).fingerprint == deployment.fingerprint
 
     @pytest.mark.parametrize(
         ("command", "words"),
         [
             (("ovs-vsctl", "del-br", "mbench-br1"), "mbench-br1 is missing"),
-            (("ovs-vsctl", "del-port", "mbench-2-in"), "port mbench-2-in is missing"),
-            (("ovs-ofctl", "-O", "OpenFlow13", "del-flows", "mbench-br2"), "mbench-br2: no flow"),
             (("ip", "netns", "delete", "mbench-1"), "mbench-1 is missing"),
             (("ip", "link", "delete", "dev", "mbench-2-out"), "mbench-2-out"),
-            (("sh", "-c", f"kill -9 $(cat {FOLDER}/ovs-vswitchd.pid)"), "cannot be read"),
-            (("sh", "-c", f"kill -9 $(cat {FOLDER}/ovsdb-server.pid)"), "cannot be read"),
         ],
-        ids=["bridge", "port", "flows", "namespace", "interface", "switch daemon", "database server"],
+        ids=["bridge", "namespace", "interface"],
     )
     def test_chain_that_somebody_damaged_is_repaired_before_it_is_measured(self, testbed, footprint, command, words):
         deploy(testbed, plan_for(testbed, 2))
@@ -153,18 +140,13 @@ class TestChangeDuringATrial:
         ("command", "words"),
         [
             (
-                ("ovs-ofctl", "-O", "OpenFlow13", "del-flows", "mbench-br1", "in_port=mbench-1-out"),
-                "mbench-br1: the flow from mbench-1-out to mbench-2-in is gone",
-            ),
-            (
                 ("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "mbench-br0", "priority=7,dl_type=0x0806,actions=drop"),
                 "mbench-br0: flow priority=7,arp,actions=drop is not ours",
             ),
-            (("ovs-vsctl", "del-br", "mbench-br1"), "bridge mbench-br1 is gone"),
             (("ip", "netns", "delete", "mbench-2"), "middlebox mbench-2 ended"),
             (("ip", "link", "delete", "dev", "mbench-1-in"), "mbench-br0: port mbench-1-in"),
         ],
-        ids=["flow removed", "flow added", "bridge removed", "namespace removed", "interface removed"],
+        ids=["flow added", "namespace removed", "interface removed"],
     )
     def test_trial_is_void_and_the_next_one_is_right(self, testbed, command, words):
         deploy(testbed, plan_for(testbed, 2))
