@@ -87,6 +87,8 @@ class Traffic:
     """What sent the frames where it was not what the generator says of itself; else empty."""
     timing: Timing | None = None
     """What was timed; None where the load did not ask for it."""
+    receiver_counter: int | None = None
+    """What the receiving port had counted when the drain ended, since it was made; None where no port counts."""
     claimed: bool = False
     """Whether what was sent is the sender's own word, not what a port has counted."""
 

@@ -6,6 +6,8 @@ a cell may have to be searched for first (:mod:`middlebench.trials.search_trials
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,12 +46,16 @@ from middlebench.model.record import (
 )
 from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.sites.base import LinkOptions
+from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
 from middlebench.trials.convergence import converge, deploy, plan_for, proven, read_after, read_before, release_held
 
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
+
+LATE_SECONDS = 5.0
+"""How long to wait for frames that are known to be on the last link, after the drain."""
 
 LEAST_PACKETS = 10
 """Frames that a load must intend in a window: below, what is counted says more of the moments of reading."""
@@ -188,8 +194,10 @@ def run_trial(
     problems = after.live.changes_since(before.live) + problems_of(load, testbed.options.site.link, traffic)
     if missing := {*before.missing(plan), *after.missing(plan)}:
         raise void(doing, problems or [f"nothing is counted at {', '.join(sorted(missing))} any more"])
-    counts = counts_of(load, traffic)
     hops = hops_between(plan, before.switch, after.switch)
+    if testbed.hosts.links_lose_nothing:
+        traffic = with_late_frames(testbed, traffic, hops[-1].tx_packets)
+    counts = counts_of(load, traffic)
     problems += strangers(counts.trial_sent_packets, hops[0].rx_packets)
     middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
     wires = wires_between(plan, before.switch, after.switch)
@@ -223,6 +231,27 @@ def run_trial(
         bottleneck=bottleneck_of(counts, line_rate_packets, hops, middleboxes, usage, negligible, wires),
         after=after,
     )
+
+
+def with_late_frames(testbed: Testbed, traffic: Traffic, left: int) -> Traffic:
+    """Wait for frames that had left the last bridge and not arrived when the drain ended; return the traffic with them.
+
+    Args:
+        testbed: the testbed, whose links lose nothing.
+        traffic: what was counted until the drain ended.
+        left: packets that left the last bridge in the trial.
+    """
+    host, port = testbed.hosts.test_computer, testbed.hosts.test_ports[1]
+    deadline = Deadline(LATE_SECONDS).stretched(host.timeout_factor)
+    while traffic.receiver_counter is not None and traffic.trial_received_packets < left and not deadline.expired:
+        (link,) = json.loads(host.run(["ip", "-json", "-statistics", "link", "show", "dev", port]).stdout)
+        counted = int(link["stats64"]["rx"]["packets"])
+        traffic = dataclasses.replace(
+            traffic,
+            trial_received_packets=traffic.trial_received_packets + counted - traffic.receiver_counter,
+            receiver_counter=counted,
+        )
+    return traffic
 
 
 def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:

@@ -164,6 +164,7 @@ class Trafgen:
             received_bytes=(received[-1] - received[0]) * load.frame_bytes,
             trial_sent_packets=trial_sent,
             trial_received_packets=trial_received,
+            receiver_counter=after[rx][1],
             unexpected_packets=backwards + other_sizes,
             traffic_s=answer["traffic_s"],
             processors=processors_between(*map(parse_processors, answer["processors"])),
