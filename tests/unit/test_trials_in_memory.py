@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from helpers import settings
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from memory.hosts import Answer, MemoryHost
 from memory.network import MemoryMiddleboxes
 from memory.testbeds import InMemory, in_memory
 from middlebench.model.cell import Cell
@@ -213,6 +215,19 @@ class TestMeasuring:
         hosts = replace(memory.testbed.hosts, changes=lambda: ["server0 shaper gone"])
         with pytest.raises(TrialError, match="server0 shaper gone"):
             measured(replace(memory, testbed=replace(memory.testbed, hosts=hosts)))
+
+    def test_frames_that_arrive_after_the_drain_are_waited_for_and_counted(self, memory, monkeypatch):
+        memory.network.late = 5
+        run, host = memory.generator.run, memory.testbed.hosts.test_computer
+        assert isinstance(host, MemoryHost)
+        counted = iter((100, 103, 105))
+        host.programs["ip"] = lambda argv, stdin: Answer(json.dumps([{"stats64": {"rx": {"packets": next(counted)}}}]))
+        monkeypatch.setattr(
+            memory.generator, "run", lambda load, cancel: replace(run(load, cancel), receiver_counter=100)
+        )
+        record = measured(memory)
+        assert record.counts.trial_received_packets == record.counts.trial_sent_packets
+        assert record.bottleneck.lost_packets == 0
 
     def test_generator_that_fails_is_no_void_trial(self, memory):
         memory.network.broken["run"] = "no such device"
