@@ -2,6 +2,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from middlebench.config import functions as functions_config
 from middlebench.config import study as study_config
 from middlebench.config.others import file_of
 from middlebench.config.reading import demand_plain, read_yaml
@@ -14,6 +15,7 @@ from middlebench.model.cell import (
     deployment_values,
 )
 from middlebench.model.controls import CONTROL_BAND
+from middlebench.model.functions.function import FORWARD
 from middlebench.model.record import PROTOCOL
 from middlebench.run import batches, present, remeasure
 from middlebench.run.archive import archive_outputs

@@ -27,7 +27,8 @@ from middlebench.sites.shared import holder_process
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.system.errors import HostError, TrialError
 from middlebench.testbed import site_of, stand_up
-from middlebench.trials.convergence import PROBES, deploy, plan_for, prove_paths, read_live
+from middlebench.trials.convergence import deploy, plan_for, read_live
+from middlebench.trials.probing import PROBES, prove_paths
 from middlebench.trials.provision import provision
 from middlebench.trials.trial import measure
 

@@ -12,7 +12,8 @@ from helpers import compose, settings
 from middlebench.diagnosis.accounting import account
 from middlebench.switches.private_openvswitch import DPDK_DAEMON
 from middlebench.testbed import Testbed, alternatives, site_of, stand_up
-from middlebench.trials.convergence import deploy, plan_for, prove_paths, read_live, tear_down
+from middlebench.trials.convergence import deploy, plan_for, read_live, tear_down
+from middlebench.trials.probing import prove_paths
 from middlebench.trials.trial import load_of, prepare, run_trial
 
 LENGTH = 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from helpers import PROJECT, Footprint, compose, eventually, kill, once_traffic_runs, pass_frames, settings
+from helpers import PROJECT, Footprint, compose, eventually, kill, once_traffic_runs, pass_frames, settings, status
 from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model import record
 from middlebench.model.cell import Cell
+from middlebench.model.functions.function import Function
 from middlebench.model.plan import Middlebox, Plan, plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.switches.openvswitch.readings import interface_counters
@@ -53,22 +53,6 @@ def server(hosts: Hosts, unikernel: Path) -> Host:
 @pytest.fixture
 def plan(hosts: Hosts) -> Plan:
     return plan_chain(1, hosts.server_ports)
-
-
-STATUS = """
-import socket, sys
-console = socket.socket(socket.AF_UNIX)
-console.settimeout(10)
-console.connect(sys.argv[1])
-console.sendall(b"s")
-print(next(line for line in console.makefile() if line.startswith("status ")))
-"""
-
-
-def status(host: Host, middlebox: Middlebox) -> dict[str, Any]:
-    """The unikernel's own counters, asked for on its console."""
-    said = host.run([host.python, "-I", "-c", STATUS, f"{qemu.FOLDER}/{middlebox.name}.console"]).stdout
-    return dict(json.loads(said.removeprefix("status ")))
 
 
 def start(middleboxes: qemu.QemuMiddleboxes, plan: Plan) -> None:
@@ -229,10 +213,10 @@ def _packets(status: dict[str, Any]) -> list[list[int]]:
 class TestFailures:
     def test_unknown_function_is_named_with_the_known_ones(self, server, plan):
         """The config refuses such a name first; the image must not rely on that."""
-        options = qemu.Options.model_validate(EMULATED).model_copy(update={"function": "levitate"})
-        broken = qemu.QemuMiddleboxes(options, server, MTU)
+        plan = plan_chain(1, plan.uplinks, [Function("levitate", 1)])
+        broken = machines(server)
         broken.create(plan)
-        with pytest.raises(MiddleboxError, match=r"mbench-1.*unknown function 'levitate'; known: forward"):
+        with pytest.raises(MiddleboxError, match=r"mbench-1.*unknown function 'levitate'; known: .*forward"):
             broken.wait_until_ready(plan)
 
     def test_missing_image_is_named(self, server, plan, monkeypatch):

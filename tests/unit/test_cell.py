@@ -14,10 +14,12 @@ from middlebench.model.cell import (
     cells_on_disk,
     deployment_values,
 )
+from pydantic import ValidationError
 
 cells = st.builds(
     Cell,
     testbed=st.just("local"),
+    function=st.sampled_from(["forward", "nat", "filter-rules=64", "filter+nat+balance", "inspect-patterns=1+forward"]),
     n=st.integers(0, LONGEST_CHAIN),
     frame_bytes=st.integers(1, 9000),
     repetition=st.integers(1, 1000),
@@ -34,7 +36,7 @@ def test_path_leads_back_to_its_cell(cell):
 
 @given(cells)
 def test_deployment_is_named_by_the_axes_that_need_one(cell):
-    assert deployment_values(cell.deployment_key) == {"n": cell.n}
+    assert deployment_values(cell.deployment_key) == {"function": cell.function, "n": cell.n}
     assert re.fullmatch(DEPLOYMENT_PATTERN, cell.deployment_key)
 
 
@@ -45,6 +47,21 @@ def test_names_of_a_cell():
     assert CELL.anchor == "n4-size800"
     assert CELL.label == "n = 4, 800 B, repetition 2"
     assert CELL.point.label == "n = 4, 800 B"
+
+
+def test_default_of_an_axis_is_not_in_a_path_and_another_value_is():
+    other = CELL.model_copy(update={"function": "filter-rules=64+nat"})
+    assert other.path == "cells/function-filter-rules=64+nat/n4/size800/rep2.json"
+    assert other.deployment_path == "deployments/function-filter-rules=64+nat/n4.json"
+    assert other.label == "filter-rules=64+nat, n = 4, 800 B, repetition 2"
+    assert Cell.of_key("local", "function-forward/n4/size800/rep2") is None, "a cell has one path"
+
+
+@pytest.mark.parametrize("function", ["", "Nat", "nat+", "+nat", "nat/filter", "nat rules=1", "nat-rules", "../nat"])
+def test_what_is_no_function_is_no_cells(function):
+    with pytest.raises(ValidationError):
+        Cell(testbed="local", n=1, frame_bytes=60, function=function)
+    assert Cell.of_key("local", f"function-{function}/n4/size800/rep1") is None
 
 
 @pytest.mark.parametrize("key", ["", "n4", "n4/size800", "n04/size800/rep1", "n4/size800/rep0", "x/n4/size800/rep1"])

@@ -277,12 +277,6 @@ def test_mistakes_are_told_in_the_words_of_the_file_and_once(folder, changes, to
     assert caught.value.happened.split("\n  ") == told
 
 
-def test_function_that_our_image_does_not_have_is_refused_when_the_file_is_read():
-    virtual = composition(middlebox={"driver": "qemu", "function": "foward"})
-    with pytest.raises(ConfigError, match=r"no function 'foward', only forward \(did you mean forward\?\)"):
-        config.composed(virtual, ORIGIN)
-
-
 @pytest.mark.parametrize(
     "folder",
     [

@@ -79,8 +79,21 @@ def present_environment(wildcards):
 
 
 def composition(wildcards):
-    """The testbed's file as a value: a change of it is a change of every cell, a comment in it is not."""
-    return testbed_of(wildcards).model_dump_json(exclude={"description"})
+    """The testbed's file as a value: a change of it is a change of every cell, a comment in it is not.
+
+    Where middleboxes do more than to forward, what their functions are belongs to it.
+    """
+    testbed = testbed_of(wildcards).model_dump_json(exclude={"description"})
+    return testbed + functions_config.fingerprint(function_of(wildcards))
+
+
+def function_of(wildcards):
+    """The functions of the cell or the deployment that a path stands for."""
+    if "cell" in wildcards.keys():
+        return cell_of(wildcards).function
+    if "deployment" in wildcards.keys():
+        return deployment_values(wildcards.deployment)["function"]
+    return FORWARD
 
 
 def cell_of(wildcards):
@@ -205,5 +218,6 @@ def report_notebooks(wildcards):
             f"comparison_{reference}" for reference in references(wildcards.dataset)
         ]
         names += [f"equivalence_{other}" for other in OTHERS]
+        names += ["functions"] if len(STUDY.functions) > 1 else []
         names += ["limits", "controls", "deployment"]
     return [f"{RESULTS}/{wildcards.dataset}/report/{name}.ipynb" for name in names]

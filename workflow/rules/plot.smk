@@ -202,6 +202,39 @@ rule describe_deployment:
         EXECUTE
 
 
+rule compare_functions:
+    input:
+        data=dataset_files,
+        notebook="notebooks/functions.ipynb",
+    output:
+        figure=report(
+            f"{RESULTS}/{{dataset}}/figures/functions.svg",
+            category="{dataset}",
+            subcategory="Figures",
+            caption="../report/functions.rst",
+            labels={"what": "What each function costs, by frame and by byte"},
+        ),
+        others=expand(
+            f"{RESULTS}/{{{{dataset}}}}/figures/functions.{{kind}}",
+            kind=["png", "pdf"],
+        ),
+        tables=expand(
+            f"{RESULTS}/{{{{dataset}}}}/tables/functions.{{kind}}",
+            kind=["csv", "md", "tex"],
+        ),
+        notebook=f"{RESULTS}/{{dataset}}/report/functions.ipynb",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/compare-functions.log",
+    conda:
+        ENVIRONMENT
+    params:
+        results=results_folder,
+    message:
+        "Comparing the functions of {wildcards.dataset}"
+    shell:
+        EXECUTE
+
+
 rule name_limits:
     input:
         data=dataset_files,

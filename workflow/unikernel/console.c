@@ -35,8 +35,9 @@ static volatile char ring[RING_SIZE];
 static volatile unsigned head, tail;
 
 /* Counted up by the interrupt handler and by the main loop; each has its own. */
-static volatile unsigned requests_received;
-static unsigned requests_answered;
+static const char request_byte[REQUESTS] = { [REQUEST_STATUS] = 's', [REQUEST_TABLE] = 't' };
+static volatile unsigned requests_received[REQUESTS];
+static unsigned requests_answered[REQUESTS];
 
 static void put(char character)
 {
@@ -51,9 +52,13 @@ static void on_interrupt(void *unused)
     (void)unused;
     port_read8(UART_CAUSE);     /* reading it is what acknowledges "can send" */
 
-    while (port_read8(UART_STATE) & STATE_RECEIVED)
-        if (port_read8(UART_DATA) == 's')
-            requests_received = requests_received + 1;
+    while (port_read8(UART_STATE) & STATE_RECEIVED) {
+        char byte = (char)port_read8(UART_DATA);
+
+        for (unsigned i = 0; i < REQUESTS; i++)
+            if (byte == request_byte[i])
+                requests_received[i] = requests_received[i] + 1;
+    }
 
     if (port_read8(UART_STATE) & STATE_CAN_SEND)
         for (unsigned i = 0; i < FIFO_DEPTH && tail != head; i++) {
@@ -94,14 +99,14 @@ void console_print(const char *text, ...)
     port_write8(UART_ENABLE, ENABLE_RECEIVE | ENABLE_TRANSMIT);
 }
 
-unsigned console_requests(void)
+unsigned console_requests(enum request request)
 {
-    return requests_received - requests_answered;
+    return requests_received[request] - requests_answered[request];
 }
 
-void console_request_answered(void)
+void console_request_answered(enum request request)
 {
-    requests_answered++;
+    requests_answered[request]++;
 }
 
 static void send_now(char character)

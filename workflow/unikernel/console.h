@@ -17,9 +17,16 @@ void console_init(void);
 bool console_has_room(void);
 void console_print(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
-/* How many times the host has sent the byte 's', and was not yet answered. */
-unsigned console_requests(void);
-void console_request_answered(void);
+/* What the host may ask for, by a single byte. Other bytes are ignored. */
+enum request {
+    REQUEST_STATUS,         /* 's' */
+    REQUEST_TABLE,          /* 't' */
+    REQUESTS,
+};
+
+/* How many times the host has asked for it, and was not yet answered. */
+unsigned console_requests(enum request request);
+void console_request_answered(enum request request);
 
 /* For fatal(): empties what is waiting, prints, and waits until all is out. Interrupts are off for good. */
 void console_last_words(const char *prefix, const char *text, va_list values);

@@ -3,20 +3,37 @@
  *
  * In the spirit of a Click element: a frame comes in at a port, and the
  * verdict says where it goes. To add one: write functions/NAME.c that defines
- * `const struct function function_NAME`, and name it in functions/table.c.
+ * `FUNCTION(NAME) = { … }`; it is in the image from then on.
  */
 #ifndef FUNCTION_H
 #define FUNCTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PORTS 2u
+
+/* The port that faces the start of the chain, and the one that faces its end. */
+#define INSIDE  0u
+#define OUTSIDE 1u
 
 /* A verdict is the number of the port to send out of (the one it came in by is allowed), or this. */
 #define DROP (-1)
 
 struct function {
     const char *name;           /* as in function=NAME on the command line */
+
+    /* The names of the parameters, as in NAME=VALUE on the command line, separated by spaces; for messages. */
+    const char *parameters;
+
+    /*
+     * Called for each NAME=VALUE in their order, before start(). May be null.
+     * False if there is no parameter of this name; fatal if the value is bad.
+     */
+    bool (*set)(const char *name, const char *value);
+
+    /* Called once, after the last set() and before the first frame: clear and build all tables. May be null. */
+    void (*start)(void);
 
     /*
      * Called once for each frame: the destination address is at frame[0], the
@@ -25,9 +42,28 @@ struct function {
      * may be kept after returning.
      */
     int (*process)(unsigned port, uint8_t *frame, unsigned length);
+
+    /* Prints further members of the status line, each after a comma, 300 characters at most. May be null. */
+    void (*print_status)(void);
+
+    /*
+     * Prints table entry number `index` as one line, if it is in use. False
+     * beyond the last one. Null for a function without a table to read.
+     */
+    bool (*print_entry)(unsigned index);
 };
 
-/* All functions of this image, ended by a null pointer; the first is the default. */
-extern const struct function *const function_table[];
+/* The linker gathers all functions in one table, ordered by name. */
+#define FUNCTION(name) \
+    extern const struct function function_##name; \
+    const struct function function_##name __attribute__((section(".functions." #name), used, aligned(8)))
+
+/* For tables: memory that nobody zeroes at a start, so that a function which is not used costs nothing. */
+#define UNZEROED __attribute__((section(".bss.buffers"), aligned(64)))
+
+static inline int other_side(unsigned port)
+{
+    return port == INSIDE ? OUTSIDE : INSIDE;
+}
 
 #endif

@@ -10,6 +10,9 @@
 
 #define START_MAGIC 0x336ec578
 
+/* Places of a table that are looked at between two batches of frames. */
+#define TABLE_BATCH 64u
+
 /* What the loader tells us, as far as we care. */
 struct start_info {
     uint32_t magic, version, flags, modules;
@@ -59,15 +62,41 @@ static void print_status(const struct function *function)
                       c->dropped_malformed, virtqueue_outstanding(&port->transmit),
                       virtqueue_outstanding(&port->receive), port->interrupts);
     }
-    console_print("]}\n");
+    console_print("]");
+    if (function->print_status)
+        function->print_status();
+    console_print("}\n");
+}
+
+/* Entries of the function's table, a few each time, so that frames need not wait for a slow line. */
+static void print_table(const struct function *function)
+{
+    static unsigned index;
+
+    for (unsigned i = 0; i < TABLE_BATCH && console_has_room(); i++)
+        if (!function->print_entry || !function->print_entry(index++)) {
+            console_print("end of table\n");
+            console_request_answered(REQUEST_TABLE);
+            index = 0;
+            return;
+        }
+}
+
+static bool console_has_work(void)
+{
+    return (console_requests(REQUEST_STATUS) || console_requests(REQUEST_TABLE)) && console_has_room();
 }
 
 static bool answer_console(const struct function *function)
 {
-    if (!console_requests() || !console_has_room())
+    if (!console_has_work())
         return false;
-    print_status(function);
-    console_request_answered();
+    if (console_requests(REQUEST_STATUS)) {
+        print_status(function);
+        console_request_answered(REQUEST_STATUS);
+    } else {
+        print_table(function);
+    }
     return true;
 }
 
@@ -91,7 +120,7 @@ static void sleep_if_idle(void)
     full_fence();
     for (unsigned i = 0; i < PORTS; i++)
         busy |= port_has_work(&ports[i], buffers_are_short);
-    busy |= console_requests() && console_has_room();
+    busy |= console_has_work();
 
     if (busy) {
         interrupts_on();

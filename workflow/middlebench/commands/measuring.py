@@ -84,8 +84,9 @@ def _deploy(arguments: argparse.Namespace) -> None:
 
     target = target_of(arguments)
     length = int(target.deployment["n"])
+    functions = target.functions(target.deployment["function"], length)
     with _locked(target, f"deploying chain({length})") as job:
-        deployed = deploy(job.testbed, plan_for(job.testbed, length))
+        deployed = deploy(job.testbed, plan_for(job.testbed, length, functions))
         archive(target.path, target.folder)
         record.write(deployed, target.path)
 
@@ -98,10 +99,11 @@ def _measure(arguments: argparse.Namespace) -> None:
 
     target = target_of(arguments)
     cell, study = target.cell, target.file.study
+    functions = target.functions(cell.function, cell.n)
     with _locked(target, f"measuring {cell.label}", study.settings.timeout_s + _controls_timeout_s(study)) as job:
         if study.controls != "none":
             _measure_controls(job, only_if_due=True)
-        measured, raw = measure(job.testbed, cell, study.settings, tell)
+        measured, raw = measure(job.testbed, cell, study.settings, tell, functions)
         noted = {"place": study.order.place(cell), "session": target.file.session}
         measured = measured.model_copy(update={**noted, "sequence": Sequence(target.folder).next()})
         archive(target.path, target.folder)

@@ -13,9 +13,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, create_model, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from middlebench.config import drivers
+from middlebench.config.functions import check_functions, load_functions
 from middlebench.config.messages import told_mistakes, truth_values
 from middlebench.config.others import file_of, names_of
 from middlebench.config.reading import read_yaml
@@ -24,6 +34,8 @@ from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.model.cell import AXES, LONGEST_CHAIN, Cell, cells_of
 from middlebench.model.controls import CONTROL_BAND
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, MOST_FLOWS, maximum_frame_bytes
+from middlebench.model.functions.function import FORWARD
+from middlebench.model.functions.specification import JOIN, specifications
 from middlebench.model.load import OfferedLoad, SearchParameters, goal_of
 from middlebench.model.options import Options
 from middlebench.model.order import RunOrder
@@ -154,6 +166,21 @@ def free_folder(folder: str) -> str:
     return str(within or place)
 
 
+def _function_text(value: object) -> object:
+    """Return a list of functions as one text; :func:`specifications` reads it."""
+    text = JOIN.join(map(str, value)) if isinstance(value, (list, tuple)) else value
+    if isinstance(text, str):
+        specifications(text)
+    return text
+
+
+FunctionText = Annotated[
+    str,
+    BeforeValidator(_function_text),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
 class Study(Options):
     """What to sweep, and how hard."""
 
@@ -163,6 +190,10 @@ class Study(Options):
     """Numbers of middleboxes in the chain; 0 is a bridge alone, the control."""
     frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
     """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
+    functions: Annotated[tuple[FunctionText, ...], Field(min_length=1), Distinct] = (FORWARD,)
+    """What the middleboxes do to frames, by the names of the files in `config/functions`; the paper's is `forward`. A
+    parameter may be given, as in `filter-rules=64`, and a list stands for a mixed chain, along which it is cycled:
+    `[forward, filter-rules=64, [filter, nat, balance]]`."""
     repetitions: Annotated[int, Field(ge=1, le=1000)] = 1
     """How often each cell is measured. Each repetition is a block of its own random order. The tables hold every
     finished repetition of a planned cell: a lower number takes none away, and `middlebench repeat` names those that are
@@ -308,6 +339,8 @@ def check_study(
                 f"latency: the generator of testbed {name} ({testbed.generator.driver}) cannot time frames",
                 "use the generator `trafgen` in that testbed's file, or `latency: false`",
             )
+        if study.functions != (FORWARD,):
+            check_functions(study.functions, name, testbed.middlebox, load_functions(), f"reading {origin}")
     for path in study.compare_with:
         if not Path(file_of(path)).is_file():
             raise ConfigError(

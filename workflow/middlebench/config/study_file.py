@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from middlebench.config.functions import check_functions, functions_of, load_functions
 from middlebench.config.study import Study, Testbed, check_frame_sizes, composed
 from middlebench.model.cell import LONGEST_CHAIN, Cell, deployment_values
+from middlebench.model.functions.description import FunctionDescription
+from middlebench.model.functions.function import FORWARD, Function
 from middlebench.model.options import Options
 from middlebench.model.record import read, write
 from middlebench.system.errors import ConfigError
@@ -38,6 +41,8 @@ class StudyFile(Options):
     study: Study
     testbeds: dict[str, dict[str, Any]]
     """The composition of each testbed, by its name."""
+    functions: dict[str, FunctionDescription] = {}  # noqa: RUF012 (pydantic copies it)
+    """The descriptions of the functions beside forwarding, by name; none where all forward."""
 
     def testbed(self, name: str) -> Testbed:
         """Return the composition of a testbed.
@@ -86,6 +91,18 @@ class Target:
             raise no_cell(self.testbed, key, self.file.study, self.folder.parent)
         check_frame_sizes([cell.frame_bytes], self.testbed, self.file.testbed(self.testbed), f"measuring {self.path}")
         return cell
+
+    def functions(self, text: str, n: int) -> Sequence[Function]:
+        """Return what each of n middleboxes does; none where all forward.
+
+        Raises:
+            ConfigError: there is no such function, or the testbed's middleboxes do not have it.
+        """
+        if text == FORWARD:
+            return ()
+        known = self.file.functions or load_functions()
+        check_functions([text], self.testbed, self.file.testbed(self.testbed).middlebox, known, f"making {self.path}")
+        return functions_of(text, n, known)
 
     @property
     def deployment(self) -> Mapping[str, Any]:
@@ -161,4 +178,6 @@ def target_of(path: Path, study_file: Path | None = None) -> Target:
 def write_study(session: str, study: Study, testbeds: Mapping[str, Testbed], results: Path) -> None:
     """Write the study's file of a run into its results folder, whole or not at all."""
     compositions = {name: testbed.model_dump(mode="json") for name, testbed in testbeds.items()}
-    write(StudyFile(session=session, study=study, testbeds=compositions), results / NAME)
+    functions = {} if study.functions == (FORWARD,) else load_functions()
+    file = StudyFile(session=session, study=study, testbeds=compositions, functions=functions)
+    write(file, results / NAME)

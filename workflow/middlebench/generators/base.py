@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
 from threading import Event
 from typing import ClassVar, Protocol
 
@@ -11,6 +13,14 @@ from middlebench.model.traffic import Load, Probe, Traffic
 
 OVERTIME = 1.01
 """A sender of a given number of frames gives up after this multiple of the time that they should take."""
+
+
+NONCE_BYTES = 16
+
+
+def nonce() -> bytes:
+    """Return random bytes by which a single frame is known; they fit the payload of the smallest one."""
+    return secrets.token_bytes(NONCE_BYTES)
 
 
 class GeneratorOptions(Options):
@@ -44,6 +54,17 @@ class Generator(Protocol):
 
     def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
         """Send ``count`` single frames of one flow and see what comes back.
+
+        Raises:
+            GeneratorError: they could not be sent or watched for.
+        """
+
+    def exchange(self, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
+        """Send single frames in their order, and return what reaches the receiver, whatever it is.
+
+        Args:
+            frames: what to send.
+            marks: bytes by which those frames are known that must come back; once all are back, it is over.
 
         Raises:
             GeneratorError: they could not be sent or watched for.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from middlebench.hosts.base import Host
+from middlebench.model.functions.function import FORWARD, Function
 from middlebench.model.options import Options
 from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind
@@ -90,6 +91,10 @@ class MiddleboxOptions(Options):
         """The kinds of ports by which its middleboxes can be joined to a switch, the best one first."""
         raise NotImplementedError
 
+    def offers(self, function: Function) -> bool:
+        """Whether a middlebox of this kind can do this to frames."""
+        return function.name == FORWARD
+
     def alternatives(self, host: Host) -> Sequence[MiddleboxOptions]:
         """Return what these options may stand for on ``host``, where they leave a choice."""
         del host
@@ -106,6 +111,13 @@ class MiddleboxOptions(Options):
 
 class Middleboxes(Protocol):
     """All middleboxes of a chain, on the middlebox server."""
+
+    def check(self, plan: Plan) -> None:
+        """Demand that what the functions of ``plan`` need is there; nothing is changed.
+
+        Raises:
+            MiddleboxError: something is missing; it is named.
+        """
 
     def create(self, plan: Plan) -> None:
         """Make every middlebox of ``plan`` with its two ports on the server; bridges exist already.

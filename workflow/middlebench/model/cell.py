@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from middlebench.model.functions.function import FORWARD
+from middlebench.model.functions.specification import CHAIN_PATTERN
 from middlebench.model.options import Options
 
 LONGEST_CHAIN = 1000
@@ -46,6 +48,7 @@ class Axis:
 
 
 AXES = (
+    Axis("function", "functions", "function-{}", CHAIN_PATTERN, "{}", default=FORWARD),
     Axis("n", "chain_lengths", "n{}", r"0|[1-9]\d*", "n = {}"),
     Axis("frame_bytes", "frame_sizes", "size{}", r"[1-9]\d*", "{} B", deployed=False),
 )
@@ -81,16 +84,22 @@ class Cell(Options):
     """Chain length: number of middleboxes."""
     frame_bytes: Annotated[int, Field(ge=1)]
     """Frame size without FCS."""
+    function: Annotated[str, Field(pattern=f"^(?:{CHAIN_PATTERN})$")] = FORWARD
+    """What the middleboxes do: one function for all, or several that are cycled along the chain, as in
+    `filter-rules=64+nat`."""
     repetition: Annotated[int, Field(ge=1, le=100_000)] = 1
 
     @classmethod
     def of_key(cls, testbed: str, key: str) -> Cell | None:
         """Return the cell of a path below the folder `cells`, such as ``n4/size800/rep1``; None if it is no cell's."""
         found = _CELL.fullmatch(key)
+        if found is None:
+            return None
         try:
-            return None if found is None else cls.model_validate({"testbed": testbed, **_values(found)})
+            cell = cls.model_validate({"testbed": testbed, **_values(found)})
         except ValidationError:  # such as a chain that is too long
             return None
+        return cell if cell.key == key else None
 
     @property
     def key(self) -> str:
@@ -147,10 +156,10 @@ def cells_of(testbed: str, values: Mapping[str, Sequence[Any]], repetitions: int
 
     Args:
         testbed: the testbed's name.
-        values: the values of each axis, by its field.
+        values: the values of each axis, by its field; where an axis is missing, its default is the only one.
         repetitions: number of repetitions of each point.
     """
-    points = itertools.product(*(values[axis.field] for axis in AXES))
+    points = itertools.product(*(values.get(axis.field, (axis.default,)) for axis in AXES))
     fields = [axis.field for axis in AXES]
     return [
         Cell(testbed=testbed, repetition=repetition, **dict(zip(fields, point, strict=True)))

@@ -6,13 +6,15 @@ bridge must forward follow from them. How a switch or a middlebox is made, the p
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import Any, Literal
 
 from middlebench import LABEL
+from middlebench.model.functions.function import Function, forward
 
 INTERFACE_NAME_LIMIT = 15
 """Longest name of a Linux network interface (IFNAMSIZ less the closing zero)."""
@@ -98,8 +100,15 @@ class Bridge(Node):
     """A bridge."""
 
 
+@dataclass(frozen=True)
 class Middlebox(Node):
-    """A middlebox, which has two ports."""
+    """A middlebox, which has two ports.
+
+    Its name tells its function too, so that one that does something else is another one.
+    """
+
+    function: Function
+    """What it does to a frame."""
 
     @property
     def ingress_port(self) -> str:
@@ -110,9 +119,6 @@ class Middlebox(Node):
     def egress_port(self) -> str:
         """Port that faces the end of the paths."""
         return self.egress_ports[0]
-
-
-AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,22 @@ class Plan:
     def __str__(self) -> str:
         """Return its name, such as ``chain(4)``."""
         return f"{self.topology}({self.n})"
+
+    def record(self) -> dict[str, Any]:
+        """Return all of it as plain values; of each function only the name."""
+        values = dataclasses.asdict(self)
+        for node, middlebox in zip(values["middleboxes"], self.middleboxes, strict=True):
+            node["function"] = middlebox.function.name
+        return values
+
+    def functions_on(self, path: Path) -> tuple[Function, ...]:
+        """Return the functions of the middleboxes on a path, in the order of travel."""
+        return tuple(self.middleboxes[hop.index - 1].function for hop in path.hops if hop.kind == "middlebox")
+
+    @property
+    def stops_probes(self) -> bool:
+        """Whether some function must stop some probes on their way."""
+        return any(middlebox.function.refuses for middlebox in self.middleboxes)
 
     @property
     def uplinks(self) -> tuple[str, str]:
@@ -164,22 +186,23 @@ class Plan:
         return {name: tuple(each for there in ways for each in (there, there[::-1])) for name, ways in forth.items()}
 
 
-def plan_chain(n: int, uplinks: tuple[str, str]) -> Plan:
+def plan_chain(n: int, uplinks: tuple[str, str], functions: Sequence[Function] = ()) -> Plan:
     """Return the plan of ``chain(n)``: n middleboxes in series, joined by n + 1 bridges (0: one bridge alone).
 
     Raises:
         ValueError: see :func:`plan_of`.
     """
-    return plan_of("chain", n, uplinks)
+    return plan_of("chain", n, uplinks, functions)
 
 
-def plan_of(topology: str, n: int, uplinks: tuple[str, str]) -> Plan:
+def plan_of(topology: str, n: int, uplinks: tuple[str, str], functions: Sequence[Function] = ()) -> Plan:
     """Return the plan of a topology.
 
     Args:
         topology: its name in :data:`TOPOLOGIES`.
         n: number of middleboxes, 0 or more.
         uplinks: names of the server's ports at the start and at the end of the paths.
+        functions: what each middlebox does, in the order of their numbers; none: all forward.
 
     Raises:
         ValueError: there is no such topology, the number is negative, the uplinks are one port, or a name grows too
@@ -191,36 +214,48 @@ def plan_of(topology: str, n: int, uplinks: tuple[str, str]) -> Plan:
         raise ValueError(f"a {topology} cannot have {n} middleboxes")
     if uplinks[0] == uplinks[1]:
         raise ValueError(f"a {topology} needs two uplinks, got {uplinks[0]} twice")
-    return from_paths(topology, n, [Path(tuple(hops)) for hops in TOPOLOGIES[topology](n, uplinks)])
+    paths = [Path(tuple(_named(hop, functions) for hop in hops)) for hops in TOPOLOGIES[topology](n, uplinks)]
+    return from_paths(topology, n, paths, functions)
 
 
-def from_paths(topology: str, n: int, paths: Sequence[Path]) -> Plan:
-    """Return the plan that consists of these paths.
+def from_paths(topology: str, n: int, paths: Sequence[Path], functions: Sequence[Function] = ()) -> Plan:
+    """Return the plan that consists of these paths; without functions all middleboxes forward.
 
     Raises:
         ValueError: a name is too long for an interface.
     """
-    plan = Plan(topology, n, _nodes(Bridge, "bridge", paths), _nodes(Middlebox, "middlebox", paths), tuple(paths))
+    bridges = tuple(Bridge(**node) for node in _nodes("bridge", paths))
+    middleboxes = tuple(
+        Middlebox(**node, function=function)
+        for node in _nodes("middlebox", paths)
+        for function in (functions[node["index"] - 1] if functions else forward(node["index"]),)
+    )
+    plan = Plan(topology, n, bridges, middleboxes, tuple(paths))
     for name in (*(bridge.name for bridge in plan.bridges), *plan.ports):
         if len(name) > INTERFACE_NAME_LIMIT:
             raise ValueError(f"interface name {name!r} is longer than {INTERFACE_NAME_LIMIT} characters")
     return plan
 
 
-def _nodes(make: type[AnyNode], kind: Kind, paths: Iterable[Path]) -> tuple[AnyNode, ...]:
-    """Return the nodes of one kind by index, each with the ports by which any path passes it."""
+def _named(hop: Hop, functions: Sequence[Function]) -> Hop:
+    """Return a hop whose name tells the middlebox's function."""
+    if hop.kind == "bridge" or not functions:
+        return hop
+    return dataclasses.replace(hop, name=f"{hop.name}{functions[hop.index - 1].suffix}")
+
+
+def _nodes(kind: Kind, paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Yield the fields of the nodes of one kind by index, each with the ports by which any path passes it."""
     ways: dict[tuple[int, str], list[Hop]] = {}
     for hop in (hop for path in paths for hop in path.hops if hop.kind == kind):
         ways.setdefault((hop.index, hop.name), []).append(hop)
-    return tuple(
-        make(
-            index=index,
-            name=name,
-            ingress_ports=tuple(dict.fromkeys(hop.ingress_port for hop in hops)),
-            egress_ports=tuple(dict.fromkeys(hop.egress_port for hop in hops)),
-        )
-        for (index, name), hops in sorted(ways.items())
-    )
+    for (index, name), hops in sorted(ways.items()):
+        yield {
+            "index": index,
+            "name": name,
+            "ingress_ports": tuple(dict.fromkeys(hop.ingress_port for hop in hops)),
+            "egress_ports": tuple(dict.fromkeys(hop.egress_port for hop in hops)),
+        }
 
 
 def middlebox_hop(index: int) -> Hop:

@@ -13,7 +13,8 @@ from middlebench.model.controls import Control, ControlLog, ControlSet, Kind, Se
 from middlebench.model.record import Counts, Settings
 from middlebench.system.errors import TrialError
 from middlebench.testbed import Testbed
-from middlebench.trials.convergence import PROBES, plan_for
+from middlebench.trials.convergence import plan_for
+from middlebench.trials.probing import PROBES
 from middlebench.trials.trial import counts_of, load_of, prepare, problems_of, run_trial, void
 
 SWITCH_ONLY = 0

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from middlebench.model.frames import MINIMUM_FRAME_BYTES
+from middlebench.model.functions.function import Function
 from middlebench.model.live import LiveChain
-from middlebench.model.plan import Path, Plan, plan_chain
-from middlebench.model.reading import PortCounters, Reading
+from middlebench.model.plan import Plan, plan_chain
+from middlebench.model.reading import Reading
 from middlebench.model.record import Deployment
 from middlebench.model.traffic import Probe
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
+from middlebench.trials.probing import dead_path, probe_path, prove_paths
 
-PROBES = 3
 RELEASES = 10
 """How often a probe may bring back frames of an earlier trial: each frees one buffer's worth at every port."""
 FIRST_PROBE_SECONDS = 30.0
@@ -46,9 +47,9 @@ def read_after(testbed: Testbed) -> Reading:
     return Reading(switch, testbed.middleboxes.read(), links)
 
 
-def plan_for(testbed: Testbed, n: int) -> Plan:
-    """Return the plan of a chain of n middleboxes on this testbed."""
-    return plan_chain(n, testbed.hosts.server_ports)
+def plan_for(testbed: Testbed, n: int, functions: Sequence[Function] = ()) -> Plan:
+    """Return the plan of a chain on this testbed; without functions all middleboxes forward."""
+    return plan_chain(n, testbed.hosts.server_ports, functions)
 
 
 def converge(testbed: Testbed, plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Reading:
@@ -76,6 +77,7 @@ def deploy(testbed: Testbed, plan: Plan) -> Deployment:
     Raises:
         MiddlebenchError: a step failed, or no probe passes the finished chain.
     """
+    testbed.middleboxes.check(plan)
     testbed.switch.start()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     steps: dict[str, float] = {}
@@ -101,7 +103,7 @@ def deploy(testbed: Testbed, plan: Plan) -> Deployment:
     return Deployment(
         testbed=testbed.name,
         started_at=started_at,
-        plan=dataclasses.asdict(plan),
+        plan=plan.record(),
         components=testbed.components(),
         environment=testbed.environment,
         fingerprint=live.fingerprint,
@@ -119,36 +121,16 @@ def tear_down(testbed: Testbed) -> None:
 
 def _await_first_probe(testbed: Testbed, plan: Plan) -> None:
     deadline = Deadline(FIRST_PROBE_SECONDS).stretched(testbed.hosts.middlebox_server.timeout_factor)
-    for flow, path in enumerate(plan.paths):
+    for flow in range(len(plan.paths)):
         while True:
             before = testbed.switch.counters()
-            probe = testbed.generator.probe(MINIMUM_FRAME_BYTES, 1, flow)
-            if probe.returned:
+            probed = probe_path(testbed, plan, flow, MINIMUM_FRAME_BYTES, 1)
+            if probed.probe.returned:
                 break
             if differences := read_live(testbed).differences(plan, testbed.options.site.link.mtu):
                 raise TrialError(f"deploying {plan} on {testbed.name}", "; ".join(differences))
-            if deadline.expired:
-                raise _dead_path(testbed, plan, path, probe, before, testbed.switch.counters())
-
-
-def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int) -> tuple[Probe, ...]:
-    """Send probes of the cell's own frame size on every path of ``plan``, and demand that they pass every hop of it.
-
-    Returns:
-        What became of the probes of each path.
-
-    Raises:
-        TrialError: a probe did not come back as it was, or a hop was passed by; the hop is named.
-    """
-    probes = []
-    for flow, path in enumerate(plan.paths):
-        before = testbed.switch.counters()
-        probe = testbed.generator.probe(frame_bytes, PROBES, flow)
-        after = testbed.switch.counters()
-        if probe.returned != probe.sent or probe.unexpected or _first_silent_port(path, before, after, probe.sent):
-            raise _dead_path(testbed, plan, path, probe, before, after)
-        probes.append(probe)
-    return tuple(probes)
+            if deadline.expired or probed.problem:
+                raise dead_path(testbed, plan, flow, probed, before, testbed.switch.counters())
 
 
 def release_held(testbed: Testbed, plan: Plan, frame_bytes: int) -> None:
@@ -158,7 +140,7 @@ def release_held(testbed: Testbed, plan: Plan, frame_bytes: int) -> None:
     is full as long as the other end has not taken those before).
     """
     for _ in range(RELEASES):
-        probes = [testbed.generator.probe(frame_bytes, 1, flow) for flow in range(len(plan.paths))]
+        probes = [probe_path(testbed, plan, flow, frame_bytes, 1).probe for flow in range(len(plan.paths))]
         if not any(probe.unexpected for probe in probes):
             return
 
@@ -167,39 +149,14 @@ def proven(testbed: Testbed, plan: Plan, frame_bytes: int, reading: Reading) -> 
     """Prove all paths, and return a reading as it is behind the probes, and the probes of each path.
 
     Raises:
-        TrialError: as :func:`prove_paths` does.
+        TrialError: as :func:`middlebench.trials.probing.prove_paths` does, or the chain changed meanwhile.
     """
     probes = prove_paths(testbed, plan, frame_bytes)
+    if plan.stops_probes:  # those have passed a part of the way, so what was counted must be read
+        now = read_before(testbed)
+        if changes := now.live.changes_since(reading.live):
+            raise TrialError(f"probing {plan} on {testbed.name}", "; ".join(changes))
+        return now, probes
     for path, probe in zip(plan.paths, probes, strict=True):
         reading = reading.with_passed(path, probe.returned)
     return reading, probes
-
-
-def _first_silent_port(
-    path: Path, before: dict[str, PortCounters], after: dict[str, PortCounters], count: int
-) -> str | None:
-    """Return where along a path fewer than ``count`` frames were counted first, in words; None for nowhere."""
-    for hop in path.hops:
-        for (port, counter), verb in zip(hop.counters, ("enter", "leave"), strict=True):
-            if port not in before or port not in after:
-                return f"{hop.kind} {hop.index}, whose port {port} is gone"
-            if getattr(after[port], counter) - getattr(before[port], counter) < count:
-                return f"{hop.kind} {hop.index}, where they should {verb} at {port}"
-    return None
-
-
-def _dead_path(
-    testbed: Testbed,
-    plan: Plan,
-    path: Path,
-    probe: Probe,
-    before: dict[str, PortCounters],
-    after: dict[str, PortCounters],
-) -> TrialError:
-    silent = _first_silent_port(path, before, after, probe.sent)
-    where = f"they are lost before {silent}" if silent else "every hop counted them"
-    return TrialError(
-        f"probing {plan} on {testbed.name}",
-        f"of {probe.sent} probes {probe.returned} came back whole, with {probe.unexpected} unexpected frames; {where}",
-        "run `make down` and try again; if it stays, look at the middlebox before that place",
-    )

@@ -20,6 +20,7 @@ from middlebench.diagnosis.processors import links_share
 from middlebench.diagnosis.received import on_the_way, stopped
 from middlebench.model.cell import Cell
 from middlebench.model.frames import line_rate_pps, wire_bits
+from middlebench.model.functions.function import Function
 from middlebench.model.live import LiveChain
 from middlebench.model.load import SearchParameters, goal_of
 from middlebench.model.plan import Plan
@@ -84,15 +85,26 @@ class Outcome:
 
 
 def measure(
-    testbed: Testbed, cell: Cell, settings: Settings, tell: Callable[[str], None] = lambda _: None
+    testbed: Testbed,
+    cell: Cell,
+    settings: Settings,
+    tell: Callable[[str], None] = lambda _: None,
+    functions: Sequence[Function] = (),
 ) -> tuple[Record, str]:
     """Measure one cell and return its record, and what the generator's tools said.
+
+    Args:
+        testbed: the testbed.
+        cell: what to measure.
+        settings: how.
+        tell: takes sentences on what goes on.
+        functions: what each middlebox does, as the cell's ``function`` says; none: all forward.
 
     Raises:
         TrialError: the trial ran but must not be believed; nothing is recorded.
         MiddlebenchError: the chain or the traffic could not be had.
     """
-    plan = plan_for(testbed, cell.n)
+    plan = plan_for(testbed, cell.n, functions)
     before, probes = prepare(testbed, plan, cell.frame_bytes, tell)
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(cell.frame_bytes, settings, link_bps)
@@ -203,6 +215,7 @@ def run_trial(
     wires = wires_between(plan, before.switch, after.switch)
     if testbed.hosts.links_lose_nothing:
         problems += on_the_way(counts.trial_sent_packets, counts.trial_received_packets, hops)
+    usage = usage_between(plan, before, after, traffic, testbed.hosts.test_computer.cpus)
     if not problems:
         try:
             after = proven(testbed, plan, load.frame_bytes, after)[0]
@@ -218,7 +231,6 @@ def run_trial(
         problems += testbed.hosts.changes()
         found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes, wires)
         raise void(doing, [*problems, str(found)])
-    usage = usage_between(plan, before, after, traffic, testbed.hosts.test_computer.cpus)
     line_rate_packets = line_rate_pps(link_bps, load.frame_bytes) * counts.window_s
     return Outcome(
         load=load,

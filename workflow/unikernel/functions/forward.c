@@ -7,7 +7,7 @@ static int process(unsigned port, uint8_t *frame, unsigned length)
 {
     (void)frame;
     (void)length;
-    return port == 0 ? 1 : 0;
+    return other_side(port);
 }
 
-const struct function function_forward = { "forward", process };
+FUNCTION(forward) = { .name = "forward", .process = process };

@@ -11,11 +11,12 @@ import pandas as pd
 
 from middlebench.analysis.data.flags import DRIFT, carrying
 from middlebench.analysis.data.intervals import UNSTABLE, half_width, stability
+from middlebench.analysis.data.measurements import CELL, COUNT, QUANTITY, TEXT, Column
 from middlebench.analysis.data.measurements import COLUMNS as MEASURED
-from middlebench.analysis.data.measurements import COUNT, QUANTITY, TEXT, Column
 from middlebench.system.files import write_text
 
-KEYS = ("testbed", "n", "frame_bytes")
+KEYS = CELL[:-1]
+"""The columns that name what the repetitions of a cell have in common."""
 
 COMPONENTS = ("middlebox", "switch", "generator")
 

@@ -14,7 +14,9 @@ from middlebench.analysis.data import published, searches
 from middlebench.analysis.data.environments import facts_of, note_of
 from middlebench.analysis.data.flags import EMULATED
 from middlebench.analysis.data.measurements import read_measurements
+from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment, recall
+from middlebench.model.functions.function import FORWARD
 from middlebench.model.record import Deployment, Provision, Record, read
 from middlebench.system.errors import RecordError
 
@@ -55,6 +57,10 @@ class Dataset:
     """What it took to deploy each chain, by length."""
     records: tuple[Record, ...] = field(default=(), repr=False)
     """Every cell's record, in the order of the measurements; none of published data."""
+    function: str = FORWARD
+    """What the middleboxes of these measurements do."""
+    all_records: tuple[Record, ...] = field(default=(), repr=False)
+    """The records of the other functions too, in the order in which the functions come in the measurements."""
     environments: Mapping[str, Environment] = field(default_factory=dict, repr=False)
     """The environments that cells were measured in, by id, that of most cells first; none of published data."""
     server_cpus: int | None = None
@@ -130,14 +136,16 @@ def _published(folder: Path) -> Dataset:
 
 def _measured(name: str, folder: Path) -> Dataset:
     """Return what a sweep has left in a testbed's results folder."""
-    measurements = read_measurements(folder / "measurements.csv")
+    whole = read_measurements(folder / "measurements.csv")
+    function = main_function(whole)
+    measurements = whole[whole["function"] == function].reset_index(drop=True)
     provision = read(Provision, folder / "provision.json")
     environments = {
         identity: recall(identity, folder)
         for identity in list(measurements["environment"].value_counts().index) or [provision.environment]
     }
     deployments = sorted(
-        (read(Deployment, folder / f"deployments/n{n}.json") for n in measurements["n"].unique()),
+        (read(Deployment, folder / path) for path in _deployment_paths(name, function, measurements)),
         key=lambda deployment: int(deployment.plan["n"]),
     )
     records = [read(Record, folder / str(path)) for path in measurements["record"]]
@@ -149,11 +157,24 @@ def _measured(name: str, folder: Path) -> Dataset:
         environments=environments,
         setups=_setups(records),
         records=tuple(records),
+        function=function,
+        all_records=tuple(read(Record, folder / str(path)) for path in whole["record"]),
         description=provision.description,
         choices=provision.choices,
         deployments=tuple(deployments),
         server_cpus=_server_cpus(environments.values()),
     )
+
+
+def main_function(measurements: pd.DataFrame) -> str:
+    """Return the function that tables and figures are of: the paper's where it was measured, else the first one."""
+    functions = list(measurements["function"].unique())
+    return FORWARD if FORWARD in functions or not functions else str(functions[0])
+
+
+def _deployment_paths(testbed: str, function: str, measurements: pd.DataFrame) -> list[str]:
+    cells = (Cell(testbed=testbed, function=function, n=int(n), frame_bytes=1) for n in measurements["n"].unique())
+    return [cell.deployment_path for cell in cells]
 
 
 def _setups(records: list[Record]) -> tuple[Setup, ...]:

@@ -17,6 +17,7 @@ import pandas as pd
 from middlebench.diagnosis.processors import busy_ratio
 from middlebench.model import frames
 from middlebench.model.cell import AXES, Cell
+from middlebench.model.functions.function import FORWARD
 from middlebench.model.record import LatencyTrial, Record, Search
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
@@ -35,6 +36,8 @@ class Column:
     """Unit of the values; empty for text and plain numbers."""
     meaning: str
     """One line for a reader who has only the CSV."""
+    otherwise: str | None = None
+    """The value in tables that were made before there was this column; None where all tables must have it."""
 
 
 COLUMNS = (
@@ -42,6 +45,7 @@ COLUMNS = (
     Column("middlebox", TEXT, "", "what forwards inside the chain"),
     Column("switch", TEXT, "", "what joins the middleboxes"),
     Column("generator", TEXT, "", "what makes and counts the traffic"),
+    Column("function", TEXT, "", "what the middleboxes do; `forward` is the paper's", otherwise=FORWARD),
     Column("n", COUNT, "", "chain length: number of middleboxes in series (0: one bridge alone)"),
     Column("frame_bytes", COUNT, "B", "frame size without FCS"),
     Column("repetition", COUNT, "", "which repetition of the cell, from 1"),
@@ -126,7 +130,9 @@ def from_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     missing: dict[str, object] = {TEXT: "", COUNT: pd.NA, QUANTITY: float("nan")}
     table = pd.DataFrame(
         {
-            column.name: pd.Series([row.get(column.name, missing[column.dtype]) for row in listed], dtype=column.dtype)
+            column.name: pd.Series(
+                [row.get(column.name, column.otherwise or missing[column.dtype]) for row in listed], dtype=column.dtype
+            )
             for column in COLUMNS
         }
     )
@@ -164,9 +170,12 @@ def read_measurements(path: Path) -> pd.DataFrame:
         text = pd.read_csv(path, dtype="str", keep_default_na=False)
     except (OSError, ValueError) as error:
         raise RecordError(doing, str(error), "run the aggregate rule, which writes this file") from error
-    for name in NAMES:
-        if name not in text.columns:
-            raise RecordError(doing, f"column {name!r} is missing", "let the aggregate rule write the file again")
+    for column in COLUMNS:
+        if column.name not in text.columns and column.otherwise is not None:
+            text[column.name] = column.otherwise
+        if column.name not in text.columns:
+            advice = "let the aggregate rule write the file again"
+            raise RecordError(doing, f"column {column.name!r} is missing", advice)
     for name in text.columns:
         if name not in NAMES:
             raise RecordError(doing, f"column {name!r} is unknown", f"known columns: {', '.join(NAMES)}")

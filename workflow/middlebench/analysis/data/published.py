@@ -80,7 +80,7 @@ def paper_plan(length: int) -> dict[str, Any]:
         )
         for hop in plan.paths[0].hops
     )
-    return dataclasses.asdict(topology.from_paths(plan.topology, length, [topology.Path(tuple(hops))]))
+    return topology.from_paths(plan.topology, length, [topology.Path(tuple(hops))]).record()
 
 
 def load_table1(folder: Path = DATA_FOLDER) -> pd.DataFrame:

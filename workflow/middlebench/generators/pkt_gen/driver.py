@@ -111,6 +111,10 @@ class PktGen:
         """Send single frames by packet sockets, before the ports enter netmap mode, and see which come back."""
         return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count, flow)
 
+    def exchange(self, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
+        """Send single frames by packet sockets and return what comes back."""
+        return agents.exchange(self._host, (self._tx_port, self._rx_port), frames, marks)
+
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut what both sides printed to its window."""
         if load.latency:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import Any
 
+from middlebench.generators.base import nonce
 from middlebench.generators.shared import ports_agent, probe_agent
 from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text
@@ -19,8 +19,6 @@ from middlebench.system.errors import GeneratorError
 PROBE_AGENT = agent_text(ports_agent, probe_agent)
 PROBE_SECONDS = 5.0
 """How long a probe may take to come back."""
-PROBE_NONCE_BYTES = 16
-"""Random bytes by which each probe is known."""
 ANSWER_SECONDS = 10.0
 """How long a script may take beside what it waits for."""
 
@@ -65,9 +63,27 @@ def probe(host: Host, ports: Ports, frame_bytes: int, count: int, flow: int = 0)
     Raises:
         GeneratorError: they could not be sent or watched for.
     """
-    frames = [udp_frame(frame_bytes, secrets.token_bytes(PROBE_NONCE_BYTES), flow).hex() for _ in range(count)]
-    request = {"tx_port": ports[0], "rx_port": ports[1], "frames": frames, "limit_s": PROBE_SECONDS}
+    nonces = [nonce() for _ in range(count)]
+    frames = [udp_frame(frame_bytes, each, flow) for each in nonces]
+    came = exchange(host, ports, frames, nonces)
+    returned = len(set(came) & set(frames))
+    return Probe(sent=count, returned=returned, unexpected=len(came) - returned)
+
+
+def exchange(host: Host, ports: Ports, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
+    """Send single frames by packet sockets; see :meth:`middlebench.generators.base.Generator.exchange`.
+
+    Raises:
+        GeneratorError: they could not be sent or watched for.
+    """
+    request = {
+        "tx_port": ports[0],
+        "rx_port": ports[1],
+        "frames": [frame.hex() for frame in frames],
+        "marks": [mark.hex() for mark in marks],
+        "limit_s": PROBE_SECONDS,
+    }
     answer = ask(host, PROBE_AGENT, request, Deadline(PROBE_SECONDS + ANSWER_SECONDS))
     if "error" in answer:
         raise GeneratorError(f"probing from {ports[0]} to {ports[1]} on {host.name}", str(answer["error"]))
-    return Probe(sent=answer["sent"], returned=answer["returned"], unexpected=answer["unexpected"])
+    return [bytes.fromhex(frame) for frame in answer["came"]]

@@ -2,7 +2,7 @@
 
 Standard library only: it is handed to the host's own ``python3`` as text, behind that of ``ports_agent``.
 
-    python3 -c THIS '{"tx_port", "rx_port", "frames", "limit_s"}'    answers one JSON object on standard output
+    python3 -c THIS '{"tx_port", "rx_port", "frames", "marks", "limit_s"}'    answers one JSON object on standard output
 """
 
 import json
@@ -19,25 +19,20 @@ PACKET_OUTGOING = 4  # linux/if_packet.h: a frame of our own that the socket ove
 
 
 def probe(request: dict[str, Any]) -> dict[str, object]:
-    """Send the frames and collect, until all are back or the time is over, what the receiver gets."""
-    frames = [bytes.fromhex(frame) for frame in request["frames"]]
+    """Send the frames and collect what the receiver gets until one with each mark is back, or the time is over."""
     receiver, sender = open_port(request["rx_port"], ETH_P_ALL), open_port(request["tx_port"], 0)
-    missing, returned, strange = set(frames), 0, 0
-    for frame in frames:
-        sender.send(frame)
+    missing, came = {bytes.fromhex(mark) for mark in request["marks"]}, []
+    for frame in request["frames"]:
+        sender.send(bytes.fromhex(frame))
     end = time.monotonic() + request["limit_s"]
     while missing and (left := end - time.monotonic()) > 0:
         if not select.select([receiver], [], [], left)[0]:
             break
         data, address = receiver.recvfrom(65536)
-        if address[2] == PACKET_OUTGOING:
-            continue
-        if data in missing:
-            missing.discard(data)
-            returned += 1
-        else:
-            strange += 1
-    return {"sent": len(frames), "returned": returned, "unexpected": strange}
+        if address[2] != PACKET_OUTGOING:
+            came.append(data.hex())
+            missing = {mark for mark in missing if mark not in data}
+    return {"came": came}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ counters of the sending port.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from threading import Event
 from typing import Any, ClassVar, Literal
 
@@ -74,6 +75,10 @@ class Trafgen:
     def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
         """Send single frames, each with a payload of its own, and see which come back whole."""
         return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count, flow)
+
+    def exchange(self, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
+        """Send single frames by packet sockets and return what comes back."""
+        return agents.exchange(self._host, (self._tx_port, self._rx_port), frames, marks)
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut the counters of both ports to its window."""

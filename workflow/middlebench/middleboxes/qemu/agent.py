@@ -45,7 +45,7 @@ def read(path: str) -> str:
 
 
 def machines(prefix: str) -> dict[str, int]:
-    """Return {name: process id} of the machines that are named ``prefix`` and a number."""
+    """Return {name: process id} of the machines that are named ``prefix``, a number, and maybe a function."""
     found = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -53,7 +53,7 @@ def machines(prefix: str) -> dict[str, int]:
         words = read(f"/proc/{entry}/cmdline").split("\0")
         if "qemu-system" in os.path.basename(words[0]) and "-name" in words:
             name = words[words.index("-name") + 1]
-            if name.startswith(prefix) and name.removeprefix(prefix).isdigit():
+            if name.startswith(prefix) and name.removeprefix(prefix).partition("-")[0].isdigit():
                 found[name] = int(entry)
     return found
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from middlebench import LABEL
 from middlebench.diagnosis.usage import parse_process
@@ -25,6 +25,7 @@ from middlebench.hosts.shared.agents import agent_text
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
 from middlebench.middleboxes.qemu import agent
 from middlebench.model.environment import BUILT_HERE
+from middlebench.model.functions.function import Function
 from middlebench.model.live import STOPPED
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox, Plan
@@ -32,7 +33,6 @@ from middlebench.model.port_kind import SOCKET_FOLDER, PortKind, socket_path
 from middlebench.model.reading import MiddleboxReading
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
-from middlebench.system.text import suggestion
 
 AGENT = agent_text(agent)
 QEMU = "qemu-system-x86_64"
@@ -47,9 +47,6 @@ LEAVE_SECONDS = 24 * 3600.0
 
 UNIKERNEL = Path("build/unikernel/unikernel.elf")
 """Where the workflow builds our own image, relative to the project."""
-FUNCTIONS = Path(__file__).parents[3] / "unikernel" / "functions" / "table.c"
-FUNCTION = re.compile(r"&function_(\w+)")
-"""How our image's source lists its functions."""
 UNIKERNEL_READY = "ready "
 """Start of the line by which our image says that it forwards."""
 
@@ -132,8 +129,6 @@ class Options(MiddleboxOptions):
     """A virtual machine a middlebox, under QEMU."""
     image: Literal["unikernel"] | KernelOptions = "unikernel"
     """What a machine boots: `unikernel` for our own image, or a kernel of yours."""
-    function: Annotated[str, Field(pattern="^[a-z0-9_-]+$")] = "forward"
-    """What our unikernel does with a frame; `forward` is the paper's."""
     memory_mib: Annotated[int, Field(ge=4, le=65536)] = 4
     """Memory of each machine in MiB."""
     accelerator: Literal["auto", "kvm", "tcg"] = "auto"
@@ -146,15 +141,9 @@ class Options(MiddleboxOptions):
     versions: ClassVar = ((QEMU, "--version"),)
     leaves_processes: ClassVar = True
 
-    @model_validator(mode="after")
-    def _function_is_there(self) -> Options:
-        known = (
-            FUNCTION.findall(FUNCTIONS.read_text(encoding="utf-8")) if self.image == "unikernel" else [self.function]
-        )
-        if self.function not in known:
-            hint = suggestion(self.function, known)
-            raise ValueError(f"function: our image has no function {self.function!r}, only {', '.join(known)}{hint}")
-        return self
+    def offers(self, function: Function) -> bool:
+        """Whether our unikernel has it; whatever a kernel of the user's does counts as forwarding."""
+        return super().offers(function) if self.image != "unikernel" else function.unikernel is not None
 
     def alternatives(self, host: Host) -> list[Options]:
         """Return what ``auto`` may stand for on this host."""
@@ -204,6 +193,9 @@ class QemuMiddleboxes:
         self._mtu = mtu
         self._kind = kind
         self._started: dict[str, Any] = {}
+
+    def check(self, plan: Plan) -> None:
+        """Demand nothing: our image has all that its functions need."""
 
     def create(self, plan: Plan) -> None:
         """Make the taps and start all machines at once; they boot while ports are connected.
@@ -277,7 +269,7 @@ class QemuMiddleboxes:
             )
         version = said.stdout.split("(")[0].split()[-1]
         digest = hashlib.sha256(kernel.read_bytes()).hexdigest()[:12]
-        what = f"unikernel ({self._options.function})" if self._options.image == "unikernel" else kernel.name
+        what = "unikernel" if self._options.image == "unikernel" else kernel.name
         how = "KVM" if self._options.accelerator == "kvm" else "emulated (TCG)"
         how += ", vhost-net" if self._options.vhost == "on" else ""
         return f"{what} {digest}, {self._options.memory_mib} MiB, QEMU {version}, {how}"
@@ -370,7 +362,7 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox, kind: Por
             words += ["-object", f"memory-backend-memfd,id=memory,size={options.memory_mib}M,share=on"]
         machine = MACHINE + (",memory-backend=memory" if kind is PortKind.VHOST_USER else "")
         words += ["-M", machine, "-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit"]
-        words += ["-append", f"function={options.function}"]
+        words += ["-append", f"function={middlebox.function.name} {middlebox.function.unikernel}".strip()]
         words += ["-accel", f"tcg,tb-size={CODE_BUFFER_MIB}" if options.accelerator == "tcg" else options.accelerator]
         device, offload = "virtio-net-device", NO_OFFLOAD
     else:

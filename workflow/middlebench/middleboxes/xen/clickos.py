@@ -23,6 +23,7 @@ from middlebench import LABEL
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes.xen.domain import DomainView
 from middlebench.middleboxes.xen.xl import Domain
+from middlebench.model.functions.function import FORWARD
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
 from middlebench.system.command_result import CommandResult
@@ -163,7 +164,7 @@ class ClickosImage:
         if self._options.starter == "cosmos":
             self._start_by_cosmos(host, middlebox, domain)
         else:
-            self._start_by_keys(host, domain)
+            self._start_by_keys(host, middlebox, domain)
 
     def ready(self, view: DomainView) -> bool:
         """Whether both interfaces are connected, and the driver runs, where there is a log of the console."""
@@ -219,7 +220,7 @@ class ClickosImage:
 
     def _start_by_cosmos(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
         put = ["sh", "-c", PUT_CONFIGURATION, f"{LABEL}-put", FOLDER, middlebox.name]
-        host.run(put, stdin=self._options.configuration)
+        host.run(put, stdin=self._configuration(middlebox))
         asked = self._as_cosmos_takes(domain)
         argv = [self._options.cosmos, "start", asked, f"{FOLDER}/{middlebox.name}.click"]
         if host.run(["sh", "-c", 'command -v -- "$1"', "sh", self._options.cosmos], check=False).status != 0:
@@ -250,12 +251,17 @@ class ClickosImage:
                 middlebox, host, f"cosmos started a router in domain {found}, not {domain.id}", "", result
             )
 
-    def _start_by_keys(self, host: Host, domain: Domain) -> None:
+    def _start_by_keys(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
         base = f"/local/domain/{domain.id}/{self._options.xenstore_path}/{ROUTER}"
         words = [f"{base}/elements", "", f"{base}/control", "", f"{base}/config_name", "script"]
-        for number, chunk in enumerate(chunks(self._options.configuration)):
+        for number, chunk in enumerate(chunks(self._configuration(middlebox))):
             words += [f"{base}/config/{number}", chunk]
         host.run(["sh", "-c", WRITE_KEYS, f"{LABEL}-keys", f"{base}/status", *words])
+
+    def _configuration(self, middlebox: Middlebox) -> str:
+        """Return the Click configuration of a middlebox's function; for forwarding the testbed's file has its own."""
+        function = middlebox.function
+        return self._options.configuration if function.name == FORWARD else function.click or ""
 
     def _error(
         self, middlebox: Middlebox, host: Host, happened: str, advice: str, result: CommandResult | None = None

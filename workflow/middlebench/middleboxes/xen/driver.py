@@ -28,6 +28,7 @@ from middlebench.middleboxes.xen.domain import DomainView, config_file
 from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xenstore import parse_keys
 from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, crash_report, explain, parse_list, parse_version
+from middlebench.model.functions.function import Function
 from middlebench.model.live import STOPPED
 from middlebench.model.plan import Middlebox, Plan
 from middlebench.model.port_kind import PortKind
@@ -141,6 +142,12 @@ class Options(MiddleboxOptions):
         """Return the kind of guest that a domain boots."""
         return LinuxImage(self.image) if isinstance(self.image, LinuxOptions) else ClickosImage(self.image)
 
+    def offers(self, function: Function) -> bool:
+        """Whether Click's elements can do it; the Linux guest only forwards."""
+        if isinstance(self.image, ClickosOptions):
+            return function.click is not None
+        return super().offers(function)
+
     def images(self) -> dict[str, str]:
         """Return what a domain boots from."""
         return {path: path for path in self.guest().files()}
@@ -164,6 +171,9 @@ class XenMiddleboxes:
         self._host = host
         self._image = options.guest()
         self._starts: dict[str, Start] = {}
+
+    def check(self, plan: Plan) -> None:
+        """Demand nothing: which elements a ClickOS image has, only a start of it tells."""
 
     def create(self, plan: Plan) -> None:
         """Create one domain after the other; each forwards before the next one is created."""

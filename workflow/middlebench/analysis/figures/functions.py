@@ -1,0 +1,149 @@
+"""What each function costs: processor time of a middlebox by frame and by byte, and the rate that is left.
+
+A middlebox's processor seconds over the frames that it received are fitted, function by function, by a + b·s with s the
+frame size: least squares over all cells, each with the same weight. A virtual machine's seconds hold what its machine
+costs too, so what a function costs is the difference to ``forward``. Where a kind of middlebox has no process of its
+own, only the rates are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from middlebench.analysis.figures import style
+from middlebench.analysis.tables.table import Table
+from middlebench.model.functions.function import FORWARD
+from middlebench.model.record import Record
+
+FEWEST_SIZES = 2
+"""A line needs two."""
+
+
+def costs_of(records: Sequence[Record]) -> pd.DataFrame:
+    """Return one row a record.
+
+    Returns:
+        Columns function, n, frame_bytes, received_kpps, and cpu_us: processor time of a middlebox in µs for each frame
+        that it received, the mean over the chain; missing where it is not known, as where middleboxes have no process.
+    """
+    rows = [
+        {
+            "function": record.cell.function,
+            "n": record.cell.n,
+            "frame_bytes": record.cell.frame_bytes,
+            "received_kpps": record.counts.received_packets / record.counts.window_s / 1e3,
+            "cpu_us": _cpu_us(record),
+        }
+        for record in records
+        if record.cell.n > 0
+    ]
+    return pd.DataFrame(rows, columns=["function", "n", "frame_bytes", "received_kpps", "cpu_us"]).astype(
+        {"received_kpps": float, "cpu_us": float}
+    )
+
+
+def _cpu_us(record: Record) -> float:
+    """Return µs of processor time a frame and middlebox; NaN where that is not known, or says nothing."""
+    received = {each.name: each.rx_packets for each in record.middleboxes}
+    known = [
+        each.cpu_s / packets * 1e6
+        for each in record.usage.middleboxes
+        if not each.polls and (packets := received.get(each.name))
+    ]
+    return float(np.mean(known)) if known and len(known) == record.cell.n else float("nan")
+
+
+def fitted(costs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a function, in the order in which they come in ``costs``.
+
+    Returns:
+        Columns function; frame_us and byte_ns, what a frame and a byte of it cost; more_frame_us and more_byte_ns, how
+        much that is above ``forward``; kpps and share, the mean rate of the shortest chain at the smallest size that
+        all functions have, and its share of that of ``forward``. What is not known is missing.
+    """
+    rows = []
+    places = costs.groupby(["n", "frame_bytes"])["function"].nunique().reset_index(name="functions")
+    shared = places[places["functions"] == costs["function"].nunique()].sort_values(["n", "frame_bytes"])
+    n, size = shared[["n", "frame_bytes"]].iloc[0] if len(shared) else (-1, -1)
+    for function, part in costs.groupby("function", sort=False):
+        least = part[(part["n"] == n) & (part["frame_bytes"] == size)]
+        frame_us, byte_ns = _line(part.dropna(subset="cpu_us"))
+        rows.append(
+            {"function": function, "frame_us": frame_us, "byte_ns": byte_ns, "kpps": least["received_kpps"].mean()}
+        )
+    table = pd.DataFrame(rows, columns=["function", "frame_us", "byte_ns", "kpps"])
+    forward = table[table["function"] == FORWARD]
+    for name in ("frame_us", "byte_ns"):
+        table[f"more_{name}"] = table[name] - forward[name].iloc[0] if len(forward) else np.nan
+    table["share"] = table["kpps"] / forward["kpps"].iloc[0] if len(forward) else np.nan
+    return table
+
+
+def _line(part: pd.DataFrame) -> tuple[float, float]:
+    """Return a in µs and b in ns of the line a + b·s through processor times; NaN where there are too few sizes."""
+    if part["frame_bytes"].nunique() < FEWEST_SIZES:
+        return float("nan"), float("nan")
+    slope, intercept = np.polyfit(part["frame_bytes"].astype(float), part["cpu_us"], 1)
+    return float(intercept), float(slope) * 1e3
+
+
+def function_table(costs: pd.DataFrame, testbed: str) -> Table:
+    """Return what each function costs as a table for readers."""
+    frame = fitted(costs)
+    headings = {
+        "function": "Function",
+        "frame_us": "A frame costs [µs]",
+        "byte_ns": "A byte costs [ns]",
+        "more_frame_us": "above forward [µs]",
+        "more_byte_ns": "above forward [ns]",
+        "kpps": "Received, shortest chain, smallest frames [kpkt/s]",
+        "share": "of forward's",
+    }
+    return Table(
+        frame[list(headings)],
+        {name: heading for name, heading in headings.items() if frame[name].notna().any()},
+        f"What each function costs on testbed {testbed}: processor time of one middlebox, fitted over all cells",
+        decimals={"frame_us": 2, "byte_ns": 2, "more_frame_us": 2, "more_byte_ns": 2, "kpps": 1, "share": 2},
+    )
+
+
+@style.styled
+def function_figure(costs: pd.DataFrame, testbed: str, note: str = "") -> Figure:
+    """Return processor time by frame size and received rate by chain length, a line a function, side by side."""
+    known = bool(costs["cpu_us"].notna().any())
+    width = style.FIGURE_WIDTH / 2 + 1.5 if known else style.FIGURE_WIDTH
+    figure = Figure(figsize=(2 * width if known else width, 5.4), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(1, 1 + known, squeeze=False)[0])
+    size = costs["frame_bytes"].min()
+    titles = [f"Received rate at {size} B"]
+    _lines(panels[0], costs[costs["frame_bytes"] == size], "n", "received_kpps")
+    panels[0].set_xlabel("chain length [middleboxes]")
+    panels[0].set_ylabel("received [kpkt/s]")
+    style.set_length_ticks(panels[0], sorted({int(n) for n in costs["n"]}))
+    if known:
+        titles.append("Processor time of a middlebox")
+        _lines(panels[1], costs, "frame_bytes", "cpu_us")
+        panels[1].set_xlabel("frame size [B]")
+        panels[1].set_ylabel("processor time a frame [µs]")
+    for axes in panels:
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.13), ncols=2)
+    style.set_titles(
+        panels, [style.noted(title, note) for title in titles], [f"testbed {testbed}"] * len(titles), width - 1
+    )
+    return figure
+
+
+def _lines(axes: Axes, costs: pd.DataFrame, along: str, value: str) -> None:
+    for place, (function, part) in enumerate(costs.groupby("function", sort=False)):
+        means = part.groupby(along)[value].mean().dropna()
+        look = style.MEASURED_STYLES[place % len(style.MEASURED_STYLES)]
+        axes.plot(
+            means.index, means, color=look.color, marker=look.marker, linestyle=look.linestyle, label=str(function)
+        )
