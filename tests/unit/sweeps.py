@@ -102,7 +102,7 @@ def record(
     """Return the record of one cell whose window of half a second counted as told; a link carries so much at most."""
     window_s = 0.5
     line = round(frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s)
-    offered = min(offered or 50_000, line)
+    offered = min(50_000 if offered is None else offered, line)
     received = min(received, offered)
     counts = Counts(
         window_s=window_s,
