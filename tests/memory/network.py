@@ -177,6 +177,9 @@ class MemoryMiddleboxes:
         self._network = network
         self.watched = Watch(Event())
 
+    def check(self, plan: Plan) -> None:
+        del plan  # these only forward
+
     def create(self, plan: Plan) -> None:
         network = self._network
         network.fail("create", MiddleboxError)

@@ -25,7 +25,8 @@ from middlebench.model.record import GENERATOR_LIMITED, Record
 from middlebench.system.errors import MiddlebenchError, MiddleboxError, SwitchError, TrialError
 from middlebench.trials import convergence
 from middlebench.trials.controls import measure_controls, whole_set
-from middlebench.trials.convergence import PROBES, converge, deploy, plan_for, read_live
+from middlebench.trials.convergence import converge, deploy, plan_for, read_live
+from middlebench.trials.probing import PROBES
 from middlebench.trials.search import NO_LOWER_BOUND
 from middlebench.trials.trial import measure, prepare
 

@@ -20,6 +20,7 @@ from middlebench.analysis.tables.table import Table
 from middlebench.model.functions.function import FORWARD
 from middlebench.model.record import Record
 
+LINES = ("-", "--", ":", "-.")
 FEWEST_SIZES = 2
 """A line needs two."""
 
@@ -143,7 +144,7 @@ def function_figure(costs: pd.DataFrame, testbed: str, note: str = "") -> Figure
 def _lines(axes: Axes, costs: pd.DataFrame, along: str, value: str) -> None:
     for place, (function, part) in enumerate(costs.groupby("function", sort=False)):
         means = part.groupby(along)[value].mean().dropna()
-        look = style.MEASURED_STYLES[place % len(style.MEASURED_STYLES)]
-        axes.plot(
-            means.index, means, color=look.color, marker=look.marker, linestyle=look.linestyle, label=str(function)
-        )
+        again, number = divmod(place, len(style.MEASURED_STYLES))
+        look = style.MEASURED_STYLES[number]
+        kind = LINES[again % len(LINES)]  # there are fewer colours than functions
+        axes.plot(means.index, means, color=look.color, marker=look.marker, linestyle=kind, label=str(function))
