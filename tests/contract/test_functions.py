@@ -24,6 +24,7 @@ from middlebench.model.functions.lists import search_patterns
 from middlebench.model.functions.probes import Judge, negative_probes
 from middlebench.model.packets import packet_of
 from middlebench.model.plan import Middlebox, plan_chain
+from middlebench.model.port_kind import PortKind
 from middlebench.testbed import site_of
 from oracle import BACKWARDS, FORWARDS, Oracle, Seen
 
@@ -33,6 +34,7 @@ DRIVERS: dict[str, MiddleboxOptions] = {
     "netns": netns.Options(driver="netns"),
     "qemu unikernel": qemu.Options(driver="qemu", accelerator="tcg"),
 }
+PORTS_OF = {"netns": PortKind.VETH, "qemu unikernel": PortKind.TAP}
 ASKED = (
     "forward",
     "filter",
@@ -104,7 +106,7 @@ def running(
             hosts = site.open()
             server = hosts.middlebox_server
             plan = plan_chain(1, hosts.server_ports, [only(text)])
-            middleboxes = DRIVERS[driver].build(server, MTU)
+            middleboxes = DRIVERS[driver].build(server, MTU, PORTS_OF[driver])
             middleboxes.create(plan)
             middleboxes.wait_until_ready(plan)
             (middlebox,) = plan.middleboxes

@@ -12,6 +12,7 @@ from middlebench.model.frames import udp_frame
 from middlebench.model.functions.function import Function
 from middlebench.model.packets import checksum_faults, packet_of
 from middlebench.model.plan import Middlebox, plan_chain
+from middlebench.model.port_kind import PortKind
 from middlebench.sites.base import Hosts
 from middlebench.system.errors import MiddleboxError
 
@@ -29,7 +30,7 @@ def start(server: Host, hosts: Hosts) -> Start:
     """Starts one machine with a function and the words of its command line."""
 
     def started(name: str, words: str) -> Middlebox:
-        machines = qemu.Options(driver="qemu", accelerator="tcg").build(server, 1500)
+        machines = qemu.Options(driver="qemu", accelerator="tcg").build(server, 1500, PortKind.TAP)
         plan = plan_chain(1, hosts.server_ports, [Function(name, 1, unikernel=words)])
         machines.create(plan)
         machines.wait_until_ready(plan)

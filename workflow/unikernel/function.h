@@ -58,8 +58,17 @@ struct function {
     extern const struct function function_##name; \
     const struct function function_##name __attribute__((section(".functions." #name), used, aligned(8)))
 
-/* For tables: memory that nobody zeroes at a start, so that a function which is not used costs nothing. */
-#define UNZEROED __attribute__((section(".bss.buffers"), aligned(64)))
+/*
+ * For tables: memory that all functions share, as only one of them runs. Nobody
+ * zeroes it at a start, so a page of it becomes real when it is first used.
+ * A function says what it puts there as `struct tables`.
+ */
+#define FUNCTION_MEMORY (320u * 1024)
+extern uint8_t function_memory[FUNCTION_MEMORY];
+
+#define TABLES_IN_FUNCTION_MEMORY \
+    _Static_assert(sizeof(struct tables) <= FUNCTION_MEMORY, "the tables do not fit"); \
+    static struct tables *const tables = (struct tables *)function_memory
 
 static inline int other_side(unsigned port)
 {

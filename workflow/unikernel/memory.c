@@ -1,8 +1,12 @@
 /*
- * What the compiler calls by itself where a loop only fills memory. It is
+ * The memory of the function that runs, and what the compiler calls by itself where a loop only fills memory. It is
  * named by the C standard, and there is no C library here to bring it.
  */
+#include "function.h"
+
 #include <stddef.h>
+
+uint8_t function_memory[FUNCTION_MEMORY] __attribute__((section(".bss.buffers"), aligned(4096)));
 
 void *memset(void *to, int byte, size_t count);
 

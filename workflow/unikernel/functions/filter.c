@@ -25,7 +25,10 @@ struct rule {
     bool accepts;
 };
 
-static struct rule rules[RULES_MAX] UNZEROED;
+struct tables {
+    struct rule rules[RULES_MAX];
+};
+TABLES_IN_FUNCTION_MEMORY;
 static unsigned rule_count;
 static uint64_t accepted, denied, unmatched;
 
@@ -43,7 +46,7 @@ static void add_rule(const char *text)
 {
     if (rule_count == RULES_MAX)
         fatal("there are more than %u rules", RULES_MAX);
-    struct rule *rule = &rules[rule_count++];
+    struct rule *rule = &tables->rules[rule_count++];
 
     rule->accepts = text_skip(&text, "accept:");
     if (!rule->accepts && !text_skip(&text, "deny:"))
@@ -94,8 +97,8 @@ static int process(unsigned port, uint8_t *frame, unsigned length)
 
     if (packet_parse(&packet, frame, length))
         for (unsigned i = 0; i < rule_count; i++)
-            if (matches(&rules[i], &packet)) {
-                if (!rules[i].accepts) {
+            if (matches(&tables->rules[i], &packet)) {
+                if (!tables->rules[i].accepts) {
                     denied++;
                     return DROP;
                 }

@@ -17,7 +17,7 @@
 #include "text.h"
 
 #define PATTERNS_MAX 256u
-#define STATES_MAX   4096u
+#define STATES_MAX   2304u     /* 256 patterns of 8 bytes, and the beginning */
 #define COLUMNS_MAX  64u
 #define ETHERNET_HEADER 14u
 #define UDP_HEADER   8u
@@ -26,10 +26,13 @@
 #define STATE (FOUND - 1)
 #define NONE  0x7fffu
 
-static uint16_t next[STATES_MAX][COLUMNS_MAX] UNZEROED;
-static uint16_t failure[STATES_MAX] UNZEROED;
-static uint16_t queue[STATES_MAX] UNZEROED;
-static bool ends_here[STATES_MAX] UNZEROED;
+struct tables {
+    uint16_t next[STATES_MAX][COLUMNS_MAX];
+    uint16_t failure[STATES_MAX];
+    uint16_t queue[STATES_MAX];
+    bool ends_here[STATES_MAX];
+};
+TABLES_IN_FUNCTION_MEMORY;
 static uint8_t column_of[256];
 static unsigned column_count = 1, state_count, pattern_count;
 static uint64_t searched_bytes, found;
@@ -39,8 +42,8 @@ static unsigned new_state(void)
     if (state_count == STATES_MAX)
         fatal("the patterns need more than %u states", STATES_MAX);
     for (unsigned column = 0; column < COLUMNS_MAX; column++)
-        next[state_count][column] = NONE;
-    ends_here[state_count] = false;
+        tables->next[state_count][column] = NONE;
+    tables->ends_here[state_count] = false;
     return state_count++;
 }
 
@@ -71,12 +74,12 @@ static void add_pattern(const char *text)
                 fatal("the patterns have more than %u different bytes", COLUMNS_MAX - 1);
             column_of[byte] = (uint8_t)column_count++;
         }
-        uint16_t *to = &next[state][column_of[byte]];
+        uint16_t *to = &tables->next[state][column_of[byte]];
         if (*to == NONE)
             *to = (uint16_t)new_state();
         state = *to;
     }
-    ends_here[state] = true;
+    tables->ends_here[state] = true;
 }
 
 static bool set(const char *name, const char *value)
@@ -94,28 +97,28 @@ static void start(void)
 
     if (state_count == 0)
         fatal("function inspect needs pattern=HEX");
-    queue[tail++] = 0;
-    failure[0] = 0;
+    tables->queue[tail++] = 0;
+    tables->failure[0] = 0;
     while (head < tail) {
-        unsigned state = queue[head++];
+        unsigned state = tables->queue[head++];
 
-        ends_here[state] |= ends_here[failure[state]];
+        tables->ends_here[state] |= tables->ends_here[tables->failure[state]];
         for (unsigned column = 0; column < column_count; column++) {
-            uint16_t *to = &next[state][column];
-            unsigned shorter = state ? next[failure[state]][column] : 0;
+            uint16_t *to = &tables->next[state][column];
+            unsigned shorter = state ? tables->next[tables->failure[state]][column] : 0;
 
             if (*to == NONE) {
                 *to = (uint16_t)shorter;
             } else {
-                failure[*to] = (uint16_t)shorter;
-                queue[tail++] = *to;
+                tables->failure[*to] = (uint16_t)shorter;
+                tables->queue[tail++] = *to;
             }
         }
     }
     for (unsigned state = 0; state < state_count; state++)
         for (unsigned column = 0; column < column_count; column++)
-            if (ends_here[next[state][column]])
-                next[state][column] |= FOUND;
+            if (tables->ends_here[tables->next[state][column]])
+                tables->next[state][column] |= FOUND;
 }
 
 static bool contains_pattern(const uint8_t *data, const uint8_t *end)
@@ -123,7 +126,7 @@ static bool contains_pattern(const uint8_t *data, const uint8_t *end)
     unsigned state = 0;
 
     for (; data < end; data++) {
-        state = next[state & STATE][column_of[*data]];
+        state = tables->next[state & STATE][column_of[*data]];
         if (state & FOUND)
             return true;
     }

@@ -19,20 +19,23 @@ struct flow {
     uint64_t frames, bytes;     /* no frames: not in use */
 };
 
-static struct flow flows[SLOTS] UNZEROED;
+struct tables {
+    struct flow flows[SLOTS];
+};
+TABLES_IN_FUNCTION_MEMORY;
 static unsigned flow_count;
 static uint64_t other_frames, other_bytes;
 
 static void start(void)
 {
-    __builtin_memset(flows, 0, sizeof flows);
+    __builtin_memset(tables->flows, 0, sizeof tables->flows);
 }
 
 /* The flow of a packet, a new one if it has none; null if no place is left. */
 static struct flow *flow_of(const struct packet *packet)
 {
     for (unsigned slot = packet_flow_hash(packet);; slot++) {
-        struct flow *flow = &flows[slot % SLOTS];
+        struct flow *flow = &tables->flows[slot % SLOTS];
 
         if (!flow->frames) {
             if (flow_count == FLOWS_MAX)
@@ -77,7 +80,7 @@ static bool print_entry(unsigned index)
 {
     if (index >= SLOTS)
         return false;
-    const struct flow *flow = &flows[index];
+    const struct flow *flow = &tables->flows[index];
     if (flow->frames) {
         console_print("entry {");
         print_address("source", flow->source);

@@ -25,8 +25,11 @@ struct entry {
 };
 
 /* Entry k stands for address k / (ports of an address) of the pool, and port k % that. */
-static struct entry entries[ENTRIES_MAX] UNZEROED;
-static uint16_t slots[SLOTS] UNZEROED;
+struct tables {
+    struct entry entries[ENTRIES_MAX];
+    uint16_t slots[SLOTS];
+};
+TABLES_IN_FUNCTION_MEMORY;
 static unsigned entry_count, capacity;
 static struct range pool, ports;
 static uint64_t translated, refused, exhausted;
@@ -56,7 +59,7 @@ static void start(void)
 
     capacity = places < ENTRIES_MAX ? (unsigned)places : ENTRIES_MAX;
     for (unsigned i = 0; i < SLOTS; i++)
-        slots[i] = FREE;
+        tables->slots[i] = FREE;
 }
 
 /* The entry of a flow from inside, a new one if it has none; null if none is left. */
@@ -67,16 +70,16 @@ static const struct entry *entry_of(const struct packet *packet)
     flow.destination = 0;
     flow.destination_port = 0;
     for (unsigned slot = packet_flow_hash(&flow);; slot++) {
-        uint16_t *at = &slots[slot % SLOTS];
+        uint16_t *at = &tables->slots[slot % SLOTS];
 
         if (*at == FREE) {
             if (entry_count == capacity)
                 return 0;
             *at = (uint16_t)entry_count;
-            entries[entry_count] = (struct entry){ packet->source, packet->source_port, packet->protocol };
-            return &entries[entry_count++];
+            tables->entries[entry_count] = (struct entry){ packet->source, packet->source_port, packet->protocol };
+            return &tables->entries[entry_count++];
         }
-        const struct entry *entry = &entries[*at];
+        const struct entry *entry = &tables->entries[*at];
         if (entry->address == packet->source && entry->port == packet->source_port
             && entry->protocol == packet->protocol)
             return entry;
@@ -90,7 +93,7 @@ static const struct entry *entry_answered(const struct packet *packet)
         || packet->destination_port < ports.first || packet->destination_port > ports.last)
         return 0;
     uint64_t k = (uint64_t)(packet->destination - pool.first) * ports_each() + (packet->destination_port - ports.first);
-    return k < entry_count && entries[k].protocol == packet->protocol ? &entries[k] : 0;
+    return k < entry_count && tables->entries[k].protocol == packet->protocol ? &tables->entries[k] : 0;
 }
 
 static int process(unsigned port, uint8_t *frame, unsigned length)
@@ -107,7 +110,7 @@ static int process(unsigned port, uint8_t *frame, unsigned length)
         return DROP;
     }
     if (port == INSIDE) {
-        unsigned k = (unsigned)(entry - entries);
+        unsigned k = (unsigned)(entry - tables->entries);
         packet_set_source(&packet, pool.first + k / ports_each(), (uint16_t)(ports.first + k % ports_each()));
     } else {
         packet_set_destination(&packet, entry->address, entry->port);
