@@ -56,13 +56,13 @@ lint: $(INSTALLED) ## check format, rules, types, the layers of imports and the 
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
 format: $(INSTALLED) ## bring all code into its format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
-	$(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/Snakefile workflow/rules
 
 docs: $(INSTALLED) ## make config/README.md and the config's schemas from the models
 	$(BIN)/middlebench schema

@@ -143,15 +143,16 @@ def test_record_of_other_settings_never_reaches_the_table(finished):
 def test_change_of_a_comment_measures_nothing_again(finished):
     for name in (
         "Snakefile",
+        "workflow/Snakefile",
         "workflow/rules/measure.smk",
         "workflow/rules/deploy.smk",
         "workflow/middlebench/trials/trial.py",
-        "workflow/middlebench/generators/traffic_agent.py",
+        "workflow/middlebench/generators/trafgen/agent.py",
         f"config/testbeds/{TESTBED}.yaml",
         "config/config.yaml",
     ):
-        with (finished.folder / name).open("a") as file:
-            file.write("\n# a comment\n")
+        path = finished.folder / name
+        path.write_text(path.read_text() + "\n# a comment\n")
     said = finished.run("--dry-run", "--", *[f"results/{TESTBED}/cells/{name}" for name in CELLS], MEASUREMENTS)
     assert planned(said) == {}
     assert "Nothing to be done" in said
