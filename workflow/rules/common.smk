@@ -118,7 +118,7 @@ BAND = CONTROL_BAND if STUDY.controls == "none" else STUDY.controls.band
 # What touches a testbed runs alone on it: each has a resource of its own, or shares it with those on the same hosts.
 RESOURCE_OF = shared_testbeds(TESTBEDS)
 for resource in set(RESOURCE_OF.values()):
-    workflow.register_resource(resource, 1)
+    limit_resource(workflow, resource, 1)
 TESTBED_RESOURCES = {
     resource: lambda wildcards, resource=resource: int(
         RESOURCE_OF.get(wildcards.testbed) == resource

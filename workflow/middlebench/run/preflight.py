@@ -15,16 +15,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snakemake.common import NOTHING_TO_BE_DONE_MSG
-from snakemake_interface_logger_plugins.common import LogEvent
-
 from middlebench.config.study import Study
 from middlebench.model.cell import Cell, cells_on_disk
 from middlebench.model.controls import Control, ControlSet
 from middlebench.model.environment import Environment, recall
 from middlebench.model.record import Settings, read
 from middlebench.run.plan import CELL_RULE, Finished, Past, PastControls, RunPlan, TestbedPlan, Wanted, plan_run
-from middlebench.run.snakemake_plan import planned_jobs, seconds_of
+from middlebench.run.snakemake_plan import planned_jobs, seconds_of, tells_plan
 from middlebench.run.summary import summary
 from middlebench.system.errors import ConfigError, RecordError
 from middlebench.system.text import duration, plural
@@ -53,9 +50,7 @@ class Preflight(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every message pass; the first that tells of the plan gets the attributes ``preflight`` and ``ahead``."""
-        if not self._told and (
-            getattr(record, "event", None) == LogEvent.RUN_INFO or record.msg == NOTHING_TO_BE_DONE_MSG
-        ):
+        if not self._told and tells_plan(record):
             self._told = True
             try:
                 plan = self.plan()

@@ -39,19 +39,16 @@ SILENT_EVENTS = {
 }
 CHATTER = (
     "Select jobs to execute",
-    "Execute ",
     "Building DAG of jobs",
     "Conda environments: ignored",
     "Assuming unrestricted shared filesystem",
     "Using shell",
-    "Provided cores",
-    "Rules claiming",
     "Reasons:",
     "Some jobs were triggered by provenance information",
     "Rules with provenance triggered jobs",
 )
-"""Starts of Snakemake's messages that tell a user of this workflow nothing."""
-
+"""Starts of Snakemake's messages that tell a user of this workflow nothing. They come without an event,X
+of "Nothing to be done", which is shown."""
 
 INTERRUPTED = "Terminating processes on user request"
 """How Snakemake begins to end a run upon Ctrl-C."""

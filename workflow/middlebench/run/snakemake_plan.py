@@ -1,4 +1,4 @@
-"""What we ask of Snakemake's own plan: one place for all that is no documented interface. Written for Snakemake 9.27.
+"""All that we ask of Snakemake beside its documented interface, in one place.
 
 ``tests/unit/test_snakemake_plan.py`` runs all of it against the installed Snakemake.
 """
@@ -6,15 +6,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from logging import LogRecord
 from typing import TYPE_CHECKING
 
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.io import IOFile
+from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.run.plan import Job
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job as SnakemakeJob
     from snakemake.workflow import Workflow
+
+WRITTEN_FOR = "9.27"
+"""Version of Snakemake whose inside this file follows."""
+
+
+def is_main(workflow: Workflow) -> bool:
+    """Return whether this process plans the run, and is not one of its jobs."""
+    return bool(workflow.is_main_process)
+
+
+def limit_resource(workflow: Workflow, name: str, most: int) -> None:
+    """Let jobs that run at once use no more than this of a resource, whatever the command line says."""
+    workflow.register_resource(name, most)
+
+
+def tells_plan(record: LogRecord) -> bool:
+    """Return whether Snakemake logs this message once its plan is made, before any job runs."""
+    return getattr(record, "event", None) == LogEvent.RUN_INFO or record.msg == NOTHING_TO_BE_DONE_MSG
 
 
 def seconds_of(workflow: Workflow, output: str) -> float | None:
