@@ -384,14 +384,14 @@ class TestDown:
         return lambda: subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
     def test_nothing_there_is_no_error(self, runtime, down):
-        assert down() == "tests: nothing of ours is there\n"
+        assert down() == "tests: nothing to remove\n"
 
     def test_live_chain_is_removed_with_all_that_belongs_to_it(self, testbed, footprint, down):
         deploy(testbed, plan_for(testbed, 2))
         namespaces = footprint.namespaces()
         assert down() == "tests: taken down\n"
         footprint.demand_nothing_left(namespaces)
-        assert down() == "tests: nothing of ours is there\n"
+        assert down() == "tests: nothing to remove\n"
 
     def test_trial_that_runs_is_ended_and_leaves_no_record(self, testbed, footprint, down, tmp_path):
         with subprocess.Popen(
@@ -409,7 +409,7 @@ class TestDown:
     def test_process_that_has_the_number_of_a_holder_of_old_is_left_alone(self, runtime, down):
         with subprocess.Popen(["sleep", "600"]) as other:
             (runtime / "holder.json").write_text(json.dumps({"pid": other.pid, "started_ticks": 1, "site": {}}))
-            assert down() == "tests: nothing of ours is there\n"
+            assert down() == "tests: nothing to remove\n"
             assert other.poll() is None
             other.kill()
         assert not (runtime / "holder.json").exists()

@@ -138,7 +138,7 @@ def test_ports_are_prepared_and_put_back(computers: TwoComputers) -> None:
 def test_another_user_is_told_who_measures(computers: TwoComputers) -> None:
     with somebody_else(computers) as answer:
         assert answer == {"locked": True}
-        with pytest.raises(LockError, match="alice@elsewhere holds it since noon for testbed x"):
+        with pytest.raises(LockError, match="locked by alice@elsewhere since noon for testbed x"):
             site_of("two-hosts", computers.options).open()
     site_of("two-hosts", computers.options).open()
 
@@ -168,7 +168,7 @@ def test_a_job_waits_for_one_that_outlived_its_run(computers: TwoComputers) -> N
             told = job.stderr.readline()
         with job:
             assert job.communicate() == ("open\n", "")
-    assert told.startswith("waiting for middlebox-server: alice@elsewhere holds it since noon")
+    assert told.startswith("waiting for middlebox-server: locked by alice@elsewhere since noon")
 
 
 def test_a_computer_that_vanishes_gives_its_locks_back(computers: TwoComputers) -> None:

@@ -111,7 +111,7 @@ def test_ports_of_a_middlebox_are_known_whatever_its_function_adds_to_its_name()
 
 def test_restarted_switch_is_a_change():
     restarted = replace(CHAIN, switch=replace(CHAIN.switch, identity="daemon 2"))
-    assert restarted.changes_since(CHAIN) == ["the switch was restarted or its bridges were made anew"]
+    assert restarted.changes_since(CHAIN) == ["the switch was restarted or its bridges were created again"]
     assert restarted.fingerprint != CHAIN.fingerprint
 
 

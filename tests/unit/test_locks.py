@@ -134,11 +134,11 @@ def test_process_below_the_holder_is_let_in(tmp_path, generation):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]"])
-def test_damaged_lease_file_still_keeps_others_out(tmp_path, content):
+def test_damaged_lock_file_still_keeps_others_out(tmp_path, content):
     path = tmp_path / "lock"
     with another_holder(path):
         path.write_text(content)
-        with pytest.raises(LockError, match="another process holds it"):
+        with pytest.raises(LockError, match="another process has locked it"):
             demand_free(path)
 
 

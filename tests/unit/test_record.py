@@ -155,7 +155,7 @@ def test_file_that_is_not_such_a_record_is_named_with_what_is_wrong(tmp_path, te
         record.read(record.Provision, path)
     assert str(path) in str(caught.value)
     assert words in str(caught.value)
-    assert "remove it to have it made anew" in str(caught.value)
+    assert "remove it, and run the same command again" in str(caught.value)
 
 
 def test_missing_record_is_named_with_what_makes_it(tmp_path):

@@ -62,7 +62,7 @@ def params(*values):
             ),
             "testbed's file changed: site link mtu 1500 → 9000",
         ),
-        (cell(renewed=("results/made/provision.json",)), "results/made/provision.json is made anew"),
+        (cell(renewed=("results/made/provision.json",)), "results/made/provision.json is made again"),
         (cell(newer=("results/made/deployments/n1.json",)), "results/made/deployments/n1.json changed since"),
         (cell(forced=True), "asked for, or interrupted"),
     ],
@@ -87,7 +87,7 @@ def test_root_of_what_is_made_anew_is_named():
         cell(renewed=(provision,)),
     ]
     plan, text = planned(jobs, {(1, 800, 1): past()})
-    assert plan.reasons.keys() == {f"{image} is made anew"}
+    assert plan.reasons.keys() == {f"{image} is made again"}
     assert "then: build_image, provision" in text
 
 
@@ -139,7 +139,7 @@ def test_controls_are_counted_with_the_time_they_take():
     assert plan.control_set_s == 2 * 3 * 2.0 + 2.0
     assert plan.seconds == 5 * 3.0 + 4 * 14.0
     assert "controls: 4 sets, 56 s of the time" in text
-    assert "all in all about 1 min 11 s" in text
+    assert "in total about 1 min 11 s" in text
     assert planned(every, finished, **known, **wanted)[0].control_sets == 3
     assert planned([cell(runs=False), job("close")], finished, **known, **wanted)[0].control_sets == 1
     assert planned(every, finished, **known)[0].control_sets == 0
@@ -159,7 +159,7 @@ def test_first_run_is_said_to_take_its_traffic_at_least():
     plan, text = planned([cell(1), cell(2), job("close")], controls_every=48)
     assert plan.seconds == 2 * 2.0 + 2 * 2.0, "cells, and a bridge alone before and after them"
     assert "2 of 2 cells to measure, 0 kept; at least 8 s" in text
-    assert "all in all at least 8 s; not all of it was ever timed here" in text
+    assert "in total at least 8 s; a lower bound: some of it was never timed here" in text
 
 
 def test_overhead_of_a_throughput_search_is_no_overhead_of_anything_else():

@@ -215,7 +215,7 @@ def test_second_run_is_told_who_holds_the_testbed(fresh):
                 kill(pid)
             first.communicate()
     assert status != 0
-    assert "holds it since" in said
+    assert "locked by" in said
     assert f"a run on {TESTBED}" in said
     assert f"process {first.pid}" in said
     assert fresh.cells() == {}

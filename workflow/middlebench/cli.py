@@ -1,4 +1,4 @@
-"""The command line: one verb a rule, and what is useful without Snakemake."""
+"""The command line: one verb per rule, and verbs for use without Snakemake."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_status
     except OSError as error:
         where = error.filename or "writing a file"
-        _complain(f"error: {where}: {error.strerror}; run the same command again once that is mended")
+        _complain(f"error: {where}: {error.strerror}; correct that, and run the same command again")
         return 1
     except KeyboardInterrupt:
         _complain("interrupted; finished cells are safe, run the same command again to go on")

@@ -39,7 +39,7 @@ def target_of(arguments: argparse.Namespace) -> Target:
     """Return what the path on the command line stands for.
 
     Raises:
-        ConfigError: it stands for nothing of the study.
+        ConfigError: it is no file of the study.
         RecordError: the study's file is damaged.
     """
     from middlebench.config import study_file

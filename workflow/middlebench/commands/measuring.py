@@ -35,7 +35,7 @@ def add(verbs: Verbs) -> None:
     add_target(provision, "the provision record to write, such as results/local/provision.json")
     provision.set_defaults(verb=_provision)
 
-    deploy = add_verb(verbs, "deploy", "build a chain from nothing and time it")
+    deploy = add_verb(verbs, "deploy", "deploy a chain from nothing and time each step")
     add_target(deploy, "the deployment record to write, such as results/local/deployments/n4.json")
     deploy.set_defaults(verb=_deploy)
 
@@ -50,7 +50,7 @@ def add(verbs: Verbs) -> None:
 
 @dataclass(frozen=True)
 class _Job:
-    """A job that has the lock of a testbed that stands."""
+    """A job that has locked a testbed and set it up."""
 
     target: Target
     site: Site

@@ -43,7 +43,7 @@ def add(verbs: Verbs) -> None:
     predict.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="the results folder")
     predict.set_defaults(verb=_predict)
 
-    history = add_verb(verbs, "history", "find where a testbed began to deliver more or less, and why")
+    history = add_verb(verbs, "history", "find when a testbed's throughput changed, and what had changed before")
     history.add_argument(
         "folders",
         nargs="+",
@@ -57,19 +57,19 @@ def add(verbs: Verbs) -> None:
 
 def _chain_length(text: str) -> int:
     if (n := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"a chain has one middlebox at least, not {n}")
+        raise argparse.ArgumentTypeError(f"a chain has at least one middlebox, not {n}")
     return n
 
 
 def _throughput(text: str) -> float:
     if not 0 < (mbps := float(text)) < float("inf"):
-        raise argparse.ArgumentTypeError(f"a throughput is more than nothing, and finite, not {text}")
+        raise argparse.ArgumentTypeError(f"a throughput must be positive and finite, not {text}")
     return mbps
 
 
 def _frame_size(text: str) -> int:
     if (size := int(text)) < frames.MINIMUM_FRAME_BYTES:
-        raise argparse.ArgumentTypeError(f"no frame is smaller than {frames.MINIMUM_FRAME_BYTES} B without FCS")
+        raise argparse.ArgumentTypeError(f"a frame has at least {frames.MINIMUM_FRAME_BYTES} B without FCS")
     return size
 
 

@@ -1,4 +1,4 @@
-"""Verbs beside the workflow: down, archive, repeat and schema."""
+"""Verbs that no rule of the workflow calls: down, archive, repeat and schema."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ END_SECONDS = 10.0
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
-    down = add_verb(verbs, "down", "remove all that is ours from testbeds, whatever state they are in")
+    down = add_verb(verbs, "down", "remove all that this program created on testbeds, whatever their state")
     down.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that were used)")
     add_testbed_folder(down)
     down.set_defaults(verb=_down)
@@ -52,7 +52,7 @@ def _down(arguments: argparse.Namespace) -> None:
         try:
             site = site_of(name, config.load_testbed(name, arguments.testbed_folder))
             if not arguments.testbeds and not site.trial_lock.exists():
-                tell(f"{name}: not used since this machine started (`middlebench down {name}` looks all the same)")
+                tell(f"{name}: not used since this machine started (`middlebench down {name}` checks it nevertheless)")
                 continue
             with lock_ended(site.trial_lock, f"taking {name} down", wait_s=END_SECONDS, tell=tell):
                 removed = site.close()
@@ -60,7 +60,7 @@ def _down(arguments: argparse.Namespace) -> None:
             failures.append(error)
             tell(f"{name}: {error}")
         else:
-            tell(f"{name}: {'taken down' if removed else 'nothing of ours is there'}")
+            tell(f"{name}: {'taken down' if removed else 'nothing to remove'}")
     if failures:
         raise failures[0]
 

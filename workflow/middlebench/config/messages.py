@@ -1,4 +1,4 @@
-"""Says in one line a mistake what is wrong in a config file: which key, what stands there, what may."""
+"""Describes mistakes in a config file, one line each: which key, the value found, the values allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads YAML files as plain values: text, numbers, truth values, lists and keys; nothing deep, huge or tagged."""
+"""Reads YAML files as plain values: text, numbers, truth values, lists and keys, within limits of size and depth."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     doing = f"reading {path}"
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(doing, f"it is larger than {MOST_BYTES} bytes: this is no config of ours")
+            raise ConfigError(doing, f"it is larger than {MOST_BYTES} bytes: no config is that large")
         values = yaml.load(path.read_text(encoding="utf-8"), Loader)  # a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(doing, f"it cannot be read: {error}") from error

@@ -204,14 +204,14 @@ class Study(Options):
     certainty: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """How sure the law must be where an adaptive sweep ends: half the width of a 95 % interval, over the rate."""
     seed: Annotated[int, Field(ge=0)] = 1
-    """What the random order of the cells is drawn from. It is recorded with each cell; another one measures nothing
-    anew."""
+    """What the random order of the cells is drawn from. It is recorded with each cell; a change of it measures
+    no cell again."""
     offered_load: OfferedLoad = "maximum"
     """What the generator is asked to send: `maximum` for all that the link carries, a rate in kpkt/s (of which the
     link's share is sent), or what a throughput search finds: `ndr` for the largest load without loss, `pdr(0.005)` for
     the largest that loses no more than 0.5 %, or any other ratio. See `docs/throughput-search.md`."""
     search: SearchParameters = SearchParameters()
-    """How a throughput search goes on; a change of it measures nothing anew that was not searched for."""
+    """How a throughput search goes on; a change of it measures again only cells that were searched for."""
     flows: Annotated[int, Field(ge=1, le=MOST_FLOWS)] = 1
     """Flows that the frames belong to, in turn, each with a UDP source port of its own; 1 as in the paper."""
     latency: bool = False
@@ -326,7 +326,7 @@ def check_study(
         testbed_folder: where the testbeds' files are.
 
     Raises:
-        ConfigError: something in them cannot be; the message names file, key, value and what is allowed.
+        ConfigError: something in them is impossible; the message names file, key, value and what is allowed.
     """
     study = _parse(Study, values, origin)
     testbeds = {name: load_testbed(name, testbed_folder, origin) for name in study.testbeds}

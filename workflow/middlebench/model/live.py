@@ -58,7 +58,7 @@ class LiveSwitch:
 
     bridges: dict[str, LiveBridge]
     identity: str
-    """Changes whenever the switch was restarted or its bridges were made anew."""
+    """Changes whenever the switch was restarted or its bridges were created again."""
     port_states: Mapping[str, PortState] = field(default_factory=dict)
     """By port, as far as they are known."""
 
@@ -133,7 +133,7 @@ class LiveChain:
             if current[port] != past[port]
         ]
         if not found and self.switch.identity != earlier.switch.identity:
-            found.append("the switch was restarted or its bridges were made anew")
+            found.append("the switch was restarted or its bridges were created again")
         return found
 
 

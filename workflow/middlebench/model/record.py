@@ -21,7 +21,7 @@ from middlebench.system.files import write_text
 
 PROTOCOL = "2"
 """Version of how a cell is measured. Raise it when a change makes older records incomparable: all cells are
-then measured anew, which no other change of code does."""
+then measured again, which no other change of code does."""
 
 MOST_PROBLEMS = 5
 """How many contradictions of a record a message names."""
@@ -79,7 +79,7 @@ class Settings(Options):
 
 
 class Components(Options):
-    """What took part, in the drivers' own words."""
+    """Names and versions of what took part, as the drivers report them."""
 
     switch: str
     middlebox: str
@@ -338,7 +338,7 @@ class LatencyTrial(Options):
 
 
 class Attestation(Options):
-    """Why the record may be believed: the chain was the wanted one before and after, and whole."""
+    """Evidence that the record is valid: the chain was the planned one before and after, and forwarded."""
 
     fingerprint: str
     """SHA-256 of the live chain, the same before and after the trial."""
@@ -412,7 +412,7 @@ class Deployment(Options):
 
 
 class Provision(Options):
-    """A testbed, looked at and found fit: what it is, and what was chosen where the config says `auto`."""
+    """A testbed that was checked: what it is, and what was chosen where the config says `auto`."""
 
     format: Literal["middlebench-provision/1"] = "middlebench-provision/1"
     testbed: str
@@ -456,7 +456,7 @@ def read(model: type[_Model], path: Path, *, strict: bool = True) -> _Model:
         raise RecordError(
             f"reading {path}",
             f"it is not a {model.__name__} record: {key}: {first['msg']}",
-            "remove it to have it made anew",
+            "remove it, and run the same command again",
         ) from error
     if isinstance(found, Record):
         _demand_consistent(found, path)
@@ -473,7 +473,7 @@ def _demand_consistent(found: Record, path: Path) -> None:
     if problems:
         raise RecordError(
             f"reading {path}",
-            "it is not to be believed: " + "; ".join(problems[:MOST_PROBLEMS]),
+            "it is not valid: " + "; ".join(problems[:MOST_PROBLEMS]),
             "remove it to have its cell measured again",
         )
 

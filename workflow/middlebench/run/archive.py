@@ -53,7 +53,7 @@ def archive_outputs(outputs: Iterable[str], results: Path) -> None:
     """Move the records among the outputs of jobs that are about to run to the archive.
 
     So a record is missing from the moment at which it is to be made again until it is made, whatever ends the
-    job or the run: an old one never passes as the new one.
+    job or the run: an old record is never mistaken for a new one.
 
     Args:
         outputs: paths of what the run is about to make.

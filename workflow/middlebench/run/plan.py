@@ -21,7 +21,7 @@ from middlebench.system.text import changes
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"
 CLOSE_RULE, TABLE_RULE = "close", "aggregate"
 NEW = "not measured yet"
-UNKNOWN = "an environment of which nothing is known any more"
+UNKNOWN = "an environment whose description is lost"
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class Job:
     runs: bool
     """Whether it is to run; what it makes is up to date otherwise."""
     forced: bool = False
-    """Whether it was asked for whatever its state, or was interrupted."""
+    """Whether it was forced (`--force`), or interrupted the last time."""
     params_before: tuple[str, ...] = ()
     """Parameters of the last time, as Python writes them, that are none now."""
     params_now: tuple[str, ...] = ()
     """Parameters of now that were none the last time."""
     renewed: tuple[str, ...] = ()
-    """Inputs that another job is about to make anew."""
+    """Inputs that another job will make again."""
     newer: tuple[str, ...] = ()
     """Inputs that have changed since."""
     priority: int = 0
     seconds: float | None = None
-    """How long it took the last time; None where nobody knows."""
+    """Seconds that it took the last time; None where unknown."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Past:
     """None where it is not kept any more."""
     settings: Mapping[str, Any]
     seconds: float | None = None
-    """How long its job took; None where nobody knows."""
+    """Seconds that its job took; None where unknown."""
 
     @property
     def traffic_s(self) -> float:
@@ -73,7 +73,7 @@ class PastControls:
     traffic_s: float
     """Seconds of warm-up and window of all its trials."""
     seconds: float | None = None
-    """How long it took; None where nobody knows."""
+    """Seconds that it took; None where unknown."""
 
 
 @dataclass(frozen=True)
@@ -247,13 +247,13 @@ class _Judge:
         if changed:
             return f"other environment: {changed}"
         if job.renewed:
-            return f"{self._root(job.renewed)} is made anew"
+            return f"{self._root(job.renewed)} is made again"
         if job.newer:
             return f"{', '.join(job.newer)} changed since"
         return "asked for, or interrupted" if job.forced else "what it is made from changed"
 
     def _root(self, renewed: tuple[str, ...]) -> str:
-        """Return the file, furthest up, for which all behind it is made anew."""
+        """Return the file, furthest up, that causes all after it to be made again."""
         path = min(renewed, key=len)
         above = self.producers[path].renewed if path in self.producers else ()
         return self._root(above) if above else path

@@ -1,6 +1,6 @@
 """The environment as it is now, noted in a file so that the workflow sees a change of it.
 
-The file is written anew only when its content changes. Cells that were measured with another content
+The file is written again only when its content changes. Cells that were measured with another content
 are then out of date for Snakemake, which compares small inputs by their content: a change back makes
 the cells of before valid again.
 """

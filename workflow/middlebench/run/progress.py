@@ -26,7 +26,7 @@ from middlebench.run.plan import CELL_RULE, Ahead
 from middlebench.system.text import duration
 
 STEPS_TOLD = 10
-"""How many lines a run takes where nobody watches."""
+"""How many lines a run writes where there is no terminal."""
 SILENT_EVENTS = {
     LogEvent.JOB_INFO,
     LogEvent.JOB_STARTED,
@@ -47,7 +47,7 @@ CHATTER = (
     "Some jobs were triggered by provenance information",
     "Rules with provenance triggered jobs",
 )
-"""Starts of Snakemake's messages that tell a user of this workflow nothing. They come without an event,X
+"""Starts of Snakemake's messages that are of no use to a user of this workflow. They carry no event, and have the level
 of "Nothing to be done", which is shown."""
 
 INTERRUPTED = "Terminating processes on user request"
@@ -110,7 +110,7 @@ class Line(ProgressColumn):
 
 
 class LogHandler(LogHandlerBase):
-    """The plugin's one class; Snakemake makes it and sends it every message."""
+    """The plugin: Snakemake creates it and sends it every message."""
 
     def __post_init__(self) -> None:
         """Set the display up; it appears with the first cell."""
@@ -125,31 +125,31 @@ class LogHandler(LogHandlerBase):
 
     @property
     def writes_to_stream(self) -> bool:
-        """We are what the terminal shows."""
+        """Return that this handler writes to the terminal."""
         return True
 
     @property
     def writes_to_file(self) -> bool:
-        """We write no file; Snakemake's own log has everything."""
+        """Return that this handler writes no file: Snakemake's own log has everything."""
         return False
 
     @property
     def has_filter(self) -> bool:
-        """Snakemake's own filter decides what is said at all."""
+        """Return that Snakemake's own filter applies."""
         return False
 
     @property
     def has_formatter(self) -> bool:
-        """What we pass on reads as Snakemake words it."""
+        """Return that Snakemake's own formatter applies."""
         return False
 
     @property
     def needs_rulegraph(self) -> bool:
-        """We draw no graph."""
+        """Return that no graph of the rules is needed."""
         return False
 
     def emit(self, record: LogRecord) -> None:
-        """Take one message of Snakemake's."""
+        """Handle one message of Snakemake."""
         try:
             event = getattr(record, "event", None)
             if summary := getattr(record, "preflight", ""):
@@ -173,7 +173,7 @@ class LogHandler(LogHandlerBase):
             self.handleError(record)
 
     def close(self) -> None:
-        """Leave the terminal as we found it."""
+        """Remove the line from the terminal."""
         self._hide()
         super().close()
 

@@ -1,4 +1,4 @@
-"""One error type a layer; every message says what was done, what happened and what to try."""
+"""One error type per layer; every message says what was being done, what happened and what to try."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MiddlebenchError(Exception):
 
     Args:
         doing: what was being done, and to what ("adding port x to bridge y on host z").
-        happened: what was met instead of success.
+        happened: what happened instead.
         advice: what to try next; empty when nothing is known to help.
         result: the command that failed, if one did.
     """
@@ -52,7 +52,7 @@ class MiddlebenchError(Exception):
 
 
 class ConfigError(MiddlebenchError):
-    """The configuration asks for something that cannot be."""
+    """The configuration asks for something impossible."""
 
     exit_status = 2
 
@@ -76,19 +76,19 @@ class MiddleboxError(MiddlebenchError):
 
 
 class GeneratorError(MiddlebenchError):
-    """Traffic could not be made or counted."""
+    """Traffic could not be generated or counted."""
 
     exit_status = 6
 
 
 class LockError(MiddlebenchError):
-    """Somebody else holds the testbed."""
+    """Another process has locked the testbed."""
 
     exit_status = 7
 
 
 class TrialError(MiddlebenchError):
-    """A trial ran but must not be believed: it is void and leaves no record."""
+    """A trial ran but is not valid: it leaves no record."""
 
     exit_status = 8
 

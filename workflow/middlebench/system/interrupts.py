@@ -13,7 +13,7 @@ STILL_ENDING = b"\nstill ending what runs; this takes some seconds\n"
 
 
 def heed_one_interrupt(raised: BaseException | None = None) -> None:
-    """Let the first SIGINT raise KeyboardInterrupt, as ever, and the next ones wait for the clean-up that it began.
+    """Let the first SIGINT raise KeyboardInterrupt, and ignore the next ones while the clean-up runs.
 
     An impatient second Ctrl-C would break that clean-up off, with tracebacks. Nothing is done where the
     signal is ignored, as in a shell's background job, nor outside of the main thread, which alone may set it.

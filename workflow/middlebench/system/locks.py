@@ -37,7 +37,7 @@ def lock(
 ) -> Iterator[None]:
     """Hold the lock in the file ``path``.
 
-    A process below the holder (a job of the run that took the lock) holds it too.
+    A process below the holder (a job of the run that took the lock) has it too.
 
     Args:
         path: the lock's file; it stays when the lock ends.
@@ -47,7 +47,7 @@ def lock(
         tell: called once with a sentence that names the holder, when there is waiting to do.
 
     Raises:
-        LockError: somebody else still holds it after ``wait_s``.
+        LockError: another process still has it after ``wait_s``.
     """
     deadline = Deadline(wait_s)
     with path.open("a+", encoding="utf-8") as stream:
@@ -78,7 +78,7 @@ def lock(
 def lock_ended(
     path: Path, purpose: str, *, wait_s: float, tell: Callable[[str], None] = lambda _: None
 ) -> Iterator[None]:
-    """Hold the lock in the file ``path``, after whoever else holds it was ended.
+    """Hold the lock in the file ``path``, after any other holder was ended.
 
     The holder is asked to end (SIGTERM), and killed where it has not after ``wait_s``.
 
@@ -130,9 +130,9 @@ def _is_free(path: Path) -> bool:
 def describe(holder: dict[str, object]) -> str:
     """Return who holds a lock, as a sentence."""
     if not holder:
-        return "another process holds it"
+        return "another process has locked it"
     return (
-        f"{holder.get('user')} holds it since {holder.get('since')} for {holder.get('purpose')} "
+        f"locked by {holder.get('user')} since {holder.get('since')} for {holder.get('purpose')} "
         f"(process {holder.get('pid')} on {holder.get('host')}: {holder.get('command')})"
     )
 

@@ -1,4 +1,4 @@
-"""Which process is which: a process id alone may be used again, together with its start it is unique."""
+"""Identity of processes: a process id may be used again; together with its start time it is unique."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def boot_id() -> str:
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process of this machine that cannot be mistaken for a later one with its number."""
+    """A process of this machine, told apart from a later one with the same id."""
 
     pid: int
     started_ticks: int

@@ -1,4 +1,4 @@
-"""What this process takes over from the user's shell, made the same for every user: PATH, locale, home folder."""
+"""Makes the environment of this process the same for every user: PATH, locale, home folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How values are said to people: durations, shares, and what changed between two of a kind."""
+"""Values as text for people: durations, shares, and differences between two mappings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people say it: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """Return a duration as text: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
