@@ -65,7 +65,7 @@ def test_history_reads_archived_records_and_leaves_other_settings_out(tmp_path, 
         folder = tmp_path / ("archive/old" if number < len(made) / 2 else "")
         path = f"cells/n{cell.n}/size{cell.frame_bytes}/rep{cell.repetition}.json"
         write(each.model_copy(update={"cell": cell.model_copy(update={"repetition": 1})}), folder / path)
-    other = made[0].model_copy(update={"settings": made[0].settings.model_copy(update={"window_s": 5.0})})
+    other = made[0].model_copy(update={"settings": made[0].settings.model_copy(update={"warm_up_s": 5.0})})
     write(other, tmp_path / "cells/n1/size60/rep99.json")
     (tmp_path / "cells/n1/size60/rep98.json").write_text("{}")
     for each in (OLD, NEW):

@@ -118,7 +118,8 @@ def test_deleted_record_is_measured_again_and_no_other(finished):
     finished.run("--until", "aggregate", "--", "all")
     after = finished.cells()
     assert after.keys() == CELLS
-    assert {name for name in CELLS if after[name] != before[name]} == {"n2/size800/rep1.json"}
+    # A copy's files get one time when a run first sees them: what is in them tells which were measured again.
+    assert {name for name in CELLS if after[name][0] != before[name][0]} == {"n2/size800/rep1.json"}
 
 
 def test_command_in_the_table_measures_its_cell_again_and_no_other(finished):
