@@ -6,7 +6,7 @@ import pytest
 from middlebench.analysis.data.aggregate import SUMMARY_COLUMNS, grid, nearest_size, summarise, write_summary
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
-from middlebench.analysis.data.published import load_published
+from middlebench.analysis.data.publications import load_cells
 from sweeps import record, sweep
 
 
@@ -46,7 +46,7 @@ def test_spread_and_interval_over_repetitions():
 
 
 def test_single_repetition_has_neither_spread_nor_interval_nor_stability():
-    summary = summarise(load_published())
+    summary = summarise(load_cells("maksic"))
     missing = [name for name in summary if name.endswith(("_sd", "_low", "_high"))]
     assert len(missing) == 6
     assert summary[missing].isna().all(axis=None)

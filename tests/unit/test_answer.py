@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
-from middlebench.analysis.data.published import load_published
+from middlebench.analysis.data.publications import load_cells
 from middlebench.analysis.report.answer import answer
 from sweeps import record
 
@@ -17,13 +17,13 @@ def chains(received):
 
 
 def test_published_answer_is_that_of_the_papers_tables():
-    found = answer(load_published())
+    found = answer(load_cells("maksic"))
     assert found.sentences == (
         "Of frames of 60 to 1500 B, 114 to 602 Mb/s arrive through one middlebox, "
         "0.5 to 13 Mb/s arrive through a chain of 20.",
         "At 800 B, one middlebox passes on 509 Mb/s; up to n = 4 it is at most 10 % less; "
         "from n = 8 on it is less than half.",
-        "The paper gives one value of each, and nothing of their spread.",
+        "The publication gives one value of each, and nothing of their spread.",
     )
     assert found.steps_mbps == (10, 20, 50, 100, 200, 500)
     assert found.lengths[found.sizes.index(800)] == (15, 10, 10, 10, 8, 4)

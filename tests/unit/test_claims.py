@@ -10,7 +10,7 @@ from middlebench.analysis.claims.findings import Verdict
 from middlebench.analysis.claims.verdicts import complete_repetitions, judge
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.measurements import from_records
-from middlebench.analysis.data.published import DATA_FOLDER
+from middlebench.analysis.data.publications import FOLDER
 from middlebench.analysis.tables.verdicts import (
     bars_table,
     claims_table,
@@ -45,12 +45,12 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def claims():
-    return load_claims()
+    return load_claims("maksic")
 
 
 @pytest.fixture(scope="module")
 def paper(claims):
-    return judge(claims, load_dataset("published"))
+    return judge(claims, load_dataset("maksic"))
 
 
 def by_id(judgements):
@@ -94,17 +94,18 @@ def test_single_runs_have_no_interval(paper):
     ],
 )
 def test_spoilt_file_of_claims_is_refused_by_name(tmp_path, spoil, named):
-    content = yaml.safe_load((DATA_FOLDER / "claims.yaml").read_text())
+    content = yaml.safe_load((FOLDER / "maksic" / "claims.yaml").read_text())
     spoil(content["claims"])
-    (tmp_path / "claims.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "maksic").mkdir()
+    (tmp_path / "maksic" / "claims.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(RecordError, match=named) as refusal:
-        load_claims(tmp_path)
+        load_claims("maksic", tmp_path)
     assert "claims.yaml" in str(refusal.value)
 
 
 def test_missing_file_of_claims_is_refused_by_name(tmp_path):
     with pytest.raises(RecordError, match=r"claims\.yaml"):
-        load_claims(tmp_path)
+        load_claims("maksic", tmp_path)
 
 
 def test_claims_are_frozen(claims):
@@ -164,7 +165,7 @@ def test_sweep_of_one_cell_is_judged_as_far_as_it_goes(tmp_path, claims):
 def test_tables_hold_every_claim_in_every_form(tmp_path, claims, paper):
     write_results(tmp_path / "results", repetitions=2)
     mine = judge(claims, load_dataset("made", tmp_path / "results"))
-    write_claims(mine, paper, "made", tmp_path)
+    write_claims(mine, paper, "made", tmp_path, "claims")
     page = to_html(mine, paper, "made")
     for claim in claims:
         assert claim.id in (tmp_path / "claims.csv").read_text()
@@ -175,7 +176,7 @@ def test_tables_hold_every_claim_in_every_form(tmp_path, claims, paper):
 
 
 def test_details_of_a_claim_open_with_a_click_and_none_is_lost(tmp_path, claims, paper):
-    page = html.unescape(to_html(paper, paper, "published")).replace("\N{NO-BREAK SPACE}", " ")
+    page = html.unescape(to_html(paper, paper, "maksic")).replace("\N{NO-BREAK SPACE}", " ")
     assert page.count("<details><summary>") == len(claims)
     for judgement in paper:
         for text in (judgement.claim.place, judgement.claim.reading, judgement.finding.evidence):
@@ -199,13 +200,13 @@ def test_place_that_is_a_claims_figure_is_not_rounded(paper):
 
 
 def test_papers_own_page_has_one_verdict_a_claim(claims, paper):
-    page = to_html(paper, paper, "published")
+    page = to_html(paper, paper, "maksic")
     assert page.count('class="verdict') == len(claims)
     assert "its own tables" in page
 
 
 def test_words_count_the_verdicts_and_list_what_is_not_borne_out(paper):
-    assert describe(paper, "published") == (
+    assert describe(paper, "maksic") == (
         "Of the paper's 15 claims, put to its own tables: 10 reproduced, 4 same shape only, 1 not reproduced."
     )
     assert exceptions(paper).count("\n- ") == 4
@@ -220,6 +221,6 @@ def test_bars_of_every_kind_that_is_used_are_stated(claims, paper):
 
 
 def test_csv_has_a_row_a_claim_and_the_figures_of_both(claims, paper):
-    frame = claims_table(paper, paper, "published").frame
+    frame = claims_table(paper, paper, "maksic").frame
     assert list(frame["id"]) == [claim.id for claim in claims]
     assert list(frame["figure"]) == list(frame["published_figure"])

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
-from middlebench.analysis.data.published import load_published
+from middlebench.analysis.data.publications import load_cells
 from middlebench.analysis.tables.comparison import cells_table, compare, describe, ratios_table, summarise_by
 from sweeps import record, sweep
 
 
 def test_only_shared_cells_are_compared():
-    shared = compare(sweep(lengths=(1, 2, 11), sizes=(60, 61)), load_published())
+    shared = compare(sweep(lengths=(1, 2, 11), sizes=(60, 61)), load_cells("maksic"))
     assert list(zip(shared["n"], shared["frame_bytes"], strict=True)) == [(1, 60), (2, 60)]
 
 
@@ -34,12 +34,12 @@ def test_ratio_has_an_interval_as_far_as_the_spread_of_its_parts_is_known():
 
 
 def test_readers_see_no_column_in_which_nothing_stands():
-    once = cells_table(sweep(), load_published())
+    once = cells_table(sweep(), load_cells("maksic"))
     assert "High (95 %)" not in once.titles()
     assert "Marks" not in once.titles()
     assert {"ratio_high", "marks"} < set(once.frame.columns)
     several = from_records(record(repetition=k, received=count) for k, count in ((1, 20_000), (2, 21_000)))
-    assert "High (95 %)" in cells_table(several, load_published()).titles()
+    assert "High (95 %)" in cells_table(several, load_cells("maksic")).titles()
 
 
 def test_marks_of_either_dataset_are_those_of_the_comparison():
@@ -74,22 +74,22 @@ def test_mean_of_a_ratio_of_zero_is_zero():
 
 
 def test_paper_beside_itself_is_the_same_everywhere():
-    assert set(compare(load_published(), load_published())["ratio"]) == {1.0}
+    assert set(compare(load_cells("maksic"), load_cells("maksic"))["ratio"]) == {1.0}
 
 
 def test_description_has_the_figures_of_the_comparison():
-    text = describe(sweep(lengths=(1, 2), sizes=(800,)), load_published())
+    text = describe(sweep(lengths=(1, 2), sizes=(800,)), load_cells("maksic"))
     assert "share 2 combinations of chain length and frame size" in text
     assert "made" in text
-    assert "that of the paper" in text
+    assert "that of maksic" in text
 
 
 def test_description_says_when_nothing_can_be_compared():
-    assert "nothing to lay side by side" in describe(sweep(sizes=(61,)), load_published())
+    assert "nothing to lay side by side" in describe(sweep(sizes=(61,)), load_cells("maksic"))
 
 
 @pytest.mark.parametrize("key", ["n", "frame_bytes"])
 def test_tables_name_both_datasets(key):
-    pair = sweep(), load_published()
-    assert "made ÷ published" in ratios_table(*pair, key).caption
-    assert {"made [Mb/s]", "published [Mb/s]"} <= set(cells_table(*pair).titles())
+    pair = sweep(), load_cells("maksic")
+    assert "made ÷ maksic" in ratios_table(*pair, key).caption
+    assert {"made [Mb/s]", "maksic [Mb/s]"} <= set(cells_table(*pair).titles())

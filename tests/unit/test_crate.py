@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
-from middlebench.analysis.data.published import DATA_FOLDER
+from middlebench.analysis.data.publications import FOLDER
 from middlebench.analysis.report.crate import METADATA, demand_whole, pack, write_crate
 from middlebench.system.errors import RecordError
 from sweeps import write_results
@@ -22,10 +22,10 @@ def folder(tmp_path, monkeypatch):
     results = tmp_path / "results"
     write_results(results, repetitions=2)
     folder = results / "made"
-    for name in ("report/index.html", "figures/fig5.svg", "tables/comparison_published.csv"):
+    for name in ("report/index.html", "figures/fig5.svg", "tables/comparison_maksic.csv"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(f"made for {name}\n")
-    papers = sorted(path.relative_to(PROJECT) for path in DATA_FOLDER.resolve().glob("*.*"))
+    papers = sorted(path.relative_to(PROJECT) for path in FOLDER.glob("*/*.*"))
     write_crate(load_dataset("made", results), folder, [Path("config/config.yaml"), *papers], '{"seed": 1}')
     return folder
 
@@ -58,19 +58,20 @@ def test_crate_says_what_came_from_what(folder):
 
 def test_crate_names_paper_software_and_licences(folder):
     crate = demand_whole(folder)
-    paper = crate.root_dataset["citation"]
-    assert (paper.type, paper["author"]["name"]) == ("ScholarlyArticle", "N. Maksić")
+    cnf, paper = crate.root_dataset["citation"]
+    assert (paper.type, paper["author"]["name"]) == ("ScholarlyArticle", "Nataša Maksić")
     assert paper["name"].startswith("Running Network of Unikernel Based Middleboxes")
     software = {each["name"]: each for each in crate.get_by_type("SoftwareApplication")}
     assert software["middlebench"]["license"] == "https://spdx.org/licenses/MIT"
     assert software["snakemake"] in software["middlebench"]["softwareRequirements"]
-    assert crate.get("inputs/data/paper/table1.csv")["isBasedOn"] == paper
+    assert crate.get("inputs/data/publications/maksic/cells.csv")["isBasedOn"] == paper
+    assert cnf["url"].startswith("https://github.com/cncf/")
 
 
 def test_captions_are_those_of_the_report(folder):
     crate = demand_whole(folder)
     assert crate.get("figures/fig5.svg")["description"].startswith("The paper's figure 5")
-    assert crate.get("tables/comparison_published.csv")["description"].startswith("The received throughput measured")
+    assert crate.get("tables/comparison_maksic.csv")["description"].startswith("The received throughput measured")
 
 
 def test_same_results_give_the_same_crate(folder):
@@ -96,8 +97,8 @@ def test_crate_without_one_of_its_files_is_refused_by_name(folder):
 
 def test_crate_that_refers_to_something_unknown_is_refused_by_name(folder):
     path = folder / METADATA
-    path.write_text(path.read_text().replace('"@id": "#paper"', '"@id": "#letter"', 1))
-    with pytest.raises(RecordError, match=r"#letter|#paper"):
+    path.write_text(path.read_text().replace('"@id": "#publication-maksic"', '"@id": "#letter"', 1))
+    with pytest.raises(RecordError, match=r"#letter|#publication-maksic"):
         demand_whole(folder)
 
 

@@ -23,7 +23,7 @@ def test_measured_dataset_has_what_its_folder_has(tmp_path):
 
 
 def test_published_dataset_needs_no_results_folder():
-    data = load_dataset("published", Path("nowhere"))
+    data = load_dataset("maksic", Path("nowhere"))
     assert len(data.measurements) == 192
     assert data.longest_plan()["n"] == 20
     assert data.link_bps == 1e9

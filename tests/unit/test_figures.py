@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
-from middlebench.analysis.data.published import load_published
+from middlebench.analysis.data.publications import load_cells
 from middlebench.analysis.figures import sweep as figures
 from middlebench.analysis.figures.style import save_figure
 from sweeps import record, sweep
@@ -27,7 +27,7 @@ def line(figure, label):
 
 @pytest.mark.parametrize("draw", LINES)
 def test_line_plot_names_measured_and_published_units_and_begins_at_zero(draw):
-    figure = draw(sweep(), load_published())
+    figure = draw(sweep(), load_cells("maksic"))
     text = words(figure)
     assert "made" in text
     assert "published" in text
@@ -69,7 +69,7 @@ def test_fig5_takes_800_bytes_where_it_can():
 
 
 def test_fig5_says_which_size_it_takes_instead_and_which_the_other_has():
-    figure = figures.fig5(sweep(sizes=(64, 1024)), load_published())
+    figure = figures.fig5(sweep(sizes=(64, 1024)), load_cells("maksic"))
     assert "1024 B (nearest to 800 B)" in figure.axes[0].get_title(loc="left")
     assert "1000 B" in words(figure)
 
@@ -90,11 +90,11 @@ def repeated():
 
 @pytest.mark.parametrize("draw", [figures.fig3, figures.fig5, figures.throughput_by_size])
 def test_lines_have_the_intervals_of_their_means_where_cells_were_repeated(draw):
-    figure = draw(repeated(), load_published())
+    figure = draw(repeated(), load_cells("maksic"))
     axes = figure.axes[0]
     assert len(bars_of(axes)) == len(axes.containers) > 0
     assert "95 % interval" in words(figure)
-    assert not draw(sweep(), load_published()).axes[0].containers
+    assert not draw(sweep(), load_cells("maksic")).axes[0].containers
 
 
 def test_interval_of_a_throughput_is_not_drawn_below_zero():
@@ -105,15 +105,15 @@ def test_interval_of_a_throughput_is_not_drawn_below_zero():
 
 def test_no_line_leaves_its_panel_whichever_dataset_is_larger():
     for figure in (
-        figures.throughput_by_size(sweep(), load_published()),
-        figures.throughput_by_size(load_published(), sweep()),
+        figures.throughput_by_size(sweep(), load_cells("maksic")),
+        figures.throughput_by_size(load_cells("maksic"), sweep()),
     ):
         for axes in figure.axes:
             assert max(each.get_ydata().max() for each in axes.lines) <= axes.get_ylim()[1]
 
 
 def test_panels_share_both_axes_so_that_lines_can_be_compared():
-    left, right = figures.throughput_by_size(sweep(sizes=(60, 800)), load_published()).axes
+    left, right = figures.throughput_by_size(sweep(sizes=(60, 800)), load_cells("maksic")).axes
     assert left.get_xlim() == right.get_xlim()
     assert left.get_xlim()[0] == 0
     assert left.get_ylim() == right.get_ylim()
@@ -125,9 +125,9 @@ def test_subtitle_says_from_how_many_to_how_many_repetitions_a_mean_is_of():
 
 
 def test_published_values_are_not_called_a_testbed():
-    text = words(figures.fig3(load_published()))
-    assert "published · ClickOS" in text
-    assert "testbed published" not in text
+    text = words(figures.fig3(load_cells("maksic")))
+    assert "published maksic · ClickOS" in text
+    assert "testbed maksic" not in text
 
 
 def test_heat_map_marks_unstable_cells_and_says_what_the_mark_means():
@@ -175,7 +175,7 @@ def test_long_description_stands_in_the_subtitle_and_not_in_the_legend():
 
 
 def test_what_a_sweep_does_not_have_is_said_in_the_legend():
-    assert "not in this sweep" in words(figures.fig3(sweep(lengths=(2,)), load_published()))
+    assert "not in this sweep" in words(figures.fig3(sweep(lengths=(2,)), load_cells("maksic")))
 
 
 def test_heat_map_has_a_number_in_every_measured_cell_only():
@@ -187,25 +187,25 @@ def test_heat_map_has_a_number_in_every_measured_cell_only():
 
 
 def test_colours_of_the_papers_grid_are_logarithmic():
-    (image,) = figures.heat_map(load_published()).axes[0].images
+    (image,) = figures.heat_map(load_cells("maksic")).axes[0].images
     assert isinstance(image.norm, mpl.colors.LogNorm)
 
 
 def test_ratio_map_is_symmetric_around_one():
-    (image,) = figures.ratio_map(sweep(), load_published()).axes[0].images
+    (image,) = figures.ratio_map(sweep(), load_cells("maksic")).axes[0].images
     assert image.norm.vmin * image.norm.vmax == pytest.approx(1)
     assert np.isfinite(image.get_array().compressed()).all()
 
 
 @pytest.mark.filterwarnings("error")
 def test_ratio_map_of_datasets_without_a_common_cell_says_so():
-    assert "no such cells" in words(figures.ratio_map(sweep(sizes=(61,)), load_published()))
+    assert "no such cells" in words(figures.ratio_map(sweep(sizes=(61,)), load_cells("maksic")))
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
     measurements = sweep()
     for folder in ("first", "second"):
-        save_figure(figures.fig3(measurements, load_published()), tmp_path / folder, "fig3")
+        save_figure(figures.fig3(measurements, load_cells("maksic")), tmp_path / folder, "fig3")
     for suffix in ("png", "svg", "pdf"):
         name = f"fig3.{suffix}"
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
@@ -227,10 +227,10 @@ def test_every_point_leads_to_the_cell_that_it_is_of():
 
 
 def test_point_of_another_dataset_leads_to_its_own_source():
-    published, other = load_published(), sweep(testbed="other")
+    published, other = load_cells("maksic"), sweep(testbed="other")
     addresses = links(figures.fig3(sweep(), published, other))
     assert "../report/index.html#cell-n1-size60" in addresses
-    assert "../report/index.html#paper-n1-size60" in addresses
+    assert "../report/index.html#maksic-n1-size60" in addresses
     assert "../../other/report/index.html#cell-n1-size60" in addresses
 
 
@@ -240,9 +240,9 @@ def test_every_known_cell_of_a_map_leads_to_what_it_is_of():
         "../report/index.html#cell-n1-size60",
         "../report/index.html#cell-n2-size100",
     ]
-    assert links(figures.ratio_map(some, load_published())) == [
-        "../report/index.html#beside-published-n1-size60",
-        "../report/index.html#beside-published-n2-size100",
+    assert links(figures.ratio_map(some, load_cells("maksic"))) == [
+        "../report/index.html#beside-maksic-n1-size60",
+        "../report/index.html#beside-maksic-n2-size100",
     ]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.analysis.data.intervals import with_margin
 from middlebench.analysis.data.measurements import from_records
-from middlebench.analysis.data.published import load_published
+from middlebench.analysis.data.publications import load_cells
 from middlebench.analysis.tables.intervals import any_known, intervals_of, table1_intervals, table2_intervals
 from middlebench.analysis.tables.table import to_csv, to_html, to_latex, to_markdown
 from scipy import stats
@@ -57,7 +57,7 @@ def test_readers_see_mean_and_half_width_in_one_field_and_how_many_repetitions(m
 @pytest.mark.parametrize("make", [table1_intervals, table2_intervals])
 @pytest.mark.parametrize(
     ("cells", "why"),
-    [(sweep(), "each cell was measured once"), (load_published(), "the paper gives one value of each cell")],
+    [(sweep(), "each cell was measured once"), (load_cells("maksic"), "a publication gives one value of each cell")],
 )
 def test_without_repetitions_there_is_no_interval_and_the_caption_says_why(make, cells, why):
     table = make(cells)
@@ -68,7 +68,7 @@ def test_without_repetitions_there_is_no_interval_and_the_caption_says_why(make,
 
 
 def test_published_values_keep_the_digits_of_the_paper():
-    assert table2_intervals(load_published()).rows()[0][:2] == ["60", "114.01"]
+    assert table2_intervals(load_cells("maksic")).rows()[0][:2] == ["60", "114.01"]
 
 
 def test_unequal_repetitions_are_said_as_a_range_and_single_ones_are_told_apart():

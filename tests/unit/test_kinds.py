@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from middlebench.analysis.claims.findings import Verdict
 from middlebench.analysis.claims.kinds import NOISE, STEP, Bound, Flat, Knee, Level, Onset, Ratio, Setback, Trend
 from middlebench.analysis.data.curves import Curve
-from middlebench.analysis.data.published import load_published
+from middlebench.analysis.data.publications import load_cells
 
 REPRODUCED, SAME_SHAPE, NOT_REPRODUCED, NOT_TESTABLE = Verdict
 RISING, FALLING = (Trend(kind="trend", direction=direction) for direction in ("rising", "falling"))
@@ -257,7 +257,7 @@ def test_ratio_needs_both_values(values):
 
 
 def test_step_is_twice_the_deviation_between_cells_that_the_paper_calls_constant():
-    cells = load_published()
+    cells = load_cells("maksic")
     level = cells[(cells["frame_bytes"] == 800) & (cells["n"] <= 4)]["received_mbps"]
     spread = level.std() / level.mean()
     assert spread == pytest.approx(0.019, abs=0.0005)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from middlebench.analysis.claims.findings import Verdict
 from middlebench.analysis.data.measurements import from_rows
-from middlebench.analysis.data.published import LINK_BPS, load_published
+from middlebench.analysis.data.publications import load_cells
 from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import choose
 from middlebench.analysis.law.cores import judge_cores
@@ -50,7 +50,7 @@ def rows(time_us, lengths, sizes, *, noise=0.0, repetitions=1, offered_kpps=None
                 kpps = min(kpps, offered_kpps) if offered_kpps else kpps
                 offered = {}
                 if offered_kpps:
-                    sent = min(offered_kpps, frames.line_rate_pps(LINK_BPS, size) / 1e3)
+                    sent = min(offered_kpps, frames.line_rate_pps(sweeps.LINK_BPS, size) / 1e3)
                     offered = {"offered_kpps": sent, "offered_raw_mbps": frames.raw_mbps(sent * 1e3, size)}
                 yield {
                     "testbed": "made",
@@ -74,7 +74,7 @@ def measured(*args, **kwargs):
 
 @pytest.fixture(scope="module")
 def paper():
-    return law_of(load_published(), "published", LINK_BPS)
+    return law_of(load_cells("maksic"), "maksic", 1e9)
 
 
 def test_the_papers_table_follows_ports_hops_and_waiting(paper):
@@ -136,7 +136,9 @@ def test_container_chains_are_foreseen_chain_by_chain_within_five_percent(name):
 
 
 def test_hidden_cells_are_predicted_from_four_lengths_and_four_sizes():
-    law = law_of(measured(machine, LENGTHS, SIZES, noise=0.02, repetitions=3, offered_kpps=400), "made", LINK_BPS)
+    law = law_of(
+        measured(machine, LENGTHS, SIZES, noise=0.02, repetitions=3, offered_kpps=400), "made", sweeps.LINK_BPS
+    )
     hidden = [(n, size) for n in ALL_LENGTHS for size in ALL_SIZES if n not in LENGTHS or size not in SIZES]
     n, size = (np.array(each, dtype=float) for each in zip(*hidden, strict=True))
     truth = np.array([1e3 / machine(*cell) for cell in hidden])
@@ -176,7 +178,7 @@ def test_the_simpler_of_two_laws_that_predict_alike_is_chosen():
 
 
 def test_what_the_generator_could_not_send_is_not_blamed_on_the_chain():
-    law = law_of(measured(machine, LENGTHS, SIZES, noise=0.01, offered_kpps=100), "made", LINK_BPS)
+    law = law_of(measured(machine, LENGTHS, SIZES, noise=0.01, offered_kpps=100), "made", sweeps.LINK_BPS)
     one = np.array([1.0])
     assert float(law.predictor.kpps(one, np.array([60.0]))[0][0]) == pytest.approx(100, rel=0.05)
 

@@ -12,7 +12,7 @@ from middlebench.analysis.data.measurements import (
     read_measurements,
     write_measurements,
 )
-from middlebench.analysis.data.published import load_published
+from middlebench.analysis.data.publications import load_cells
 from middlebench.system.errors import RecordError
 from sweeps import record, records, sweep
 
@@ -80,8 +80,8 @@ def test_csv_gives_back_every_value_exactly(tmp_path):
 
 
 def test_published_measurements_survive_the_csv_too(tmp_path):
-    write_measurements(load_published(), tmp_path / "m.csv")
-    pd.testing.assert_frame_equal(read_measurements(tmp_path / "m.csv"), load_published(), check_exact=True)
+    write_measurements(load_cells("maksic"), tmp_path / "m.csv")
+    pd.testing.assert_frame_equal(read_measurements(tmp_path / "m.csv"), load_cells("maksic"), check_exact=True)
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ LAW_TABLES = (
     "law_left_out",
     "law_tried",
 )
-COMPARISONS = ("comparison_published", "comparison_published_by_length", "comparison_published_by_size")
+COMPARISONS = ("comparison_maksic", "comparison_maksic_by_length", "comparison_maksic_by_size")
 PROMISED = {
-    "claims": {f"tables/claims.{suffix}" for suffix in ("csv", "md", "tex")},
+    "claims": {f"tables/claims_maksic.{suffix}" for suffix in ("csv", "md", "tex")},
     "controls": {f"figures/controls.{suffix}" for suffix in ("png", "svg", "pdf")}
     | {f"tables/controls.{suffix}" for suffix in ("csv", "md", "tex")},
     "deployment": {f"figures/deployment.{suffix}" for suffix in ("png", "svg", "pdf")}
@@ -43,7 +43,7 @@ PROMISED = {
     "figures": {f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg", "pdf")},
     "tables": {f"tables/{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")},
     "comparison": {f"tables/{name}.{suffix}" for name in COMPARISONS for suffix in ("csv", "md", "tex")}
-    | {f"figures/comparison_published.{suffix}" for suffix in ("png", "svg", "pdf")},
+    | {f"figures/comparison_maksic.{suffix}" for suffix in ("png", "svg", "pdf")},
 }
 
 
@@ -78,7 +78,7 @@ def test_notebook_begins_with_a_title_and_one_parameters_cell(name):
     cells = read(name).cells
     assert re.match(r"# \w", cells[0].source)
     (parameters,) = (cell for cell in cells if "parameters" in cell.metadata.get("tags", []))
-    assert 'dataset = "local"\nresults = "results"\npublished_data = "data/paper"' in parameters.source
+    assert 'dataset = "local"\nresults = "results"\npublications = "data/publications"' in parameters.source
 
 
 def run_here(name, results, dataset, at, **parameters):
@@ -94,7 +94,7 @@ def run_here(name, results, dataset, at, **parameters):
 
 
 @pytest.mark.parametrize(
-    ("name", "dataset"), [*((name, "made") for name in NAMES), *((name, "published") for name in NAMES[:4])]
+    ("name", "dataset"), [*((name, "made") for name in NAMES), *((name, "maksic") for name in NAMES[:4])]
 )
 def test_notebook_leaves_the_files_that_it_promises(tmp_path, monkeypatch, name, dataset):
     monkeypatch.chdir(PROJECT)

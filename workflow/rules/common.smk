@@ -165,18 +165,31 @@ LAW_TABLES = [
 OTHERS = STUDY.others
 """Results of others to compare with: where they are, by the name that each goes by here."""
 
-PUBLISHED = "published"
-"""The dataset that was not measured but transcribed from the paper."""
+PUBLICATIONS = sorted(glob_wildcards("data/publications/{name}/publication.yaml").name)
+"""The datasets that were not measured but published by others: a folder each."""
 
-PAPER_TABLES = ["data/paper/table1.csv", "data/paper/table2.csv"]
+CLAIMING = sorted(glob_wildcards("data/publications/{name}/claims.yaml").name)
+"""Those of them whose claims are put to every dataset."""
 
-PAPER_CLAIMS = "data/paper/claims.yaml"
+for name in set(PUBLICATIONS) & set(TESTBEDS):
+    raise WorkflowError(
+        f"a testbed and a publication are both named {name}: rename config/testbeds/{name}.yaml"
+    )
+
+
+def published_files(name):
+    """The files of a publication."""
+    return [
+        f"data/publications/{name}/{file}"
+        for file in ("publication.yaml", "cells.csv", "claims.yaml")
+        if file != "claims.yaml" or name in CLAIMING
+    ]
+
 
 CRATE_INPUTS = [
     "config/config.yaml",
     "config/testbeds/{testbed}.yaml",
-    *PAPER_TABLES,
-    PAPER_CLAIMS,
+    *(file for name in PUBLICATIONS for file in published_files(name)),
 ]
 """What a crate needs from outside of its folder, by its path in the project."""
 
@@ -189,8 +202,8 @@ EXECUTE = (
 def dataset_files(wildcards, name=None):
     """What a dataset is read from."""
     name = name or wildcards.dataset
-    if name == PUBLISHED:
-        return PAPER_TABLES
+    if name in PUBLICATIONS:
+        return published_files(name)[:2]
     return [
         f"{RESULTS}/{name}/measurements.csv",
         f"{RESULTS}/{name}/provision.json",
@@ -206,14 +219,15 @@ def results_folder(wildcards):
 
 
 def references(dataset):
-    """What a dataset is compared with: the paper, and every other testbed of the run."""
-    return [PUBLISHED, *(name for name in STUDY.testbeds if name != dataset)]
+    """What a dataset is compared with: the publications, and every other testbed of the run."""
+    return [*PUBLICATIONS, *(name for name in STUDY.testbeds if name != dataset)]
 
 
 def report_notebooks(wildcards):
     """The executed notebooks of a report, in its order."""
-    names = ["claims", "law", "figures", "tables"]
-    if wildcards.dataset != PUBLISHED:
+    names = [f"claims_{publication}" for publication in CLAIMING]
+    names += ["law", "figures", "tables"]
+    if wildcards.dataset not in PUBLICATIONS:
         names += [
             f"comparison_{reference}" for reference in references(wildcards.dataset)
         ]

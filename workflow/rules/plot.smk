@@ -107,32 +107,34 @@ rule compare:
 rule judge_claims:
     input:
         data=dataset_files,
-        paper=[*PAPER_TABLES, PAPER_CLAIMS],
+        publication=lambda wildcards: published_files(wildcards.publication),
         law=f"{RESULTS}/{{dataset}}/law.json",
         notebook="notebooks/claims.ipynb",
     output:
         table=report(
-            f"{RESULTS}/{{dataset}}/tables/claims.csv",
+            f"{RESULTS}/{{dataset}}/tables/claims_{{publication}}.csv",
             category="{dataset}",
             subcategory="Claims",
             caption="../report/claims.rst",
-            labels={"what": "the paper's claims, and a verdict on each"},
+            labels={"what": "the claims of {publication}, and a verdict on each"},
         ),
         others=expand(
-            f"{RESULTS}/{{{{dataset}}}}/tables/claims.{{kind}}",
+            f"{RESULTS}/{{{{dataset}}}}/tables/claims_{{{{publication}}}}.{{kind}}",
             kind=["md", "tex"],
         ),
-        notebook=f"{RESULTS}/{{dataset}}/report/claims.ipynb",
+        notebook=f"{RESULTS}/{{dataset}}/report/claims_{{publication}}.ipynb",
     log:
-        f"{RESULTS}/{{dataset}}/logs/judge-claims.log",
+        f"{RESULTS}/{{dataset}}/logs/judge-claims-{{publication}}.log",
     conda:
         ENVIRONMENT
     params:
         results=results_folder,
     message:
-        "Judging the paper's claims by {wildcards.dataset}"
+        "Judging the claims of {wildcards.publication} by {wildcards.dataset}"
     shell:
-        EXECUTE
+        EXECUTE.replace(
+            "2> {log:q}", "--parameter publication {wildcards.publication} 2> {log:q}"
+        )
 
 
 rule describe_controls:

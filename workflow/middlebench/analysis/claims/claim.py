@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from middlebench.analysis.claims.kinds import Kind
 from middlebench.analysis.data.curves import Selection
-from middlebench.analysis.data.published import DATA_FOLDER
+from middlebench.analysis.data.publications import CLAIMS, FOLDER, HELP
 from middlebench.model.options import Options
 from middlebench.system.errors import RecordError
 
@@ -49,18 +49,18 @@ class Claims(Options):
     claims: Annotated[tuple[Claim, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
-def load_claims(folder: Path = DATA_FOLDER) -> tuple[Claim, ...]:
-    """Return the claims of ``claims.yaml`` in a folder.
+def load_claims(publication: str, folder: Path = FOLDER) -> tuple[Claim, ...]:
+    """Return the claims of a publication.
 
     Raises:
         RecordError: the file cannot be read, or a claim is not what it should be; the message names it.
     """
-    path = folder / "claims.yaml"
+    path = folder / publication / CLAIMS
     doing = f"reading {path}"
     try:
         return Claims.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).claims
     except (OSError, yaml.YAMLError) as error:
-        raise RecordError(doing, str(error), "the paper's claims belong to data/paper") from error
+        raise RecordError(doing, str(error), HELP) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

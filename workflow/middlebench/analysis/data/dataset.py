@@ -1,16 +1,17 @@
-"""A dataset: all that is on disk of one testbed, or of the paper, ready for tables, figures and the report."""
+"""A dataset: all that is on disk of one testbed, or of a publication, ready for tables, figures and the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from middlebench.analysis.data import published, searches
+from middlebench.analysis.data import publications, searches
 from middlebench.analysis.data.environments import facts_of, note_of
 from middlebench.analysis.data.flags import EMULATED
 from middlebench.analysis.data.measurements import read_measurements
@@ -32,16 +33,16 @@ class Setup:
 
     settings: Mapping[str, Any]
     components: Mapping[str, str]
-    link_bps: float
-    """Line rate of the links in bits/s."""
+    link_bps: float | None
+    """Line rate of the links in bits/s; None when a publication does not say."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One testbed's results, or the paper's."""
+    """One testbed's results, or a publication's."""
 
     name: str
-    """The testbed, or ``published``."""
+    """The testbed or the publication."""
     measurements: pd.DataFrame
     plans: Mapping[int, Plan]
     """The chain plan that ran, by chain length."""
@@ -63,6 +64,8 @@ class Dataset:
     """The records of the other functions too, in the order in which the functions come in the measurements."""
     environments: Mapping[str, Environment] = field(default_factory=dict, repr=False)
     """The environments that cells were measured in, by id, that of most cells first; none of published data."""
+    publication: publications.Publication | None = None
+    """What the publication is; None of a testbed."""
     server_cpus: int | None = None
     """Processors that the middlebox server has; None when unknown."""
 
@@ -107,30 +110,35 @@ class Dataset:
         return self.plan_nearest(max(self.plans, default=0))
 
 
-def load_dataset(name: str, results: Path = RESULTS, published_data: Path = published.DATA_FOLDER) -> Dataset:
-    """Return a testbed's dataset from its results, or the paper's (``published``) from its tables.
+def load_dataset(name: str, results: Path = RESULTS, published: Path = publications.FOLDER) -> Dataset:
+    """Return a publication's dataset from its folder, or a testbed's from its results.
 
     Args:
-        name: a testbed, or ``published``.
+        name: a publication or a testbed.
         results: folder that holds a folder a testbed.
-        published_data: folder with the paper's tables.
+        published: folder that holds a folder a publication.
 
     Raises:
         RecordError: a file is missing or is not what it should be.
     """
-    return _published(published_data) if name == published.TESTBED else _measured(name, results / name)
+    return _published(name, published) if name in publications.names_in(published) else _measured(name, results / name)
 
 
-def _published(folder: Path) -> Dataset:
-    """Return the paper's tables, with the configurations of its figures 2 and 4."""
+def _published(name: str, folder: Path) -> Dataset:
+    """Return a publication's values, with the shortest and the longest of its chains."""
+    publication = publications.load_publication(name, folder)
+    measurements = publications.load_cells(name, folder)
+    lengths = {int(measurements["n"].min()), int(measurements["n"].max())}
+    settings = {} if isnan(publication.window_s) else {"window_s": publication.window_s}
     return Dataset(
-        name=published.TESTBED,
-        measurements=published.load_published(folder),
-        plans={length: published.paper_plan(length) for length in (1, 20)},
-        facts=published.FACTS,
-        setups=(Setup({"window_s": published.WINDOW_S}, published.COMPONENTS, published.LINK_BPS),),
-        description="The figures that the paper prints in its appendix, as transcribed.",
-        server_cpus=published.SERVER_CORES,
+        name=name,
+        measurements=measurements,
+        plans={length: publications.plan_of(publication, length) for length in sorted(lengths)},
+        facts={"source": {"citation": publication.citation, "link": publication.link}, **publication.facts},
+        setups=(Setup(settings, publication.components.model_dump(), publication.link_bps),),
+        description=publication.reading,
+        server_cpus=publication.server_cpus,
+        publication=publication,
     )
 
 

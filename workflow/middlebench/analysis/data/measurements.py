@@ -41,7 +41,7 @@ class Column:
 
 
 COLUMNS = (
-    Column("testbed", TEXT, "", "the testbed that was measured; `published` for the paper's own figures"),
+    Column("testbed", TEXT, "", "the testbed that was measured, or the publication"),
     Column("middlebox", TEXT, "", "what forwards inside the chain"),
     Column("switch", TEXT, "", "what joins the middleboxes"),
     Column("generator", TEXT, "", "what makes and counts the traffic"),

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.publications import is_published
 
 PAGE = "../report/index.html"
 """A testbed's own report, from its report or its figures."""
 
 
 def cell_anchor(testbed: str, n: int, frame_bytes: int) -> str:
-    """Return where a page shows the repetitions of a cell, or a published value in the paper's table."""
-    return f"{'paper' if testbed == PUBLISHED else 'cell'}-n{n}-size{frame_bytes}"
+    """Return where a page shows the repetitions of a cell, or a published value."""
+    return f"{testbed if is_published(testbed) else 'cell'}-n{n}-size{frame_bytes}"
 
 
 def pair_anchor(reference: str, n: int, frame_bytes: int) -> str:
@@ -37,9 +37,9 @@ def own_name(data: pd.DataFrame) -> str:
 def cell_address(testbed: str, own: str, n: int, frame_bytes: int) -> str:
     """Return the address of a testbed's cell, from the report or a figure of testbed ``own``.
 
-    Each report shows its own testbed's cells and the paper's tables.
+    Each report shows its own testbed's cells and the published ones.
     """
-    page = PAGE if testbed in (own, PUBLISHED) else f"../../{testbed}/report/index.html"
+    page = PAGE if testbed == own or is_published(testbed) else f"../../{testbed}/report/index.html"
     return f"{page}#{cell_anchor(testbed, n, frame_bytes)}"
 
 

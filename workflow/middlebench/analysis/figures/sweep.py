@@ -30,7 +30,7 @@ from middlebench.analysis.data.aggregate import (
 )
 from middlebench.analysis.data.flags import EMULATED
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name, pair_address
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.publications import are_published, load_publication
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.style import LineStyle, noted, styled
 from middlebench.analysis.tables.comparison import compare
@@ -332,19 +332,16 @@ def _throughput_scale(values: pd.DataFrame) -> Normalize:
 
 
 def _looks(summaries: Sequence[pd.DataFrame]) -> list[LineStyle]:
-    """Return a style for each dataset: the paper's always the same, the others' by order."""
-    styles = iter(style.MEASURED_STYLES * len(summaries))
-    return [style.PUBLISHED_STYLE if _is_published(summary) else next(styles) for summary in summaries]
-
-
-def _is_published(data: pd.DataFrame) -> bool:
-    return set(data["testbed"]) == {PUBLISHED}
+    """Return a style for each dataset: the first publication's always the same, the others' by order."""
+    published = iter([style.PUBLISHED_STYLE, *style.MEASURED_STYLES[::-1] * len(summaries)])
+    measured = iter(style.MEASURED_STYLES * len(summaries))
+    return [next(published if are_published(summary) else measured) for summary in summaries]
 
 
 def _label(data: pd.DataFrame) -> str:
     """Return how a legend names a dataset."""
-    if _is_published(data):
-        return "published (paper: ClickOS on i7-920)"
+    if are_published(data):
+        return f"published ({load_publication(own_name(data)).label})"
     if data.empty:
         return "measured"
     middleboxes = named(pd.Series([short_name(name) for name in data["middlebox"]], dtype=str))
@@ -373,13 +370,13 @@ def origin_of(measurements: pd.DataFrame, of_repetitions: str = "mean") -> str:
     """
     if measurements.empty:
         return "no cell measured"
-    window_s = measurements["window_s"].median()
     parts = [
-        "published" if _is_published(measurements) else f"testbed {named(measurements['testbed'])}",
+        f"{'published' if are_published(measurements) else 'testbed'} {named(measurements['testbed'])}",
         named(measurements["middlebox"]),
         named(measurements["switch"]),
-        f"{window_s:.3g} s windows",
     ]
+    if pd.notna(window_s := measurements["window_s"].median()):
+        parts.append(f"{window_s:.3g} s windows")
     if (measurements["repetition"] > 1).any():
         parts.append(f"{of_repetitions} of {repetitions_of(summarise(measurements))} repetitions")
     return " · ".join(parts)

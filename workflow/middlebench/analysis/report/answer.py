@@ -10,7 +10,7 @@ import pandas as pd
 
 from middlebench.analysis.data.aggregate import PAPER_SIZE, nearest_size, repetitions_of, summarise
 from middlebench.analysis.data.intervals import UNSTABLE, with_margin
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.publications import are_published
 
 STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Throughputs in Mb/s that a reader may need."""
@@ -92,8 +92,8 @@ def _falling(by_size: Mapping[int, dict[int, float]], size: int | None, summary:
 
 def _certainty(summary: pd.DataFrame) -> str:
     """Return how sure the means are, in a sentence."""
-    if set(summary["testbed"]) == {PUBLISHED}:
-        return "The paper gives one value of each, and nothing of their spread."
+    if are_published(summary):
+        return "The publication gives one value of each, and nothing of their spread."
     if (summary["repetitions"] == 1).all():
         return "Each was measured once, so that nothing is known of the spread."
     unstable, drifted = int((summary["stability"] == UNSTABLE).sum()), int((summary["drifted"] > 0).sum())

@@ -3,7 +3,7 @@
 Research Object Crate 1.1 (https://w3id.org/ro/crate/1.1): one JSON-LD file in the folder describes all
 files in it. How they come from each other stands in it as actions, after the manner of the Workflow Run
 profiles (https://w3id.org/ro/wfrun). The folder needs nothing from outside: what the sweep was
-configured by, and the paper's tables, are copied into it.
+configured by, and the publications, are copied into it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rocrate.model import ContextEntity, File
 from rocrate.rocrate import ROCrate
 
 from middlebench.analysis.data.dataset import Dataset
-from middlebench.analysis.data.published import FACTS
+from middlebench.analysis.data.publications import load_publication, names_in
 from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment
 from middlebench.system.errors import RecordError
@@ -54,7 +54,7 @@ LICENCES = {
 
 TERMS_OF_USE = (
     "The software that made these results is under the MIT licence. The results belong to whoever measured them; "
-    "the paper's figures among them to its author."
+    "published values among them to their authors."
 )
 
 FORMATS = {
@@ -164,7 +164,7 @@ class _Description:
         self.crate = ROCrate(version="1.1")
         self.crate.metadata.extra_terms["sha256"] = SHA256
         self._dataset, self._folder = dataset, folder
-        self._paper = self._describe_paper()
+        self._cited = {name: self._describe_publication(name) for name in names_in()}
         self._programs = {identity: self._describe_programs(each) for identity, each in dataset.environments.items()}
         self._tool = self._describe_tool()
         self._files = {path: self._describe_file(path, words) for path, words in self._listed()}
@@ -180,15 +180,23 @@ class _Description:
         )
         root["datePublished"] = max([*dataset.measurements["started_at"], *(d.started_at for d in dataset.deployments)])
         root["license"] = TERMS_OF_USE
-        root["citation"] = self._paper
+        root["citation"] = list(self._cited.values())
         root["keywords"] = "network function virtualization, middlebox, service chain, throughput, Open vSwitch"
 
-    def _describe_paper(self) -> ContextEntity:
-        source = FACTS["source"]
-        assert isinstance(source, Mapping)
-        author, _, title = str(source["paper"]).partition(", ")
-        person = self._add("#author-of-the-paper", "Person", name=author)
-        return self._add("#paper", "ScholarlyArticle", name=title, author=person)
+    def _describe_publication(self, name: str) -> ContextEntity:
+        publication = load_publication(name)
+        authors = [
+            self._add(f"#author-{place}-of-{name}", "Person", name=author)
+            for place, author in enumerate(publication.authors, 1)
+        ]
+        link = {"url": publication.link} if publication.link else {}
+        return self._add(
+            f"#publication-{name}",
+            "ScholarlyArticle",
+            name=publication.title,
+            author=authors if len(authors) > 1 else authors[0],
+            **link,
+        )
 
     def _describe_tool(self) -> ContextEntity:
         snakemake = self._software("snakemake", metadata.version("snakemake"), url="https://snakemake.github.io")
@@ -240,8 +248,9 @@ class _Description:
             "contentSize": str(len(content)),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
-        if path.startswith(f"{INPUTS}/data/paper/table"):
-            properties["isBasedOn"] = self._paper
+        for name, cited in self._cited.items():
+            if path == f"{INPUTS}/data/publications/{name}/cells.csv":
+                properties["isBasedOn"] = cited
         return self.crate.add_file(self._folder / path, path, properties=properties)
 
     def _describe_actions(self) -> None:
@@ -269,7 +278,7 @@ class _Description:
         self._action(
             "publish",
             "Make tables, figures and the report",
-            [*tables, *found, *self._below("deployments/", "controls/", f"{INPUTS}/data/paper/")],
+            [*tables, *found, *self._below("deployments/", "controls/", f"{INPUTS}/data/publications/")],
             self._below("report/", "figures/", "tables/", "law.json"),
         )
 

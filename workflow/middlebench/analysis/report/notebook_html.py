@@ -18,7 +18,6 @@ import nbformat
 from nbconvert.filters.markdown import markdown2html
 
 from middlebench.analysis.data.provenance import PAGE
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
 from middlebench.analysis.report.inline_svg import inline
 from middlebench.system.errors import RecordError
 
@@ -55,7 +54,7 @@ def section_of(path: Path) -> Section:
     title = html.unescape(re.sub(r"<[^>]+>", "", heading[1])).strip()
     reference = notebook.metadata.get("papermill", {}).get("parameters", {}).get("reference")
     if reference:
-        title += f" with {'the paper' if reference == PUBLISHED else reference}"
+        title += f" with {reference}"
     body = body.replace(heading[0], "", 1).replace(f'href="{PAGE}#', 'href="#')
     return Section(anchor=path.stem, title=title, html=body)
 

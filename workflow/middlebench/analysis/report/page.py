@@ -22,14 +22,14 @@ from middlebench.analysis.data.environments import mixture
 from middlebench.analysis.data.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.data.measurements import COLUMNS
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
-from middlebench.analysis.data.published import load_published, load_table1, load_table2
+from middlebench.analysis.data.publications import is_published, load_cells, load_publication, load_table, names_in
 from middlebench.analysis.figures import latency
 from middlebench.analysis.figures.style import save_figure
 from middlebench.analysis.report.answer import answer
 from middlebench.analysis.report.every_cell import chains_of, pairs_of, parts_of
 from middlebench.analysis.report.inline_svg import inline, say_where_links_lead
 from middlebench.analysis.report.notebook_html import Section, section_of
+from middlebench.analysis.tables.table import table1, table2
 from middlebench.model.record import Deployment
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
@@ -107,7 +107,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
                 "sections/run",
                 glance=at_a_glance(measurements),
                 setups=grid_of(
-                    {**setup.settings, **setup.components, "link_mbps": setup.link_bps / 1e6}
+                    {**setup.settings, **setup.components, "link_mbps": setup.link_bps / 1e6 if setup.link_bps else ""}
                     for setup in dataset.setups
                 ),
             ),
@@ -125,17 +125,11 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
         *(section_of(path) for path in notebooks),
         *_searches(measurements),
         *_latency(dataset),
-        *([_cells(dataset)] if dataset.name != PUBLISHED else []),
-        Section(
-            "paper",
-            "The paper's tables",
-            _render(
-                "sections/paper",
-                table1=load_table1(),
-                table2=load_table2(),
-                anchor=partial(cell_anchor, PUBLISHED),
-                folded=dataset.name == PUBLISHED,
-            ),
+        *([_cells(dataset)] if dataset.publication is None else []),
+        *(
+            _publication(name, folded=dataset.name == name)
+            for name in names_in()
+            if dataset.publication is None or dataset.name == name
         ),
         Section(
             "flags",
@@ -153,10 +147,33 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
 def _parts(dataset: Dataset, notebooks: Sequence[Path]) -> dict[str, str]:
     """Return what the parts of the page are of that its figures' points lead to, by anchor."""
     references = [path.stem.removeprefix(COMPARISON) for path in notebooks if path.stem.startswith(COMPARISON)]
-    parts = parts_of(load_published()) | parts_of(dataset.measurements, dataset.deployments)
+    parts: dict[str, str] = {}
+    for name in names_in():
+        parts |= parts_of(load_cells(name))
+    parts |= parts_of(dataset.measurements, dataset.deployments)
     for reference in references:
         parts |= pairs_of(dataset.measurements, reference)
     return parts
+
+
+def _publication(name: str, folded: bool) -> Section:
+    """Return the values of a publication, to which every published point of a figure leads."""
+    publication, cells = load_publication(name), load_cells(name)
+    values = load_table(name).astype(object)
+    others = Grid(
+        tuple(map(str, values.columns)),
+        tuple(tuple("" if pd.isna(v) else str(v) for v in row) for row in values.to_numpy()),
+    )
+    shown = _render(
+        "sections/publication",
+        publication=publication,
+        table1=table1(cells).frame if cells["offered_kpps"].notna().any() else None,
+        table2=table2(cells).frame,
+        others=others if publication.cells else None,
+        anchor=partial(cell_anchor, name),
+        folded=folded,
+    )
+    return Section(f"publication-{name}", f"Published: {publication.label}", shown)
 
 
 def _answer(dataset: Dataset) -> list[Section]:
@@ -306,7 +323,11 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _title(name: str) -> str:
-    return "Chains of middleboxes, as published" if name == PUBLISHED else f"Chains of middleboxes on testbed {name}"
+    return (
+        f"Chains of middleboxes, as published by {name}"
+        if is_published(name)
+        else f"Chains of middleboxes on testbed {name}"
+    )
 
 
 def _flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Two datasets side by side, cell by cell: any testbed against the paper, or against another testbed."""
+"""Two datasets side by side, cell by cell: any testbed against a publication, or against another testbed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 
 from middlebench.analysis.data.aggregate import MARKS, doubts, named, summarise
 from middlebench.analysis.data.provenance import cell_address, own_name, pair_anchor
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
 from middlebench.analysis.tables.table import Table
 from middlebench.system.text import plural
 
@@ -72,7 +71,7 @@ def _relative_half_width(above: pd.Series[float], below: pd.Series[float]) -> pd
     """Return the half-width of a ratio's interval over it, from those of its parts; missing where neither is known.
 
     To first order the variances of independent parts add up, over their squares (the delta method). A part of
-    unknown spread, such as the paper's, counts as exact.
+    unknown spread, such as a publication's, counts as exact.
     """
     return pd.Series(np.hypot(above.fillna(0), below.fillna(0))).where(above.notna() | below.notna())
 
@@ -169,8 +168,7 @@ def describe(measurements: pd.DataFrame, reference: pd.DataFrame) -> str:
 
 def _called(data: pd.DataFrame) -> str:
     """Return what a sentence calls a dataset."""
-    name = named(data["testbed"])
-    return "the paper" if name == PUBLISHED else name
+    return named(data["testbed"])
 
 
 def _cell(row: pd.Series) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from middlebench.analysis.data.aggregate import grid, repetitions_of, summarise
 from middlebench.analysis.data.intervals import half_width
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.publications import are_published
 from middlebench.analysis.tables.table import SINGLE, SIZE_HEADING, Table, origin_of
 
 DECIMALS = 4
@@ -68,8 +68,8 @@ def intervals_of(measurements: pd.DataFrame) -> str:
     summary = summarise(measurements)
     if summary.empty:
         return "no interval, for there is no such cell"
-    if set(summary["testbed"]) == {PUBLISHED}:
-        return "no interval, for the paper gives one value of each cell"
+    if are_published(summary):
+        return "no interval, for a publication gives one value of each cell"
     counts = set(summary["repetitions"])
     if counts == {1}:
         return "no interval, for each cell was measured once"

@@ -1,7 +1,6 @@
 """The paper's two tables, from any measurements, as CSV, Markdown, LaTeX and HTML.
 
-The CSV has the column names of the transcribed tables in ``data/paper``, so that measured and
-published tables can be compared by any tool; the other forms have headings for readers.
+The CSV has machine-readable column names; the other forms have headings for readers.
 What every table of the report is made of, :class:`Table`, and its forms are here as well.
 """
 
@@ -20,7 +19,7 @@ from middlebench.analysis.data import searches
 from middlebench.analysis.data.aggregate import grid, named, repetitions_of, summarise
 from middlebench.analysis.data.intervals import with_margin
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.publications import are_published
 from middlebench.system.files import write_text
 
 DECIMALS = 2
@@ -221,7 +220,7 @@ def origin_of(measurements: pd.DataFrame) -> str:
     if measurements.empty:
         return ", no cell measured"
     testbed, middlebox = named(measurements["testbed"]), named(measurements["middlebox"])
-    place = "as published" if testbed == PUBLISHED else f"testbed {testbed}"
+    place = f"as published by {testbed}" if are_published(measurements) else f"testbed {testbed}"
     goal = searches.note_of(measurements)
     return f", {place} ({middlebox}){f', {goal}' if goal else ''}"
 

@@ -13,7 +13,7 @@ import pandas as pd
 from middlebench.analysis.claims.findings import Verdict
 from middlebench.analysis.claims.kinds import KINDS
 from middlebench.analysis.claims.verdicts import Judgement
-from middlebench.analysis.data.published import TESTBED as PUBLISHED
+from middlebench.analysis.data.publications import is_published
 from middlebench.analysis.tables.table import Table, to_csv, to_latex, to_markdown
 from middlebench.system.files import write_text
 
@@ -75,12 +75,14 @@ def readers_table(judgements: Sequence[Judgement], reference: Sequence[Judgement
     return Table(pd.DataFrame(rows, columns=list(headings)), headings, _caption(testbed), widths)
 
 
-def write_claims(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str, folder: Path) -> None:
-    """Write ``claims.csv`` with every figure, and ``claims.md`` and ``claims.tex`` for readers."""
+def write_claims(
+    judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str, folder: Path, name: str
+) -> None:
+    """Write ``name.csv`` with every figure, and ``name.md`` and ``name.tex`` for readers."""
     table = readers_table(judgements, reference, testbed)
-    write_text(folder / "claims.csv", to_csv(claims_table(judgements, reference, testbed)))
-    write_text(folder / "claims.md", to_markdown(table))
-    write_text(folder / "claims.tex", to_latex(table))
+    write_text(folder / f"{name}.csv", to_csv(claims_table(judgements, reference, testbed)))
+    write_text(folder / f"{name}.md", to_markdown(table))
+    write_text(folder / f"{name}.tex", to_latex(table))
 
 
 def to_html(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> str:
@@ -180,4 +182,4 @@ def _caption(testbed: str) -> str:
 
 
 def _called(testbed: str) -> str:
-    return "its own tables" if testbed == PUBLISHED else f"testbed {testbed}"
+    return "its own tables" if is_published(testbed) else f"testbed {testbed}"
