@@ -11,9 +11,10 @@ from helpers import Footprint, compose, settings
 from middlebench.diagnosis.latency import times_of
 from middlebench.model.record import Cell
 from middlebench.testbed import site_of, stand_up
+from middlebench.trials.cell import measure
 from middlebench.trials.convergence import plan_for
 from middlebench.trials.latency import timed_load
-from middlebench.trials.trial import load_of, measure, prepare, run_trial
+from middlebench.trials.trial import load_of, prepare, run_trial
 
 IDLE, HIGHEST = 0.0, 0.9
 

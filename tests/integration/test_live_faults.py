@@ -20,8 +20,8 @@ from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.system.errors import MiddlebenchError
 from middlebench.testbed import Testbed, site_of, stand_up
+from middlebench.trials.cell import measure
 from middlebench.trials.convergence import converge, plan_for
-from middlebench.trials.trial import measure
 
 NAME = "live-faults"
 OPTIONS = {"middlebox": {"driver": "qemu", "accelerator": "tcg"}}

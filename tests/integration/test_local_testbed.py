@@ -27,10 +27,10 @@ from middlebench.sites.shared import holder_process
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.system.errors import HostError, TrialError
 from middlebench.testbed import site_of, stand_up
+from middlebench.trials.cell import measure
 from middlebench.trials.convergence import deploy, plan_for, read_live
 from middlebench.trials.probing import PROBES, prove_paths
 from middlebench.trials.provision import provision
-from middlebench.trials.trial import measure
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

@@ -13,7 +13,7 @@ from helpers import Footprint, compose, settings
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model import record
 from middlebench.testbed import site_of, stand_up
-from middlebench.trials.trial import measure
+from middlebench.trials.cell import measure
 
 ODD = "it's 100 % {odd}, é;\n$(x)"
 """What a shell, a format, a list and a locale each trip over."""

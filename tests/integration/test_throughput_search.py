@@ -15,10 +15,11 @@ from middlebench.model.load import Goal, SearchParameters
 from middlebench.model.record import Record
 from middlebench.switches import private_openvswitch
 from middlebench.system.errors import TrialError
+from middlebench.trials.cell import measure
 from middlebench.trials.convergence import plan_for
 from middlebench.trials.search import NO_LOWER_BOUND
 from middlebench.trials.search_trials import SearchTrials
-from middlebench.trials.trial import load_of, measure, prepare, run_trial
+from middlebench.trials.trial import load_of, prepare, run_trial
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

@@ -23,8 +23,8 @@ from middlebench.sites.ssh import locks
 from middlebench.sites.ssh.locks import RUN_LOCK, TRIAL_LOCK
 from middlebench.system.errors import HostError, LockError, SwitchError, TrialError
 from middlebench.testbed import environment_of, site_of, stand_up
+from middlebench.trials.cell import measure
 from middlebench.trials.convergence import converge, plan_for
-from middlebench.trials.trial import measure
 from ssh_server import Sshd, needs_sshd
 from two_computers import TwoComputers, two_computers
 

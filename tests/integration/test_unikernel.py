@@ -28,8 +28,8 @@ from middlebench.switches.openvswitch.readings import interface_counters
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError, TrialError
 from middlebench.testbed import site_of, stand_up
+from middlebench.trials.cell import measure
 from middlebench.trials.convergence import deploy, plan_for, read_live
-from middlebench.trials.trial import measure
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

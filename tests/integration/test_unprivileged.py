@@ -119,7 +119,7 @@ from helpers import compose, settings
 from middlebench.model import record
 from middlebench.system.processes import may_administer
 from middlebench.testbed import site_of, stand_up
-from middlebench.trials.trial import measure
+from middlebench.trials.cell import measure
 options = compose()
 try:
     cell = record.Cell(testbed="tests", n=1, frame_bytes=800, repetition=1)

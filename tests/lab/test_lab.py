@@ -18,8 +18,8 @@ from middlebench.switches.openvswitch.readings import interface_counters
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, TrialError
 from middlebench.testbed import environment_of
+from middlebench.trials.cell import measure
 from middlebench.trials.convergence import converge, deploy, read_live, tear_down
-from middlebench.trials.trial import measure
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed

@@ -8,7 +8,8 @@ from middlebench.model.record import GENERATOR_LIMITED, UNCONFIRMED, Components,
 from middlebench.model.traffic import Load, Traffic
 from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import TrialError
-from middlebench.trials.trial import components_of, counts_of, flags_of, load_of, problems_of
+from middlebench.trials.cell import components_of, flags_of
+from middlebench.trials.trial import counts_of, load_of, problems_of
 
 LINK_BPS = 1e9
 LINK = LinkOptions(rate_mbps=1000)

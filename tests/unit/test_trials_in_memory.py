@@ -24,11 +24,12 @@ from middlebench.model.load import SearchParameters
 from middlebench.model.record import GENERATOR_LIMITED, Record
 from middlebench.system.errors import MiddlebenchError, MiddleboxError, SwitchError, TrialError
 from middlebench.trials import convergence
+from middlebench.trials.cell import measure
 from middlebench.trials.controls import measure_controls, whole_set
 from middlebench.trials.convergence import converge, deploy, plan_for, read_live
 from middlebench.trials.probing import PROBES
 from middlebench.trials.search import NO_LOWER_BOUND
-from middlebench.trials.trial import measure, prepare
+from middlebench.trials.trial import prepare
 
 PACED = {"offered_load": 10.0, "window_s": 1.0, "warm_up_s": 0.2}
 DEPLOYING = ["create_bridges", "create", "connect", "wait_until_ready"]

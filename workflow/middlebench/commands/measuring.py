@@ -95,7 +95,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     from middlebench.model import record
     from middlebench.model.sequence import Sequence
     from middlebench.system.files import write_text
-    from middlebench.trials.trial import measure
+    from middlebench.trials.cell import measure
 
     target = target_of(arguments)
     cell, study = target.cell, target.file.study

@@ -1,7 +1,7 @@
-"""One cell: converge, prove the path, run the traffic, and check that nothing changed meanwhile.
+"""One trial: converge, prove the path, run the traffic, and check that nothing changed meanwhile.
 
-:func:`run_trial` is one run of traffic and may be called many times on a chain; :func:`measure` is a cell. The load of
-a cell may have to be searched for first (:mod:`middlebench.trials.search_trials`).
+:func:`run_trial` is one run of traffic and may be called many times on a chain; a cell is
+:func:`middlebench.trials.cell.measure`.
 """
 
 from __future__ import annotations
@@ -10,37 +10,20 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
-from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, OFFERED, bottleneck_of
+from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, bottleneck_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
-from middlebench.diagnosis.processors import links_share
 from middlebench.diagnosis.received import on_the_way, stopped
-from middlebench.model.cell import Cell
 from middlebench.model.frames import line_rate_pps, wire_bits
-from middlebench.model.functions.function import Function
-from middlebench.model.live import LiveChain
-from middlebench.model.load import SearchParameters, goal_of
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
 from middlebench.model.record import (
-    GENERATOR_LIMITED,
-    LINKS_COSTLY,
-    LINKS_SHARE,
-    PROTOCOL,
-    UNCONFIRMED,
-    Attestation,
     Bottleneck,
-    Components,
     Counts,
     Hop,
-    LatencyTrial,
     MiddleboxCounts,
-    Record,
-    Sample,
-    Search,
     Settings,
     Usage,
     WireCounts,
@@ -50,7 +33,7 @@ from middlebench.sites.base import LinkOptions
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
-from middlebench.trials.convergence import converge, deploy, plan_for, proven, read_after, read_before, release_held
+from middlebench.trials.convergence import converge, deploy, proven, read_after, read_before, release_held
 
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
@@ -82,72 +65,6 @@ class Outcome:
         """Whether fewer frames reached the server than a generator claims that counts by itself."""
         sent = self.counts.trial_sent_packets
         return self.traffic.claimed and not is_confirmed(sent, self.hops[0].rx_packets)
-
-
-def measure(
-    testbed: Testbed,
-    cell: Cell,
-    settings: Settings,
-    tell: Callable[[str], None] = lambda _: None,
-    functions: Sequence[Function] = (),
-) -> tuple[Record, str]:
-    """Measure one cell and return its record, and what the generator's tools said.
-
-    Args:
-        testbed: the testbed.
-        cell: what to measure.
-        settings: how.
-        tell: takes sentences on what goes on.
-        functions: what each middlebox does, as the cell's ``function`` says; none: all forward.
-
-    Raises:
-        TrialError: the trial ran but must not be believed; nothing is recorded.
-        MiddlebenchError: the chain or the traffic could not be had.
-    """
-    plan = plan_for(testbed, cell.n, functions)
-    before, probes = prepare(testbed, plan, cell.frame_bytes, tell)
-    link_bps = testbed.options.site.link.rate_bps
-    load = load_of(cell.frame_bytes, settings, link_bps)
-    found = None
-    if goal := goal_of(settings.offered_load):
-        from middlebench.trials.search_trials import search  # the library's start is not for every cell to pay
-
-        found = search(testbed, plan, load, goal, settings.search or SearchParameters(), before, tell)
-        load, before = found.load, found.after
-    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    outcome = run_trial(testbed, plan, load, before)
-    latency: tuple[LatencyTrial, ...] = ()
-    if settings.latency:
-        from middlebench.trials.latency import carried, measure_latency
-
-        rate = carried(outcome.counts, found.search if found else None)
-        latency = measure_latency(testbed, plan, load, rate, outcome.after, tell)
-    if changes := testbed.hosts.changes():
-        raise void(f"measuring {plan}, {load.frame_bytes} B on {testbed.name}", changes)
-    record = Record(
-        cell=cell,
-        started_at=started_at,
-        protocol=PROTOCOL,
-        settings=settings,
-        components=components_of(testbed.components(), outcome.traffic),
-        environment=testbed.environment,
-        link_bps=link_bps,
-        counts=outcome.counts,
-        samples=tuple(
-            Sample(t_s=round(each.t_s, 6), sent_packets=each.sent_packets, received_packets=each.received_packets)
-            for each in outcome.traffic.samples
-        ),
-        attestation=attest(before.live, probes),
-        hops=outcome.hops,
-        middleboxes=outcome.middleboxes,
-        wires=outcome.wires,
-        usage=outcome.usage,
-        bottleneck=(found and found.bottleneck) or outcome.bottleneck,
-        flags=flags_of(outcome.counts, outcome.unconfirmed, found.search if found else None, outcome.usage),
-        search=found.search if found else None,
-        latency=latency,
-    )
-    return record, (found.raw if found else "") + outcome.traffic.raw
 
 
 def prepare(
@@ -315,34 +232,6 @@ def counts_of(load: Load, traffic: Traffic) -> Counts:
         trial_sent_packets=traffic.trial_sent_packets,
         trial_received_packets=traffic.trial_received_packets,
     )
-
-
-def components_of(testbed: Components, traffic: Traffic) -> Components:
-    """Return what took part in a trial: what the testbed has, but for what sent the frames where another one did."""
-    return testbed.model_copy(update={"generator": traffic.sender}) if traffic.sender else testbed
-
-
-def flags_of(
-    counts: Counts, unconfirmed: bool = False, found: Search | None = None, usage: Usage | None = None
-) -> tuple[str, ...]:
-    """Return what a reader must know before using these counts, and the search that led to them.
-
-    Args:
-        counts: what was counted.
-        unconfirmed: whether fewer frames reached the server than the generator claims.
-        found: the search, where there was one.
-        usage: who used how much of the processors, where that is known.
-    """
-    costly = (links_share(usage) or 0.0) > LINKS_SHARE if usage else False
-    limited = counts.offered_packets < OFFERED * counts.intended_packets
-    flags = ((GENERATOR_LIMITED, limited), (UNCONFIRMED, unconfirmed), (LINKS_COSTLY, costly))
-    return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))
-
-
-def attest(live: LiveChain, probes: Sequence[Probe]) -> Attestation:
-    """Return the evidence for one trial."""
-    sent, returned = sum(each.sent for each in probes), sum(each.returned for each in probes)
-    return Attestation(fingerprint=live.fingerprint, probes_sent=sent, probes_returned=returned)
 
 
 def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:

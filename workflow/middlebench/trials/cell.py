@@ -1,0 +1,127 @@
+"""One cell: search for its load where it has a goal, run its trial, time its frames, and write down what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from middlebench.diagnosis.bottleneck import OFFERED
+from middlebench.diagnosis.processors import links_share
+from middlebench.model.cell import Cell
+from middlebench.model.functions.function import Function
+from middlebench.model.live import LiveChain
+from middlebench.model.load import SearchParameters, goal_of
+from middlebench.model.record import (
+    GENERATOR_LIMITED,
+    LINKS_COSTLY,
+    LINKS_SHARE,
+    PROTOCOL,
+    UNCONFIRMED,
+    Attestation,
+    Components,
+    Counts,
+    LatencyTrial,
+    Record,
+    Sample,
+    Search,
+    Settings,
+    Usage,
+)
+from middlebench.model.traffic import Probe, Traffic
+from middlebench.testbed import Testbed
+from middlebench.trials.convergence import plan_for
+from middlebench.trials.trial import load_of, prepare, run_trial, void
+
+
+def measure(
+    testbed: Testbed,
+    cell: Cell,
+    settings: Settings,
+    tell: Callable[[str], None] = lambda _: None,
+    functions: Sequence[Function] = (),
+) -> tuple[Record, str]:
+    """Measure one cell and return its record, and what the generator's tools said.
+
+    Args:
+        testbed: the testbed.
+        cell: what to measure.
+        settings: how.
+        tell: takes sentences on what goes on.
+        functions: what each middlebox does, as the cell's ``function`` says; none: all forward.
+
+    Raises:
+        TrialError: the trial ran but must not be believed; nothing is recorded.
+        MiddlebenchError: the chain or the traffic could not be had.
+    """
+    plan = plan_for(testbed, cell.n, functions)
+    before, probes = prepare(testbed, plan, cell.frame_bytes, tell)
+    link_bps = testbed.options.site.link.rate_bps
+    load = load_of(cell.frame_bytes, settings, link_bps)
+    found = None
+    if goal := goal_of(settings.offered_load):
+        from middlebench.trials.search_trials import search  # the library's start is not for every cell to pay
+
+        found = search(testbed, plan, load, goal, settings.search or SearchParameters(), before, tell)
+        load, before = found.load, found.after
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    outcome = run_trial(testbed, plan, load, before)
+    latency: tuple[LatencyTrial, ...] = ()
+    if settings.latency:
+        from middlebench.trials.latency import carried, measure_latency
+
+        rate = carried(outcome.counts, found.search if found else None)
+        latency = measure_latency(testbed, plan, load, rate, outcome.after, tell)
+    if changes := testbed.hosts.changes():
+        raise void(f"measuring {plan}, {load.frame_bytes} B on {testbed.name}", changes)
+    record = Record(
+        cell=cell,
+        started_at=started_at,
+        protocol=PROTOCOL,
+        settings=settings,
+        components=components_of(testbed.components(), outcome.traffic),
+        environment=testbed.environment,
+        link_bps=link_bps,
+        counts=outcome.counts,
+        samples=tuple(
+            Sample(t_s=round(each.t_s, 6), sent_packets=each.sent_packets, received_packets=each.received_packets)
+            for each in outcome.traffic.samples
+        ),
+        attestation=attest(before.live, probes),
+        hops=outcome.hops,
+        middleboxes=outcome.middleboxes,
+        wires=outcome.wires,
+        usage=outcome.usage,
+        bottleneck=(found and found.bottleneck) or outcome.bottleneck,
+        flags=flags_of(outcome.counts, outcome.unconfirmed, found.search if found else None, outcome.usage),
+        search=found.search if found else None,
+        latency=latency,
+    )
+    return record, (found.raw if found else "") + outcome.traffic.raw
+
+
+def components_of(testbed: Components, traffic: Traffic) -> Components:
+    """Return what took part in a trial: what the testbed has, but for what sent the frames where another one did."""
+    return testbed.model_copy(update={"generator": traffic.sender}) if traffic.sender else testbed
+
+
+def flags_of(
+    counts: Counts, unconfirmed: bool = False, found: Search | None = None, usage: Usage | None = None
+) -> tuple[str, ...]:
+    """Return what a reader must know before using these counts, and the search that led to them.
+
+    Args:
+        counts: what was counted.
+        unconfirmed: whether fewer frames reached the server than the generator claims.
+        found: the search, where there was one.
+        usage: who used how much of the processors, where that is known.
+    """
+    costly = (links_share(usage) or 0.0) > LINKS_SHARE if usage else False
+    limited = counts.offered_packets < OFFERED * counts.intended_packets
+    flags = ((GENERATOR_LIMITED, limited), (UNCONFIRMED, unconfirmed), (LINKS_COSTLY, costly))
+    return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))
+
+
+def attest(live: LiveChain, probes: Sequence[Probe]) -> Attestation:
+    """Return the evidence for one trial."""
+    sent, returned = sum(each.sent for each in probes), sum(each.returned for each in probes)
+    return Attestation(fingerprint=live.fingerprint, probes_sent=sent, probes_returned=returned)
