@@ -20,7 +20,9 @@ from middlebench.config import study as config
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.plan import Middlebox
+from middlebench.model.reading import PortCounters
 from middlebench.model.record import Settings
+from middlebench.switches.openvswitch.readings import parse_ports
 from middlebench.testbed import Testbed
 from middlebench.trials.probing import PROBES
 
@@ -342,3 +344,8 @@ def once_traffic_runs(testbed: Testbed, change: Callable[[], object]) -> Iterato
         changed = pool.submit(lambda: (eventually(traffic_runs, "traffic runs"), change()))
         yield
         changed.result()
+
+
+def interface_counters(host: Host) -> dict[str, PortCounters]:
+    """Return the kernel's counters of all interfaces of ``host``."""
+    return parse_ports(host.run(["cat", "/proc/net/dev"]).stdout)

@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from helpers import PROJECT, Footprint, compose, eventually, kill, once_traffic_runs, pass_frames, settings, status
+from helpers import (
+    PROJECT,
+    Footprint,
+    compose,
+    eventually,
+    interface_counters,
+    kill,
+    once_traffic_runs,
+    pass_frames,
+    settings,
+    status,
+)
 from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -24,7 +35,6 @@ from middlebench.model.cell import Cell
 from middlebench.model.functions.function import Function
 from middlebench.model.plan import Middlebox, Plan, plan_chain
 from middlebench.sites.base import Hosts
-from middlebench.switches.openvswitch.readings import interface_counters
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError, TrialError
 from middlebench.testbed import site_of, stand_up

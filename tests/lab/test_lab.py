@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers import eventually, settings
+from helpers import eventually, interface_counters, settings
 from middlebench.hosts.base import Host
 from middlebench.hosts.ssh import SshHost
 from middlebench.model.cell import Cell
 from middlebench.model.plan import plan_chain
 from middlebench.sites.lab.driver import Lab
-from middlebench.switches.openvswitch.readings import interface_counters
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, TrialError
 from middlebench.testbed import environment_of

@@ -25,7 +25,6 @@ MOST_LENGTHS = 24
 """Unmeasured chain lengths that the table of predictions has at most."""
 
 EXTRAPOLATED = "extrapolated"
-SHARE_DECIMALS = 1
 
 
 def describe(law: Law) -> str:

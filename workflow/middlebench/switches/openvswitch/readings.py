@@ -1,4 +1,4 @@
-"""What Open vSwitch and the kernel say of bridges and ports, as values. Pure but for :func:`interface_counters`."""
+"""What Open vSwitch and the kernel say of bridges and ports, as values. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from middlebench.hosts.base import Host
 from middlebench.model.live import LiveBridge, LiveSwitch, PortState
 from middlebench.model.reading import BridgeCounters, PortCounters
 
@@ -31,15 +30,6 @@ DATAPATH_PORT = re.compile(
     re.MULTILINE,
 )
 """A vhost-user port and its counters, as ``ovs-appctl dpctl/show -s`` shows them."""
-
-
-def interface_counters(host: Host) -> dict[str, PortCounters]:
-    """Return the kernel's counters of all interfaces of ``host``.
-
-    Raises:
-        HostError: they could not be read.
-    """
-    return parse_ports(host.run(["cat", "/proc/net/dev"]).stdout)
 
 
 def parse_ports(table: str) -> dict[str, PortCounters]:
