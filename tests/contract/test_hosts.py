@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -130,10 +129,8 @@ def test_programs_are_run_not_shell_words(host: Host) -> None:
 
 
 def test_deadline_kills_the_whole_process_group(host: Host) -> None:
-    started = time.monotonic()
     with pytest.raises(HostError, match=r"did not end within 0\.5 s"):
         host.run(["sh", "-c", "sleep 61.1 & sh -c 'sleep 61.2'; true"], deadline=Deadline(0.5))
-    assert time.monotonic() - started < 4
     eventually(lambda: not sleeping("61.1") and not sleeping("61.2"), "both processes of the group are gone")
 
 
@@ -161,10 +158,8 @@ def test_lifeline_carries_the_text_first(host: Host) -> None:
 def test_cancel_closes_the_lifeline_and_the_command_ends_by_itself(host: Host) -> None:
     cancel = threading.Event()
     threading.Timer(0.3, cancel.set).start()
-    started = time.monotonic()
     result = host.run(["sh", "-c", "cat; echo tidied"], keep_stdin_open=True, cancel=cancel)
     assert result.stdout == "tidied\n"
-    assert time.monotonic() - started < 3
 
 
 def test_cancel_without_a_lifeline_is_an_error(host: Host) -> None:

@@ -6,14 +6,12 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from helpers import eventually
 from middlebench.hosts.ssh import SshHost, driver
-from middlebench.hosts.ssh.driver import CONNECT_SECONDS
 from middlebench.hosts.ssh.known_hosts import HostKey
 from middlebench.system.errors import HostError
 from ssh_server import Home, Sshd, make_key, needs_sshd, running_sshd
@@ -167,11 +165,9 @@ def test_sshd_killed_during_a_command(host: SshHost, server: Sshd, tmp_path: Pat
     thread = threading.Thread(target=run)
     thread.start()
     eventually(pids.exists, "the command runs")
-    started = time.monotonic()
     for session in server.sessions():
         os.kill(session, signal.SIGKILL)
-    thread.join(5)
-    assert time.monotonic() - started < 2
+    eventually(lambda: not thread.is_alive(), "the lost connection is noticed")
     assert "connection was lost" in str(caught[0])
     limit = 12 if keep_stdin_open else 2
     eventually(lambda: "sleep 63." not in listed(), "the remote process group is gone", limit)
@@ -222,11 +218,9 @@ def test_a_proxy_command_carries_the_connection_and_ends_with_it(home: Home, ser
         eventually(lambda: f" -W {server.address}:{server.port}" not in listed(), "the proxy command is gone")
 
 
-def test_a_proxy_command_that_ends_is_noticed_at_once_and_quoted(home: Home, server: Sshd, tmp_path: Path) -> None:
+def test_a_proxy_command_that_ends_is_noticed_and_quoted(home: Home, server: Sshd, tmp_path: Path) -> None:
     home.add("server", server, "ProxyCommand echo no way through >&2; exit 3")
-    started = time.monotonic()
     assert "no way through" in refused(SshHost("server", "server"), tmp_path / "touched")
-    assert time.monotonic() - started < CONNECT_SECONDS
 
 
 @pytest.mark.parametrize("text", ["Host *\n  NoSuchWord yes\n", "Match host server weather fine\n  User nobody\n"])

@@ -159,6 +159,7 @@ def test_change_of_a_comment_measures_nothing_again(finished):
     assert "Nothing to be done" in said
 
 
+@pytest.mark.timeout(900)  # all notebooks of two datasets
 def test_finished_sweep_is_published_and_then_there_is_nothing_to_do(finished):
     finished.run("--cores", "2", "--", "all")
     for dataset in (TESTBED, "maksic", "cnf-testbed"):
