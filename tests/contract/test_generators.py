@@ -23,7 +23,6 @@ from middlebench.generators.trafgen.paced_sender import BURST_PACKETS
 from middlebench.hosts.base import Host, Ports
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, UDP_PORT, internet_checksum, line_rate_pps, udp_frame
 from middlebench.model.traffic import Load, Traffic
-from middlebench.sites.namespaces import TEST_COMPUTER
 from middlebench.system.errors import GeneratorError
 from middlebench.testbed import site_of
 from middlebench.trials.trial import LINE_RATE_TOLERANCE
@@ -37,8 +36,8 @@ GENERATORS: dict[str, Callable[[Host, Ports], Generator]] = {
 }
 """netmap's own pkt-gen needs its module: a stand-in that sends real frames takes its place."""
 
-FAR_END = "farend"
-CABLE: Ports = ("eth0", FAR_END)
+FAR_END = "direct1"
+CABLE: Ports = ("direct0", FAR_END)
 """A port of the test computer's, and the other end of its link."""
 
 
@@ -49,15 +48,10 @@ def rate_mbps(request: pytest.FixtureRequest) -> float:
 
 @pytest.fixture
 def test_computer(runtime, rate_mbps: float) -> Iterator[Host]:
-    """The test computer, with both ends of one of its links in itself: a direct cable."""
+    """The test computer, two of whose ports a cable joins."""
     site = site_of("tests", compose(rate_mbps=rate_mbps))
     try:
-        hosts = site.open()
-        hosts.middlebox_server.run(
-            ["ip", "link", "set", "dev", hosts.server_ports[0], "netns", TEST_COMPUTER, "name", FAR_END]
-        )
-        hosts.test_computer.run(["ip", "link", "set", "dev", FAR_END, "arp", "off", "up"])
-        yield hosts.test_computer
+        yield site.open().test_computer
     finally:
         site.close()
 
@@ -211,7 +205,7 @@ def test_frames_that_nobody_receives_are_not_counted_as_received(make, test_comp
     assert traffic.trial_received_packets == traffic.received_packets == 0
 
 
-@pytest.mark.parametrize("ports", [("absent7", FAR_END), ("eth0", "absent7")], ids=["sender", "receiver"])
+@pytest.mark.parametrize("ports", [("absent7", FAR_END), ("direct0", "absent7")], ids=["sender", "receiver"])
 @pytest.mark.parametrize("verb", ["probe", "load"])
 def test_port_that_is_missing_is_named(make, test_computer, ports, verb):
     generator = make(test_computer, ports)
@@ -229,7 +223,7 @@ def test_frames_of_others_on_the_ports_are_an_error(by_ports, generator, test_co
         "--gap",
         "1ms",
         "--dev",
-        "eth0",
+        "direct0",
         "{ fill(0xff, 60) }",
     ]
     test_computer.run(["sh", "-c", '"$@" > /dev/null 2>&1 &', "sh", *noise])
@@ -384,7 +378,7 @@ def delayed(host: Host, milliseconds: float) -> Iterator[tuple[Ports, int]]:
     started = host.run(["sh", "-c", '"$@" > /dev/null 2>&1 & echo $!', "sh", *forwarder]).stdout.strip()
     try:
         eventually(lambda: " 0003 " in host.run(["cat", "/proc/net/packet"]).stdout, "it listens")
-        yield ("eth0", "behind1"), int(started)
+        yield ("direct0", "behind1"), int(started)
     finally:
         host.run(["kill", "-KILL", started])
         host.run(["ip", "link", "delete", "dev", "behind0"])
