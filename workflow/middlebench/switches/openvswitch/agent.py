@@ -46,6 +46,10 @@ def connected(path: str) -> socket.socket:
             time.sleep(0.05)
 
 
+class RefusedError(ConnectionError):
+    """The other side answered a call with an error."""
+
+
 class Connection:
     """JSON-RPC 1.0 over a Unix socket; messages follow each other without a separator."""
 
@@ -67,8 +71,8 @@ class Connection:
                 continue
             self.buffer = self.buffer[end:].lstrip()
             if message.get("id") == 0:
-                if message.get("error"):
-                    raise ConnectionError(f"{method}: {message['error']}")
+                if message.get("result") is None:
+                    raise RefusedError(f"{method}: {message.get('error')}")
                 return message["result"]
 
 
@@ -200,8 +204,12 @@ def ports(folder: str) -> None:
 def port_counters(folder: str) -> dict[str, str]:
     """Return the counters of the kernel's devices (proc(5)), and those that the daemon has of its own ports."""
     control = Connection(os.path.join(folder, f"ovs-vswitchd.{daemon(folder)}.ctl"))
+    try:
+        datapath = control.call("dpctl/show", ["-s"])
+    except RefusedError:  # a daemon without a bridge has no datapath to show
+        datapath = ""
     with open("/proc/net/dev", encoding="utf-8") as table:
-        return {"ports": table.read(), "datapath": control.call("dpctl/show", ["-s"])}
+        return {"ports": table.read(), "datapath": datapath}
 
 
 def described(folder: str, owner: str) -> dict[str, Any]:
