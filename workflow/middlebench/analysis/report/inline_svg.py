@@ -11,9 +11,14 @@ LINK = re.compile(r'<a xlink:href="#([^"]+)"[^>]*>')
 """A point of an inline figure that leads to a part of its page. Only figures have links of this form."""
 
 
-def inline(svg: str) -> str:
-    """Return a figure of Matplotlib, the text of its file, as an element of the report's page."""
-    title, name = _title(svg), f"figure-{hashlib.sha256(svg.encode()).hexdigest()[:8]}"
+def inline(svg: str, place: str = "") -> str:
+    """Return a figure of Matplotlib, the text of its file, as an element of the report's page.
+
+    Args:
+        svg: the text of the file.
+        place: where on the page it stands, if the same figure stands on it elsewhere too.
+    """
+    title, name = _title(svg), f"figure-{hashlib.sha256(f'{place}{svg}'.encode()).hexdigest()[:8]}"
     body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     body = body.replace(' target="_blank"', "")  # a point leads to a part of the same page
     body = re.sub(r'\bid="', f'id="{name}-', body)

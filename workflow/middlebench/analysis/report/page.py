@@ -25,6 +25,7 @@ from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor
 from middlebench.analysis.data.publications import is_published, load_cells, load_publication, load_table, names_in
 from middlebench.analysis.figures import latency
 from middlebench.analysis.figures.style import save_figure
+from middlebench.analysis.report import first_screen
 from middlebench.analysis.report.answer import answer
 from middlebench.analysis.report.every_cell import chains_of, pairs_of, parts_of
 from middlebench.analysis.report.inline_svg import inline, say_where_links_lead
@@ -99,7 +100,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
     """
     measurements = dataset.measurements
     return [
-        *_answer(dataset),
+        _answer(dataset),
         Section(
             "run",
             "What was run",
@@ -176,13 +177,21 @@ def _publication(name: str, folded: bool) -> Section:
     return Section(f"publication-{name}", f"Published: {publication.label}", shown)
 
 
-def _answer(dataset: Dataset) -> list[Section]:
-    """Return the answer to the study's question, if the dataset has one."""
+def _answer(dataset: Dataset) -> Section:
+    """Return the first screen: the answer to the study's question, or that there is none and why."""
     found = answer(dataset.measurements)
-    if found is None:
-        return []
-    shown = _render("sections/answer", answer=found, anchor=partial(cell_anchor, dataset.name))
-    return [Section("answer", "In short", shown)]
+    shown = _render(
+        "sections/answer",
+        answer=found,
+        few=first_screen.shown_sizes(found.sizes) if found else (),
+        origin=first_screen.origin_of(dataset),
+        warnings=first_screen.warnings_of(dataset),
+        figures=first_screen.figures_of(dataset) if found else [],
+        verdicts=first_screen.verdicts_of(dataset) if found else [],
+        published=dataset.publication is not None,
+        anchor=partial(cell_anchor, dataset.name),
+    )
+    return Section("answer", "In short", shown)
 
 
 def _searches(measurements: pd.DataFrame) -> list[Section]:

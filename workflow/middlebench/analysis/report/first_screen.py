@@ -1,0 +1,106 @@
+"""The first screen of the report: the answer, what it was measured on, what to beware of, and the two main figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from middlebench.analysis.claims.claim import load_claims
+from middlebench.analysis.claims.findings import Verdict
+from middlebench.analysis.claims.verdicts import judge
+from middlebench.analysis.data.aggregate import summarise
+from middlebench.analysis.data.dataset import Dataset
+from middlebench.analysis.data.flags import DRIFT, carrying
+from middlebench.analysis.data.intervals import UNSTABLE
+from middlebench.analysis.data.provenance import PAGE
+from middlebench.analysis.data.publications import CLAIMS, FOLDER, Publication, load_cells, load_publication, names_in
+from middlebench.analysis.figures import sweep
+from middlebench.analysis.figures.style import save_figure
+from middlebench.analysis.report.crate import PROJECT, commit_of
+from middlebench.analysis.report.inline_svg import inline
+from middlebench.model.record import GENERATOR_LIMITED
+from middlebench.system.text import plural
+
+MOST_SIZES = 5
+"""Frame sizes that the answer's table shows at once; it folds the others."""
+
+
+def shown_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return at most :data:`MOST_SIZES` frame sizes, spread evenly from the smallest to the largest."""
+    if len(sizes) <= MOST_SIZES:
+        return sizes
+    last = len(sizes) - 1
+    return tuple(sizes[round(place * last / (MOST_SIZES - 1))] for place in range(MOST_SIZES))
+
+
+def origin_of(dataset: Dataset) -> str:
+    """Return machine, date, versions and commit in a line."""
+    if dataset.publication:
+        return dataset.publication.citation
+    parts = []
+    environment = next(iter(dataset.environments.values()), None)
+    server = environment.middlebox_server if environment else None
+    if server:
+        parts += [server.cpu, plural(server.processors, "processor"), server.system, f"kernel {server.kernel}"]
+        parts += server.programs.values()
+    days = sorted({moment[:10] for moment in dataset.measurements["started_at"] if moment})
+    parts += [" to ".join(dict.fromkeys((days[0], days[-1])))] if days else []
+    commit = commit_of(PROJECT)
+    parts += [f"commit {commit[:12]}{'-dirty' if commit.endswith('-dirty') else ''}"] if commit else []
+    return " · ".join(filter(None, parts))
+
+
+def warnings_of(dataset: Dataset) -> list[str]:
+    """Return what to beware of, a sentence each with what mends it; commands stand in backticks."""
+    if dataset.publication:
+        return []
+    measurements = dataset.measurements
+    summary = summarise(measurements)
+    found = []
+    if drifted := int(carrying(measurements, DRIFT).sum()):
+        found.append(f"{plural(drifted, 'cell')} near drift: `make remeasure` measures them again.")
+    once, unstable = int((summary["repetitions"] == 1).sum()), int((summary["stability"] == UNSTABLE).sum())
+    if once:
+        which = "Every cell was" if once == len(summary) else f"{plural(once, 'cell')} of {len(summary)} were"
+        found.append(
+            f"{which} measured once, so that the spread is unknown: "
+            "set `repetitions: 5` in `config/config.yaml`, then `make all`."
+        )
+    if unstable:
+        found.append(f"{plural(unstable, 'mean')} unstable: `middlebench repeat` names what to measure again.")
+    if limited := int(carrying(measurements, GENERATOR_LIMITED).sum()):
+        found.append(f"{plural(limited, 'cell')} offered below line rate: the generator was the limit, not the chain.")
+    if any(each.emulated for each in dataset.environments.values()):
+        found.append("The server's processor was emulated: compare these values with each other only.")
+    return found
+
+
+def verdicts_of(dataset: Dataset) -> list[tuple[Publication, str]]:
+    """Return each publication that claims something, and how many of its claims got which verdict here."""
+    lines = []
+    for name in names_in():
+        if not (FOLDER / name / CLAIMS).exists():
+            continue
+        counts = Counter(each.finding.verdict for each in judge(load_claims(name), dataset))
+        listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+        lines.append((load_publication(name), f"{counts.total()} claims: {listed}"))
+    return lines
+
+
+def figures_of(dataset: Dataset) -> list[Markup]:
+    """Return the throughput by chain length beside the published one, and every cell at a glance."""
+    beside = [] if dataset.publication else [load_cells(name) for name in names_in() if load_publication(name).link_bps]
+    return [
+        _inline(sweep.fig5(dataset.measurements, *beside, note=dataset.note)),
+        _inline(sweep.heat_map(dataset.measurements, dataset.note)),
+    ]
+
+
+def _inline(figure: Figure) -> Markup:
+    with TemporaryDirectory() as folder:
+        svg = save_figure(figure, Path(folder), "figure")["svg"].read_text(encoding="utf-8")
+    return Markup(inline(svg, "first screen").replace(f'href="{PAGE}#', 'href="#'))
