@@ -67,7 +67,7 @@ def test_what_is_seen_from_outside_is_what_stands(testbed, project):
 def test_hosts_that_cannot_be_reached_are_taken_as_they_were(project):
     told: list[str] = []
     assert present.look("lost", NOWHERE, project, told.append) is None
-    assert "cannot be seen now" in told[0]
+    assert "cannot be read now" in told[0]
     assert not present.stands_in(present.noted("lost"), environment_of(site_of("tests", OPTIONS), OPTIONS))
 
     known = environment_of(site_of("tests", OPTIONS), OPTIONS)

@@ -34,7 +34,7 @@ def test_refusal_says_what_changed_and_the_three_choices():
     assert plan.mixes
     text = str(undecided(plan, STUDY))
     assert "measuring 1 cell on made" in text
-    assert "2 finished cells would stand beside them" in text
+    assert "2 finished cells would be mixed with them" in text
     assert "middlebox server: kernel 6.2 → 6.1" in text
     for choice in ("`stop`", "on_environment_change=remeasure`", "on_environment_change=reuse`"):
         assert choice in text

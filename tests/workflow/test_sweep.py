@@ -254,12 +254,12 @@ def test_cells_of_two_environments_are_not_mixed_unless_somebody_chose_to(elsewh
         assert planned(project.run("--dry-run", "--until", "measure", "--", "all"))["measure"] == 2
         status, said = project.try_run(MEASUREMENTS)
         assert status != 0
-        assert "4 finished cells would stand beside them" in said
+        assert "4 finished cells would be mixed with them" in said
         assert "→ trafgen 99" in said
         assert "on_environment_change=reuse" in said
         status, said = project.try_run(f"results/{TESTBED}/cells/n1/size100/rep1.json")
         assert status != 0
-        assert "measuring 1 cell on tests: 4 finished cells would stand beside them" in said
+        assert "measuring 1 cell on tests: 4 finished cells would be mixed with them" in said
         assert project.cells() == before
 
 

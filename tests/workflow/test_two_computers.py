@@ -125,7 +125,7 @@ def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_not
         project.configure(**changed)
         status, said = project.try_run(MEASUREMENTS)
         assert status != 0
-        assert "1 finished cell would stand beside them" in said
+        assert "1 finished cell would be mixed with them" in said
         assert "test computer: trafgen" in said
         assert "→ trafgen 99" in said
         assert computers.touched() == touched

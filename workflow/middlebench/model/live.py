@@ -157,5 +157,5 @@ def _bridge_changes(name: str, then: LiveBridge | None, now: LiveBridge | None) 
 
 def _missing_and_surplus(kind: str, wanted: set[str], live: set[str]) -> list[str]:
     return [f"{kind} {name} is missing" for name in sorted(wanted - live)] + [
-        f"{kind} {name} is too many" for name in sorted(live - wanted)
+        f"{kind} {name} is not in the plan" for name in sorted(live - wanted)
     ]

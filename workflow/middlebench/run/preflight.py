@@ -99,7 +99,7 @@ def undecided(plan: TestbedPlan, study: Study) -> ConfigError:
     others = sum(plan.kept_of_others.values())
     return ConfigError(
         f"measuring {plural(plan.cells, 'cell')} on {plan.testbed}",
-        f"{plural(others, 'finished cell')} would stand beside them that another environment was measured in "
+        f"{plural(others, 'finished cell')} would be mixed with them, measured in another environment "
         f"(since then: {changed})",
         "`on_environment_change` decides. `stop`, as now: set the environment back, and run again. "
         "`--config on_environment_change=remeasure`: such cells are measured again wherever they are asked for, and "

@@ -47,7 +47,7 @@ def look(name: str, options: config.Testbed, results: Path, tell: Callable[[str]
         now: Environment | None = environment_of(site_of(name, options), options).before_it_stands()
     except MiddlebenchError as error:
         tell(
-            f"testbed {name}: its environment cannot be seen now, and is taken to be that of the last time "
+            f"testbed {name}: its environment cannot be read now; that of the last run is assumed "
             f"({error.doing}: {error.happened})"
         )
         now = _last_time(file, results)

@@ -26,7 +26,7 @@ def summary(plan: RunPlan) -> str:
     seconds = sum(each.seconds for each in plan.testbeds) + plan.other_seconds
     if any(each.cells or each.control_sets for each in plan.testbeds) or plan.other_jobs:
         certain = plan.certain and all(each.certain for each in plan.testbeds)
-        untimed = "" if certain else "; a lower bound: some of it was never timed here"
+        untimed = "" if certain else "; some of it was never timed here"
         lines.append(f"  in total {_about(seconds, certain)}{untimed}")
     else:
         lines.append("  nothing")
