@@ -39,7 +39,8 @@ class Rule(Options):
         words += [f"ip saddr {self.source}"] if self.source != ANY else []
         words += [f"ip daddr {self.destination}"] if self.destination != ANY else []
         words += [f"ip protocol {self.protocol}"] if self.protocol else []
-        words += ["th dport {}-{}".format(*self.destination_ports)] if self.destination_ports else []
+        if self.destination_ports:  # Linux takes the first bytes of a later fragment for ports (6.18, tried)
+            words += ["ip frag-off & 0x1fff == 0", "th dport {}-{}".format(*self.destination_ports)]
         return " ".join(words)
 
     def click(self) -> str:
