@@ -7,6 +7,7 @@ from middlebench.analysis.data.aggregate import SUMMARY_COLUMNS, grid, nearest_s
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells
+from middlebench.model.record import GENERATOR_LIMITED
 from sweeps import record, sweep
 
 
@@ -55,8 +56,12 @@ def test_single_repetition_has_neither_spread_nor_interval_nor_stability():
 
 def test_repetitions_beside_drift_are_counted():
     cells = from_records([record(repetition=k) for k in (1, 2, 3)])
-    drifted = adding(adding(cells, "generator-limited", np.array([True] * 3)), DRIFT, np.array([True, False, True]))
-    assert list(drifted["flags"]) == ["generator-limited;drift", "generator-limited", "generator-limited;drift"]
+    drifted = adding(adding(cells, GENERATOR_LIMITED, np.array([True] * 3)), DRIFT, np.array([True, False, True]))
+    assert list(drifted["flags"]) == [
+        "offered-below-intended;drift",
+        GENERATOR_LIMITED,
+        "offered-below-intended;drift",
+    ]
     assert summarise(drifted)["drifted"].item() == 2
     assert summarise(cells)["drifted"].item() == 0
 

@@ -41,7 +41,7 @@ def test_answer_says_how_sure_it_is():
     assert "At 800 B, one middlebox passes on 230 ± 286 Mb/s" in answer(wild).sentences[1]
     assert "2 are unstable." in answer(wild).sentences[-1]
     drifted = adding(wild, DRIFT, (wild["n"] == 1).to_numpy())
-    assert answer(drifted).sentences[-1].endswith("2 are unstable, and 1 has a repetition beside drift.")
+    assert answer(drifted).sentences[-1].endswith("2 are unstable, and 1 has a repetition near drift.")
 
 
 def test_chain_beyond_one_that_falls_short_does_not_count():

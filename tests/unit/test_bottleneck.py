@@ -216,7 +216,7 @@ def test_every_cell_has_a_verdict_with_evidence(lost, busy):
     found = Chain(*lost, sent=SENT).limit(usage(server=(busy,)))
     rule, *rest = found.evidence.split("; ")
     assert any(letter.isdigit() for letter in rule), "the rule that decided quotes a figure"
-    assert len(rest) >= 3, "so do where packets died and who was how busy"
+    assert len(rest) >= 3, "so do where packets were dropped and who was how busy"
     assert found.lost_packets == sum(lost) - lost[4]
     assert (found.place == "") == (found.lost_packets == 0)
 

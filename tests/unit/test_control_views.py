@@ -78,13 +78,13 @@ def test_figure_names_the_series_the_band_and_marked_cells():
         "back-to-back, 60 B",
         "switch-only, 60 B",
         "± 10 %",
-        "a cell beside drift",
+        "a cell near drift",
         "[emulated]",
         "testbed made",
         "(UTC)",
     ):
         assert word in text
-    assert "beside drift" not in words(controls_figure(drift_with(1000, 1000, 1000, 1000), CELLS, 0.1, "made"))
+    assert "near drift" not in words(controls_figure(drift_with(1000, 1000, 1000, 1000), CELLS, 0.1, "made"))
 
 
 def test_cells_beside_drift_stand_out_without_colour():
@@ -93,7 +93,7 @@ def test_cells_beside_drift_stand_out_without_colour():
         each.get_label(): max(segment[:, 1].max() for segment in each.get_segments())
         for each in axes.findobj(mpl.collections.LineCollection)
     }
-    assert heights["a cell beside drift"] > heights["a cell"] > 0
+    assert heights["a cell near drift"] > heights["a cell"] > 0
 
 
 def test_table_has_a_row_for_each_series():

@@ -57,7 +57,7 @@ def test_record_that_cannot_be_read_is_named_and_nothing_of_it_moves(results):
 
 def test_flag_that_does_not_exist_is_an_error_that_names_those_that_do(results):
     before = files(results)
-    with pytest.raises(ConfigError, match=r"generator-limited, .*did you mean drift\?"):
+    with pytest.raises(ConfigError, match=r"offered-below-intended, .*did you mean drift\?"):
         archive_flagged(results, "drfit")
     assert files(results) == before
 

@@ -206,8 +206,8 @@ def test_report_says_how_many_cells_there_are_and_of_what(cells, words):
 
 def test_report_counts_the_cells_beside_drift():
     cells = from_records([record(repetition=1), record(repetition=2, flags=("drift",))])
-    assert at_a_glance(cells)["beside drift"] == "1 of 2 cells"
-    assert "beside drift" not in at_a_glance(from_records([record()]))
+    assert at_a_glance(cells)["near drift"] == "1 of 2 cells"
+    assert "near drift" not in at_a_glance(from_records([record()]))
 
 
 def test_column_in_which_no_row_has_anything_is_left_out():
@@ -231,7 +231,7 @@ def test_marked_up_words_of_flags_and_columns_are_code_and_no_backtick_is_left(t
     write_results(tmp_path, cells=[record(flags=("drift",))])
     render_report(load_dataset("made", tmp_path), [], tmp_path / "index.html")
     page = (tmp_path / "index.html").read_text()
-    assert "<code>make again</code> sets such cells aside" in page
+    assert "<code>make remeasure</code> sets such cells aside" in page
     assert "`" not in page
 
 
@@ -325,11 +325,11 @@ def test_notebook_that_stopped_at_an_error_is_refused(tmp_path):
 
 def test_flags_are_counted_and_explained():
     measurements = from_records(
-        [record(n=1, flags=("generator-limited", "new")), record(n=2, flags=("new",)), record(n=3)]
+        [record(n=1, flags=("offered-below-intended", "new")), record(n=2, flags=("new",)), record(n=3)]
     )
     explained = explain(measurements).set_index("flag")
-    assert explained["cells"].to_dict() == {"generator-limited": 1, "new": 2}
-    assert "99 %" in explained.loc["generator-limited", "meaning"]
+    assert explained["cells"].to_dict() == {"offered-below-intended": 1, "new": 2}
+    assert "99 %" in explained.loc["offered-below-intended", "meaning"]
 
 
 def test_mixed_environments_are_warned_of_and_told_apart(tmp_path):

@@ -144,7 +144,7 @@ TABLES = {
 
 LIMIT_FIGURES = {
     "limits": "What limited each cell",
-    "losses": "Where packets died along the chain",
+    "losses": "Where packets were dropped along the chain",
 }
 
 LAW_FIGURES = {

@@ -35,7 +35,7 @@ NEGLIGIBLE_LOSS = 0.01
 """Below this share of the packets sent the chain kept up: the noise of one trial on a shared machine is of that
 size, and a queue may overflow once when traffic begins."""
 OFFERED = 0.99
-"""Offered below this share of intended is the generator's limit (as the flag `generator-limited` has it)."""
+"""Offered below this share of intended is the generator's limit (as the flag `offered-below-intended` has it)."""
 DOUBT = 0.01
 """Counters that contradict each other by up to this share of the loss do not change a verdict."""
 FIRST_LINK = "link 0"

@@ -29,7 +29,7 @@ MOST_PROBLEMS = 5
 LINKS_COSTLY = "links-costly"
 """Flag of a cell in which more than :data:`LINKS_SHARE` of the server's processor time went to emulated links."""
 LINKS_SHARE = 0.1
-GENERATOR_LIMITED = "generator-limited"
+GENERATOR_LIMITED = "offered-below-intended"
 """Flag of a cell whose generator offered less than was intended."""
 UNCONFIRMED = "offered-unconfirmed"
 """Flag of a cell whose generator counts by itself, and claims more frames than reached the middlebox server."""
@@ -377,7 +377,7 @@ class Record(Options):
     usage: Usage
     bottleneck: Bottleneck
     flags: tuple[str, ...]
-    """What a reader must know before using the figures, such as `generator-limited`."""
+    """What a reader must know before using the figures, such as `offered-below-intended`."""
     search: Search | None = None
     """The throughput search that found the load of this cell; its counts are then of a trial at the lower bound."""
     latency: tuple[LatencyTrial, ...] = ()

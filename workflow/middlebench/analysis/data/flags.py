@@ -34,7 +34,7 @@ MEANINGS = {
     DRIFT: (
         "A control next to the cell in time, before or after it, lies further from the median of its kind than the "
         "band allows (10 %, the spread from which pyperf calls a measurement unstable, unless the config says "
-        "otherwise): the instrument was not the same. `make again` sets such cells aside and measures them again."
+        "otherwise): the instrument was not the same. `make remeasure` archives such cells and measures them again."
     ),
     ONE_SIDED: (
         "The run in which the cell was measured has controls only before it or only after it, as one has that was "

@@ -67,7 +67,7 @@ COLUMNS = (
         "1 - trial_received_packets / trial_sent_packets, and not received over offered in the window",
     ),
     Column("bottleneck", TEXT, "", "what limited the cell; its evidence is in the record"),
-    Column("lost_at", TEXT, "", "where most of the lost frames died; empty where none was lost"),
+    Column("lost_at", TEXT, "", "where most of the lost frames were dropped; empty where none was lost"),
     Column("unaccounted_packets", COUNT, "frames", "by how many the chain's counters contradict each other"),
     Column(
         "server_busy_ratio", QUANTITY, "", "share of the window in which the server's (dom0's) processors were busy"

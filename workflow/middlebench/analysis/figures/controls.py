@@ -12,12 +12,12 @@ from middlebench.analysis.figures import style
 from middlebench.analysis.tables.table import Table
 from middlebench.system.text import plural
 
-AGAIN = "make again"
-"""The command that sets marked cells aside and measures them again."""
+AGAIN = "make remeasure"
+"""the command that archives marked cells and measures them again."""
 MARGIN = 0.05
 """Of the y axis, beyond the band and all that is drawn."""
 TICK_HEIGHT = 0.03
-"""Of the axes; a tick stands for one cell. One beside drift is twice as high, to be told apart without colour."""
+"""Of the axes; a tick stands for one cell. One near drift is twice as high, to be told apart without colour."""
 PER_CENT = 100.0
 
 
@@ -52,7 +52,7 @@ def controls_figure(drift: Drift, measurements: pd.DataFrame, band: float, testb
     )
     moments = pd.to_datetime(measurements["started_at"].replace("", None), utc=True, format="ISO8601")
     below_axes = mpl.transforms.blended_transform_factory(axes.transData, axes.transAxes)
-    for marked, color, what in ((False, style.GREY, "a cell"), (True, style.VERMILLION, "a cell beside drift")):
+    for marked, color, what in ((False, style.GREY, "a cell"), (True, style.VERMILLION, "a cell near drift")):
         chosen = moments[(drift.marked == marked) & moments.notna()]
         if len(chosen):
             height = TICK_HEIGHT * (1 + marked)

@@ -1,4 +1,4 @@
-"""What limited each cell: a map of the verdicts, where packets died along the chain, and the evidence as a table."""
+"""What limited each cell: a map of the bottlenecks, where packets were dropped, and the evidence as a table."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ DIFFER = "*"
 
 @styled
 def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
-    """Return what limited each cell, by chain length and frame size: the verdict, and where most packets died.
+    """Return what limited each cell, by chain length and frame size: the verdict, and where most were dropped.
 
     Of repetitions the most frequent verdict is shown, and a mark says that there are others. Where a negligible loss
-    died, such as one at the begin of traffic, is not shown.
+    happened, such as one at the begin of traffic, is not shown.
 
     Args:
         measurements: the cells.
@@ -111,7 +111,7 @@ def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
         figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     differ = f" · {DIFFER} repetitions differ" if (verdicts["mark"] != "").any() else ""
     above = " · of searched loads: just above them" if measurements["goal"].any() else ""
-    place = "second line: where most packets died, if 1 % or more did"
+    place = "second line: where most packets were dropped, if 1 % or more did"
     subtitle = f"{origin_of(measurements, 'most frequent')} · {place}{differ}{above}"
     style.set_title(axes, title, subtitle)
     return figure
@@ -119,7 +119,7 @@ def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
 
 @styled
 def loss_figure(records: Sequence[Record], measurements: pd.DataFrame, note: str = "") -> Figure:
-    """Return where packets died along the chain: a bar a chain length, from what was sent at its top to what arrived.
+    """Return where packets were dropped: a bar a chain length, from what was sent at its top to what arrived.
 
     At 800 B, or the nearest size of the sweep; repetitions are added up.
 
@@ -154,7 +154,7 @@ def loss_figure(records: Sequence[Record], measurements: pd.DataFrame, note: str
     handles = [Patch(facecolor=color, edgecolor=style.GREY, label=text) for color, text in KEY.items() if color in met]
     figure.legend(handles=handles, loc="outside lower left", ncols=2)
     nearest = "" if size == PAPER_SIZE else f" (nearest to {PAPER_SIZE} B)"
-    title = noted(f"Where packets died along the chain, {size} B{nearest}", note)
+    title = noted(f"Where packets were dropped along the chain, {size} B{nearest}", note)
     style.set_title(
         axes, title, f"{origin_of(measurements, 'sum')} · each bar from the start of the chain (top) to its end"
     )

@@ -386,7 +386,7 @@ def _line_origin(measurements: pd.DataFrame) -> str:
     """Return the subtitle of a line plot: what its values were measured on, and what its bars are."""
     summary = summarise(measurements)
     bars = " · bars: 95 % interval (Student's t)" if (summary["repetitions"] > 1).any() else ""
-    hollow = " · hollow: unstable, or beside drift" if (doubts(summary) != "").any() else ""
+    hollow = " · hollow: unstable, or near drift" if (doubts(summary) != "").any() else ""
     return origin_of(measurements) + bars + hollow
 
 

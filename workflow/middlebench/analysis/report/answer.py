@@ -101,9 +101,7 @@ def _certainty(summary: pd.DataFrame) -> str:
         f"These are means over {repetitions_of(summary)} repetitions (±: half the 95 % interval); of {len(summary)} "
         f"combinations of length and size, {unstable or 'none'} {'is' if unstable < 2 else 'are'} unstable"
     )
-    return text + (
-        f", and {drifted} {'has' if drifted == 1 else 'have'} a repetition beside drift." if drifted else "."
-    )
+    return text + (f", and {drifted} {'has' if drifted == 1 else 'have'} a repetition near drift." if drifted else ".")
 
 
 def _longest(by_length: Mapping[int, float], least: float) -> int | None:

@@ -277,7 +277,7 @@ def _doubtful(measurements: pd.DataFrame, summary: pd.DataFrame) -> dict[str, st
     drifted = int(flags.carrying(measurements, flags.DRIFT).sum())
     return {
         **({"unstable": f"{int((judged == UNSTABLE).sum())} of {len(judged)} {COMBINATIONS}"} if len(judged) else {}),
-        **({"beside drift": f"{drifted} of {len(measurements)} cells"} if drifted else {}),
+        **({"near drift": f"{drifted} of {len(measurements)} cells"} if drifted else {}),
     }
 
 
