@@ -93,3 +93,7 @@ def test_tables_name_both_datasets(key):
     pair = sweep(), load_cells("maksic")
     assert "made ÷ maksic" in ratios_table(*pair, key).caption
     assert {"made [Mb/s]", "maksic [Mb/s]"} <= set(cells_table(*pair).titles())
+
+
+def test_datasets_without_a_common_cell_have_an_empty_table():
+    assert cells_table(sweep(lengths=(0,)), load_cells("maksic")).rows() == []

@@ -48,10 +48,13 @@ def compare(measurements: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame
             "ratio": parity,
             "ratio_low": parity * (1 - spread).clip(lower=0),
             "ratio_high": parity * (1 + spread),
-            "marks": [
-                "".join(mark for mark in MARKS if mark in f"{a}{b}")
-                for a, b in zip(shared["marks"], shared["marks_reference"], strict=True)
-            ],
+            "marks": pd.Series(
+                [
+                    "".join(mark for mark in MARKS if mark in f"{a}{b}")
+                    for a, b in zip(shared["marks"], shared["marks_reference"], strict=True)
+                ],
+                dtype="str",
+            ),
         }
     )
     return compared.sort_values(["n", "frame_bytes"], ignore_index=True)
