@@ -223,6 +223,10 @@ def test_second_run_is_told_who_holds_the_testbed(fresh):
     assert fresh.cells() == {}
 
 
+def test_run_without_a_target_makes_all(fresh):
+    assert planned(fresh.run("--dry-run")) == planned(fresh.run("--dry-run", "--", "all"))
+
+
 def test_typo_in_the_config_stops_the_run_before_anything_is_touched(fresh):
     fresh.configure(frame_size=[60])
     status, said = fresh.try_run(MEASUREMENTS)

@@ -77,3 +77,8 @@ def _job(job: SnakemakeJob, workflow: Workflow) -> Job:
         priority=job.priority if runs else 0,  # Snakemake orders nothing else
         seconds=seconds_of(workflow, job.output[0]) if job.output else None,
     )
+
+
+def set_default_target(workflow: Workflow, rule: str) -> None:
+    """Make a rule what is run where no target is named."""
+    workflow.default_target = rule
