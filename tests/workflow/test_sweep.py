@@ -224,7 +224,16 @@ def test_second_run_is_told_who_holds_the_testbed(fresh):
 
 
 def test_run_without_a_target_makes_all(fresh):
-    assert planned(fresh.run("--dry-run")) == planned(fresh.run("--dry-run", "--", "all"))
+    said = fresh.run("--dry-run")
+    assert planned(said) == planned(fresh.run("--dry-run", "--", "all"))
+    assert "misspelt_cell" not in said
+
+
+@pytest.mark.parametrize("name", ["n1/size60/rp1", "n1/size59/rep1", "n9999/size60/rep1", "size60/n1/rep1"])
+def test_misspelt_cell_is_told_as_one(fresh, name):
+    status, said = fresh.try_run("--dry-run", "--", f"results/{TESTBED}/cells/{name}.json")
+    assert status != 0
+    assert "there is no such cell" in said or "carry frames of" in said
 
 
 def test_typo_in_the_config_stops_the_run_before_anything_is_touched(fresh):

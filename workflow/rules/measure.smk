@@ -35,7 +35,7 @@ rule misspelt_cell:
     log:
         f"{RESULTS}/{{testbed}}/logs/measure/{{cell}}.log",
     wildcard_constraints:
-        cell=f"(?!(?:{CELL_PATTERN})$).+",
+        cell=f"(?!(?:{CELL_PATTERN})[.]json).+",
     conda:
         ENVIRONMENT
     shell:
