@@ -20,7 +20,7 @@ def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_pa
         ("switch-only", 60),
         ("switch-only", 800),
     ]
-    assert sorted(measured.controls) == sorted(path.name for path in (tmp_path / "controls").iterdir())
+    assert sorted(measured.controls) == sorted(path.name for path in (tmp_path / "controls").glob("*.json"))
     for each in controls:
         assert each.settings.offered_load == "maximum"
         assert 0 < each.counts.received_packets <= each.counts.intended_packets * 1.01
