@@ -93,7 +93,8 @@ class TestMeasuring:
     def test_record_survives_its_way_over_the_disk(self, testbed, tmp_path):
         measured = measure_cell(testbed, 1)
         record.write(measured, tmp_path / "rep1.json")
-        assert record.read(record.Record, tmp_path / "rep1.json") == measured
+        found = record.read(record.Record, tmp_path / "rep1.json")
+        assert found.model_copy(update={"digest": ""}) == measured
 
 
 class TestConvergence:
