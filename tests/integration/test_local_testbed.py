@@ -17,6 +17,8 @@ import middlebench.trials.provision
 import pytest
 import yaml
 from helpers import compose, composition, eventually, kill, once_traffic_runs, pass_frames, settings
+from middlebench.config import study as config
+from middlebench.config.study_file import write_study
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.generators.shared import agents
 from middlebench.model import record
@@ -342,7 +344,7 @@ class TestHolder:
             _, said = caller.communicate()
         assert caller.returncode not in (0, 1)
         assert "error: " in said
-        assert not (tmp_path / "rep1.json").exists()
+        assert not (tmp_path / "tests" / CELL.path).exists()
 
     def test_idle_holder_ends_itself(self, runtime, footprint):
         stand_up("tests", compose(idle_s=1.0))
@@ -356,8 +358,11 @@ class TestHolder:
         footprint.demand_nothing_left(namespaces)
 
 
+CELL = Cell(testbed="tests", n=1, frame_bytes=800)
+
+
 def cell_command(folder: Path, testbed: Testbed, **changes: float) -> list[str]:
-    """Return the command that measures a cell of chain(1), and writes its record into ``folder``."""
+    """Return the command that measures a cell of chain(1), and writes its record into the results ``folder``."""
     found = record.Provision(
         testbed=testbed.name,
         description="",
@@ -366,12 +371,18 @@ def cell_command(folder: Path, testbed: Testbed, **changes: float) -> list[str]:
         choices=(),
         environment="",
     )
-    record.write(found, folder / "provision.json")
-    return [
-        *(sys.executable, "-m", "middlebench", "measure", "--provision", str(folder / "provision.json")),
-        *("--chain-length", "1", "--frame-size", "800", "--output", str(folder / "rep1.json")),
-        *("--settings", settings(**changes).model_dump_json()),
-    ]
+    record.write(found, folder / testbed.name / "provision.json")
+    trial = settings(**changes).model_dump(include={"window_s", "warm_up_s", "sample_interval_s"})
+    study = config.Study(
+        testbeds=(testbed.name,),
+        chain_lengths=(1,),
+        frame_sizes=(800,),
+        trial="short",
+        trials={"short": trial},
+        controls="none",
+    )
+    write_study("a session", study, {testbed.name: testbed.options}, folder)
+    return [sys.executable, "-m", "middlebench", "measure", str(folder / testbed.name / CELL.path)]
 
 
 class TestDown:
@@ -401,10 +412,9 @@ class TestDown:
             eventually(lambda: footprint.named("trafgen"), "the generator runs")
             namespaces = footprint.namespaces()
             down()
-            _, said = caller.communicate()
+            caller.communicate()
         assert caller.returncode not in (0, 1)
-        assert "error: " in said
-        assert not (tmp_path / "rep1.json").exists()
+        assert not (tmp_path / "tests" / CELL.path).exists()
         footprint.demand_nothing_left(namespaces)
 
     def test_process_that_has_the_number_of_a_holder_of_old_is_left_alone(self, runtime, down):
