@@ -27,8 +27,14 @@ def test_impatient_interrupts_end_what_runs_without_a_traceback(tmp_path: Path):
         project.configure(**LONG)
         with project.start("--", MEASUREMENTS, session=True) as process:
             logs = project.results / "logs"
-            eventually(lambda: [*logs.glob("measure/**/*.log")] and project.footprint.named("trafgen"), "traffic runs")
-            said = interrupt(process, times=5)
+            try:
+                eventually(
+                    lambda: [*logs.glob("measure/**/*.log")] and project.footprint.named("trafgen"), "traffic runs", 120
+                )
+                said = interrupt(process, times=5)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
         assert process.returncode != 0
         assert project.footprint.named("trafgen") == []
         texts = [said, *(path.read_text(encoding="utf-8") for path in logs.rglob("*.log"))]
