@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import PROJECT, Footprint, composition, settings
+from middlebench.config import study as config
+from middlebench.config.study_file import write_study
 from middlebench.model import record
 from middlebench.model.environment import recall
 
 NOBODY = 65534
+SIZES = (60, 800, 1500)
 TUN = Path("/dev/net/tun")
 AS_NOBODY = f"""
 set -eu
@@ -84,29 +87,39 @@ def python(as_user: Run) -> str:
 
 def test_first_row_is_measured_without_privileges(as_user, python, home):
     (home / "local.yaml").write_text(yaml.safe_dump(composition()))
-    footprint = Footprint(home / "runtime")
+    footprint, results = Footprint(home / "runtime"), home / "results"
+    trial = settings().model_dump(include={"window_s", "warm_up_s", "sample_interval_s"})
+    study = config.Study(
+        testbeds=("local",),
+        chain_lengths=(1,),
+        frame_sizes=SIZES,
+        trial="short",
+        trials={"short": trial},
+        controls="none",
+    )
+    write_study("a session", study, {"local": config.load_testbed("local", home)}, results)
+    for path in (results, *results.rglob("*")):
+        os.chown(path, os.getuid() or NOBODY, -1)
 
     def middlebench(*argv: str) -> None:
         result = as_user(python, "-m", "middlebench", *argv)
         assert result.returncode == 0, result.stderr
 
-    provision = ("--provision", "provision.json", "--chain-length", "1")
-    middlebench("provision", "--testbed", "local", "--output", "provision.json")
-    middlebench("deploy", *provision, "--output", "deployment.json")
-    for size in (60, 800, 1500):
-        cell = ("--frame-size", str(size), "--settings", settings().model_dump_json(), "--output", f"{size}.json")
-        middlebench("measure", *provision, *cell)
+    middlebench("provision", "results/local/provision.json")
+    middlebench("deploy", "results/local/deployments/n1.json")
+    for size in SIZES:
+        middlebench("measure", f"results/local/cells/n1/size{size}/rep1.json")
 
     assert {Path(f"/proc/{pid}").stat().st_uid for pid in footprint.processes()} == {os.getuid() or NOBODY}
     namespaces = footprint.namespaces()
     middlebench("down")
     footprint.demand_nothing_left(namespaces)
 
-    found = record.read(record.Provision, home / "provision.json")
-    environment = recall(found.environment, home)
+    found = record.read(record.Provision, results / "local/provision.json")
+    environment = recall(found.environment, results / "local")
     assert environment.unprivileged is True
-    for size in (60, 800, 1500):
-        measured = record.read(record.Record, home / f"{size}.json")
+    for size in SIZES:
+        measured = record.read(record.Record, results / f"local/cells/n1/size{size}/rep1.json")
         assert (measured.cell.n, measured.cell.frame_bytes) == (1, size)
         assert measured.counts.received_packets > 0
         assert measured.environment == environment.id
