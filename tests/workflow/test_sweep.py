@@ -132,9 +132,9 @@ def test_command_in_the_table_measures_its_cell_again_and_no_other(finished):
 
 def test_record_of_other_settings_never_reaches_the_table(finished):
     path = finished.results / "cells" / "n2" / "size800" / "rep1.json"
-    path.write_text(
-        path.read_text().replace('"window_s":0.2', '"window_s":0.3').replace('"window_s": 0.2', '"window_s": 0.3')
-    )
+    found = record.read(record.Record, path)
+    longer = found.settings.model_copy(update={"window_s": 0.3})
+    record.write(found.model_copy(update={"settings": longer}), path)
     status, said = finished.try_run("--forcerun", "aggregate", "--allowed-rules", "aggregate", "--", MEASUREMENTS)
     assert status != 0
     assert "1 were measured with other settings than the config's" in said
