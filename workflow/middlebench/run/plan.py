@@ -14,7 +14,7 @@ from itertools import groupby
 from statistics import fmean, median
 from typing import Any
 
-from middlebench.model.cell import Cell
+from middlebench.model.cell import Cell, deployment_values
 from middlebench.model.environment import Environment, differences
 from middlebench.system.text import changes
 
@@ -274,7 +274,11 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: _Ju
     since = [judge.changed_since(past) for cell, past in beside.items() if cell in kept]
     chains = tuple(n for n, _ in groupby(cell.n for cell in measured))
     if not chains:
-        chains = tuple(int(job.wildcards["n"]) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
+        chains = tuple(
+            int((deployment_values(job.wildcards["deployment"]) or {"n": 0})["n"])
+            for job in jobs
+            if job.rule == DEPLOY_RULE and job.runs
+        )
     to_come = len(measured)
     closes = wanted.controls_every is not None and CLOSE_RULE in running
     sets = (-(-to_come // wanted.controls_every) if wanted.controls_every else 0) + closes  # one before the first cell
