@@ -242,4 +242,6 @@ class PktGen:
 
 
 if __name__ == "__main__":
-    sys.exit(PktGen().main())
+    status = PktGen().main()
+    sys.stdout.flush()
+    os._exit(status)  # while an interpreter ends, it no longer handles SIGINT; a C program does to its end

@@ -228,7 +228,7 @@ class TestWherePacketsDie:
             assert limit.cause == "server CPU", "other work took all of this machine"
         else:
             assert limit.cause == "middlebox"
-            assert "100 % of what was lost died at a middlebox" in limit.evidence
+            assert "100 % of what was lost was lost at a middlebox" in limit.evidence
             assert f"{lost:,} packets at middlebox 2" in limit.evidence
 
     def test_every_side_says_what_it_used(self, testbed):
