@@ -248,21 +248,22 @@ from test_generators import CABLE, GENERATORS
 from middlebench.testbed import site_of
 host = site_of("tests", compose()).open().test_computer
 GENERATORS[{name!r}](host, CABLE).run(
-    Load(60, packets_per_second=1000, saturating=False, warm_up_s=0, window_s=600, sample_interval_s=1)
+    Load(60, packets_per_second=1000, saturating={saturating}, warm_up_s=0, window_s=600, sample_interval_s=1)
 )
 """
 
 
+@pytest.mark.parametrize("saturating", [False, True], ids=["paced", "saturating"])
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name)
 @pytest.mark.parametrize("name", GENERATORS)
 def test_no_process_is_left_when_the_caller_is_gone_in_the_middle_of_a_trial(
-    test_computer, footprint: Footprint, name, end
+    test_computer, footprint: Footprint, name, end, saturating
 ):
     before = footprint.processes()
     sent = received_at(test_computer, FAR_END)[0]
     folders = [str(folder) for folder in Path(__file__).parents[:2]]
     with subprocess.Popen(
-        [sys.executable, "-c", TRIAL.format(name=name), *folders], stderr=subprocess.DEVNULL
+        [sys.executable, "-c", TRIAL.format(name=name, saturating=saturating), *folders], stderr=subprocess.DEVNULL
     ) as caller:
         try:
             eventually(lambda: received_at(test_computer, FAR_END)[0] > sent, "the trial runs")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # its text stands before ours
 
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
 END_POLL_SECONDS = 0.002
+STOP_SECONDS = 2.0
+"""How long the generator may take from SIGINT to its end; then it is killed."""
 
 
 def pin(group: int, cpus: Collection[int]) -> None:
@@ -42,7 +44,7 @@ def pin(group: int, cpus: Collection[int]) -> None:
 
 def stop(generator: "subprocess.Popen[bytes]", log: TextIO) -> str:
     """End the generator's process group, gently first, and return what it printed."""
-    for signal_number, patience in ((signal.SIGINT, 2.0), (signal.SIGKILL, 2.0)):
+    for signal_number, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(generator.pid, signal_number)
         try:
@@ -129,6 +131,15 @@ def timed(listener: "Listener | None", window_ns: "tuple[int, int]") -> "dict[st
     }
 
 
+def bounded(argv: "list[str]", limit_s: float) -> "list[str]":
+    """Return the command as one that ends after ``limit_s``, and with it all processes that it started.
+
+    ``timeout`` (coreutils) passes a signal on to its whole process group. The kernel sends it one when we end, by
+    whatever: trafgen's own workers would otherwise go on sending.
+    """
+    return ["timeout", f"--kill-after={STOP_SECONDS}", f"{limit_s:.3f}", *argv]
+
+
 def load(request: dict[str, Any]) -> dict[str, object]:
     """Run the generator; read both ports before it, through the window, and after the drain."""
     lock_all_memory_allowed()
@@ -152,10 +163,10 @@ def load(request: dict[str, Any]) -> dict[str, object]:
         os.fdopen(os.memfd_create("generator"), "w+", errors="replace") as log,
     ):
         generator = subprocess.Popen(
-            argv,
+            bounded(argv, request["limit_s"]),
             pass_fds=files,
             cwd=SCRATCH_FOLDER,
-            preexec_fn=end_with_parent,  # noqa: PLW1509  # there is one thread
+            preexec_fn=lambda: end_with_parent(signal.SIGTERM),  # noqa: PLW1509  # there is one thread
             stdin=nothing,
             stdout=log,
             stderr=subprocess.STDOUT,

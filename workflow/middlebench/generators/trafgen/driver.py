@@ -31,6 +31,8 @@ PACED_SENDER_NAME = "paced sender of middlebench"
 SILENCE_SECONDS = 0.01
 """The ports must be silent this long before a trial: nothing but our frames is counted."""
 START_SECONDS = 10.0
+OVERRUN_SECONDS = 10.0
+"""How long the sender may go on where nothing ended it in time."""
 DRAIN_QUIET_SECONDS = 0.05
 """The chain is drained when no frame has arrived for this long."""
 SEARCH_QUIET_SECONDS = 0.5
@@ -82,6 +84,7 @@ class Trafgen:
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut the counters of both ports to its window."""
+        end_limit_s = None if load.packets is None else load.window_s * OVERTIME + START_SECONDS
         answer = self._ask(
             {
                 "argv": self._argv(load),
@@ -90,7 +93,8 @@ class Trafgen:
                 "times": load.latency,
                 "cpus": list(self._host.cpus),
                 "moments_s": moments(load),
-                "end_limit_s": None if load.packets is None else load.window_s * OVERTIME + START_SECONDS,
+                "end_limit_s": end_limit_s,
+                "limit_s": START_SECONDS + (end_limit_s or load.warm_up_s + load.window_s) + OVERRUN_SECONDS,
                 "silence_s": SILENCE_SECONDS,
                 "start_limit_s": START_SECONDS,
                 "drain_quiet_s": DRAIN_QUIET_SECONDS * self._host.timeout_factor,

@@ -68,7 +68,9 @@ class Ended(Exception):
 
 
 def end(*_: object) -> None:
-    """Leave the loop, so that what was sent is still told."""
+    """Leave the loop, so that what was sent is still told, however many signals come."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     raise Ended
 
 

@@ -15,9 +15,9 @@ STATES = {"": "has ended", "T": "is stopped", "t": "is stopped by a debugger", "
 """What a process's state (proc(5)) says of one that does not run."""
 
 
-def end_with_parent() -> None:
+def end_with_parent(by: int = signal.SIGKILL) -> None:
     """Have the kernel end the calling process together with its parent (prctl(2)): for between fork and exec."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, by)
 
 
 def process_state(pid: int) -> str:
