@@ -110,7 +110,7 @@ class MemorySwitch:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._identity = ""
+        self._identity = self._composition = ""
 
     def start(self) -> None:
         self._network.running = True
@@ -121,6 +121,7 @@ class MemorySwitch:
         network.bridges = {bridge.name: {} for bridge in plan.bridges}
         network.on_bridges = {bridge.name: set() for bridge in plan.bridges}
         self._identity = f"deployment {next(network.generation)}"
+        self._composition = plan.composition
 
     def connect(self, plan: Plan) -> None:
         network = self._network
@@ -139,7 +140,7 @@ class MemorySwitch:
         }
         ports = {port for each in network.on_bridges.values() for port in each}
         states = {port: network.states.get(port, PortState(up=True, mtu=1500)) for port in ports}
-        return LiveSwitch(bridges, self._identity, states)
+        return LiveSwitch(bridges, self._identity, states, self._composition)
 
     def counters(self) -> dict[str, PortCounters]:
         return dict(self._network.ports)

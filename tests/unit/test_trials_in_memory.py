@@ -62,6 +62,13 @@ class TestConverging:
             plan = plan_for(memory.testbed, n)
             assert converge(memory.testbed, plan).live.differences(plan) == []
 
+    def test_chain_of_another_environment_is_deployed_anew(self, memory):
+        before = converge(memory.testbed, plan_for(memory.testbed, 2)).live
+        elsewhere = replace(memory.testbed, environment="another")
+        after = converge(elsewhere, plan_for(elsewhere, 2)).live
+        assert after.fingerprint != before.fingerprint
+        assert before.differences(plan_for(elsewhere, 2)) != [] == after.differences(plan_for(elsewhere, 2))
+
     @pytest.mark.parametrize(
         "damage",
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from middlebench.config import study as config
@@ -31,6 +32,12 @@ class Testbed:
     """Id of the environment that it stands in; empty where nobody has looked."""
     known_components: Components | None = None
     """What takes part, where the drivers have said it before."""
+
+    @property
+    def composition(self) -> str:
+        """What tells chains of these drivers and options, in this environment, from others (SHA-256, shortened)."""
+        parts = [each.model_dump_json() for each in (self.options.switch, self.options.middlebox)]
+        return hashlib.sha256("\n".join([*parts, self.environment]).encode()).hexdigest()[:16]
 
     def components(self) -> Components:
         """Return what takes part, in the drivers' own words."""

@@ -61,6 +61,8 @@ class LiveSwitch:
     """Changes whenever the switch was restarted or its bridges were created again."""
     port_states: Mapping[str, PortState] = field(default_factory=dict)
     """By port, as far as they are known."""
+    composition: str = ""
+    """Of the plan that it was deployed for; see :attr:`middlebench.model.plan.Plan.composition`."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class LiveChain:
             plan: what is wanted.
             mtu: what every port must take at the least, in bytes.
         """
+        if self.switch.bridges and self.switch.composition != plan.composition:
+            return ["it was deployed with other drivers, options or in another environment"]
         found = _missing_and_surplus("bridge", {bridge.name for bridge in plan.bridges}, set(self.switch.bridges))
         found += _missing_and_surplus("middlebox", {each.name for each in plan.middleboxes}, set(self.middleboxes))
         for bridge in plan.bridges:

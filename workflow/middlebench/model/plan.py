@@ -134,6 +134,8 @@ class Plan:
     bridges: tuple[Bridge, ...]
     middleboxes: tuple[Middlebox, ...]
     paths: tuple[Path, ...]
+    composition: str = ""
+    """What tells the drivers, options and environment that it is deployed with from others; empty where unknown."""
 
     def __str__(self) -> str:
         """Return its name, such as ``chain(4)``."""
@@ -142,6 +144,7 @@ class Plan:
     def record(self) -> dict[str, Any]:
         """Return all of it as plain values; of each function only the name."""
         values = dataclasses.asdict(self)
+        del values["composition"]
         for node, middlebox in zip(values["middleboxes"], self.middleboxes, strict=True):
             node["function"] = middlebox.function.name
         return values

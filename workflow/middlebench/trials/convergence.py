@@ -49,7 +49,8 @@ def read_after(testbed: Testbed) -> Reading:
 
 def plan_for(testbed: Testbed, n: int, functions: Sequence[Function] = ()) -> Plan:
     """Return the plan of a chain on this testbed; without functions all middleboxes forward."""
-    return plan_chain(n, testbed.hosts.server_ports, functions)
+    plan = plan_chain(n, testbed.hosts.server_ports, functions)
+    return dataclasses.replace(plan, composition=testbed.composition)
 
 
 def converge(testbed: Testbed, plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Reading:

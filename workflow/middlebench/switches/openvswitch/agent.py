@@ -244,6 +244,7 @@ def described(folder: str, owner: str) -> dict[str, Any]:
             {
                 "name": name,
                 "deployment": plain(row["external_ids"]).get("deployment"),
+                "composition": plain(row["external_ids"]).get("composition", ""),
                 "datapath_type": row["datapath_type"],
                 "interfaces": [with_error(each, devices) for each in found if each["name"] != name],
                 "flows": control.call("bridge/dump-flows", [name]),

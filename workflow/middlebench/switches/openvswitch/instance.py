@@ -85,11 +85,12 @@ class OpenVSwitch:
     def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``, closed (fail-mode secure) until flows exist."""
         deployment = uuid.uuid4().hex
+        made_of = [f"external_ids:composition={plan.composition}"] if plan.composition else []
         self.transaction(
             (
                 *("add-br", bridge.name, "--", "set", "Bridge", bridge.name),
                 *(f"datapath_type={self._datapath_type}", "fail_mode=secure", f"protocols={OPENFLOW}"),
-                *(f"external_ids:owner={LABEL}", f"external_ids:deployment={deployment}"),
+                *(f"external_ids:owner={LABEL}", f"external_ids:deployment={deployment}", *made_of),
             )
             for bridge in plan.bridges
         )

@@ -86,6 +86,7 @@ def live_switch(answer: Mapping[str, Any]) -> LiveSwitch:
             ]
         ),
         port_states={port: PortState(**state) for port, state in answer["states"].items()},
+        composition=next((each["composition"] for each in answer["bridges"]), ""),
     )
 
 
