@@ -136,7 +136,7 @@ class TwoComputers:
         self.on(self.server, RESTART_SWITCH)
 
     def touched(self) -> list[str]:
-        """Return when something in our folder on each computer was last written: its locks, ports, or tenant."""
+        """Return when something in our folder on each computer was last written: its locks, ports, or testbed."""
         look = "stat -c '%n %Y %Z' /run/mbench /run/mbench/*"
         return [self.on(sshd, look) for sshd in (self.test_computer, self.server)]
 

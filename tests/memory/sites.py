@@ -30,17 +30,17 @@ class Options(SiteOptions):
 
     ends_processes: ClassVar = True
 
-    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> MemorySite:
+    def build(self, testbed: str, tear_down: Callable[[Hosts], None]) -> MemorySite:
         """Return the site, not opened yet."""
-        return MemorySite(self, tenant, tear_down)
+        return MemorySite(self, testbed, tear_down)
 
 
 class MemorySite:
     """The site driver; see :class:`middlebench.sites.base.Site`."""
 
-    def __init__(self, options: Options, tenant: str, tear_down: Callable[[Hosts], None] = lambda _: None) -> None:
+    def __init__(self, options: Options, testbed: str, tear_down: Callable[[Hosts], None] = lambda _: None) -> None:
         self._options = options
-        self._tenant = tenant
+        self._testbed = testbed
         self._tear_down = tear_down
         self._open = options.folder / "open"
         self.run_lock = options.folder / "run.lock"
@@ -61,10 +61,10 @@ class MemorySite:
     def open(self, tell: Tell = silent) -> Hosts:
         """Note that it is open, and by whom."""
         if self._options.failure:
-            raise HostError(f"opening testbed {self._tenant}", self._options.failure)
-        if self._open.exists() and self._open.read_text(encoding="utf-8") != self._tenant:
-            tell(f"{self._open.read_text(encoding='utf-8')} is taken down: {self._tenant} takes its place")
-        self._open.write_text(self._tenant, encoding="utf-8")
+            raise HostError(f"opening testbed {self._testbed}", self._options.failure)
+        if self._open.exists() and self._open.read_text(encoding="utf-8") != self._testbed:
+            tell(f"{self._open.read_text(encoding='utf-8')} is taken down: {self._testbed} takes its place")
+        self._open.write_text(self._testbed, encoding="utf-8")
         return self.hosts
 
     def close(self) -> bool:

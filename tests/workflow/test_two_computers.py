@@ -160,7 +160,7 @@ def test_a_computer_that_is_off_ends_the_run_before_anything(project: Project, c
     assert "connecting to server (root@" in said
     assert "what to try: is it on" in said
     assert not (project.results / "provision.json").exists()
-    assert computers.on(computers.test_computer, "cat /run/mbench/tenant 2> /dev/null || :") == ""
+    assert computers.on(computers.test_computer, "cat /run/mbench/testbed 2> /dev/null || :") == ""
 
 
 def test_changed_host_key_stops_everything_before_anything_is_touched(
@@ -179,5 +179,5 @@ def test_changed_host_key_stops_everything_before_anything_is_touched(
     assert "its host key has CHANGED" in said
     assert not (project.results / "provision.json").exists()
     for each in (computers.test_computer, computers.server):
-        assert computers.on(each, "cat /run/mbench/tenant 2> /dev/null || :") == ""
+        assert computers.on(each, "cat /run/mbench/testbed 2> /dev/null || :") == ""
     assert computers.remains() == ""

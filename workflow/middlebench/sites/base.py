@@ -102,11 +102,11 @@ class SiteOptions(Options):
     link: LinkOptions = LinkOptions()
     """The two links between them."""
 
-    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
+    def build(self, testbed: str, tear_down: Callable[[Hosts], None]) -> Site:
         """Return the site, not opened yet.
 
         Args:
-            tenant: the testbed that stands there; another one starts from nothing, whatever this one left.
+            testbed: the testbed that stands there; another one starts from nothing, whatever this one left.
             tear_down: removes the chain from hosts that outlive it.
         """
         raise NotImplementedError

@@ -69,10 +69,10 @@ class Options(SiteOptions):
 
     ends_processes: ClassVar = True
 
-    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
+    def build(self, testbed: str, tear_down: Callable[[Hosts], None]) -> Site:
         """Return the site, not opened yet."""
         del tear_down  # what is inside the holder goes with it
-        return Namespaces(self, tenant)
+        return Namespaces(self, testbed)
 
 
 def partition(available: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -99,12 +99,12 @@ class Namespaces:
 
     Args:
         options: the two computers and their links.
-        tenant: the testbed that stands here; another one starts from nothing, whatever this one left.
+        testbed: the testbed that stands here; another one starts from nothing, whatever this one left.
     """
 
-    def __init__(self, options: Options, tenant: str) -> None:
+    def __init__(self, options: Options, testbed: str) -> None:
         self._options = options
-        self._tenant = tenant
+        self._testbed = testbed
         folder = runtime_folder()
         self.run_lock = folder / "run.lock"
         self.trial_lock = folder / "trial.lock"
@@ -120,7 +120,7 @@ class Namespaces:
         if standing := self._holder.standing(self._wanted()):
             if not (changed := self._changes()):
                 return self._hosts(standing["pid"])
-            tell(f"{self._tenant} is not as it was set up, setting it up again: {'; '.join(changed)}")
+            tell(f"{self._testbed} is not as it was set up, setting it up again: {'; '.join(changed)}")
         self.close()
         pid = self._holder.start(self._wanted(), self._options.idle_s)
         hosts = self._hosts(pid)
@@ -163,7 +163,7 @@ class Namespaces:
 
     def _wanted(self) -> dict[str, object]:
         return {
-            "tenant": self._tenant,
+            "testbed": self._testbed,
             "options": self._options.model_dump(mode="json"),
             "cpus": [list(cpus) for cpus in self._processors()],
             "direct_ports": list(DIRECT_PORTS),

@@ -91,10 +91,10 @@ class Options(SiteOptions):
             raise ValueError(f"link.mtu: the lab's links carry {LARGEST_MTU} B at the most")
         return self
 
-    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
+    def build(self, testbed: str, tear_down: Callable[[Hosts], None]) -> Site:
         """Return the site, not opened yet."""
         del tear_down  # what is inside the emulated computer goes with it
-        return Lab(self, tenant)
+        return Lab(self, testbed)
 
 
 class Lab:
@@ -102,12 +102,12 @@ class Lab:
 
     Args:
         options: the links.
-        tenant: the testbed that stands here; another one starts from nothing, whatever this one left.
+        testbed: the testbed that stands here; another one starts from nothing, whatever this one left.
     """
 
-    def __init__(self, options: Options, tenant: str) -> None:
+    def __init__(self, options: Options, testbed: str) -> None:
         self._options = options
-        self._tenant = tenant
+        self._testbed = testbed
         self._folder = runtime_folder()
         self.run_lock = self._folder / "run.lock"
         self.trial_lock = self._folder / "trial.lock"
@@ -179,7 +179,7 @@ class Lab:
 
     def _wanted(self) -> dict[str, object]:
         return {
-            "tenant": self._tenant,
+            "testbed": self._testbed,
             "options": self._options.model_dump(mode="json"),
             "image": lab_image.key(),
             "kept_of_run": kept_of_run(),

@@ -4,7 +4,7 @@ What was there before is noted in our folder below /run before anything is chang
 put back whatever happens in between, by whoever takes the testbed down; after a reboot there is
 nothing to put back. Standard library only: it is handed to the host's own ``python3`` as text.
 
-    python3 -c THIS '{"verb": "hold", "tenant", "prepare", "links", "restore" or "describe", …}'
+    python3 -c THIS '{"verb": "hold", "testbed", "prepare", "links", "restore" or "describe", …}'
 
 answers one JSON object on standard output.
 """
@@ -199,13 +199,13 @@ def write_setting(path: str, value: str, limits: list[str]) -> None:
 
 def prepare(request: dict[str, Any]) -> None:
     """Note what is there, then make the ports ready: no offloads, no pause frames, no stray packets."""
-    folder, tenant_file = request["folder"], os.path.join(request["folder"], "tenant")
+    folder, testbed_file = request["folder"], os.path.join(request["folder"], "testbed")
     os.makedirs(folder, exist_ok=True)
-    other = read(tenant_file, request["tenant"])
-    if other != request["tenant"]:
+    other = read(testbed_file, request["testbed"])
+    if other != request["testbed"]:
         answer(other=other)
         return
-    write(tenant_file, request["tenant"])
+    write(testbed_file, request["testbed"])
     before = noted(folder)
     found = {port: settings(port) for port in request["ports"]}
     for port in request["ports"]:
@@ -241,9 +241,9 @@ def links(request: dict[str, Any]) -> None:
     )
 
 
-def tenant(request: dict[str, Any]) -> None:
+def testbed(request: dict[str, Any]) -> None:
     """Say which testbed stands here."""
-    answer(tenant=read(os.path.join(request["folder"], "tenant")))
+    answer(testbed=read(os.path.join(request["folder"], "testbed")))
 
 
 def dark(port: str) -> bool:
@@ -256,7 +256,7 @@ def restore(request: dict[str, Any]) -> None:
     folder = request["folder"]
     before = {port: values for port, values in noted(folder).items() if os.path.exists(f"/sys/class/net/{port}")}
     limits = [limit for port, values in before.items() for limit in apply(port, values)]
-    for name in ("ports.json", "tenant"):
+    for name in ("ports.json", "testbed"):
         if os.path.exists(os.path.join(folder, name)):
             os.unlink(os.path.join(folder, name))
     answer(limits=limits)
@@ -417,7 +417,7 @@ def tell(request: dict[str, Any]) -> None:
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     try:
-        {"hold": hold, "tenant": tenant, "prepare": prepare, "links": links, "restore": restore, "describe": tell}[
+        {"hold": hold, "testbed": testbed, "prepare": prepare, "links": links, "restore": restore, "describe": tell}[
             asked["verb"]
         ](asked)
     except OSError as error:

@@ -91,9 +91,9 @@ class Options(SiteOptions):
             raise ValueError(f"test_computer and middlebox_server are one and the same, {self.test_computer.host}")
         return self
 
-    def build(self, tenant: str, tear_down: Callable[[Hosts], None]) -> Site:
+    def build(self, testbed: str, tear_down: Callable[[Hosts], None]) -> Site:
         """Return the site, not opened yet."""
-        return SshSite(self, tenant, tear_down)
+        return SshSite(self, testbed, tear_down)
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,13 @@ class SshSite:
 
     Args:
         options: the two computers and their links.
-        tenant: the testbed that stands here; no other one may before it was taken down.
-        tear_down: removes the tenant's chain from these hosts; :meth:`close` calls it.
+        testbed: the testbed that stands here; no other one may before it was taken down.
+        tear_down: removes the testbed's chain from these hosts; :meth:`close` calls it.
     """
 
-    def __init__(self, options: Options, tenant: str, tear_down: Callable[[Hosts], None] = lambda _: None) -> None:
+    def __init__(self, options: Options, testbed: str, tear_down: Callable[[Hosts], None] = lambda _: None) -> None:
         self._options = options
-        self._tenant = tenant
+        self._testbed = testbed
         self._tear_down = tear_down
         self._pair = (options.test_computer.host, options.middlebox_server.host)
         pair = re.sub(r"[^\w.-]", "_", "+".join(self._pair))
@@ -183,15 +183,15 @@ class SshSite:
         """
         use = self._reserve()
         try:
-            tenants = {str(ask(computer, "tenant")["tenant"]) for computer, _ in self._computers(use)}
-            if tenants - {"", self._tenant}:
+            testbeds = {str(ask(computer, "testbed")["testbed"]) for computer, _ in self._computers(use)}
+            if testbeds - {"", self._testbed}:
                 return False
             self._tear_down(self._hosts(use))
             for computer, _ in self._computers(use):
                 ask(computer, "restore")
         finally:
             self._release()
-        return self._tenant in tenants
+        return self._testbed in testbeds
 
     def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
         """Return what a measurement here depends on; two connections of its own where the site is not open."""
@@ -277,7 +277,7 @@ class SshSite:
         use.test_computer.connect()
         use.middlebox_server.connect()
         for computer, _ in self._computers(use):
-            use.locks.enter_context(locked(computer, self._tenant, locks))
+            use.locks.enter_context(locked(computer, self._testbed, locks))
 
     def _release(self) -> None:
         use = _uses.pop(self._pair, None)
@@ -286,13 +286,13 @@ class SshSite:
 
     def _prepare(self, computer: SshHost, ports: Sequence[str]) -> list[str]:
         """Prepare the ports; return, a sentence each, what they do not take."""
-        answer = ask(computer, "prepare", ports=ports, mtu=self._options.link.mtu, tenant=self._tenant)
+        answer = ask(computer, "prepare", ports=ports, mtu=self._options.link.mtu, testbed=self._testbed)
         if "other" in answer:
             raise HostError(
-                f"opening testbed {self._tenant} on {computer.name}",
+                f"opening testbed {self._testbed} on {computer.name}",
                 f"testbed {answer['other']} stands there",
                 f"take that one down first: `middlebench down {answer['other']}`; where nobody knows it any more, "
-                f"remove {FOLDER}/tenant there",
+                f"remove {FOLDER}/testbed there",
             )
         return [f"{computer.name}: {limit}" for limit in answer["limits"]]
 

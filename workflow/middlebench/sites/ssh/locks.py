@@ -36,7 +36,7 @@ LONGEST_RUN_SECONDS = 30 * 24 * 3600.0
 
 
 @contextmanager
-def locked(computer: SshHost, tenant: str, locks: Mapping[str, float]) -> Iterator[None]:
+def locked(computer: SshHost, testbed: str, locks: Mapping[str, float]) -> Iterator[None]:
     """Hold the computer's locks for as long as the context and the connection last.
 
     A process that started us, such as the run of which we are a job, may hold one for us. Where there is long to
@@ -45,7 +45,7 @@ def locked(computer: SshHost, tenant: str, locks: Mapping[str, float]) -> Iterat
     holder = {
         "user": f"{user_name()}@{socket.gethostname()}",
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "purpose": f"testbed {tenant}",
+        "purpose": f"testbed {testbed}",
         "pid": os.getpid(),
         "command": shlex.join(sys.argv)[:200],
         "process": _identity(os.getpid()),
@@ -62,7 +62,7 @@ def locked(computer: SshHost, tenant: str, locks: Mapping[str, float]) -> Iterat
             answer = held.enter_context(_hold(computer, longer, request))
         if "held_by" in answer:
             raise LockError(
-                f"locking {computer.name} for testbed {tenant}",
+                f"locking {computer.name} for testbed {testbed}",
                 _holder(answer),
                 "wait for it to end (a run that starts with `when_busy: wait` does that for you), or ask its owner; "
                 "the lock of one that lost power or network is given back within 20 minutes",
