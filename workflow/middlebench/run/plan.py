@@ -274,11 +274,7 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: _Ju
     since = [judge.changed_since(past) for cell, past in beside.items() if cell in kept]
     chains = tuple(n for n, _ in groupby(cell.n for cell in measured))
     if not chains:
-        chains = tuple(
-            int((deployment_values(job.wildcards["deployment"]) or {"n": 0})["n"])
-            for job in jobs
-            if job.rule == DEPLOY_RULE and job.runs
-        )
+        chains = tuple(_chain_length(job) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
     to_come = len(measured)
     closes = wanted.controls_every is not None and CLOSE_RULE in running
     sets = (-(-to_come // wanted.controls_every) if wanted.controls_every else 0) + closes  # one before the first cell
@@ -309,6 +305,13 @@ def _cell(job: Job) -> Cell:
     if cell is None:
         raise ValueError(f"{job.wildcards['cell']} is no cell")  # the rule's own constraint lets none through
     return cell
+
+
+def _chain_length(job: Job) -> int:
+    values = deployment_values(job.wildcards["deployment"])
+    if values is None:
+        raise ValueError(f"{job.wildcards['deployment']} is no deployment")  # nor does that rule's
+    return int(values["n"])
 
 
 def _seconds_a_cell(pasts: Iterable[Past], wanted: Wanted) -> tuple[float, bool]:
