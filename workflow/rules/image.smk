@@ -1,6 +1,9 @@
 # Our unikernel, built with the distribution's gcc; the same sources give the same bytes.
 
 
+BUILD_IMAGE = f"make --directory workflow/unikernel BUILD=../../{UNIKERNEL.parent}"
+
+
 rule build_image:
     input:
         UNIKERNEL_SOURCES,
@@ -10,7 +13,9 @@ rule build_image:
         "build/unikernel/build.log",
     conda:
         ENVIRONMENT
+    params:
+        build=BUILD_IMAGE,
     message:
         "Building the unikernel"
     shell:
-        "make --directory workflow/unikernel BUILD=../../$(dirname {output}) > {log:q} 2>&1"
+        "{params.build} > {log:q} 2>&1"

@@ -1,12 +1,14 @@
 """Results that were copied or unpacked here: the times of their files do not say what was made from what.
 
 Snakemake would measure all cells again, because a copy's provision record may be younger than its cells. A
-hidden file notes which folder the results were made in; in any other folder, all files get one and the same time.
+hidden file notes which folder the results were made in; in any other folder, all files get one and the same time,
+which is now: nothing that they were made from is younger.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,14 +24,19 @@ def adopt_copies(folders: Iterable[Path]) -> list[Path]:
     Raises:
         OSError: a file's time cannot be set.
     """
-    copied = [folder for folder in folders if (folder / "provision.json").is_file() and not _made_here(folder)]
+    copied = [folder for folder in folders if is_copy(folder)]
+    now = time.time()
     for folder in copied:
-        files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-        newest = max(path.stat().st_mtime for path in files)
-        for path in files:
-            os.utime(path, (newest, newest))
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                os.utime(path, (now, now))
         note_origin(folder)
     return copied
+
+
+def is_copy(folder: Path) -> bool:
+    """Return whether a folder has a testbed's results that were made elsewhere."""
+    return (folder / "provision.json").is_file() and not _made_here(folder)
 
 
 def note_origin(folder: Path) -> None:
