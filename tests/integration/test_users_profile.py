@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from helpers import PROJECT
 from middlebench.analysis.report.crate import commit_of
+from middlebench.config.reading import read_yaml
+from middlebench.config.study import check_study
+from middlebench.config.study_file import write_study
 from sweeps import write_results
 
 MADE = {"figures": ("figures", "*.*"), "tables": ("tables", "*.*")}
@@ -20,12 +23,12 @@ MADE = {"figures": ("figures", "*.*"), "tables": ("tables", "*.*")}
 def publish(results: Path, environment: Mapping[str, str], umask: int = 0o022) -> dict[str, bytes]:
     """Execute notebooks as the rules do and return the files that they made."""
     write_results(results)
+    study, _ = check_study(read_yaml(PROJECT / "config/config.yaml"), "config/config.yaml")
+    write_study("a session", study, {}, results)
     for notebook in MADE:
         subprocess.run(
             [
-                *(sys.executable, "-m", "middlebench", "execute", f"notebooks/{notebook}.ipynb"),
-                *("--output", str(results / f"{notebook}.ipynb")),
-                *("--parameter", "dataset", "made", "--parameter", "results", str(results)),
+                *(sys.executable, "-m", "middlebench", "execute", str(results / f"made/report/{notebook}.ipynb")),
             ],
             cwd=PROJECT,
             env=environment,

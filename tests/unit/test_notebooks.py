@@ -26,7 +26,7 @@ LAW_TABLES = (
     "law_left_out",
     "law_tried",
 )
-COMPARISONS = ("comparison_maksic", "comparison_maksic_by_length", "comparison_maksic_by_size")
+COMPARISONS = ("comparison_maksic", "comparison_by_length_maksic", "comparison_by_size_maksic")
 PROMISED = {
     "claims": {f"tables/claims_maksic.{suffix}" for suffix in ("csv", "md", "tex")},
     "controls": {f"figures/controls.{suffix}" for suffix in ("png", "svg", "pdf")}
@@ -87,7 +87,7 @@ def run_here(name, results, dataset, at, **parameters):
     if name in ("claims", "law", "equivalence"):
         write_law(law_of_dataset(load_dataset(dataset, results)), results / dataset / "law.json")
     before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
-    other = {"other": str(results / "made")} if name == "equivalence" else {}
+    other = {"path": str(results / "made")} if name == "equivalence" else {}
     os.chdir(at)
     run(name, dataset=dataset, results=str(results), **other, **parameters)
     return before

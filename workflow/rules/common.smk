@@ -126,42 +126,6 @@ TESTBED_RESOURCES = {
     for resource in set(RESOURCE_OF.values())
 }
 
-FIGURES = {
-    "fig1": "Figure 1: what the generator offers",
-    "fig2": "Figure 2: the configuration with one middlebox",
-    "fig3": "Figure 3: received throughput with one middlebox",
-    "fig4": "Figure 4: the configuration with several middleboxes",
-    "fig5": "Figure 5: received throughput by chain length",
-    "heatmap": "Every cell at a glance",
-    "throughput_by_size": "Every chain length by frame size",
-}
-TABLES = {
-    "table1": "Table I: one middlebox",
-    "table1_intervals": "Table I with 95 % intervals",
-    "table2": "Table II: several middleboxes",
-    "table2_intervals": "Table II with 95 % intervals",
-}
-
-LIMIT_FIGURES = {
-    "limits": "What limited each cell",
-    "losses": "Where packets were dropped along the chain",
-}
-
-LAW_FIGURES = {
-    "law": "The law of the throughput",
-    "knee": "How long a chain keeps its rate, by frame size",
-}
-LAW_TABLES = [
-    "law_parameters",
-    "knee",
-    "longest_chain",
-    "predictions",
-    "law_disagreements",
-    "hop_processor_time",
-    "law_left_out",
-    "law_tried",
-]
-
 OTHERS = STUDY.others
 """Results of others to compare with: where they are, by the name that each goes by here."""
 
@@ -193,11 +157,6 @@ CRATE_INPUTS = [
 ]
 """What a crate needs from outside of its folder, by its path in the project."""
 
-EXECUTE = (
-    "middlebench execute {input.notebook:q} --output {output.notebook:q}"
-    " --parameter dataset {wildcards.dataset} --parameter results {params.results:q} 2> {log:q}"
-)
-
 
 def dataset_files(wildcards, name=None):
     """What a dataset is read from."""
@@ -211,11 +170,6 @@ def dataset_files(wildcards, name=None):
             {f"{RESULTS}/{name}/{cell.deployment_path}" for cell in planned_cells(name)}
         ),
     ]
-
-
-def results_folder(wildcards):
-    """Where the notebooks read and write."""
-    return RESULTS
 
 
 def references(dataset):

@@ -11,8 +11,6 @@ rule report:
         f"{RESULTS}/{{dataset}}/logs/report.log",
     conda:
         ENVIRONMENT
-    params:
-        results=results_folder,
     message:
         "Writing the report of {wildcards.dataset}"
     shell:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_output, add_verb, tell
+from middlebench.commands.arguments import add_target, add_verb, target_of, tell
 from middlebench.model import frames
 from middlebench.system.errors import RecordError
 from middlebench.system.text import plural
@@ -24,12 +24,7 @@ RESULTS = Path("results")
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
     law = add_verb(verbs, "law", "find the law that a dataset's throughput follows")
-    law.add_argument("--dataset", required=True, metavar="NAME", help="a testbed, or a publication")
-    law.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="the results folder")
-    law.add_argument(
-        "--knee-share", type=float, default=0.9, metavar="SHARE", help="of the best rate, up to the knee (default: 0.9)"
-    )
-    add_output(law, "the law to write, as JSON")
+    add_target(law, "the law to write, such as results/local/law.json")
     law.set_defaults(verb=_law)
 
     predict = add_verb(verbs, "predict", "predict a chain's throughput by the law, or the longest chain for one")
@@ -78,8 +73,9 @@ def _law(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.law.derivation import law_of_dataset
     from middlebench.analysis.law.results import write_law
 
-    dataset = load_dataset(arguments.dataset, arguments.results)
-    write_law(law_of_dataset(dataset, arguments.knee_share), arguments.output)
+    target = target_of(arguments)
+    dataset = load_dataset(target.testbed, target.folder.parent)
+    write_law(law_of_dataset(dataset, target.file.study.knee_share), target.path)
 
 
 def _predict(arguments: argparse.Namespace) -> None:

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
     execute = add_verb(verbs, "execute", "execute a notebook, with nothing of the user's Jupyter")
-    execute.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook")
-    add_output(execute, "the executed notebook to write")
+    add_target(execute, "the executed notebook to write, such as results/local/report/figures.ipynb")
     for option, kind in (("--parameter", "text"), ("--number", "number")):
         execute.add_argument(
             option,
@@ -49,8 +48,11 @@ def add(verbs: Verbs) -> None:
 def _execute(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.report.execution import execute
 
+    target = target_of(arguments)
+    notebook = Path("notebooks", target.path.stem.partition("_")[0]).with_suffix(".ipynb")
+    place = {"dataset": target.testbed, "results": str(target.folder.parent)}
     numbers = {name: float(value) for name, value in arguments.number}
-    execute(arguments.notebook, arguments.output, dict(arguments.parameter) | numbers)
+    execute(notebook, target.path, {**place, **dict(arguments.parameter), **numbers})
 
 
 def _report(arguments: argparse.Namespace) -> None:
