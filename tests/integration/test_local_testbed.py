@@ -24,7 +24,7 @@ from middlebench.generators.shared import agents
 from middlebench.model import record
 from middlebench.model.cell import Cell
 from middlebench.model.frames import udp_frame
-from middlebench.model.record import GENERATOR_LIMITED
+from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY
 from middlebench.sites.shared import holder_process
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.system.errors import HostError, TrialError
@@ -68,7 +68,8 @@ class TestMeasuring:
             assert counts.received_bytes == counts.received_packets * each.cell.frame_bytes
             assert 0 < counts.trial_received_packets <= counts.trial_sent_packets
             assert each.attestation.probes_returned == each.attestation.probes_sent > 0
-            assert set(each.flags) <= {GENERATOR_LIMITED}
+            assert set(each.flags) <= {GENERATOR_LIMITED, LINKS_COSTLY}
+            assert each.usage.links[0].cpu_s >= 0
             assert [hop.bridge for hop in each.hops] == [f"mbench-br{index}" for index in range(n + 1)]
         assert len({each.attestation.fingerprint for each in records}) == 1, "the chain was deployed once"
 

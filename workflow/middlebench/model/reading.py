@@ -148,4 +148,5 @@ class Reading:
                     rx_packets=None if own.rx_packets is None else own.rx_packets + frames,
                     tx_packets=None if own.tx_packets is None else own.tx_packets + frames,
                 )
-        return Reading(dataclasses.replace(self.switch, ports=ports, bridges=bridges), middleboxes)
+        switch = dataclasses.replace(self.switch, ports=ports, bridges=bridges)
+        return dataclasses.replace(self, switch=switch, middleboxes=middleboxes)
