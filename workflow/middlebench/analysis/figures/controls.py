@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+from math import nan
+
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
@@ -25,16 +28,12 @@ PER_CENT = 100.0
 def controls_figure(drift: Drift, measurements: pd.DataFrame, band: float, testbed: str, note: str = "") -> Figure:
     """Return the controls over time with their band, and the moments of the cells below.
 
-    Args:
-        drift: the controls, judged, and which cells they mark.
-        measurements: these cells.
-        band: how far a control may lie from the median of its series, over that median.
-        testbed: where all was measured.
-        note: what the title must say besides, such as "emulated".
+    ``band`` is how far a control may lie from the median of its series, over that median.
     """
     figure, (axes,) = style.new_figure()
     shown = drift.controls.dropna(subset="relative")
-    for (_, series), look in zip(shown.groupby(["environment", "series"]), _looks(), strict=False):
+    looks = cycle([*style.MEASURED_STYLES, style.PUBLISHED_STYLE])
+    for (_, series), look in zip(shown.groupby(["environment", "series"]), looks, strict=False):
         axes.plot(series["time"], series["relative"], look.linestyle, color=look.color, alpha=0.4)
         for brackets, alpha in ((True, 1.0), (False, 0.25)):
             part = series[series["brackets"] == brackets]
@@ -42,14 +41,8 @@ def controls_figure(drift: Drift, measurements: pd.DataFrame, band: float, testb
             axes.plot(part["time"], part["relative"], look.marker, color=look.color, alpha=alpha, label=label)
         out = series[series["outside"]]
         axes.plot(out["time"], out["relative"], "o", markersize=13, markerfacecolor="none", color=style.VERMILLION)
-    axes.axhspan(
-        1 - band,
-        1 + band,
-        color=style.GREY,
-        alpha=0.12,
-        linewidth=0,
-        label=f"band, ± {band * PER_CENT:g} % of the median",
-    )
+    label = f"band, ± {band * PER_CENT:g} % of the median"
+    axes.axhspan(1 - band, 1 + band, color=style.GREY, alpha=0.12, linewidth=0, label=label)
     moments = pd.to_datetime(measurements["started_at"].replace("", None), utc=True, format="ISO8601")
     below_axes = mpl.transforms.blended_transform_factory(axes.transData, axes.transAxes)
     for marked, color, what in ((False, style.GREY, "a cell"), (True, style.VERMILLION, "a cell near drift")):
@@ -70,33 +63,11 @@ def controls_figure(drift: Drift, measurements: pd.DataFrame, band: float, testb
 
 def trends_table(drift: Drift, testbed: str) -> Table:
     """Return the level, scatter and trend of each series of controls as a table for readers."""
-    frame = pd.DataFrame(
-        [
-            {
-                "control": slope.series,
-                "controls": slope.controls,
-                "kpps": slope.level_kpps,
-                "scatter_percent": slope.scatter * PER_CENT,
-                "percent_per_hour": slope.per_hour * PER_CENT,
-                "percent_per_hour_low": slope.interval.low * PER_CENT if slope.interval else float("nan"),
-                "percent_per_hour_high": slope.interval.high * PER_CENT if slope.interval else float("nan"),
-                "outside": slope.outside,
-                "environment": slope.environment,
-            }
-            for slope in drift.slopes()
-        ],
-        columns=[
-            "control",
-            "controls",
-            "kpps",
-            "scatter_percent",
-            "percent_per_hour",
-            "percent_per_hour_low",
-            "percent_per_hour_high",
-            "outside",
-            "environment",
-        ],
-    )
+    rows = []
+    for slope in drift.slopes():
+        ends = (slope.interval.low, slope.interval.high) if slope.interval else (nan, nan)
+        shares = [PER_CENT * share for share in (slope.scatter, slope.per_hour, *ends)]
+        rows.append((slope.series, slope.controls, slope.level_kpps, *shares, slope.outside, slope.environment))
     headings = {
         "control": "Control",
         "controls": "Controls beside cells",
@@ -112,7 +83,7 @@ def trends_table(drift: Drift, testbed: str) -> Table:
         f"Controls of testbed {testbed}: scatter is the robust standard deviation over the median (1.4826 times the "
         "median distance from it); the trend is the median slope of all pairs, over the median (Theil and Sen)"
     )
-    return Table(frame, headings, caption, widths={"control": 0.2, "environment": 0.12})
+    return Table.of(rows, headings, caption, widths={"control": 0.2, "environment": 0.12})
 
 
 def describe(drift: Drift, band: float) -> str:
@@ -140,27 +111,20 @@ def describe(drift: Drift, band: float) -> str:
             "The generator alone was not measured: this testbed has no cable from the test computer to itself."
         )
     trends = [
-        slope for slope in drift.slopes() if slope.interval and not slope.interval.low <= 0 <= slope.interval.high
-    ]
-    sentences += [
         f"The control *{slope.series}* changes by {slope.per_hour * PER_CENT:+.1f} % an hour "
         f"(95 % interval {slope.interval.low * PER_CENT:+.1f} % to {slope.interval.high * PER_CENT:+.1f} %)."
-        for slope in trends
-        if slope.interval
+        for slope in drift.slopes()
+        if slope.interval and not slope.interval.low <= 0 <= slope.interval.high
     ]
+    sentences += trends
     if not trends:
         sentences.append("No kind of control has a trend that its 95 % interval tells from none.")
     limit = f"more than {band * PER_CENT:g} % from the median of its kind"
     if marked:
         sentences.append(
             f"**{plural(marked, 'cell')} {'is' if marked == 1 else 'are'} marked `drift`**: a control next to a marked "
-            f"one is {limit}. `{AGAIN}` sets them aside and measures them again; nothing is deleted."
+            f"one is {limit}. `{AGAIN}` archives them and measures them again; nothing is deleted."
         )
     else:
         sentences.append(f"No cell is marked: no control beside one is {limit}.")
     return " ".join(sentences)
-
-
-def _looks() -> list[style.LineStyle]:
-    """Return a style for each series, again from the first when there are many."""
-    return [*style.MEASURED_STYLES, style.PUBLISHED_STYLE] * 16

@@ -33,13 +33,12 @@ def table_of(deployments: Sequence[Deployment]) -> pd.DataFrame:
         a kind of middlebox cannot say is missing.
     """
     rows = [
-        {
-            "n": int(deployment.plan["n"]),
-            "total_s": deployment.total_s,
-            "boot_s": _over(deployment, "ready_s", median),
-            "private_mb": _over(deployment, "private_kib", _megabytes),
-            "resident_mb": _over(deployment, "resident_kib", _megabytes),
-        }
+        (
+            int(deployment.plan["n"]),
+            deployment.total_s,
+            _over(deployment, "ready_s", median),
+            *(_over(deployment, key, _megabytes) for key in ("private_kib", "resident_kib")),
+        )
         for deployment in deployments
     ]
     frame = pd.DataFrame(rows, columns=["n", "total_s", "boot_s", "private_mb", "resident_mb"])
@@ -61,44 +60,34 @@ def deployment_table(deployments: Sequence[Deployment], testbed: str) -> Table:
         f"One deployment of each chain on testbed {testbed}, from nothing to the first probe through every hop. "
         f"ClickOS' authors give {CLICKOS_BOOT_S * 1000:.0f} ms and {CLICKOS_MEMORY_MB:g} MB a virtual machine"
     )
-    frame = frame.rename(columns={"boot_s": "boot_ms"})
     return Table(
-        frame,
-        {name: heading for name, heading in headings.items() if frame[name].notna().any()},
+        frame.rename(columns={"boot_s": "boot_ms"}),
+        headings,
         caption,
         addresses={"n": [deployment_address(n) for n in frame["n"]]},
         decimals={"boot_ms": 0, "private_mb": 1, "resident_mb": 1},
-    )
+    ).without_unknown()
 
 
 @style.styled
 def deployment_figure(deployments: Sequence[Deployment], testbed: str, note: str = "") -> Figure:
-    """Return seconds and megabytes by chain length, side by side; memory only where middleboxes have their own.
-
-    Args:
-        deployments: the chains.
-        testbed: where they were deployed.
-        note: what the title must say besides, such as "emulated".
-    """
+    """Return seconds and megabytes by chain length, side by side; memory only where middleboxes have their own."""
     frame = table_of(deployments)
     memory_known = bool(frame[["private_mb", "resident_mb"]].notna().any(axis=None))
-    width = style.FIGURE_WIDTH / 2 + 1.5 if memory_known else style.FIGURE_WIDTH
-    figure = Figure(figsize=(2 * width if memory_known else width, 5.4), layout="constrained")
-    seconds, *others = figure.subplots(1, 1 + memory_known, squeeze=False)[0]
-    titles = ["Time to deploy a chain"]
-    _line(seconds, frame, "total_s", style.MEASURED_STYLES[0], "whole chain, to the first probe")
-    _line(seconds, frame, "boot_s", style.MEASURED_STYLES[1], "boot of one, median")
-    clickos = {"color": style.PUBLISHED_STYLE.color, "linestyle": "--"}
-    seconds.axhline(CLICKOS_BOOT_S, label=f"boot of one ClickOS, {CLICKOS_BOOT_S * 1000:.0f} ms", **clickos)
-    seconds.set_ylabel("time [s]")
-    for memory in others:
+    figure, panels, width = style.new_pair(1 + memory_known)
+    titles, clickos = ["Time to deploy a chain"], vars(style.LineStyle(style.PUBLISHED_STYLE.color, "", "--"))
+    _line(panels[0], frame, "total_s", style.MEASURED_STYLES[0], "whole chain, to the first probe")
+    _line(panels[0], frame, "boot_s", style.MEASURED_STYLES[1], "boot of one, median")
+    panels[0].axhline(CLICKOS_BOOT_S, label=f"boot of one ClickOS, {CLICKOS_BOOT_S * 1000:.0f} ms", **clickos)
+    panels[0].set_ylabel("time [s]")
+    for memory in panels[1:]:
         titles.append("Memory of a chain's middleboxes")
         _line(memory, frame, "private_mb", style.MEASURED_STYLES[0], "private memory, whole chain")
         _line(memory, frame, "resident_mb", style.MEASURED_STYLES[1], "resident memory, whole chain")
         each = f"ClickOS, {CLICKOS_MEMORY_MB:g} MB each"
         memory.plot(frame["n"], frame["n"] * CLICKOS_MEMORY_MB, label=each, **clickos)
         memory.set_ylabel("memory [MB]")
-    for axes in (seconds, *others):
+    for axes in panels:
         axes.set_xlabel("chain length [middleboxes]")
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
@@ -106,25 +95,21 @@ def deployment_figure(deployments: Sequence[Deployment], testbed: str, note: str
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.13))
     middlebox = deployments[0].components.middlebox if deployments else "no chain was deployed"
     subtitles = [f"testbed {testbed} · {middlebox} · {ONCE}"] * len(titles)
-    style.set_titles([seconds, *others], [style.noted(title, note) for title in titles], subtitles, width - 1)
+    style.set_titles(panels, [style.noted(title, note) for title in titles], subtitles, width - 1)
     return figure
 
 
 def _line(axes: Axes, frame: pd.DataFrame, column: str, look: style.LineStyle, label: str) -> None:
     known = frame.dropna(subset=[column])
     if not known.empty:
-        axes.plot(
-            known["n"], known[column], color=look.color, marker=look.marker, linestyle=look.linestyle, label=label
-        )
+        axes.plot(known["n"], known[column], **vars(look), label=label)
         style.add_links(axes, known["n"], known[column], [deployment_address(n) for n in known["n"]])
 
 
 def _over(deployment: Deployment, key: str, combine: Callable[[Sequence[float]], float]) -> float | None:
     """Return a figure over all middleboxes of a chain; None where a middlebox has none."""
     values = [start[key] for start in deployment.middleboxes]
-    if not values or None in values:
-        return None
-    return float(combine(values))
+    return float(combine(values)) if values and None not in values else None
 
 
 def _megabytes(kibibytes: Sequence[float]) -> float:

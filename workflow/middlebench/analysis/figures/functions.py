@@ -33,19 +33,16 @@ def costs_of(records: Sequence[Record]) -> pd.DataFrame:
         that it received, the mean over the chain; missing where it is not known, as where middleboxes have no process.
     """
     rows = [
-        {
-            "function": record.cell.function,
-            "n": record.cell.n,
-            "frame_bytes": record.cell.frame_bytes,
-            "received_kpps": record.counts.received_packets / record.counts.window_s / 1e3,
-            "cpu_us": _cpu_us(record),
-        }
+        (
+            *(record.cell.function, record.cell.n, record.cell.frame_bytes),
+            record.counts.received_packets / record.counts.window_s / 1e3,
+            _cpu_us(record),
+        )
         for record in records
         if record.cell.n > 0
     ]
-    return pd.DataFrame(rows, columns=["function", "n", "frame_bytes", "received_kpps", "cpu_us"]).astype(
-        {"received_kpps": float, "cpu_us": float}
-    )
+    frame = pd.DataFrame(rows, columns=["function", "n", "frame_bytes", "received_kpps", "cpu_us"])
+    return frame.astype({"received_kpps": float, "cpu_us": float})
 
 
 def _cpu_us(record: Record) -> float:
@@ -73,10 +70,7 @@ def fitted(costs: pd.DataFrame) -> pd.DataFrame:
     n, size = shared[["n", "frame_bytes"]].iloc[0] if len(shared) else (-1, -1)
     for function, part in costs.groupby("function", sort=False):
         least = part[(part["n"] == n) & (part["frame_bytes"] == size)]
-        frame_us, byte_ns = _line(part.dropna(subset="cpu_us"))
-        rows.append(
-            {"function": function, "frame_us": frame_us, "byte_ns": byte_ns, "kpps": least["received_kpps"].mean()}
-        )
+        rows.append((function, *_line(part.dropna(subset="cpu_us")), least["received_kpps"].mean()))
     table = pd.DataFrame(rows, columns=["function", "frame_us", "byte_ns", "kpps"])
     forward = table[table["function"] == FORWARD]
     for name in ("frame_us", "byte_ns"):
@@ -107,37 +101,32 @@ def function_table(costs: pd.DataFrame, testbed: str) -> Table:
     }
     return Table(
         frame[list(headings)],
-        {name: heading for name, heading in headings.items() if frame[name].notna().any()},
+        headings,
         f"What each function costs on testbed {testbed}: processor time of one middlebox, fitted over all cells",
-        decimals={"frame_us": 2, "byte_ns": 2, "more_frame_us": 2, "more_byte_ns": 2, "kpps": 1, "share": 2},
-    )
+        decimals={"kpps": 1},
+    ).without_unknown()
 
 
 @style.styled
 def function_figure(costs: pd.DataFrame, testbed: str, note: str = "") -> Figure:
     """Return processor time by frame size and received rate by chain length, a line a function, side by side."""
     known = bool(costs["cpu_us"].notna().any())
-    width = style.FIGURE_WIDTH / 2 + 1.5 if known else style.FIGURE_WIDTH
-    figure = Figure(figsize=(2 * width if known else width, 5.4), layout="constrained")
-    panels: list[Axes] = list(figure.subplots(1, 1 + known, squeeze=False)[0])
+    figure, panels, width = style.new_pair(1 + known)
     size = costs["frame_bytes"].min()
     titles = [f"Received rate at {size} B"]
     _lines(panels[0], costs[costs["frame_bytes"] == size], "n", "received_kpps")
-    panels[0].set_xlabel("chain length [middleboxes]")
-    panels[0].set_ylabel("received [kpkt/s]")
+    panels[0].set(xlabel="chain length [middleboxes]", ylabel="received [kpkt/s]")
     style.set_length_ticks(panels[0], sorted({int(n) for n in costs["n"]}))
     if known:
         titles.append("Processor time of a middlebox")
         _lines(panels[1], costs, "frame_bytes", "cpu_us")
-        panels[1].set_xlabel("frame size [B]")
-        panels[1].set_ylabel("processor time a frame [µs]")
+        panels[1].set(xlabel="frame size [B]", ylabel="processor time a frame [µs]")
     for axes in panels:
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.13), ncols=2)
-    style.set_titles(
-        panels, [style.noted(title, note) for title in titles], [f"testbed {testbed}"] * len(titles), width - 1
-    )
+    titles = [style.noted(title, note) for title in titles]
+    style.set_titles(panels, titles, [f"testbed {testbed}"] * len(titles), width - 1)
     return figure
 
 

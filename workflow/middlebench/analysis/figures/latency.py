@@ -48,21 +48,14 @@ def table_of(records: Iterable[Record]) -> pd.DataFrame:
 
 @styled
 def latency_figure(measurements: pd.DataFrame, note: str = "") -> Figure:
-    """Return latency by chain length, at the largest load that was timed and at 800 B or the nearest size swept.
-
-    Args:
-        measurements: of cells whose frames were timed.
-        note: what the title must say besides, such as "emulated".
-    """
+    """Return latency by chain length, at the largest load that was timed and at 800 B or the nearest size swept."""
     timed = measurements[measurements["latency_p50_us"].notna()]
     size = nearest_size(timed)
     cells = timed[timed["frame_bytes"] == size].groupby("n")[[name for name, _, _ in LINES]].median().reset_index()
     figure, (axes,) = style.new_figure()
     for name, label, look in LINES:
         if cells[name].notna().any():
-            axes.plot(
-                cells["n"], cells[name], color=look.color, marker=look.marker, linestyle=look.linestyle, label=label
-            )
+            axes.plot(cells["n"], cells[name], **vars(look), label=label)
     axes.set(xlabel=LENGTH_AXIS, ylabel="sender to receiver [us]", yscale="log")
     style.set_length_ticks(axes, [int(n) for n in cells["n"]])
     axes.legend()

@@ -15,7 +15,7 @@ from middlebench.analysis.data.aggregate import PAPER_SIZE, grid, nearest_size
 from middlebench.analysis.data.provenance import cell_address, own_name
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.style import noted, styled
-from middlebench.analysis.figures.sweep import ink_on, link_cells, new_map, origin_of
+from middlebench.analysis.figures.sweep import NEAREST, ink_on, link_cells, new_map, origin_of
 from middlebench.analysis.tables.table import Table
 from middlebench.diagnosis.accounting import FLOW_TABLE, IN, OUT, Place, account
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS
@@ -34,14 +34,8 @@ COLORS: Mapping[Cause, str] = {
 """From Okabe and Ito's palette, as all of ours; each also stands in its cell as a word."""
 
 ARRIVED = "#e6e6e6"
-LINK_COLOR, IN_COLOR, FLOW_TABLE_COLOR, OUT_COLOR, MIDDLEBOX_COLOR, UNTOLD_COLOR = (
-    "#f0e442",
-    style.BLUE,
-    style.VERMILLION,
-    "#56b4e9",
-    style.PURPLE,
-    "#ffffff",
-)
+LINK_COLOR, IN_COLOR, FLOW_TABLE_COLOR = "#f0e442", style.BLUE, style.VERMILLION
+OUT_COLOR, MIDDLEBOX_COLOR, UNTOLD_COLOR = "#56b4e9", style.PURPLE, "#ffffff"
 KEY = {
     LINK_COLOR: "lost on a link",
     IN_COLOR: "bridge, in: not taken from its port in time",
@@ -72,23 +66,16 @@ def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
 
     Of repetitions the most frequent verdict is shown, and a mark says that there are others. Where a negligible loss
     happened, such as one at the begin of traffic, is not shown.
-
-    Args:
-        measurements: the cells.
-        note: what the title must say besides, such as "emulated".
     """
     lost = measurements["trial_sent_packets"] - measurements["trial_received_packets"]
     kept_up = lost < NEGLIGIBLE_LOSS * measurements["trial_sent_packets"]
     shown = measurements.assign(lost_at=measurements["lost_at"].mask(kept_up, ""))
     cells = shown.groupby(["n", "frame_bytes"])
-    verdicts = pd.DataFrame(
-        [
-            {"n": n, "frame_bytes": size, "cause": _usual(part["bottleneck"]), "place": _usual(part["lost_at"]),
-             "mark": DIFFER if part["bottleneck"].nunique() > 1 else ""}
-            for (n, size), part in cells
-        ],
-        columns=["n", "frame_bytes", "cause", "place", "mark"],
-    )  # fmt: skip
+    rows = [
+        (*key, _usual(part["bottleneck"]), _usual(part["lost_at"]), DIFFER * (part["bottleneck"].nunique() > 1))
+        for key, part in cells
+    ]
+    verdicts = pd.DataFrame(rows, columns=["n", "frame_bytes", "cause", "place", "mark"])
     causes, places, marks = (grid(verdicts, name) for name in ("cause", "place", "mark"))
     figure, axes = new_map(causes)
     looks = {str(cause): color for cause, color in COLORS.items()}
@@ -121,12 +108,7 @@ def limit_map(measurements: pd.DataFrame, note: str = "") -> Figure:
 def loss_figure(records: Sequence[Record], measurements: pd.DataFrame, note: str = "") -> Figure:
     """Return where packets were dropped: a bar a chain length, from what was sent at its top to what arrived.
 
-    At 800 B, or the nearest size of the sweep; repetitions are added up.
-
-    Args:
-        records: the cells' records.
-        measurements: the same cells as a table, for the subtitle.
-        note: what the title must say besides, such as "emulated".
+    At 800 B, or the nearest size of the sweep; repetitions are added up. ``measurements`` are of the same cells.
     """
     size = nearest_size(measurements) or PAPER_SIZE
     chosen = [record for record in records if record.cell.frame_bytes == size]
@@ -153,28 +135,14 @@ def loss_figure(records: Sequence[Record], measurements: pd.DataFrame, note: str
     axes.grid(visible=False, axis="x")
     handles = [Patch(facecolor=color, edgecolor=style.GREY, label=text) for color, text in KEY.items() if color in met]
     figure.legend(handles=handles, loc="outside lower left", ncols=2)
-    nearest = "" if size == PAPER_SIZE else f" (nearest to {PAPER_SIZE} B)"
-    title = noted(f"Where packets were dropped along the chain, {size} B{nearest}", note)
-    style.set_title(
-        axes, title, f"{origin_of(measurements, 'sum')} · each bar from the start of the chain (top) to its end"
-    )
+    title = f"Where packets were dropped along the chain, {size} B" + ("" if size == PAPER_SIZE else NEAREST)
+    subtitle = f"{origin_of(measurements, 'sum')} · each bar from the start of the chain (top) to its end"
+    style.set_title(axes, noted(title, note), subtitle)
     return figure
 
 
 def evidence_table(records: Iterable[Record], testbed: str) -> Table:
     """Return each cell's verdict with what it rests on, by chain length, frame size and repetition."""
-    rows = [
-        {
-            "n": record.cell.n,
-            "frame_bytes": record.cell.frame_bytes,
-            "repetition": record.cell.repetition,
-            "bottleneck": record.bottleneck.cause,
-            "lost_at": record.bottleneck.place,
-            "context_switches": _switches(record),
-            "evidence": record.bottleneck.evidence,
-        }
-        for record in records
-    ]
     headings = {
         "n": "n",
         "frame_bytes": "Frame size [B]",
@@ -184,19 +152,20 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         "context_switches": "Context switches",
         "evidence": "Evidence",
     }
-    frame = pd.DataFrame(rows, columns=list(headings)).astype({"context_switches": "Int64"})
-    frame = frame.sort_values(["n", "frame_bytes", "repetition"], ignore_index=True)
-    addresses = [
-        cell_address(testbed, testbed, int(n), int(size))
-        for n, size in zip(frame["n"], frame["frame_bytes"], strict=True)
+    rows = [
+        (
+            *(each.cell.n, each.cell.frame_bytes, each.cell.repetition),
+            *(each.bottleneck.cause, each.bottleneck.place, _switches(each), each.bottleneck.evidence),
+        )
+        for each in sorted(records, key=lambda each: (each.cell.n, each.cell.frame_bytes, each.cell.repetition))
     ]
     return Table(
-        frame,
+        pd.DataFrame(rows, columns=list(headings)).astype({"context_switches": "Int64"}),
         headings,
         f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial; where the "
         "load was searched for, of the trial just above it that the evidence names",
         widths={"bottleneck": 0.1, "lost_at": 0.12, "evidence": 0.5},
-        addresses={"bottleneck": addresses},
+        addresses={"bottleneck": [cell_address(testbed, testbed, n, size) for n, size, *_ in rows]},
     )
 
 

@@ -126,22 +126,21 @@ def new_figure(width: float = FIGURE_WIDTH, height: float = 4.8, panels: int = 1
     return figure, [first, *(figure.add_subplot(1, panels, place, sharey=first) for place in range(2, panels + 1))]
 
 
+def new_pair(panels: int) -> tuple[Figure, list[Axes], float]:
+    """Return an empty figure of one panel or two beside each other with axes of their own, and the width of each."""
+    width = FIGURE_WIDTH if panels == 1 else FIGURE_WIDTH / 2 + 1.5
+    figure = Figure(figsize=(panels * width, 5.4), layout="constrained")
+    return figure, list(figure.subplots(1, panels, squeeze=False)[0]), width
+
+
 def set_length_ticks(axes: Axes, lengths: Sequence[int]) -> None:
     """Give each chain length on the x axis its own tick, or only some of many."""
     axes.xaxis.set_major_locator(FixedLocator(lengths) if len(lengths) <= MOST_TICKS else MaxNLocator(integer=True))
 
 
 def add_links(axes: Axes, places: Iterable[float], values: Iterable[float], addresses: Iterable[str]) -> None:
-    """Make points of a figure links in its SVG: a transparent disc over each, larger than its marker.
-
-    A point without a value gets none.
-    """
-    known = [
-        (place, value, address)
-        for place, value, address in zip(places, values, addresses, strict=True)
-        if isfinite(value)
-    ]
-    if known:
+    """Make points of a figure links in its SVG: a transparent disc over each known one, larger than its marker."""
+    if known := [point for point in zip(places, values, addresses, strict=True) if isfinite(point[1])]:
         x, y, urls = zip(*known, strict=True)
         axes.scatter(
             x, y, s=LINK_POINTS**2, color="white", alpha=UNSEEN, linewidths=0, urls=urls, zorder=5, clip_on=False
@@ -169,14 +168,7 @@ def set_title(axes: Axes, title: str, subtitle: str) -> None:
 
 
 def set_titles(panels: Sequence[Axes], titles: Sequence[str], subtitles: Sequence[str], width: float) -> None:
-    """Put a title and a subtitle above each panel, all titles at one height.
-
-    Args:
-        panels: the axes, side by side.
-        titles: what each shows.
-        subtitles: what each was measured on; wrapped.
-        width: inches that a subtitle may fill.
-    """
+    """Put a title and a subtitle above each panel, all titles at one height; ``width`` inches wrap a subtitle."""
     wrapped = [textwrap.wrap(subtitle, round(width * SUBTITLE_CHARACTERS_PER_INCH)) for subtitle in subtitles]
     pad = 13 + SUBTITLE_SIZE * 1.3 * max(len(lines) for lines in wrapped)
     for axes, title, lines in zip(panels, titles, wrapped, strict=True):
@@ -198,12 +190,9 @@ def set_titles(panels: Sequence[Axes], titles: Sequence[str], subtitles: Sequenc
 
 @styled
 def save_figure(figure: Figure, folder: Path, name: str) -> dict[str, Path]:
-    """Write a figure as ``name.png``, ``name.svg`` and ``name.pdf``, the same bytes each time.
+    """Write a figure as ``name.png``, ``name.svg`` and ``name.pdf``, the same bytes each time; return the paths.
 
     Its title goes into the files as well, for readers who cannot see it.
-
-    Returns:
-        The path written, by format.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, for all formats

@@ -1,8 +1,8 @@
 """The paper's three plots and two more, from any measurements, laid over any others.
 
-Every function takes the measurements that the figure is about and, after them, those to lay it
-over; it returns a Matplotlib figure that can be read without its caption. Where cells were
-measured more than once, lines carry the 95 % interval of each mean.
+Every function takes the measurements that the figure is about, after them those to lay it over, and a note that the
+title must hold besides, such as "emulated"; it returns a Matplotlib figure that can be read without its caption. Where
+cells were measured more than once, lines carry the 95 % interval of each mean.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from middlebench.model import frames
 
 SIZE_AXIS = "frame size without FCS [B]"
 LENGTH_AXIS = "chain length [middleboxes]"
+X_AXES = {"frame_bytes": SIZE_AXIS, "n": LENGTH_AXIS}
+NEAREST = f" (nearest to {PAPER_SIZE} B)"
 
 DECADES_FOR_LOG = 1.5
 """A colour scale is logarithmic when the values span more powers of ten than this."""
@@ -57,81 +59,47 @@ PARITY_SPAN = 2.0
 
 @styled
 def fig1(measurements: pd.DataFrame, *beside: pd.DataFrame, link_bps: float | None = None, note: str = "") -> Figure:
-    """Return the paper's figure 1: offered throughput by frame size, with the line rate.
+    """Return the paper's figure 1: offered throughput by frame size, with the line rate of links in bits/s if known."""
 
-    Args:
-        measurements: what the figure is about.
-        beside: other measurements to lay it over.
-        link_bps: rate of the links in bits/s; None leaves the line rate out.
-        note: what the title must say besides, such as "emulated".
-    """
-    summaries = [summarise(each) for each in (measurements, *beside)]
-    figure, (axes,) = style.new_figure()
-    lines = [(_label(each), each[each["n"] == _single_length(each)]) for each in summaries]
-    _draw_lines(axes, summaries, lines, "frame_bytes", "offered_mbps")
-    if link_bps is not None:
-        _draw_line_rate(axes, summaries, link_bps)
-    length = _single_length(summaries[0])
-    chain = "" if length == 1 else f", at a chain of {length}"
-    _finish(figure, noted(f"Offered throughput by frame size{chain}", note), _line_origin(measurements))
-    axes.set(xlabel=SIZE_AXIS, ylabel="offered throughput [Mb/s]")
-    return figure
+    def shortest(summary: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+        return _label(summary), summary[summary["n"] == _single_length(summary)]
+
+    length = _single_length(measurements)
+    title = "Offered throughput by frame size" + (f", at a chain of {length}" if length != 1 else "")
+    return _line_plot([measurements, *beside], shortest, "frame_bytes", "offered_mbps", noted(title, note), link_bps)
 
 
 @styled
 def fig3(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> Figure:
-    """Return the paper's figure 3: received throughput by frame size, with one middlebox.
+    """Return the paper's figure 3: received throughput by frame size, with one middlebox."""
 
-    Args:
-        measurements: what the figure is about.
-        beside: other measurements to lay it over.
-        note: what the title must say besides, such as "emulated".
-    """
-    summaries = [summarise(each) for each in (measurements, *beside)]
-    figure, (axes,) = style.new_figure()
-    lines = [(_label(each), each[each["n"] == 1]) for each in summaries]
-    _draw_lines(axes, summaries, lines, "frame_bytes", "received_mbps")
-    _finish(figure, noted("Received throughput with one middlebox", note), _line_origin(measurements))
-    axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
-    return figure
+    def single(summary: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+        return _label(summary), summary[summary["n"] == 1]
+
+    title = noted("Received throughput with one middlebox", note)
+    return _line_plot([measurements, *beside], single, "frame_bytes", "received_mbps", title)
 
 
 @styled
 def fig5(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> Figure:
     """Return the paper's figure 5: received throughput by chain length, at 800 B or the nearest size swept.
 
-    Args:
-        measurements: what the figure is about.
-        beside: other measurements to lay it over, each at its size nearest to the figure's.
-        note: what the title must say besides, such as "emulated".
+    Each of the others is shown at its size nearest to the figure's.
     """
-    summaries = [summarise(each) for each in (measurements, *beside)]
-    size = nearest_size(summaries[0]) or PAPER_SIZE
-    lines = []
-    for summary in summaries:
+    size = nearest_size(measurements) or PAPER_SIZE
+
+    def nearest(summary: pd.DataFrame) -> tuple[str, pd.DataFrame]:
         own = nearest_size(summary, size)
         other_size = f", {own} B" if own not in (size, None) else ""
-        lines.append((_label(summary) + other_size, summary[summary["frame_bytes"] == own]))
-    figure, (axes,) = style.new_figure()
-    _draw_lines(axes, summaries, lines, "n", "received_mbps")
-    nearest = "" if size == PAPER_SIZE else f" (nearest to {PAPER_SIZE} B)"
-    title = f"Received throughput by chain length, {size} B{nearest}"
-    _finish(figure, noted(title, note), _line_origin(measurements))
-    axes.set(xlabel=LENGTH_AXIS, ylabel="received throughput [Mb/s]")
-    lengths = sorted({int(n) for _, line in lines for n in line["n"]})
-    style.set_length_ticks(axes, lengths)
-    return figure
+        return _label(summary) + other_size, summary[summary["frame_bytes"] == own]
+
+    title = f"Received throughput by chain length, {size} B" + ("" if size == PAPER_SIZE else NEAREST)
+    return _line_plot([measurements, *beside], nearest, "n", "received_mbps", noted(title, note))
 
 
 @styled
 def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> Figure:
-    """Return received throughput by frame size, one line a chain length, a panel each dataset.
-
-    Args:
-        measurements: the dataset of the left panel.
-        beside: datasets of further panels, on the same y axis.
-        note: what the title must say besides, such as "emulated".
-    """
+    """Return received throughput by frame size, one line a chain length, a panel each dataset on the same y axis."""
     summaries = [summarise(each) for each in (measurements, *beside)]
     lengths = sorted({int(n) for summary in summaries for n in summary["n"]})
     colors = mpl.colormaps[style.LENGTH_MAP](np.linspace(0, 0.92, max(len(lengths), 1)))
@@ -152,22 +120,14 @@ def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: 
     titles[0] = noted(titles[0], note)
     origins = [_line_origin(each) for each in (measurements, *beside)]
     style.set_titles(panels, titles, origins, width=PANEL_WIDTH - 1)
-    handles = [
-        mpl.lines.Line2D([], [], color=look.color, marker=look.marker, linestyle=look.linestyle, label=str(n))
-        for n, look in looks.items()
-    ]
+    handles = [mpl.lines.Line2D([], [], **vars(look), label=str(n)) for n, look in looks.items()]
     figure.legend(handles=handles, title="middleboxes\nin the chain", loc="outside right center")
     return figure
 
 
 @styled
 def heat_map(measurements: pd.DataFrame, note: str = "") -> Figure:
-    """Return received throughput by chain length and frame size as a map with a number in each cell.
-
-    Args:
-        measurements: what the figure is about.
-        note: what the title must say besides, such as "emulated".
-    """
+    """Return received throughput by chain length and frame size as a map with a number in each cell."""
     summary = summarise(measurements)
     values = grid(summary, "received_mbps")
     marks = grid(summary.assign(marks=doubts(summary)), "marks")
@@ -183,13 +143,7 @@ def heat_map(measurements: pd.DataFrame, note: str = "") -> Figure:
 
 @styled
 def ratio_map(measurements: pd.DataFrame, reference: pd.DataFrame, note: str = "") -> Figure:
-    """Return one dataset's received throughput over another's, by chain length and frame size, as a map.
-
-    Args:
-        measurements: the dataset above the fraction line.
-        reference: the dataset below it.
-        note: what the title must say besides, such as "emulated".
-    """
+    """Return one dataset's received throughput over a reference's, by chain length and frame size, as a map."""
     comparison = compare(measurements, reference)
     values, marks = grid(comparison, "ratio"), grid(comparison, "marks")
     numbers = values.to_numpy(dtype=float)
@@ -206,20 +160,43 @@ def ratio_map(measurements: pd.DataFrame, reference: pd.DataFrame, note: str = "
     return figure
 
 
-def _draw_lines(
-    axes: Axes,
-    summaries: Sequence[pd.DataFrame],
-    lines: Sequence[tuple[str, pd.DataFrame]],
+def _line_plot(
+    datasets: Sequence[pd.DataFrame],
+    choose: Callable[[pd.DataFrame], tuple[str, pd.DataFrame]],
     x: str,
     y: str,
-) -> None:
-    """Draw one line a dataset in the dataset's own style; say so where there is nothing to draw."""
-    own = own_name(summaries[0])
+    title: str,
+    link_bps: float | None = None,
+) -> Figure:
+    """Return a plot of one line a dataset in the dataset's own style; it says so where there is nothing to draw.
+
+    Args:
+        datasets: measurements; the figure is about the first.
+        choose: returns the label of a dataset's line, and its part of the summary.
+        x: column along the line.
+        y: column of throughputs.
+        title: the figure's.
+        link_bps: rate of the links whose line rate is drawn in, in bits/s.
+    """
+    summaries = [summarise(each) for each in datasets]
+    lines = [choose(each) for each in summaries]
+    figure, (axes,) = style.new_figure()
     for look, (label, line) in zip(_looks(summaries), lines, strict=True):
         if line.empty:
             axes.plot([], [], color=look.color, marker=look.marker, label=f"{label}: not in this sweep")
         else:
-            _draw_line(axes, line, x, y, look, own=own, label=label)
+            _draw_line(axes, line, x, y, look, own=own_name(summaries[0]), label=label)
+    if link_bps is not None:
+        _draw_line_rate(axes, summaries, link_bps)
+    style.set_title(axes, title, _line_origin(datasets[0]))
+    widest = max(len(label) for label in axes.get_legend_handles_labels()[1])
+    figure.legend(loc="outside lower left", ncols=2 if widest <= LEGEND_CHARACTERS else 1)
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.set(xlabel=X_AXES[x], ylabel=f"{y.removesuffix('_mbps')} throughput [Mb/s]")
+    if x == "n":
+        style.set_length_ticks(axes, sorted({int(n) for _, line in lines for n in line["n"]}))
+    return figure
 
 
 def _draw_line(
@@ -231,21 +208,12 @@ def _draw_line(
     """
     ordered = summary.sort_values(x)
     places, means, low, high = (ordered[name].to_numpy(dtype=float) for name in (x, y, f"{y}_low", f"{y}_high"))
-    axes.plot(
-        places,
-        means,
-        color=look.color,
-        marker=look.marker,
-        linestyle=look.linestyle,
-        label=label,
-        clip_on=False,
-    )
+    axes.plot(places, means, **vars(look), label=label, clip_on=False)
     style.add_links(axes, places, means, cell_addresses(ordered, own))
     if np.isfinite(low).any():
         below = means - np.maximum(low, 0)  # no throughput is negative, whatever Student's t allows
-        axes.errorbar(
-            places, means, yerr=(below, high - means), fmt="none", ecolor=look.color, elinewidth=1, capsize=2.5
-        )
+        ends = (below, high - means)
+        axes.errorbar(places, means, yerr=ends, fmt="none", ecolor=look.color, elinewidth=1, capsize=2.5)
     doubtful = (doubts(ordered) != "").to_numpy()
     if doubtful.any():
         (hollow,) = axes.plot(places[doubtful], means[doubtful], look.marker, color=look.color, clip_on=False)
@@ -259,8 +227,7 @@ def _draw_line_rate(axes: Axes, summaries: Sequence[pd.DataFrame], link_bps: flo
         return
     x = np.linspace(min(sizes), max(sizes), 200)
     y = [frames.throughput_mbps(frames.line_rate_pps(link_bps, size), size) for size in x]
-    look = style.LINE_RATE_STYLE
-    axes.plot(x, y, color=look.color, linestyle=look.linestyle, label=f"line rate of a {link_bps / 1e9:g} Gb/s link")
+    axes.plot(x, y, **vars(style.LINE_RATE_STYLE), label=f"line rate of a {link_bps / 1e9:g} Gb/s link")
 
 
 def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: str, marks: pd.DataFrame) -> Figure:
@@ -272,16 +239,8 @@ def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: s
     image = axes.imshow(np.ma.masked_invalid(numbers), norm=norm, cmap=colors, aspect="auto", origin="upper")
     for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
-            color = ink_on(colors(norm(number)))
-            axes.text(
-                column,
-                row,
-                _short(number) + str(marks.iat[row, column]),
-                ha="center",
-                va="center",
-                color=color,
-                fontsize=8,
-            )
+            text, color = _short(number) + str(marks.iat[row, column]), ink_on(colors(norm(number)))
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
     bar = figure.colorbar(image, ax=axes, label=legend, pad=0.02)
     bar.outline.set_visible(False)
     if isinstance(norm, LogNorm):
@@ -400,16 +359,6 @@ def _single_length(summary: pd.DataFrame) -> int:
     """Return the chain length to read the offered load from: 1 as in the paper, or the shortest swept."""
     lengths = {int(n) for n in summary["n"]}
     return 1 if 1 in lengths else min(lengths, default=1)
-
-
-def _finish(figure: Figure, title: str, subtitle: str) -> None:
-    """Give a line plot its title, its legend below, and axes that begin at zero."""
-    (axes,) = figure.axes
-    style.set_title(axes, title, subtitle)
-    widest = max(len(label) for label in axes.get_legend_handles_labels()[1])
-    figure.legend(loc="outside lower left", ncols=2 if widest <= LEGEND_CHARACTERS else 1)
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
 
 
 def ink_on(color: tuple[float, float, float, float]) -> str:

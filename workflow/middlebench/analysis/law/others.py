@@ -103,6 +103,4 @@ def laws_table(law: Law, theirs: pd.DataFrame, name: str) -> Table:
         "meaning": "Meaning",
     }
     caption = f"The law {law.formula}, fitted here and to {name}; a parameter differs when its intervals lie apart"
-    return Table(
-        pd.DataFrame(rows, columns=list(headings)), headings, caption, {"unit": 0.1, "differs": 0.1, "meaning": 0.4}
-    )
+    return Table.of(rows, headings, caption, widths={"unit": 0.1, "differs": 0.1, "meaning": 0.4})

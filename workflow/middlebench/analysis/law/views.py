@@ -47,12 +47,10 @@ def describe(law: Law) -> str:
 
 def parameters_table(law: Law) -> Table:
     """Return the parameters with their intervals and meanings."""
-    frame = pd.DataFrame(
-        [(name, each.value, *each.interval, each.unit, each.meaning) for name, each in law.parameters.items()],
-        columns=["parameter", "value", "low", "high", "unit", "meaning"],
-    )
-    for name in ("value", "low", "high"):
-        frame[name] = [f"{value:.3g}" for value in frame[name]]
+    rows = [
+        (name, *(f"{value:.3g}" for value in (each.value, *each.interval)), each.unit, each.meaning)
+        for name, each in law.parameters.items()
+    ]
     headings = {
         "parameter": "Parameter",
         "value": "Value",
@@ -61,47 +59,36 @@ def parameters_table(law: Law) -> Table:
         "unit": "Unit",
         "meaning": "Meaning",
     }
-    return Table(frame, headings, f"Parameters of the law of {law.dataset}", widths={"unit": 0.1, "meaning": 0.5})
+    return Table.of(rows, headings, f"Parameters of the law of {law.dataset}", widths={"unit": 0.1, "meaning": 0.5})
 
 
 def tried_table(law: Law) -> Table:
     """Return the laws that were tried, best first."""
-    frame = pd.DataFrame(
-        [
-            (each.formula, each.parameters, 100 * each.left_out_error, "chosen" if each.chosen else "")
-            for each in law.terms
-        ],
-        columns=["formula", "parameters", "left_out_error_percent", "chosen"],
-    )
     headings = {
         "formula": "Law",
         "parameters": "Parameters",
         "left_out_error_percent": "Error of left-out chains [%]",
         "chosen": "",
     }
-    caption = "Laws that were tried: the simplest of those that predict left-out chains best is chosen"
-    return Table(
-        frame, headings, caption, widths={"formula": 0.5, "chosen": 0.1}, decimals={"left_out_error_percent": 1}
+    return Table.of(
+        [(each.formula, each.parameters, 100 * each.left_out_error, "chosen" * each.chosen) for each in law.terms],
+        headings,
+        "Laws that were tried: the simplest of those that predict left-out chains best is chosen",
+        widths={"formula": 0.5, "chosen": 0.1},
+        decimals={"left_out_error_percent": 1},
     )
 
 
 def left_out_table(law: Law) -> Table:
     """Return the error at each chain of a law that was fitted without it."""
     errors = law.errors.left_out_median if law.errors else {}
-    frame = pd.DataFrame(
-        [(int(n), 100 * error) for n, error in errors.items()], columns=["n", "left_out_median_percent"]
-    )
     headings = {"n": "Chain left out", "left_out_median_percent": "Median error of its cells [%]"}
-    return Table(frame, headings, "Each chain, predicted by the others", decimals={"left_out_median_percent": 1})
+    rows = [(int(n), 100 * error) for n, error in errors.items()]
+    return Table.of(rows, headings, "Each chain, predicted by the others", decimals={"left_out_median_percent": 1})
 
 
 def knee_table(law: Law) -> Table:
     """Return the knee of each frame size, measured and by the law."""
-    frame = pd.DataFrame(
-        [(int(size), each.n, each.low, each.high, each.predicted) for size, each in law.knee.items()],
-        columns=["frame_bytes", "n", "low", "high", "predicted"],
-    )
-    frame["predicted"] = frame["predicted"].astype("Int64")
     headings = {
         "frame_bytes": "Frame size [B]",
         "n": "Knee: measured",
@@ -109,6 +96,8 @@ def knee_table(law: Law) -> Table:
         "high": "High (95 %)",
         "predicted": "By the law",
     }
+    rows = [(int(size), each.n, each.low, each.high, each.predicted) for size, each in law.knee.items()]
+    frame = pd.DataFrame(rows, columns=list(headings)).astype({"predicted": "Int64"})
     caption = f"Longest chain that still delivers {percent(law.knee_share)} of the best rate, {law.dataset}"
     return Table(frame, headings, caption)
 
@@ -127,9 +116,7 @@ def longest_table(law: Law) -> Table:
         f"Longest chain that delivers a wanted throughput by the law of {law.dataset}, with its 95 % interval; "
         "* longer than any that was measured"
     )
-    return Table(
-        pd.DataFrame(rows, columns=["frame_bytes", *names]), {"frame_bytes": "Frame size [B]", **names}, caption
-    )
+    return Table.of(rows, {"frame_bytes": "Frame size [B]", **names}, caption)
 
 
 def _steps(predictor: Predictor, sizes: Sequence[int]) -> list[int]:
@@ -174,7 +161,7 @@ def prediction_table(law: Law, measurements: pd.DataFrame) -> Table:
         "note": "Note",
     }
     caption = f"Received throughput that the law of {law.dataset} predicts: none of it was measured"
-    return Table(pd.DataFrame(rows, columns=list(headings)), headings, caption, {"note": 0.1})
+    return Table.of(rows, headings, caption, widths={"note": 0.1})
 
 
 def describe_resources(law: Law) -> str:
@@ -201,21 +188,16 @@ def describe_resources(law: Law) -> str:
 
 def disagreement_table(law: Law) -> Table:
     """Return the cells in which law and counters name different resources."""
-    rows = (
-        [(each.n, each.frame_bytes, each.term, each.bottleneck) for each in law.resources.disagreeing]
-        if law.resources
-        else []
-    )
-    frame = pd.DataFrame(rows, columns=["n", "frame_bytes", "term", "bottleneck"])
     headings = {
         "n": "Chain length",
         "frame_bytes": "Frame size [B]",
         "term": "Binds by the law",
         "bottleneck": "By the counters",
     }
-    return Table(
-        frame, headings, f"Cells in which law and counters disagree, {law.dataset}", {"term": 0.2, "bottleneck": 0.2}
-    )
+    told = law.resources.disagreeing if law.resources else ()
+    rows = [(each.n, each.frame_bytes, each.term, each.bottleneck) for each in told]
+    caption = f"Cells in which law and counters disagree, {law.dataset}"
+    return Table.of(rows, headings, caption, widths={"term": 0.2, "bottleneck": 0.2})
 
 
 def processor_table(law: Law) -> Table:
@@ -235,4 +217,4 @@ def processor_table(law: Law) -> Table:
         "law_high_us": "High (95 %)",
     }
     caption = f"Processor time per frame and hop where the hops bind, {law.dataset}"
-    return Table(pd.DataFrame(rows, columns=list(headings)), headings, caption)
+    return Table.of(rows, headings, caption)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -48,16 +46,12 @@ def compare(measurements: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame
             "ratio": parity,
             "ratio_low": parity * (1 - spread).clip(lower=0),
             "ratio_high": parity * (1 + spread),
-            "marks": pd.Series(
-                [
-                    "".join(mark for mark in MARKS if mark in f"{a}{b}")
-                    for a, b in zip(shared["marks"], shared["marks_reference"], strict=True)
-                ],
-                dtype="str",
-            ),
+            "marks": [
+                "".join(mark for mark in MARKS if mark in met) for met in shared["marks"] + shared["marks_reference"]
+            ],
         }
     )
-    return compared.sort_values(["n", "frame_bytes"], ignore_index=True)
+    return compared.astype({"marks": "str"}).sort_values(["n", "frame_bytes"], ignore_index=True)
 
 
 def _cells(measurements: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +111,7 @@ def cells_table(measurements: pd.DataFrame, reference: pd.DataFrame) -> Table:
     places = [(int(n), int(size)) for n, size in zip(frame["n"], frame["frame_bytes"], strict=True)]
     return Table(
         frame,
-        {name: heading for name, heading in headings.items() if _says_something(frame[name])},
+        headings,
         ". ".join([f"Received throughput, {measured} beside {other}", *explained]),
         addresses={
             "mbps": [cell_address(own, own, *place) for place in places],
@@ -125,12 +119,7 @@ def cells_table(measurements: pd.DataFrame, reference: pd.DataFrame) -> Table:
         },
         anchors=[pair_anchor(others, *place) for place in places],
         decimals=dict.fromkeys(("ratio", "ratio_low", "ratio_high"), RATIO_DECIMALS),
-    )
-
-
-def _says_something(values: pd.Series[Any]) -> bool:
-    """Return whether a column has a value for a reader; an empty table keeps all of its columns."""
-    return values.empty or bool((values.notna() & (values != "")).any())
+    ).without_unknown()
 
 
 def ratios_table(measurements: pd.DataFrame, reference: pd.DataFrame, key: str) -> Table:
@@ -145,7 +134,7 @@ def ratios_table(measurements: pd.DataFrame, reference: pd.DataFrame, key: str) 
 def describe(measurements: pd.DataFrame, reference: pd.DataFrame) -> str:
     """Return a paragraph that says in numbers how two datasets relate; it judges nothing."""
     comparison = compare(measurements, reference)
-    measured, other = (_called(each) for each in (measurements, reference))
+    measured, other = named(measurements["testbed"]), named(reference["testbed"])
     comparison = comparison.dropna(subset="ratio")
     ratios = comparison["ratio"]
     if ratios.empty:
@@ -167,11 +156,6 @@ def describe(measurements: pd.DataFrame, reference: pd.DataFrame) -> str:
             f"at n = {last['n']:.0f} it is {last['mean_ratio']:.2f}."
         )
     return text
-
-
-def _called(data: pd.DataFrame) -> str:
-    """Return what a sentence calls a dataset."""
-    return named(data["testbed"])
 
 
 def _cell(row: pd.Series) -> str:

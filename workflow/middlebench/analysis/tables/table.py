@@ -10,8 +10,9 @@ import csv
 import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -66,10 +67,20 @@ class Table:
     Where that is missing they see the value alone, in the digits of the paper.
     """
 
+    @classmethod
+    def of(cls, rows: Sequence[Any], headings: Mapping[str, str], caption: str, **more: Any) -> Table:  # noqa: ANN401
+        """Return the table of rows, their values in the order of ``headings``; ``more`` are its further fields."""
+        return cls(pd.DataFrame(rows, columns=list(headings)), headings, caption, **more)
+
     @property
     def shown(self) -> list[str]:
         """The columns that a reader sees, in order."""
         return [name for name in self.frame.columns if name in self.headings]
+
+    def without_unknown(self) -> Table:
+        """Return this table with the columns hidden in which nothing is known; one without rows keeps all of them."""
+        known = self.frame.columns[(self.frame.notna() & (self.frame != "")).any() | self.frame.empty]
+        return replace(self, headings={name: heading for name, heading in self.headings.items() if name in known})
 
     def titles(self) -> list[str]:
         """Return the headings in the order of the columns."""

@@ -19,13 +19,7 @@ from middlebench.system.files import write_text
 
 
 def claims_table(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> Table:
-    """Return every verdict with all of its figures, a column each.
-
-    Args:
-        judgements: what a dataset says.
-        reference: what the paper's own tables say to the same claims.
-        testbed: the dataset.
-    """
+    """Return every verdict with all of its figures, a column each; ``reference`` is what the paper's own tables say."""
     rows = [
         {
             "id": mine.claim.id,
@@ -72,7 +66,7 @@ def readers_table(judgements: Sequence[Judgement], reference: Sequence[Judgement
         "verdict": "Verdict",
     }
     widths = {"claim": 0.38, "stated": 0.13, "published": 0.15, "figure": 0.15, "verdict": 0.11}
-    return Table(pd.DataFrame(rows, columns=list(headings)), headings, _caption(testbed), widths)
+    return Table(pd.DataFrame(rows), headings, _caption(testbed), widths)
 
 
 def write_claims(
@@ -119,18 +113,16 @@ def bars_table(judgements: Sequence[Judgement]) -> Table:
     """Return what the verdicts of each kind of test ask for, of the kinds that were used."""
     used = {type(judgement.claim.test) for judgement in judgements}
     rows = [
-        {
-            "kind": kind.__name__.lower(),
-            "idea": str(kind.__doc__).split("\n", 1)[0],
-            "reproduced": kind.bars.reproduced,
-            "same_shape": kind.bars.same_shape or "no such verdict",
-        }
+        (
+            *(kind.__name__.lower(), str(kind.__doc__).split("\n", 1)[0]),
+            *(kind.bars.reproduced, kind.bars.same_shape or "no such verdict"),
+        )
         for kind in KINDS
         if kind in used
     ]
     headings = {"kind": "Test", "idea": "The claim", "reproduced": "Reproduced", "same_shape": "Same shape only"}
     widths = {"kind": 0.1, "idea": 0.25, "reproduced": 0.3, "same_shape": 0.3}
-    return Table(pd.DataFrame(rows, columns=list(headings)), headings, "What each verdict asks for", widths)
+    return Table.of(rows, headings, "What each verdict asks for", widths=widths)
 
 
 def describe(judgements: Sequence[Judgement], testbed: str) -> str:
