@@ -148,10 +148,7 @@ def _measure_controls(job: _Job, output: Path | None = None, *, only_if_due: boo
 def _locked(target: Target, doing: str, traffic_s: float = 0.0) -> Iterator[_Job]:
     """Lock a provisioned testbed, and have it stand for as long as the block runs.
 
-    Args:
-        target: what the job makes.
-        doing: what for, in words.
-        traffic_s: the most seconds that traffic takes in it.
+    ``traffic_s`` is the most seconds that traffic takes in it.
     """
     from middlebench.model import record
     from middlebench.system.locks import lock

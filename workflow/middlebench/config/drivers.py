@@ -26,11 +26,6 @@ FOLDERS = {
 def options_of(part: str, driver: object, origin: str) -> type[Options]:
     """Return the options of a driver by its name, as written in a config.
 
-    Args:
-        part: which part of a testbed it is, a key of :data:`FOLDERS`.
-        driver: the name, such as ``private-openvswitch``.
-        origin: the file that names it, for messages.
-
     Raises:
         ConfigError: there is no such driver.
     """

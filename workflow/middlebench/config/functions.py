@@ -33,11 +33,6 @@ def load_functions(folder: Path = FOLDER) -> dict[str, FunctionDescription]:
 def functions_of(text: str, length: int, known: Mapping[str, FunctionDescription]) -> tuple[Function, ...]:
     """Return what each middlebox of a chain does: the functions of ``text``, cycled along it.
 
-    Args:
-        text: such as ``filter-rules=64+nat``.
-        length: number of middleboxes.
-        known: the functions that there are, by name.
-
     Raises:
         ConfigError: there is no such function, or it cannot have such parameters.
     """

@@ -14,13 +14,7 @@ Location = tuple[int | str, ...]
 
 
 def truth_values(written: object, taken: object, where: str = "") -> list[str]:
-    """Return a line for each truth value that pydantic took for a number: in YAML `yes` and `on` are such values too.
-
-    Args:
-        written: the values as a file says them.
-        taken: what a model made of them, dumped.
-        where: the key of both.
-    """
+    """Return a line for each truth value that pydantic took for a number: in YAML `yes` and `on` are such too."""
     if isinstance(written, bool) and not isinstance(taken, bool):
         return [f"{where}: a truth value is written there, where a number or a text is wanted (found: {written})"]
     if isinstance(written, Mapping) and isinstance(taken, Mapping):

@@ -320,11 +320,6 @@ def check_study(
 ) -> tuple[Study, dict[str, Testbed]]:
     """Return the study and its testbeds, checked against each other.
 
-    Args:
-        values: what the config file says.
-        origin: the file, for messages.
-        testbed_folder: where the testbeds' files are.
-
     Raises:
         ConfigError: something in them is impossible; the message names file, key, value and what is allowed.
     """

@@ -123,14 +123,7 @@ class Target:
 
 
 def no_cell(testbed: str, key: str, study: Study, results: Path | str) -> ConfigError:
-    """Return the error that says that a path is no cell's record, and which record it might have meant.
-
-    Args:
-        testbed: whose results it lies in.
-        key: its path below the folder `cells`, without a suffix.
-        study: the study, whose cells are known.
-        results: the folder of all results.
-    """
+    """Return the error that says that a path is no cell's record, and which record it might have meant."""
     known = [cell.key for cell in study.cells(testbed)]
     return ConfigError(
         f"looking for the cell {results}/{testbed}/cells/{key}.json",
@@ -143,9 +136,7 @@ def no_cell(testbed: str, key: str, study: Study, results: Path | str) -> Config
 def target_of(path: Path, study_file: Path | None = None) -> Target:
     """Return what a path in a results folder stands for.
 
-    Args:
-        path: what is to be made, such as ``results/local/cells/n4/size800/rep1.json``.
-        study_file: the study's file; where it is None, the one in the results folder that ``path`` lies in.
+    Without ``study_file`` its study is the one in the results folder that it lies in.
 
     Raises:
         ConfigError: no study's file is there, or the path lies in no testbed's results.

@@ -21,15 +21,7 @@ PERCENTILES, NAMES = (50.0, 90.0, 99.0, 99.9), ("p50_us", "p90_us", "p99_us", "p
 def latency_trial(
     path: Literal["chain", "direct"], share: float, load: Load, counts: Counts, timing: Timing
 ) -> LatencyTrial:
-    """Return what one trial with timed frames says.
-
-    Args:
-        path: ``chain``, or ``direct`` for the generator's cable to its own receiver.
-        share: the load, as a share of what the chain carries; 0 for an idle chain.
-        load: what was asked for.
-        counts: all frames of the trial.
-        timing: those of them that were timed.
-    """
+    """Return what one trial with timed frames says."""
     return LatencyTrial(
         path=path,
         load_share=share,

@@ -24,9 +24,7 @@ CONFIRMED = 0.99
 def stalls(load: Load, traffic: Traffic) -> list[str]:
     """Return, a sentence each, why the generator cannot have done its work all through the window; none if it did.
 
-    Args:
-        load: what was asked for; of a given number of frames the time that they took is part of what was measured.
-        traffic: what was counted.
+    Of a given number of frames the time that they took is part of what was measured.
     """
     if load.packets is not None:
         return [] if traffic.trial_sent_packets else ["the generator sent nothing"]

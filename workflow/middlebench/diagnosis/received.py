@@ -19,9 +19,7 @@ expected by what it had passed on before, and frames were offered all the time."
 def stopped(load: Load, traffic: Traffic) -> list[str]:
     """Return, as a sentence, that frames ceased to arrive before the window ended; nothing if they did not.
 
-    Args:
-        load: what was asked for; of a given number of frames the receiver is not sampled.
-        traffic: what was counted.
+    Of a given number of frames the receiver is not sampled.
     """
     if load.packets is not None or not traffic.samples:
         return []

@@ -19,10 +19,7 @@ USER_HZ = 100
 def parse_processors(stat: str, cpus: Collection[int] = (), ticks: int = USER_HZ) -> dict[int, ProcessorTimes]:
     """Return how processors have spent their time, by number.
 
-    Args:
-        stat: the ``cpu`` lines of /proc/stat (proc(5)).
-        cpus: which ones are asked for; empty for all.
-        ticks: ticks a second in which the file counts.
+    ``cpus`` may be empty for all; ``ticks`` a second is what the file counts in.
 
     Raises:
         ValueError: this is not such a text, or a processor that is asked for is not in it.
@@ -45,12 +42,7 @@ def parse_processors(stat: str, cpus: Collection[int] = (), ticks: int = USER_HZ
 
 
 def parse_process(answer: Mapping[str, Any] | None, *, polls: bool = False) -> ProcessTimes | None:
-    """Return what ``usage_agent.process_usage`` has answered; None where there was no such process.
-
-    Args:
-        answer: what it answered.
-        polls: whether the process takes a processor all the time, work or not.
-    """
+    """Return what ``usage_agent.process_usage`` has answered; None where there was no such process."""
     if answer is None:
         return None
     return ProcessTimes(float(answer["cpu_s"]), dict(answer["threads_s"]), dict(answer["switches"]), polls)

@@ -23,11 +23,7 @@ CLEAN_UP_SECONDS = 5.0
 class LocalHost(Host):
     """Runs commands on this machine.
 
-    Args:
-        name: what messages and records call this host.
-        cpus: processors to keep commands to; empty for no restriction.
-        prefix: words put before every command, such as those that enter a namespace.
-        timeout_factor: as for every host; more than 1 where the other computer is a slow one.
+    ``prefix`` are words put before every command, such as those that enter a namespace.
     """
 
     def __init__(

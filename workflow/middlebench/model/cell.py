@@ -154,10 +154,7 @@ def deployment_values(key: str) -> dict[str, Any] | None:
 def cells_of(testbed: str, values: Mapping[str, Sequence[Any]], repetitions: int) -> list[Cell]:
     """Return all cells of a grid.
 
-    Args:
-        testbed: the testbed's name.
-        values: the values of each axis, by its field; where an axis is missing, its default is the only one.
-        repetitions: number of repetitions of each point.
+    An axis that ``values`` do not have is at its default.
     """
     points = itertools.product(*(values.get(axis.field, (axis.default,)) for axis in AXES))
     fields = [axis.field for axis in AXES]
@@ -171,8 +168,7 @@ def cells_of(testbed: str, values: Mapping[str, Sequence[Any]], repetitions: int
 def cells_on_disk(results: Path) -> list[Cell]:
     """Return the cells that have a file where a record belongs.
 
-    Args:
-        results: the testbed's results folder, named after the testbed.
+    ``results`` is the testbed's results folder, named after the testbed.
     """
     folder = results / "cells"
     keys = (PurePosixPath(path.relative_to(folder)).with_suffix("") for path in sorted(folder.glob("**/rep*.json")))

@@ -66,11 +66,7 @@ class ControlSet(Options):
 
 
 class ControlLog:
-    """The controls of one testbed.
-
-    Args:
-        results: the testbed's results folder.
-    """
+    """The controls of one testbed."""
 
     def __init__(self, results: Path) -> None:
         self._folder = results / "controls"
@@ -94,13 +90,9 @@ class ControlLog:
     def due(self, session: str, every: int, wanted: Iterable[Series]) -> list[Series]:
         """Return the series of which a control must be measured before the next cell.
 
-        One must at the start of a session, and when ``every`` cells were measured since the last control
-        of its own series: of a set that was broken off, what is missing is due at once.
-
-        Args:
-            session: the run that goes on.
-            every: how many cells are measured between controls.
-            wanted: the series of a whole set, in their order.
+        One must at the start of a session, and when ``every`` cells were measured since the last control of its own
+        series: of a set that was broken off, what is missing is due at once. ``wanted`` are the series of a whole set,
+        in their order.
 
         Raises:
             RecordError: a control's record cannot be read.

@@ -92,9 +92,7 @@ class LiveChain:
     def differences(self, plan: Plan, mtu: int = 0) -> list[str]:
         """Return, a sentence each, in what this chain is not the one of ``plan``; none when it is.
 
-        Args:
-            plan: what is wanted.
-            mtu: what every port must take at the least, in bytes.
+        Every port must take packets of ``mtu`` bytes.
         """
         if self.switch.bridges and self.switch.composition != plan.composition:
             return ["it was deployed with other drivers, options or in another environment"]

@@ -432,10 +432,7 @@ _Model = TypeVar("_Model", bound=Options)
 def read(model: type[_Model], path: Path, *, strict: bool = True) -> _Model:
     """Return the record in ``path``.
 
-    Args:
-        model: what it must be.
-        path: its file.
-        strict: whether a value of another type that means the same is refused (``true`` or ``"1"`` for 1).
+    With ``strict``, a value of another type that means the same is refused (``true`` or ``"1"`` for 1).
 
     Raises:
         RecordError: the file is not there, cannot be read, or is not such a record.

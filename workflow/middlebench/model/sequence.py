@@ -19,9 +19,6 @@ class Sequence:
     """Numbers of one testbed's measurements, from 1.
 
     Only who has the testbed's lock may ask for the next one.
-
-    Args:
-        results: the testbed's results folder.
     """
 
     def __init__(self, results: Path) -> None:

@@ -22,9 +22,7 @@ RECORDS = ("cells", "deployments", "controls", "provision.json")
 def archive(record: Path, results: Path) -> list[Path]:
     """Move a record, and what lies beside it of the same name, to the archive; return where it is now.
 
-    Args:
-        record: the record's file, such as ``results/local/cells/n1/size60/rep1.json``; nothing happens without it.
-        results: the testbed's results folder.
+    Nothing happens where there is no such record.
 
     Raises:
         RecordError: a file cannot be moved.
@@ -54,10 +52,6 @@ def archive_outputs(outputs: Iterable[str], results: Path) -> None:
 
     So a record is missing from the moment at which it is to be made again until it is made, whatever ends the
     job or the run: an old record is never mistaken for a new one.
-
-    Args:
-        outputs: paths of what the run is about to make.
-        results: the folder of all testbeds' results.
 
     Raises:
         RecordError: a file cannot be moved.

@@ -35,9 +35,7 @@ def path_of(folder: Path, number: int) -> Path:
 def chosen(file_of: Callable[[int], Path], before: int | None = None) -> list[Cell]:
     """Return the points of an adaptive sweep's batches, up to the one that ends it.
 
-    Args:
-        file_of: returns the file of a batch, once it is there.
-        before: the batch before which to stop.
+    ``file_of`` returns the file of a batch, once it is there; ``before`` is the batch before which to stop.
 
     Raises:
         RecordError: a batch cannot be read.

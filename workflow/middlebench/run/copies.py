@@ -18,8 +18,7 @@ ORIGIN = ".made-here"
 def adopt_copies(folders: Iterable[Path]) -> list[Path]:
     """Give all files of results that were made elsewhere one time; return these folders.
 
-    Args:
-        folders: the results folders of testbeds; those without a provision record are passed over.
+    Those without a provision record are passed over.
 
     Raises:
         OSError: a file's time cannot be set.

@@ -23,10 +23,7 @@ RESULTS_LOCK = ".lock"
 class RunLocks:
     """The locks of a run: its results folder's and its testbeds'. The process that takes them holds them until it ends.
 
-    Args:
-        testbeds: the run's testbeds by name.
-        results: the folder of all results.
-        if_locked: ``wait`` for what another run has locked, or ``fail``.
+    ``if_locked`` is ``wait`` for what another run has locked, or ``fail``.
     """
 
     def __init__(self, testbeds: Mapping[str, config.Testbed], results: Path, if_locked: str) -> None:

@@ -193,11 +193,8 @@ def plan_run(
 ) -> RunPlan:
     """Return what a run does.
 
-    Args:
-        jobs: all jobs of the workflow's plan, those too that need not run.
-        finished: what is on disk, by testbed.
-        present: the environment as it is now, by testbed; None where nothing is known.
-        wanted: what the config asks for.
+    ``jobs`` are all of the workflow's plan, also those that need not run; finished cells and environments go by
+    testbed.
     """
     of_testbeds = [job for job in jobs if job.rule in (CELL_RULE, DEPLOY_RULE)]
     names = dict.fromkeys(job.wildcards["testbed"] for job in sorted(of_testbeds, key=lambda job: -job.priority))

@@ -33,12 +33,8 @@ if TYPE_CHECKING:
 class Preflight(logging.Filter):
     """Puts the summary into the message by which Snakemake tells of its plan.
 
-    A filter, because a logger's filters are asked by the thread that logs: nothing of the plan runs yet.
-
-    Args:
-        workflow: Snakemake's workflow, of which the plan is not made yet.
-        study: what the run is about.
-        present: the environments of the testbeds as they are now; filled while the plan is made.
+    A filter, because a logger's filters are asked by the thread that logs: nothing of the plan runs yet. The workflow's
+    plan is not made yet; ``present``, the environments of the testbeds, is filled while it is made.
     """
 
     def __init__(self, workflow: Workflow, study: Study, present: Mapping[str, Environment | None]) -> None:
@@ -112,9 +108,7 @@ def undecided(plan: TestbedPlan, study: Study) -> ConfigError:
 def read_finished(results: Path, seconds: Callable[[str], float | None] = lambda _: None) -> Finished:
     """Return what is on disk of a testbed; what cannot be read is not finished.
 
-    Args:
-        results: the testbed's results folder.
-        seconds: returns how long the job that made a file took.
+    ``seconds`` returns how long the job that made a file took.
     """
     environments: dict[str, Environment | None] = {}
     cells: dict[Cell, Past] = {}

@@ -33,12 +33,6 @@ def look(name: str, options: config.Testbed, results: Path, tell: Callable[[str]
     Where a host cannot be reached, the environment of the last time is taken to be there still, and
     that is told: what was seen by the last run, or else by the provision record.
 
-    Args:
-        name: the testbed's name.
-        options: its composition.
-        results: its results folder.
-        tell: called with a sentence where it cannot be seen.
-
     Returns:
         What can be told of it before the testbed stands; None where nothing ever was.
     """

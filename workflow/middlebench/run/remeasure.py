@@ -39,13 +39,8 @@ def testbeds_measured(results_folder: Path) -> list[str]:
 def archive_flagged(results: Path, flag: str, tell: Callable[[str], None] = lambda _: None) -> list[Path]:
     """Move all files of the cells that carry a flag to the archive; return where their records were.
 
-    The table of measurements says which cells these are. A cell that was measured again since the
-    table was made stays where it is.
-
-    Args:
-        results: the testbed's results folder.
-        flag: such as ``drift``.
-        tell: called with a sentence about each cell that stays although it carries the flag.
+    The table of measurements says which cells these are. A cell that was measured again since the table was made stays
+    where it is. ``tell`` is called with a sentence about each cell that stays although it carries the flag.
 
     Raises:
         ConfigError: there is no such flag.
@@ -101,11 +96,6 @@ def finished_beyond(study: Study, testbed: str, results: Path) -> list[Cell]:
     """Return the finished repetitions of planned points that the study itself does not plan.
 
     They belong to the tables as well, as far as they were measured with the settings of now.
-
-    Args:
-        study: what is planned.
-        testbed: the testbed's name.
-        results: its results folder.
     """
     planned = set(planned_cells(study, testbed, results))
     points = {cell.point for cell in planned}

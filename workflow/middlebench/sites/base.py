@@ -105,9 +105,7 @@ class SiteOptions(Options):
     def build(self, testbed: str, tear_down: Callable[[Hosts], None]) -> Site:
         """Return the site, not opened yet.
 
-        Args:
-            testbed: the testbed that stands there; another one starts from nothing, whatever this one left.
-            tear_down: removes the chain from hosts that outlive it.
+        Another testbed on it starts from nothing; ``tear_down`` removes the chain from hosts that outlive it.
         """
         raise NotImplementedError
 
@@ -134,10 +132,8 @@ class Site(Protocol):
     def open(self, tell: Tell = silent) -> Hosts:
         """Bring hosts and links up where they are not, or are not as they were set up, and return them.
 
-        A second call changes nothing unless somebody else did in between.
-
-        Args:
-            tell: called with a sentence about each step that takes long, and about what was found changed.
+        A second call changes nothing unless somebody else did in between. ``tell`` is called with a sentence about each
+        step that takes long, and about what was found changed.
 
         Raises:
             HostError: a host or a link cannot be had.
@@ -148,10 +144,6 @@ class Site(Protocol):
 
     def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
         """Return what a measurement here depends on, as far as it can be told; what is not open is left closed.
-
-        Args:
-            test_computer: what takes part on the test computer.
-            middlebox_server: what takes part on the middlebox server.
 
         Raises:
             HostError: a host cannot be reached.

@@ -81,9 +81,6 @@ def partition(available: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...
     One processor is enough for a generator; with eight or more a second one lets the receiver's
     work stay off the sender's. On a machine with a single processor both share it.
 
-    Args:
-        available: numbers of the processors that we may use.
-
     Returns:
         The test computer's processors and the middlebox server's, both non-empty.
     """
@@ -95,12 +92,7 @@ def partition(available: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...
 
 
 class Namespaces:
-    """The site driver; see :class:`middlebench.sites.base.Site`.
-
-    Args:
-        options: the two computers and their links.
-        testbed: the testbed that stands here; another one starts from nothing, whatever this one left.
-    """
+    """The site driver; see :class:`middlebench.sites.base.Site`."""
 
     def __init__(self, options: Options, testbed: str) -> None:
         self._options = options

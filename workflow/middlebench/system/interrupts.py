@@ -15,11 +15,9 @@ STILL_ENDING = b"\nstill ending what runs; this takes some seconds\n"
 def heed_one_interrupt(raised: BaseException | None = None) -> None:
     """Let the first SIGINT raise KeyboardInterrupt, and ignore the next ones while the clean-up runs.
 
-    An impatient second Ctrl-C would break that clean-up off, with tracebacks. Nothing is done where the
-    signal is ignored, as in a shell's background job, nor outside of the main thread, which alone may set it.
-
-    Args:
-        raised: what the first one raises in place of KeyboardInterrupt.
+    An impatient second Ctrl-C would break that clean-up off, with tracebacks. Nothing is done where the signal is
+    ignored, as in a shell's background job, nor outside of the main thread, which alone may set it. ``raised`` is what
+    the first one raises in place of KeyboardInterrupt.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
     if in_main_thread and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:

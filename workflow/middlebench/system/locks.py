@@ -80,13 +80,8 @@ def lock_ended(
 ) -> Iterator[None]:
     """Hold the lock in the file ``path``, after any other holder was ended.
 
-    The holder is asked to end (SIGTERM), and killed where it has not after ``wait_s``.
-
-    Args:
-        path: the lock's file.
-        purpose: what the lock is for.
-        wait_s: seconds for the holder to end by itself.
-        tell: called with a sentence that names the holder, where there is one.
+    The holder is asked to end (SIGTERM), and killed where it has not after ``wait_s``. ``tell`` is called with a
+    sentence that names the holder, where there is one.
 
     Raises:
         LockError: the holder cannot be ended: it runs on another computer, or belongs to another user.

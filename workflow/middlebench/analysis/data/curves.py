@@ -78,11 +78,8 @@ class Curve:
 def cells_of(measurements: pd.DataFrame, link_bps: float | None) -> pd.DataFrame:
     """Return the means of the cells of one testbed, with the two shares, and whether the generator was the limit.
 
-    Cells without a middlebox are controls of the instrument, and no part of what the paper speaks of.
-
-    Args:
-        measurements: the cells, each measured once or more.
-        link_bps: rate of the links in bits/s; None when unknown, and with it every share of it.
+    Cells without a middlebox are controls of the instrument, and no part of what the paper speaks of. ``link_bps`` is
+    the rate of the links in bits/s; None leaves every share of it unknown.
     """
     cells = summarise(measurements[measurements["n"] > 0])
     offered_share = cells["offered_raw_mbps"] * 1e6 / (link_bps or float("nan"))
@@ -97,9 +94,7 @@ def cells_of(measurements: pd.DataFrame, link_bps: float | None) -> pd.DataFrame
 def curves_of(selection: Selection, cells: pd.DataFrame) -> list[Curve]:
     """Return the curves that a claim is about: one, or with ``each`` one for every place of the other axis.
 
-    Args:
-        selection: which.
-        cells: as :func:`cells_of` returns them.
+    Cells are as :func:`cells_of` returns them.
     """
     other = "frame_bytes" if selection.along == "n" else "n"
     places = sorted({int(place) for place in cells[other]}) if selection.at == "each" else [selection.at]

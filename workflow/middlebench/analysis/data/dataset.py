@@ -113,11 +113,6 @@ class Dataset:
 def load_dataset(name: str, results: Path = RESULTS, published: Path = publications.FOLDER) -> Dataset:
     """Return a publication's dataset from its folder, or a testbed's from its results.
 
-    Args:
-        name: a publication or a testbed.
-        results: folder that holds a folder a testbed.
-        published: folder that holds a folder a publication.
-
     Raises:
         RecordError: a file is missing or is not what it should be.
     """

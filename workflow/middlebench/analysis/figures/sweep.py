@@ -323,9 +323,7 @@ def short_name(component: str) -> str:
 def origin_of(measurements: pd.DataFrame, of_repetitions: str = "mean") -> str:
     """Return what a figure's values were measured on and how, for its subtitle.
 
-    Args:
-        measurements: the cells.
-        of_repetitions: what each value is of the repetitions of its cell.
+    ``of_repetitions`` says what each value is of the repetitions of its cell.
     """
     if measurements.empty:
         return "no cell measured"

@@ -122,11 +122,8 @@ def cells_of(measurements: pd.DataFrame, link_bps: float | None = None) -> Cells
     """Return the cells of measurements of one kind of chain; a bridge alone (n = 0) is none of them.
 
     What was offered at a size is the median over chains: a longer chain may hold the sender up. It counts as unknown
-    where it filled the link, which is then for the law to find, and where a throughput search chose it.
-
-    Args:
-        measurements: as the aggregate rule gathers them.
-        link_bps: line rate of the links in bits/s, if it is known.
+    where it filled the link, which is then for the law to find, and where a throughput search chose it. ``link_bps`` is
+    the line rate of the links in bits/s, if it is known.
     """
     chains = measurements[(measurements["n"] > 0) & measurements["received_kpps"].notna()]
     groups: dict[tuple[int, int], list[float]] = {}

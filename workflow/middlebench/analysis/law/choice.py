@@ -69,12 +69,9 @@ def regrouped(chosen: Candidate, groups: Numbers) -> Candidate:
 def choose(cells: Cells) -> tuple[Candidate, list[Candidate]]:
     """Return the law that predicts left-out chains best, and all that were tried, best first.
 
-    Of two laws that differ by less than one standard error (of the difference, over chains) that with fewer
-    parameters is chosen: the "one standard error rule" (Breiman et al., Classification and Regression Trees, 1984). So
-    it is where they differ by less than :data:`WORTH_A_TERM`.
-
-    Args:
-        cells: of :data:`FEWEST_CHAINS` chain lengths at least.
+    Of two laws that differ by less than one standard error (of the difference, over chains) that with fewer parameters
+    is chosen: the "one standard error rule" (Breiman et al., Classification and Regression Trees, 1984). So it is where
+    they differ by less than :data:`WORTH_A_TERM`. There must be :data:`FEWEST_CHAINS` chain lengths at least.
     """
     counts = len(cells.sizes), len(cells.chains)
     tried = [judged(shape, cells) for shape in candidates(*counts)]

@@ -12,10 +12,6 @@ def judge_cores(law: Law, cores: int | None) -> tuple[Verdict, str]:
 
     Reproduced when the interval of every knee holds that number; the same shape when that of at least half does, and
     the knee does not move with the frame size, as cores do not: any two intervals have a number in common.
-
-    Args:
-        law: with its knees.
-        cores: how many the server has; None when unknown.
     """
     if cores is None:
         return Verdict.NOT_TESTABLE, "How many processors the server has is not known."

@@ -33,9 +33,7 @@ UNKNOWN_SCATTER = 0.1
 def law_of_dataset(dataset: Dataset, share: float = SHARE) -> Law:
     """Return the law of a dataset, and what its counters say to it.
 
-    Args:
-        dataset: measured or published.
-        share: of the best rate, up to the knee.
+    ``share`` is that of the best rate, up to the knee.
     """
     law = law_of(dataset.measurements, dataset.name, dataset.link_bps, share)
     if law.predictor is None:
@@ -48,11 +46,7 @@ def law_of_dataset(dataset: Dataset, share: float = SHARE) -> Law:
 def law_of(measurements: pd.DataFrame, dataset: str, link_bps: float | None = None, share: float = SHARE) -> Law:
     """Return the law of measurements of one kind of chain; without one where they are of too few chain lengths.
 
-    Args:
-        measurements: as the aggregate rule gathers them.
-        dataset: its name.
-        link_bps: line rate of its links in bits/s, if it is known.
-        share: of the best rate, up to the knee.
+    ``link_bps`` is the line rate of its links in bits/s, ``share`` that of the best rate up to the knee.
     """
     one_kind, left_out = usual_kind(measurements)
     cells = cells_of(one_kind, link_bps)

@@ -39,10 +39,7 @@ class Sameness(StrEnum):
 def compare_cells(mine: pd.DataFrame, theirs: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
     """Return the cells that two measurements share, and whether they are the same within a margin.
 
-    Args:
-        mine: as the aggregate rule gathers them.
-        theirs: likewise.
-        margin: relative difference that does not count: a ratio between 1/(1 + margin) and 1 + margin is the same.
+    A ratio between 1/(1 + ``margin``) and 1 + ``margin`` is the same.
 
     Returns:
         Columns n, frame_bytes, mine_mbps, theirs_mbps (geometric means over repetitions), ratio, ratio_low, ratio_high

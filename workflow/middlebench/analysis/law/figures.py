@@ -52,10 +52,7 @@ def law_figure(law: Law, measurements: pd.DataFrame, note: str = "") -> Figure:
 def knee_figure(law: Law, marks: Mapping[str, int], note: str = "") -> Figure:
     """Return the knee by frame size: measured with its 95 % interval, and by the law.
 
-    Args:
-        law: with its knees.
-        marks: chain lengths to draw in, by what they are, such as the server's cores.
-        note: what the title must say besides.
+    ``marks`` are chain lengths to draw in, by what they are, such as the server's cores.
     """
     figure, (axes,) = style.new_figure()
     sizes = [int(size) for size in law.knee]

@@ -50,10 +50,7 @@ class Fit:
 def fit(shape: Shape, cells: Cells, near: Fit | None = None) -> Fit:
     """Return a law fitted to cells.
 
-    Args:
-        shape: which law.
-        cells: two at least.
-        near: a fit of the same law to nearly the same cells, from which to start instead of from several places.
+    ``near`` is a fit of it to nearly the same cells, from which to start instead of from several places.
     """
     names = shape.parameters
 

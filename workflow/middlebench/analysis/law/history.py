@@ -70,9 +70,7 @@ def runs_of(measurements: pd.DataFrame, n: int) -> list[Run]:
 def level_changes(measurements: pd.DataFrame, least: float = LEAST_CHANGE) -> list[LevelChange]:
     """Return where the level of a chain length changes from one run to the next by at least so much, in order of time.
 
-    Args:
-        measurements: of one testbed, by one procedure, from all of its runs.
-        least: smallest relative change to tell.
+    The measurements are of one testbed, by one procedure, from all of its runs.
     """
     found = []
     for n in sorted({int(n) for n in measurements["n"]}):
@@ -98,12 +96,7 @@ def _groups(runs: Sequence[Run]) -> list[tuple[float, int]]:
 
 
 def describe(change: LevelChange, environments: Mapping[str, Environment]) -> str:
-    """Return a change of level in a sentence, with what changed in the environment at that point.
-
-    Args:
-        change: the change.
-        environments: by their ids, as far as they are known.
-    """
+    """Return a change of level in a sentence, with what changed in the environment at that point."""
     moved = f"n = {change.n}: {change.factor - 1:+.0%} from {change.after.began} on".replace("%", " %")
     then, now = (environments.get(run.environment) for run in (change.before, change.after))
     if change.before.environment == change.after.environment:

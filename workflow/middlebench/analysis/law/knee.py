@@ -33,11 +33,7 @@ def knees(cells: Cells, scatter: Mapping[int, float], share: float = SHARE) -> d
     """Return the knee of each frame size in bytes.
 
     Its interval comes from drawing every cell again, from a normal distribution of the logarithm of its rate.
-
-    Args:
-        cells: the measured ones.
-        scatter: standard deviation of the logarithm of a cell's mean rate, by chain length.
-        share: which share of the best rate is wanted.
+    ``scatter`` is the standard deviation of the logarithm of a cell's mean rate, by chain length.
     """
     generator = np.random.default_rng(SEED)
     found = {}

@@ -66,9 +66,7 @@ class Predictor:
     def kpps(self, n: Numbers, size: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """Return the predicted rate of cells in kpkt/s, and the ends of its interval.
 
-        Args:
-            n: chain lengths, from 1.
-            size: frame sizes in bytes, one for each length.
+        ``size`` is in bytes, one for each chain length in ``n``.
         """
         rate = 1e3 * np.exp(-self.whole.log_us(n, size, offered_us(self.offered, size)))
         half = self.half_width(n, size)
@@ -119,12 +117,8 @@ def predictor(chosen: Candidate) -> tuple[Predictor, Calibration | None]:
 def expected_error(without: Sequence[Fit], residual: float, n: Numbers, size: Numbers, offered: Numbers) -> Numbers:
     """Return how far off a prediction may well be, in the logarithm: the residual, and the jackknife over chains.
 
-    Args:
-        without: the fits without each chain.
-        residual: standard deviation of the residuals.
-        n: chain lengths.
-        size: frame sizes in bytes.
-        offered: time per offered frame in µs.
+    ``residual`` is the standard deviation of the residuals; sizes are in bytes, ``offered`` is the time per offered
+    frame in µs.
     """
     each = np.array([one.log_us(n, size, offered) for one in without])
     expected: Numbers = np.sqrt(residual**2 + (len(each) - 1) * each.var(axis=0))

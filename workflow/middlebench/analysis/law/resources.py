@@ -111,12 +111,7 @@ def resources_of(
 ) -> Resources | None:
     """Return what counters say to a law; None where none were read, as of published data.
 
-    Args:
-        predictor: the law.
-        hop_us: time per frame and hop by the law and its 95 % interval, in µs, by frame size.
-        measurements: with their verdicts.
-        records: with their processor times.
-        processors: how many the server has.
+    ``hop_us`` is the time per frame and hop by the law with its 95 % interval, in µs, by frame size.
     """
     verdicts = bottlenecks(measurements)
     if not verdicts:

@@ -104,10 +104,7 @@ class Shape:
     def parts(self, values: Mapping[str, float], n: Numbers, size: Numbers) -> dict[str, Numbers]:
         """Return what each term takes, in µs a frame.
 
-        Args:
-            values: the parameters.
-            n: chain lengths, from 1.
-            size: frame sizes in bytes, one for each length.
+        ``size`` is in bytes, one for each chain length in ``n``.
         """
         parts: dict[str, Numbers] = {}
         if "link" in self.flat:
@@ -127,11 +124,8 @@ class Shape:
     def time_us(self, values: Mapping[str, float], n: Numbers, size: Numbers, offered_us: Numbers) -> Numbers:
         """Return the time per delivered frame in µs.
 
-        Args:
-            values: the parameters.
-            n: chain lengths, from 1.
-            size: frame sizes in bytes, one for each length.
-            offered_us: time per offered frame, one for each length; 0 where it is unknown.
+        ``size`` is in bytes, one for each chain length in ``n``; ``offered_us`` is the time per offered frame, 0 where
+        it is unknown.
         """
         parts = self.parts(values, n, size)
         most = offered_us

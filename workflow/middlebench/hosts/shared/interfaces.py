@@ -68,9 +68,7 @@ class Network:
     def objections(self, port: str, *, switched: bool) -> list[str]:
         """Return, a sentence each, why ``port`` must not be taken; none when it may be.
 
-        Args:
-            port: the interface.
-            switched: whether it may be on a bridge of Open vSwitch (whose owner is then to be asked).
+        Where ``switched``, it may be on a bridge of Open vSwitch, whose owner is then to be asked.
         """
         found = self.interfaces.get(port)
         if found is None:
@@ -120,8 +118,7 @@ def read_network(host: Host) -> Network:
 def _commands(connection: Sequence[str]) -> list[list[str]]:
     """Return the commands that print all that is needed.
 
-    Args:
-        connection: the words of SSH_CONNECTION: the client's address and port, and the host's; none without one.
+    ``connection`` are the words of SSH_CONNECTION: the client's address and port, and the host's; none without one.
     """
     json = ["ip", "-json"]
     commands = [
@@ -139,10 +136,7 @@ def _commands(connection: Sequence[str]) -> list[list[str]]:
 def parse_network(connection: Sequence[str], interfaces: str, routes: Sequence[str]) -> Network:
     """Return what the commands printed, as values.
 
-    Args:
-        connection: the words of SSH_CONNECTION; none without one.
-        interfaces: what ``ip -json -details address show`` printed.
-        routes: what ``ip -json route`` printed: default routes of both families, and the way to the SSH client.
+    ``routes`` are the default routes of both families, and the way to the SSH client.
 
     Raises:
         ValueError: it is not what is expected.

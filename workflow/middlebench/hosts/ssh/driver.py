@@ -41,15 +41,9 @@ LOST_ADVICE = "see whether the host is still on, then run the same command again
 class SshHost(Host):
     """Runs commands on another computer, as root there.
 
-    A shell reports a command that a signal ended as status 128 + signal; statuses 129 to 192 are read
-    that way.
-
-    Args:
-        name: what messages and records call this host.
-        where: the host as the user's SSH configuration or the name service knows it (``[user@]host[:port]``), or
-            all that the configuration would say of it.
-        cpus: processors to keep commands to; empty for no restriction.
-        timeout_factor: by what every deadline is multiplied; more than 1 for a host slower than ordinary hardware.
+    A shell reports a command that a signal ended as status 128 + signal; statuses 129 to 192 are read that way.
+    ``where`` is the host as the user's SSH configuration or the name service knows it (``[user@]host[:port]``), or all
+    that the configuration would say of it.
     """
 
     def __init__(
@@ -103,12 +97,8 @@ class SshHost(Host):
     def running(self, argv: Sequence[str], *, deadline: Deadline, limit_s: float) -> Iterator[str]:
         """Run a command for as long as the context lasts, and return the first line that it prints.
 
-        Its standard input stays open until then; its guard ends it if it does not end upon that.
-
-        Args:
-            argv: the program and its arguments.
-            deadline: when its first line must be there.
-            limit_s: how long it may run at the most.
+        Its standard input stays open until then; its guard ends it if it does not end upon that. ``deadline`` is for
+        its first line, ``limit_s`` for all of it.
 
         Raises:
             HostError: it ended, or printed nothing, before the deadline.

@@ -68,13 +68,8 @@ def guarded(
 ) -> str:
     """Return the one line for the login shell that runs ``argv`` under the guard.
 
-    Args:
-        argv: the program and its arguments.
-        seconds: how long it may take.
-        stdin_bytes: size of the text for its standard input.
-        keep_stdin_open: whether its standard input stays open behind the text.
-        prefix: words put before the command, such as those that keep it to some processors.
-        sudo: whether it takes sudo to run it as root.
+    ``seconds`` is how long it may take, ``stdin_bytes`` the size of the text for its standard input, ``prefix`` what
+    comes before the command, such as words that keep it to some processors.
     """
     limit = math.ceil(seconds) + CLEAN_UP_SECONDS + MARGIN_SECONDS
     before = [

@@ -25,11 +25,7 @@ KEYGEN_SECONDS = 10.0
 
 
 class Keys(AuthStrategy):
-    """Offers a destination's keys; used for one connection.
-
-    Args:
-        destination: whose keys, and to which user they are offered.
-    """
+    """Offers a destination's keys; used for one connection."""
 
     def __init__(self, destination: Destination) -> None:
         super().__init__(ssh_config=paramiko.SSHConfig())

@@ -56,10 +56,6 @@ def read_known_keys(files: Iterable[Path], name: str) -> KnownKeys:
 
     A line that cannot be read is passed over, as ssh does: it trusts nobody.
 
-    Args:
-        files: ``known_hosts`` files, in any order.
-        name: the host as :func:`entry_name` writes it.
-
     Raises:
         OSError: a file is there but cannot be read.
     """

@@ -24,11 +24,6 @@ TEXTS = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=T
 def function_at(wanted: Specification, description: FunctionDescription, hop: int) -> Function:
     """Return what the middlebox ``hop`` does.
 
-    Args:
-        wanted: the function's name and the parameters that are not as usual.
-        description: the function's description, its templates read in.
-        hop: number of the middlebox, from 1.
-
     Raises:
         ValueError: there is no such parameter, or a template cannot be filled in.
     """

@@ -98,12 +98,7 @@ class Options(SiteOptions):
 
 
 class Lab:
-    """The site driver; see :class:`middlebench.sites.base.Site`.
-
-    Args:
-        options: the links.
-        testbed: the testbed that stands here; another one starts from nothing, whatever this one left.
-    """
+    """The site driver; see :class:`middlebench.sites.base.Site`."""
 
     def __init__(self, options: Options, testbed: str) -> None:
         self._options = options

@@ -80,8 +80,7 @@ def _gunzip(data: bytes) -> bytes:
 def read_dependencies(modules_dep: str) -> dict[str, tuple[str, ...]]:
     """Return each module's file and, in the order in which they must be loaded before it, those it needs.
 
-    Args:
-        modules_dep: text of ``modules.dep`` (modules.dep(5)).
+    The text is that of ``modules.dep`` (modules.dep(5)).
     """
     found: dict[str, tuple[str, ...]] = {}
     for line in modules_dep.splitlines():

@@ -98,13 +98,8 @@ def start(
 ) -> Machine:
     """Start the computer, with a tap in ``namespace`` for each of ``ports``.
 
-    Args:
-        image: what it boots.
-        folder: where its console and its known-hosts file go.
-        enter: words that run a command among the holder's processes.
-        cpus: processors that the emulation is kept to.
-        namespace: file of the network namespace, as it is seen inside the holder.
-        ports: names of the taps.
+    Its console and known-hosts file go to ``folder``; ``enter`` are words that run a command among the holder's
+    processes; ``namespace`` is a file as it is seen inside the holder.
 
     Raises:
         HostError: QEMU is missing or ended at once.

@@ -66,9 +66,7 @@ class Holder:
     def start(self, site: Mapping[str, object], idle_s: float) -> int:
         """Start the holder and return its process id. None must run yet.
 
-        Args:
-            site: what stands inside, kept in its state.
-            idle_s: seconds without a use of the lock after which it ends itself.
+        ``site`` is kept in its state; after ``idle_s`` seconds without a use of the lock it ends itself.
 
         Raises:
             HostError: it did not come up.

@@ -88,10 +88,6 @@ def polled_by(cpus: Sequence[int], limits: list[str]) -> Iterator[list[int]]:
 
     They are threads of the kernel of this machine, whatever namespace the interface is in. Who is not root may not
     bind them; that is added to ``limits``, a sentence.
-
-    Args:
-        cpus: numbers of the processors.
-        limits: what the kernel did not let us set up.
     """
     before, threads = set(_polling_threads()), list[int]()
     yield threads

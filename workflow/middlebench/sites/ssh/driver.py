@@ -126,10 +126,7 @@ _uses: dict[tuple[str, str], _Use] = {}
 class SshSite:
     """The site driver; see :class:`middlebench.sites.base.Site`.
 
-    Args:
-        options: the two computers and their links.
-        testbed: the testbed that stands here; no other one may before it was taken down.
-        tear_down: removes the testbed's chain from these hosts; :meth:`close` calls it.
+    ``tear_down`` removes the testbed's chain from these hosts; :meth:`close` calls it.
     """
 
     def __init__(self, options: Options, testbed: str, tear_down: Callable[[Hosts], None] = lambda _: None) -> None:
@@ -270,9 +267,7 @@ class SshSite:
     def _lock(self, use: _Use, locks: Mapping[str, float]) -> None:
         """Connect to both computers, and only then lock them.
 
-        Args:
-            use: both computers.
-            locks: files of locks, in the order in which to take them, and how many seconds to wait for each.
+        ``locks`` are files, in the order in which to take them, and how many seconds to wait for each.
         """
         use.test_computer.connect()
         use.middlebox_server.connect()
