@@ -60,5 +60,5 @@ def _stop(_: argparse.Namespace) -> None:
 def _image(arguments: argparse.Namespace) -> None:
     from middlebench.sites.lab.image import image
 
-    shutil.copytree(image(tell).linux, arguments.folder, dirs_exist_ok=True)
+    shutil.copytree(image(tell).folder / "linux", arguments.folder, dirs_exist_ok=True)
     tell(f"wrote {arguments.folder}/vmlinux and {arguments.folder}/initramfs.gz")

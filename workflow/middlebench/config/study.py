@@ -300,14 +300,9 @@ class Study(Options):
     @property
     def settings(self) -> Settings:
         """How a cell is measured: the trial that was chosen, and its load."""
+        asked = {name: getattr(self, name) for name in ("offered_load", "flows", "latency")}
         search = self.search if goal_of(self.offered_load) else None
-        return Settings(
-            offered_load=self.offered_load,
-            search=search,
-            flows=self.flows,
-            latency=self.latency,
-            **self.trials[self.trial].model_dump(),
-        )
+        return Settings(search=search, **asked, **self.trials[self.trial].model_dump())
 
 
 TESTBED_FOLDER = Path("config/testbeds")

@@ -243,7 +243,7 @@ class Bottleneck(Options):
 
     cause: Cause
     place: str
-    """Where most of the lost packets died, such as `bridge 0 (in)`; empty where none was lost."""
+    """Where most of the lost packets were dropped, such as `bridge 0 (in)`; empty where none was lost."""
     lost_packets: int
     """Of the whole trial."""
     unaccounted_packets: Count
@@ -440,39 +440,28 @@ def read(model: type[_Model], path: Path, *, strict: bool = True) -> _Model:
     try:
         found = model.model_validate_json(path.read_bytes(), strict=strict)
     except FileNotFoundError as error:
-        raise RecordError(
-            f"reading {path}", "there is no such file", "`snakemake --cores 1 -- all` makes what is missing"
-        ) from error
+        advice = "`snakemake --cores 1 -- all` makes what is missing"
+        raise RecordError(f"reading {path}", "there is no such file", advice) from error
     except OSError as error:
-        raise RecordError(
-            f"reading {path}", str(error.strerror), "see that it is a file, and that you may read it"
-        ) from error
+        advice = "see that it is a file, and that you may read it"
+        raise RecordError(f"reading {path}", str(error.strerror), advice) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
-        raise RecordError(
-            f"reading {path}",
-            f"it is not a {model.__name__} record: {key}: {first['msg']}",
-            "remove it, and run the same command again",
-        ) from error
-    if isinstance(found, Record):
-        _demand_consistent(found, path)
+        happened = f"it is not a {model.__name__} record: {key}: {first['msg']}"
+        raise RecordError(f"reading {path}", happened, "remove it, and run the same command again") from error
+    if isinstance(found, Record) and (problems := _problems(found)):
+        happened = "it is not valid: " + "; ".join(problems[:MOST_PROBLEMS])
+        raise RecordError(f"reading {path}", happened, "remove it to have its cell measured again")
     return found
 
 
-def _demand_consistent(found: Record, path: Path) -> None:
-    """Refuse a record that contradicts itself, or that is not what was written."""
+def _problems(found: Record) -> list[str]:
+    """Return in what a record contradicts itself, or is not what was written."""
     from middlebench.model.consistency import contradictions
 
-    problems = contradictions(found)
-    if found.digest and found.digest != found.content_digest():
-        problems.append("its content was changed after it was written")
-    if problems:
-        raise RecordError(
-            f"reading {path}",
-            "it is not valid: " + "; ".join(problems[:MOST_PROBLEMS]),
-            "remove it to have its cell measured again",
-        )
+    changed = found.digest and found.digest != found.content_digest()
+    return contradictions(found) + (["its content was changed after it was written"] if changed else [])
 
 
 def write(record: Options, path: Path) -> None:

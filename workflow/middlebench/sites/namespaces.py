@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -23,11 +22,10 @@ from middlebench.model.options import Options as BaseOptions
 from middlebench.model.reading import ProcessTimes
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions, Tell, silent
 from middlebench.sites.shared import computer_agent
-from middlebench.sites.shared.holder import Holder, enter, kept_of_run
+from middlebench.sites.shared.holder import SiteInHolder, enter, kept_of_run
 from middlebench.sites.shared.ports import changed_ports, polled_by, prepare_ports, read_ports
 from middlebench.system.errors import HostError
 from middlebench.system.processes import may_administer
-from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "middlebox-server"
@@ -91,21 +89,13 @@ def partition(available: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...
     return tuple(ordered[:share]), tuple(ordered[share:])
 
 
-class Namespaces:
+class Namespaces(SiteInHolder):
     """The site driver; see :class:`middlebench.sites.base.Site`."""
 
     def __init__(self, options: Options, testbed: str) -> None:
+        super().__init__("holder")
         self._options = options
         self._testbed = testbed
-        folder = runtime_folder()
-        self.run_lock = folder / "run.lock"
-        self.trial_lock = folder / "trial.lock"
-        self._holder = Holder(folder, "holder", self.trial_lock)
-
-    def held(self, wait_s: float) -> AbstractContextManager[None]:
-        """Do nothing: its hosts are on this machine, where the lock keeps others off."""
-        del wait_s
-        return nullcontext()
 
     def open(self, tell: Tell = silent) -> Hosts:
         """Start the holder and set up what stands in it, unless one that fits is there and is as it was set up."""
@@ -119,10 +109,6 @@ class Namespaces:
         limits, ports, threads = self._set_up(LocalHost("holder", prefix=enter(pid)), hosts)
         self._holder.note(limits=limits, ports=ports, polling_threads=threads)
         return hosts
-
-    def close(self) -> bool:
-        """End the holder; the kernel ends and removes all that is in it."""
-        return self._holder.close()
 
     def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
         """Return what a measurement here depends on: this machine, twice."""
@@ -216,10 +202,7 @@ class Namespaces:
         )
         limits: list[str] = []
         readings: dict[str, object] = {}
-        for computer, ports in (
-            (hosts.test_computer, (*PORTS, *DIRECT_PORTS)),
-            (hosts.middlebox_server, PORTS),
-        ):
+        for computer, ports in ((hosts.test_computer, (*PORTS, *DIRECT_PORTS)), (hosts.middlebox_server, PORTS)):
             with polled_by(computer.cpus, limits) as threads:
                 limits += prepare_ports(computer, ports, self._options.link)
             readings[computer.name] = read_ports(computer, ports)

@@ -258,11 +258,8 @@ def _explained(
             f"or name the right User and IdentityFile in your SSH configuration; {by_hand}",
         )
     if isinstance(error, socket.gaierror):
-        return HostError(
-            doing,
-            f"no host of this name is known ({error.strerror})",
-            "give it a HostName in your SSH configuration",
-        )
+        happened = f"no host of this name is known ({error.strerror})"
+        return HostError(doing, happened, "give it a HostName in your SSH configuration")
     said = f" ({proxy_said.splitlines()[-1]})" if proxy_said else ""
     if isinstance(error, TimeoutError) or deadline.expired:
         return HostError(doing, f"it did not answer within {deadline.seconds:g} s{said}", f"is it on? {by_hand}")

@@ -181,7 +181,8 @@ class SshHost(Host):
         self._demand_program(argv, status, output)
         result = self._result(argv, status, output)
         if not ended:
-            raise self._error(argv, "it was cancelled" if cancelled else _overran(deadline), result)
+            overran = f"it did not end within {deadline.seconds:g} s"
+            raise self._error(argv, "it was cancelled" if cancelled else overran, result)
         if channel.exit_status < 0:
             if self.connected:
                 raise self._error(argv, ENDED_FROM_OUTSIDE, result)
@@ -204,11 +205,8 @@ class SshHost(Host):
             sudo=self._sudo,
         )
         if len(line.encode()) > LONGEST_COMMAND:
-            raise self._error(
-                argv,
-                f"its arguments are too long ({len(line)} characters)",
-                advice="use standard input",
-            )
+            too_long = f"its arguments are too long ({len(line)} characters)"
+            raise self._error(argv, too_long, advice="use standard input")
         try:
             channel = transport.open_session(timeout=CONNECT_SECONDS * self.timeout_factor)
             channel.settimeout(CONNECT_SECONDS * self.timeout_factor)
@@ -245,10 +243,6 @@ def _exchange(
                 continue
         _receive(channel, output, deadline.remaining)
     return bool(channel.status_event.wait(deadline.remaining))
-
-
-def _overran(deadline: Deadline) -> str:
-    return f"it did not end within {deadline.seconds:g} s"
 
 
 def _ended(channel: paramiko.Channel) -> bool:

@@ -1,15 +1,13 @@
 """Which host keys this user trusts: ``known_hosts`` files, read as ssh reads them (sshd(8)).
 
-Files in, keys out. Key blobs are compared byte for byte; nothing here speaks SSH.
+Files in, keys out: ``ssh-keygen`` reads them. Key blobs are compared byte for byte; nothing here speaks SSH.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import fnmatch
+import contextlib
 import hashlib
-import hmac
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -52,31 +50,26 @@ def entry_name(host: str, port: int) -> str:
 
 
 def read_known_keys(files: Iterable[Path], name: str) -> KnownKeys:
-    """Return the keys that ``files`` list for ``name``; files that do not exist say nothing.
+    """Return the keys that ``files`` list for a host as :func:`entry_name` writes it, found by ssh-keygen(1).
 
-    A line that cannot be read is passed over, as ssh does: it trusts nobody.
+    A line that cannot be read is passed over, as ssh does: it trusts nobody. So is a file that cannot be.
 
     Raises:
-        OSError: a file is there but cannot be read.
+        OSError: there is no ``ssh-keygen``.
     """
     trusted: list[HostKey] = []
     revoked: list[HostKey] = []
     for file in files:
-        if not file.exists():
-            continue
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        asked = ["ssh-keygen", "-F", name.lower(), "-f", str(file)]
+        said = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        for line in said.stdout.decode(errors="replace").splitlines():
             words = line.split()
-            marker = words.pop(0) if words and words[0].startswith("@") else ""
-            if len(words) < 3 or words[0].startswith("#") or not _matches(words[0], name):
+            if words[0] == "#" or words[0] == "@cert-authority":  # certificates are not among what we accept
                 continue
-            try:
-                key = HostKey(kind=words[1], blob=base64.b64decode(words[2], validate=True))
-            except binascii.Error:
-                continue
-            if marker == "@revoked":
-                revoked.append(key)
-            elif not marker:  # @cert-authority: certificates are not among what we accept
-                trusted.append(key)
+            marked = words[0] == "@revoked"
+            with contextlib.suppress(ValueError):  # too few words, or not base64
+                kind, blob = words[1 + marked : 3 + marked]
+                (revoked if marked else trusted).append(HostKey(kind=kind, blob=base64.b64decode(blob, validate=True)))
     return KnownKeys(trusted=tuple(trusted), revoked=tuple(revoked))
 
 
@@ -93,22 +86,3 @@ def is_revoked(key: HostKey, file: Path) -> bool:
             ["ssh-keygen", "-Q", "-f", file, shown.name], stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
     return asked.returncode != 0
-
-
-def _matches(patterns: str, name: str) -> bool:
-    """Whether a line's first field is about ``name``: hashed, or patterns of which ``!`` ones exclude."""
-    if patterns.startswith("|1|"):
-        try:
-            salt, digest = (base64.b64decode(part, validate=True) for part in patterns[3:].split("|"))
-        except (ValueError, binascii.Error):
-            return False
-        return hmac.compare_digest(hmac.new(salt, name.lower().encode(), hashlib.sha1).digest(), digest)
-    listed = patterns.lower().split(",")
-    if any(pattern.startswith("!") and _like(name, pattern[1:]) for pattern in listed):
-        return False
-    return any(_like(name, pattern) for pattern in listed)
-
-
-def _like(name: str, pattern: str) -> bool:
-    # Only * and ? are special to ssh; [ stands for itself, as in [host]:port.
-    return fnmatch.fnmatchcase(name.lower(), pattern.replace("[", "[[]"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -36,10 +35,9 @@ from middlebench.sites.lab.image import LabImage
 from middlebench.sites.lab.machine import Machine
 from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.shared.computer import about, ask
-from middlebench.sites.shared.holder import Holder, enter, enter_processes, kept_of_run
+from middlebench.sites.shared.holder import SiteInHolder, enter, enter_processes, kept_of_run
 from middlebench.sites.shared.ports import changed_ports, prepare_ports, read_ports, shape_ports
 from middlebench.system.processes import ProcessIdentity, may_administer
-from middlebench.system.runtime import runtime_folder
 
 TEST_COMPUTER = "test-computer"
 MIDDLEBOX_SERVER = "xen-lab"
@@ -97,21 +95,13 @@ class Options(SiteOptions):
         return Lab(self, testbed)
 
 
-class Lab:
+class Lab(SiteInHolder):
     """The site driver; see :class:`middlebench.sites.base.Site`."""
 
     def __init__(self, options: Options, testbed: str) -> None:
+        super().__init__("lab")
         self._options = options
         self._testbed = testbed
-        self._folder = runtime_folder()
-        self.run_lock = self._folder / "run.lock"
-        self.trial_lock = self._folder / "trial.lock"
-        self._holder = Holder(self._folder, "lab", self.trial_lock)
-
-    def held(self, wait_s: float) -> AbstractContextManager[None]:
-        """Do nothing: its hosts are on this machine, where the lock keeps others off."""
-        del wait_s
-        return nullcontext()
 
     def open(self, tell: Tell = silent) -> Hosts:
         """Build the lab's image if need be, and boot it, unless it runs as it was set up."""
@@ -133,10 +123,6 @@ class Lab:
             self._holder.close()
             raise
 
-    def close(self) -> bool:
-        """End the lab; the kernel ends and removes all that is in it."""
-        return self._holder.close()
-
     def status(self) -> str:
         """Return in a sentence or two whether the lab runs, and how to look into it."""
         live = self._holder.live()
@@ -145,7 +131,7 @@ class Lab:
         machine = _machine(live["machine"])
         if not machine.process.is_alive():
             return "the lab's QEMU has ended; what is left of it goes with the next start or stop"
-        key = LabImage(Path(live["image"])).client_key
+        key = Path(live["image"], "client_key")
         return (
             f"the lab runs (holder {live['pid']}); console: {machine.console}\n"
             f"ssh -i {key} -o UserKnownHostsFile={machine.known_hosts} "
@@ -188,7 +174,7 @@ class Lab:
         tell("lab: booting the emulated Xen host (about 40 s)")
         machine = lab_machine.start(
             image,
-            self._folder,
+            self.folder,
             enter=enter_processes(pid),
             cpus=server_cpus,
             namespace=f"/run/netns/{TEST_COMPUTER}",

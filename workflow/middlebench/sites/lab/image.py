@@ -47,50 +47,20 @@ STEP_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class LabImage:
-    """Everything that the lab boots from, in one folder."""
+    """Everything that the lab boots from, in one folder.
+
+    These are ``xen`` (uncompressed), ``vmlinuz`` and ``initrd.gz`` of dom0, its disk ``disk.img`` (never written to),
+    the Linux middlebox's image in ``linux`` (it lies on the disk too), and ``client_key``, the private key that the
+    lab's root account lets in.
+    """
 
     folder: Path
-
-    @property
-    def hypervisor(self) -> Path:
-        """Xen, uncompressed."""
-        return self.folder / "xen"
-
-    @property
-    def kernel(self) -> Path:
-        """The kernel of dom0."""
-        return self.folder / "vmlinuz"
-
-    @property
-    def initrd(self) -> Path:
-        """The initrd of dom0."""
-        return self.folder / "initrd.gz"
-
-    @property
-    def disk(self) -> Path:
-        """The disk of dom0; never written to."""
-        return self.folder / "disk.img"
-
-    @property
-    def linux(self) -> Path:
-        """Folder of the Linux middlebox's image, which lies on the disk too."""
-        return self.folder / "linux"
-
-    @property
-    def client_key(self) -> Path:
-        """Private key that the lab's root account lets in."""
-        return self.folder / "client_key"
 
     @property
     def host_key(self) -> str:
         """Public half of the lab's host key, as it stands in a ``known_hosts`` file behind the address."""
         kind, key, *_ = (self.folder / "host_key.pub").read_text(encoding="utf-8").split()
         return f"{kind} {key}"
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Version of the kernel and of the packages that matter."""
-        return dict(json.loads((self.folder / "versions.json").read_text(encoding="utf-8")))
 
 
 def cache_folder() -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import lzma
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from middlebench.system.errors import HostError
@@ -14,6 +16,8 @@ from middlebench.system.errors import HostError
 ELF = b"\x7fELF"
 XZ = b"\xfd7zXZ\x00"
 GZIP = b"\x1f\x8b\x08"
+GZIP_WINDOW = zlib.MAX_WBITS | 16
+"""How zlib is told that a stream has gzip's header."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +57,13 @@ def uncompressed(image: bytes) -> bytes:
     """
     if image.startswith(ELF):
         return image
-    for magic, decompress in ((XZ, _unxz), (GZIP, _gunzip)):
-        place = image.find(magic)
-        while place >= 0:
-            found = decompress(image[place:])
-            if found.startswith(ELF):
-                return found
-            place = image.find(magic, place + 1)
+    for magic, decompressor in ((XZ, lzma.LZMADecompressor), (GZIP, partial(zlib.decompressobj, wbits=GZIP_WINDOW))):
+        for place in re.finditer(re.escape(magic), image):
+            with contextlib.suppress(lzma.LZMAError, zlib.error):
+                found = decompressor().decompress(image[place.start() :])
+                if found.startswith(ELF):
+                    return found
     raise ValueError("no xz or gzip stream in this kernel image holds an ELF file")
-
-
-def _unxz(data: bytes) -> bytes:
-    try:
-        return lzma.LZMADecompressor().decompress(data)
-    except lzma.LZMAError:
-        return b""
-
-
-def _gunzip(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=gzip.zlib.MAX_WBITS | 16).decompress(data)  # type: ignore[attr-defined]
-    except zlib.error:
-        return b""
 
 
 def read_dependencies(modules_dep: str) -> dict[str, tuple[str, ...]]:

@@ -37,7 +37,7 @@ XEN_OPTIONS = (
 )
 LINUX_OPTIONS = "console=hvc0 root=/dev/vda rw mitigations=off net.ifnames=0 ipv6.disable=1 panic=-1 tsc=unstable quiet"
 PROCESSOR = "max,-smap,-rdtscp,-xsave"
-"""With ``smap`` an emulated dom0 dies at once; a second processor makes it slower, not faster.
+"""With ``smap`` an emulated dom0 crashes at once; a second processor makes it slower, not faster.
 
 With ``xsave`` (and the AVX registers that come with it) and Xen's lazy switching of such registers, data was
 corrupted as soon as a domain ran beside dom0: copies that programs made, frames, SSH packets. Without both it no
@@ -73,10 +73,10 @@ def command_line(image: LabImage, ports: Sequence[str], ssh_port: int, console: 
         *(QEMU, "-name", "mbench-lab", "-machine", "q35", "-accel", "tcg,thread=single,tb-size=1024"),
         *("-cpu", PROCESSOR, "-smp", "1", "-m", str(MEMORY_MIB)),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"),
-        *("-kernel", str(image.hypervisor), "-append", XEN_OPTIONS),
-        *("-initrd", f"{image.kernel} {LINUX_OPTIONS},{image.initrd}"),
+        *("-kernel", str(image.folder / "xen"), "-append", XEN_OPTIONS),
+        *("-initrd", f"{image.folder}/vmlinuz {LINUX_OPTIONS},{image.folder}/initrd.gz"),
         # A disk that was written to when QEMU was killed would be checked at the next boot, and the boot end there.
-        *("-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"),
+        *("-drive", f"file={image.folder}/disk.img,format=raw,if=virtio,snapshot=on"),
         *("-serial", f"file:{console}"),
     ]
     for index, port in enumerate(ports):
@@ -88,13 +88,7 @@ def command_line(image: LabImage, ports: Sequence[str], ssh_port: int, console: 
 
 
 def start(
-    image: LabImage,
-    folder: Path,
-    *,
-    enter: Sequence[str],
-    cpus: Sequence[int],
-    namespace: str,
-    ports: Sequence[str],
+    image: LabImage, folder: Path, *, enter: Sequence[str], cpus: Sequence[int], namespace: str, ports: Sequence[str]
 ) -> Machine:
     """Start the computer, with a tap in ``namespace`` for each of ``ports``.
 
@@ -152,7 +146,7 @@ def destination(image: LabImage, machine: Machine) -> Destination:
         hostname=LOOPBACK,
         port=machine.ssh_port,
         user="root",
-        identity_files=(image.client_key,),
+        identity_files=(image.folder / "client_key",),
         only_these=True,
         known_hosts_files=(machine.known_hosts,),
         entry=entry_name(LOOPBACK, machine.ssh_port),

@@ -11,14 +11,8 @@ from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 
 ROLES = (
-    "openvswitch-switch",
-    "openssh-server",
-    "iproute2",
-    "ethtool",
-    "mount",
-    "busybox-static",
-    "kmod",
-    "python3-minimal",
+    *("openvswitch-switch", "openssh-server", "iproute2", "ethtool", "mount"),
+    *("busybox-static", "kmod", "python3-minimal"),
 )
 """What the Xen host needs beside Xen and a kernel."""
 XEN_METAPACKAGE = "xen-system-amd64"
@@ -90,7 +84,4 @@ def unpack_kernel(host: Host, folder: Path) -> None:
     """
     package = dependencies(host, KERNEL_METAPACKAGE)[0]
     # A kernel that is installed makes an initramfs of its own; ours is smaller, and this is faster.
-    host.run(
-        ["sh", "-c", UNPACK, f"{LABEL}-unpack", str(folder), package],
-        deadline=Deadline(DOWNLOAD_SECONDS),
-    )
+    host.run(["sh", "-c", UNPACK, f"{LABEL}-unpack", str(folder), package], deadline=Deadline(DOWNLOAD_SECONDS))

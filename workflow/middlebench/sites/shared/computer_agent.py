@@ -35,17 +35,8 @@ OFFLOADS = {
 BOOT_OPTIONS = (
     *("mitigations=", "spectre", "spec_", "nopti", "pti=", "nosmt", "maxcpus=", "nr_cpus=", "isolcpus=", "nohz"),
     *("rcu_nocbs", "preempt=", "idle=", "intel_idle.", "processor.", "cpuidle", "intel_pstate=", "amd_pstate="),
-    *(
-        "cpufreq.",
-        "clocksource=",
-        "tsc=",
-        "hugepages",
-        "default_hugepagesz",
-        "transparent_hugepage",
-        "iommu",
-        "intel_iommu",
-    ),
-    *("amd_iommu", "xen_nopv", "irqaffinity="),
+    *("cpufreq.", "clocksource=", "tsc=", "hugepages", "default_hugepagesz", "transparent_hugepage", "iommu"),
+    *("intel_iommu", "amd_iommu", "xen_nopv", "irqaffinity="),
 )
 """What of the kernel's command line sets its speed; the rest (disks, consoles) is nobody's business."""
 MEMORY_STEP_MIB = 256
@@ -308,15 +299,8 @@ def describe(
 def start(argv: list[str]) -> "subprocess.Popen[str] | None":
     """Start a program that says its version; None where there is no such program."""
     try:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(argv, **streams, text=True, encoding="utf-8", errors="replace")
     except OSError:
         return None
 
@@ -398,15 +382,10 @@ def digest(path: str) -> str:
 
 def port_facts(port: str) -> dict[str, str]:
     """Return what a port is, whatever it is set to."""
-    found: dict[str, str] = dict(
-        line.split(": ", 1) for line in run("ethtool", "-i", port)[1].splitlines() if ": " in line
-    )
-    return {
-        "driver": found.get("driver", ""),
-        "driver version": found.get("version", ""),
-        "firmware": found.get("firmware-version", ""),
-        "bus": found.get("bus-info", ""),
-    }
+    said = run("ethtool", "-i", port)[1]
+    found: dict[str, str] = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
+    names = {"driver": "driver", "driver version": "version", "firmware": "firmware-version", "bus": "bus-info"}
+    return {name: found.get(key, "") for name, key in names.items()}
 
 
 def tell(request: dict[str, Any]) -> None:
@@ -414,11 +393,11 @@ def tell(request: dict[str, Any]) -> None:
     answer(**describe(*(request[key] for key in ("versions", "modules", "images", "ports", "cpus"))))
 
 
+VERBS = {"hold": hold, "testbed": testbed, "prepare": prepare, "links": links, "restore": restore, "describe": tell}
+
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     try:
-        {"hold": hold, "testbed": testbed, "prepare": prepare, "links": links, "restore": restore, "describe": tell}[
-            asked["verb"]
-        ](asked)
+        VERBS[asked["verb"]](asked)
     except OSError as error:
         sys.exit(f"{error.strerror}: {error.filename or asked['folder']}")

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,25 @@ class Holder:
             restriction_advice()
             or "see whether `unshare --user --map-root-user --net --mount --pid --fork true` works here",
         )
+
+
+class SiteInHolder:
+    """What the sites have in common whose hosts are on this machine, in a holder of a name."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = runtime_folder()
+        self.run_lock = self.folder / "run.lock"
+        self.trial_lock = self.folder / "trial.lock"
+        self._holder = Holder(self.folder, name, self.trial_lock)
+
+    def held(self, wait_s: float) -> AbstractContextManager[None]:
+        """Do nothing: the lock keeps others off this machine."""
+        del wait_s
+        return nullcontext()
+
+    def close(self) -> bool:
+        """End the holder; the kernel ends and removes all that is in it."""
+        return self._holder.close()
 
 
 def kept_folders(needed: Iterable[Path]) -> list[str]:

@@ -55,8 +55,8 @@ class TestComputerOptions(ComputerOptions):
 
     direct_ports: tuple[NetworkInterface, NetworkInterface] | None = None
     """Two more interfaces of the test computer, joined by a third cable: over it the generator alone is measured, from
-    the first to the second (the control `direct`). They must serve nothing else. Where the key is not given there is
-    no such control; to give it later measures all cells anew."""
+    the first to the second (the control `back-to-back`). They must serve nothing else. Where the key is not given
+    there is no such control; to give it later measures all cells anew."""
 
     @model_validator(mode="after")
     def _ports_of_their_own(self) -> TestComputerOptions:

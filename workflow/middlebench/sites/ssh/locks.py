@@ -64,7 +64,7 @@ def locked(computer: SshHost, testbed: str, locks: Mapping[str, float]) -> Itera
             raise LockError(
                 f"locking {computer.name} for testbed {testbed}",
                 _holder(answer),
-                "wait for it to end (a run that starts with `when_busy: wait` does that for you), or ask its owner; "
+                "wait for it to end (a run that starts with `if_locked: wait` does that for you), or ask its owner; "
                 "the lock of one that lost power or network is given back within 20 minutes",
             )
         yield
