@@ -23,7 +23,7 @@ from middlebench.model.plan import Middlebox
 from middlebench.model.reading import PortCounters
 from middlebench.model.record import Settings
 from middlebench.switches.openvswitch.readings import parse_ports
-from middlebench.testbed import Testbed
+from middlebench.testbed import Testbed, site_of, stand_up
 from middlebench.trials.probing import PROBES
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -63,6 +63,15 @@ def composition(
 def compose(**changes: Any) -> config.Testbed:
     """Return :func:`composition` as the model that the library takes."""
     return config.composed(composition(**changes), "the tests")
+
+
+@contextmanager
+def standing(options: config.Testbed) -> Iterator[Testbed]:
+    """Have a testbed stand, with no chain on it yet."""
+    try:
+        yield stand_up("tests", options)
+    finally:
+        site_of("tests", options).close()
 
 
 def settings(**changes: Any) -> Settings:

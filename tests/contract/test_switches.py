@@ -12,7 +12,7 @@ from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
 from middlebench.model.frames import udp_frame
 from middlebench.model.live import LiveBridge
-from middlebench.model.plan import Plan, plan_chain
+from middlebench.model.plan import Plan, plan_chain, plan_of
 from middlebench.sites.base import Hosts
 from middlebench.switches import private_openvswitch, system_openvswitch
 from middlebench.switches.base import Switch
@@ -58,7 +58,11 @@ def switch(request: pytest.FixtureRequest, server: Host) -> Switch:
 @pytest.fixture
 def plan(hosts: Hosts) -> Plan:
     """A chain of two, with a plain wire in the place of each middlebox."""
-    plan = plan_chain(2, hosts.server_ports)
+    return wired(plan_chain(2, hosts.server_ports), hosts)
+
+
+def wired(plan: Plan, hosts: Hosts) -> Plan:
+    """Put a plain wire in the place of each middlebox."""
     commands = [
         line
         for middlebox in plan.middleboxes
@@ -146,6 +150,25 @@ def test_frames_pass_the_whole_chain_both_ways_unchanged(connected, hosts):
     first, last = hosts.test_ports
     assert pass_frames(hosts.test_computer, first, last, FRAMES) == FRAMES
     assert pass_frames(hosts.test_computer, last, first, FRAMES) == FRAMES
+
+
+def test_flows_are_spread_over_parallel_paths_and_keep_their_order(switch, hosts):
+    plan = wired(plan_of("parallel", 3, hosts.server_ports), hosts)
+    switch.create_bridges(plan)
+    switch.connect(plan)
+    assert {name: bridge.flows for name, bridge in switch.live().bridges.items()} == {
+        name: frozenset(rules) for name, rules in plan.rules.items()
+    }
+    before = switch.read()
+    frames = [udp_frame(60, bytes([number]), flow) for number in range(4) for flow in range(12)]
+    came = pass_frames(hosts.test_computer, *hosts.test_ports, frames)
+    assert sorted(came) == sorted(frames)
+    for flow in range(12):
+        own = frames[flow::12]
+        assert [frame for frame in came if frame in own] == own
+    first, last = hops_between(plan, before, switch.read())
+    assert list(first.egress.values()) == list(last.ingress.values()) == [16, 16, 16]
+    assert (first.matched_packets, first.forwarded_packets, last.forwarded_packets) == (48, 48, 48)
 
 
 def test_every_port_counts_the_frames_that_pass_it(connected, plan, hosts):

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers import PROJECT, compose
+from helpers import PROJECT, compose, standing
 from middlebench.config.functions import functions_of, load_functions
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.frames import udp_frame
 from middlebench.model.functions.function import Function
 from middlebench.model.plan import Plan, plan_chain
 from middlebench.system.errors import TrialError
-from middlebench.testbed import site_of, stand_up
 from middlebench.trials.convergence import converge, deploy, read_live
 from middlebench.trials.probing import prove_paths
 
@@ -42,21 +41,15 @@ def wrong_unikernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=MIDDLEBOXES)
 def testbed(request: pytest.FixtureRequest, runtime: Path, unikernel: Path) -> Iterator[Testbed]:
-    options = compose(middlebox=MIDDLEBOXES[request.param])
-    try:
-        yield stand_up("tests", options)
-    finally:
-        site_of("tests", options).close()
+    with standing(compose(middlebox=MIDDLEBOXES[request.param])) as testbed:
+        yield testbed
 
 
 @pytest.fixture
 def machines(runtime: Path, wrong_unikernel: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Testbed]:
     monkeypatch.setattr(qemu, "UNIKERNEL", wrong_unikernel)
-    options = compose(middlebox=MIDDLEBOXES["qemu"])
-    try:
-        yield stand_up("tests", options)
-    finally:
-        site_of("tests", options).close()
+    with standing(compose(middlebox=MIDDLEBOXES["qemu"])) as testbed:
+        yield testbed
 
 
 def chain(testbed: Testbed, functions: Sequence[Function]) -> Plan:

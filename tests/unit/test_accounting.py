@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.accounting import account
-from middlebench.model.plan import Plan, plan_chain
+from middlebench.model.plan import Plan, plan_chain, plan_of
 from middlebench.model.record import Hop, MiddleboxCounts, WireCounts
-from topologies import parallel, pipeline
+from topologies import pipeline
 
 COUNTS = st.integers(min_value=0, max_value=10**9)
 MAYBE = st.none() | COUNTS
@@ -141,7 +141,7 @@ def test_counters_that_contradict_each_other_are_said_and_never_clamped():
 
 
 def test_losses_of_paths_side_by_side_are_told_apart():
-    plan = parallel(2, UPLINKS)
+    plan = plan_of("parallel", 2, UPLINKS)
     first = Hop(
         bridge="mbench-br0",
         ingress={"eth0": 100},

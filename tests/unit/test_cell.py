@@ -19,6 +19,7 @@ from pydantic import ValidationError
 cells = st.builds(
     Cell,
     testbed=st.just("local"),
+    topology=st.sampled_from(["chain", "parallel"]),
     function=st.sampled_from(["forward", "nat", "filter-rules=64", "filter+nat+balance", "inspect-patterns=1+forward"]),
     n=st.integers(0, LONGEST_CHAIN),
     frame_bytes=st.integers(1, 9000),
@@ -36,7 +37,11 @@ def test_path_leads_back_to_its_cell(cell):
 
 @given(cells)
 def test_deployment_is_named_by_the_axes_that_need_one(cell):
-    assert deployment_values(cell.deployment_key) == {"function": cell.function, "n": cell.n}
+    assert deployment_values(cell.deployment_key) == {
+        "topology": cell.topology,
+        "function": cell.function,
+        "n": cell.n,
+    }
     assert re.fullmatch(DEPLOYMENT_PATTERN, cell.deployment_key)
 
 
@@ -55,6 +60,9 @@ def test_default_of_an_axis_is_not_in_a_path_and_another_value_is():
     assert other.deployment_path == "deployments/function-filter-rules=64+nat/n4.json"
     assert other.label == "filter-rules=64+nat, n = 4, 800 B, repetition 2"
     assert Cell.of_key("local", "function-forward/n4/size800/rep2") is None, "a cell has one path"
+    parallel = other.model_copy(update={"topology": "parallel"})
+    assert parallel.path == "cells/topology-parallel/function-filter-rules=64+nat/n4/size800/rep2.json"
+    assert parallel.label == "parallel, filter-rules=64+nat, n = 4, 800 B, repetition 2"
 
 
 @pytest.mark.parametrize("function", ["", "Nat", "nat+", "+nat", "nat/filter", "nat rules=1", "nat-rules", "../nat"])

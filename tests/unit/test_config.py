@@ -75,6 +75,18 @@ def test_flows_and_latency_that_cannot_be_are_refused(folder, changes):
         config.check_study(changed(STUDY, **changes), ORIGIN, folder)
 
 
+def test_parallel_needs_flows_that_can_be_spread_evenly(folder):
+    asked = changed(STUDY, topologies=["chain", "parallel"], chain_lengths=[0, 1, 7])
+    for flows in (14, 70, 75):
+        study, _ = config.check_study(changed(asked, flows=flows), ORIGIN, folder)
+        assert {cell.topology for cell in study.cells("near")} == {"chain", "parallel"}
+    for flows in (1, 8, 69):
+        with pytest.raises(ConfigError, match=r"flows: .* the 7 paths of parallel\(7\)"):
+            config.check_study(changed(asked, flows=flows), ORIGIN, folder)
+    with pytest.raises(ConfigError, match="topologies"):
+        config.check_study(changed(STUDY, topologies=["ring"]), ORIGIN, folder)
+
+
 def test_latency_is_refused_where_the_generator_cannot_time_frames(folder):
     netmap = composition() | {"generator": {"driver": "pkt-gen"}}
     (folder / "netmap.yaml").write_text(yaml.safe_dump(netmap))

@@ -5,8 +5,8 @@ from dataclasses import asdict
 import matplotlib as mpl
 import pytest
 from middlebench.analysis.figures.diagrams import configuration_diagram
-from middlebench.model.plan import plan_chain
-from topologies import parallel, pipeline
+from middlebench.model.plan import plan_chain, plan_of
+from topologies import pipeline
 
 
 def names_in(figure):
@@ -40,7 +40,9 @@ def test_title_names_testbed_and_note():
     assert any("testbed lab" in name for name in names_in(figure))
 
 
-@pytest.mark.parametrize(("plan", "arrows"), [(parallel(4, ("eth0", "eth1")), 10), (pipeline(4, ("eth0", "eth1")), 7)])
+@pytest.mark.parametrize(
+    ("plan", "arrows"), [(plan_of("parallel", 4, ("eth0", "eth1")), 10), (pipeline(4, ("eth0", "eth1")), 7)]
+)
 def test_other_topologies_are_drawn_from_their_paths(plan, arrows):
     axes = configuration_diagram(asdict(plan), "made", "a middlebox").axes[0]
     assert len([text for text in axes.texts if getattr(text, "arrow_patch", None) is not None]) == arrows

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.reading import PortCounters
+from middlebench.model.sharing import UdpPorts
 from middlebench.switches.openvswitch.readings import (
     bridge_counters,
     live_bridge,
@@ -104,11 +105,24 @@ def test_flows_are_counted_by_what_they_match_and_those_of_the_daemon_with_them(
     )
     counters = bridge_counters(described(text))
     assert counters.flows == {
-        FORWARD: forth,
-        BACKWARD: back,
+        "eth0 to mbench-1-in": forth,
+        "mbench-1-in to eth0": back,
         "table_id=254, priority=2,recirc_id=0,actions=drop": missed,
     }
-    assert counters.forwarding == {("eth0", "mbench-1-in"): FORWARD, ("mbench-1-in", "eth0"): BACKWARD}
+    assert counters.forwarding == {
+        ("eth0", "mbench-1-in"): "eth0 to mbench-1-in",
+        ("mbench-1-in", "eth0"): "mbench-1-in to eth0",
+    }
+
+
+@given(one=COUNTS, two=COUNTS)
+def test_flows_of_some_udp_ports_are_told_apart_and_counted_together(one, two):
+    shares = [f"udp,in_port=1,tp_src={value}/0x3f,actions=output:2" for value in ("0x9", "0xb")]
+    bridge = described("".join(flow(each, packets=count) for each, count in zip(shares, (one, two), strict=True)))
+    assert live_bridge(bridge).flows == {
+        ("eth0", "mbench-1-in", UdpPorts("source", value, 0x3F)) for value in (0x9, 0xB)
+    }
+    assert bridge_counters(bridge).flows == {"eth0 to mbench-1-in": one + two}
 
 
 PROC_NET_DEV = """\

@@ -7,18 +7,19 @@ from middlebench.model.cell import Cell, cells_of
 from middlebench.model.order import RunOrder
 from middlebench.model.record import Place
 
+topologies = st.sampled_from([("chain",), ("parallel", "chain")])
 functions = st.lists(st.sampled_from(["forward", "nat", "filter+nat"]), min_size=1, unique=True).map(tuple)
 lengths = st.lists(st.integers(0, 30), min_size=1, max_size=5, unique=True).map(tuple)
 sizes = st.lists(st.integers(60, 1514), min_size=1, max_size=5, unique=True).map(tuple)
 orders = st.builds(
     RunOrder,
     testbeds=st.just(("near", "far")),
-    values=st.tuples(functions, lengths, sizes),
+    values=st.tuples(topologies, functions, lengths, sizes),
     blocks=st.integers(1, 4),
     seed=st.integers(0, 1000),
 )
 
-GRID = RunOrder(("near",), (("forward",), tuple(range(1, 13)), tuple(range(100, 1700, 100))), 3, seed=1)
+GRID = RunOrder(("near",), (("chain",), ("forward",), tuple(range(1, 13)), tuple(range(100, 1700, 100))), 3, seed=1)
 
 
 def runs_of(values):
@@ -29,12 +30,14 @@ def runs_of(values):
 @given(orders)
 def test_every_cell_comes_once_and_a_chain_is_deployed_once_a_block(order):
     cells = order.cells("near")
-    functions, lengths, sizes = order.values
-    every = cells_of("near", {"function": functions, "n": lengths, "frame_bytes": sizes}, order.blocks)
+    topologies, functions, lengths, sizes = order.values
+    every = cells_of(
+        "near", {"topology": topologies, "function": functions, "n": lengths, "frame_bytes": sizes}, order.blocks
+    )
     assert sorted(cell.key for cell in cells) == sorted(cell.key for cell in every)
     assert runs_of([cell.repetition for cell in cells]) == list(range(1, order.blocks + 1))
     deployments = runs_of([(cell.repetition, cell.deployment_key) for cell in cells])
-    assert len(deployments) == order.blocks * len(functions) * len(lengths)
+    assert len(deployments) == order.blocks * len(topologies) * len(functions) * len(lengths)
 
 
 @given(orders)
@@ -91,7 +94,7 @@ def test_neither_length_nor_size_lines_up_with_time():
 
 
 def test_order_is_the_same_on_every_machine():
-    order = RunOrder(("local",), (("forward",), (1, 2, 4), (60, 800)), 1, seed=1)
+    order = RunOrder(("local",), (("chain",), ("forward",), (1, 2, 4), (60, 800)), 1, seed=1)
     assert [(cell.n, cell.frame_bytes) for cell in order.cells("local")] == [
         (2, 60),
         (2, 800),

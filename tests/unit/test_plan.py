@@ -1,8 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.model.plan import INTERFACE_NAME_LIMIT, plan_chain, plan_of
-from topologies import parallel, pipeline
+from middlebench.model.frames import MOST_FLOWS, UDP_PORT
+from middlebench.model.plan import INTERFACE_NAME_LIMIT, TOPOLOGIES, plan_chain, plan_of
+from middlebench.model.sharing import UNEVEN, are_even
+from topologies import pipeline
 
 UPLINKS = ("eth0", "eth1")
 LENGTHS = st.integers(min_value=0, max_value=999)
@@ -65,7 +67,7 @@ def test_chain_is_one_path_through_every_node(length):
 
 
 def test_bridge_where_paths_part_forwards_to_each_of_them():
-    plan = parallel(3, UPLINKS)
+    plan = plan_of("parallel", 3, UPLINKS)
     assert len(plan.paths) == 3
     first, last = plan.bridges
     assert (first.ingress_ports, last.egress_ports) == (("eth0",), ("eth1",))
@@ -74,6 +76,36 @@ def test_bridge_where_paths_part_forwards_to_each_of_them():
         route for each in plan.middleboxes for route in ((each.egress_port, "eth1"), ("eth1", each.egress_port))
     }
     assert plan.uplinks == UPLINKS
+    assert plan.rules[last.name][0] == ("mbench-1-out", "eth1"), "where paths meet there is nothing to choose"
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_no_middlebox_is_one_bridge_in_every_topology(topology):
+    assert plan_of(topology, 0, UPLINKS).paths == plan_chain(0, UPLINKS).paths
+
+
+@given(st.integers(1, 40), st.integers(1, MOST_FLOWS))
+def test_flows_are_spread_evenly_and_each_takes_one_path_forth_and_back(n, flows):
+    plan = plan_of("parallel", n, UPLINKS)
+    first, last = (plan.rules[bridge.name] for bridge in plan.bridges)
+    for flow in {0, flows // 2, flows - 1}:
+        (forth,) = _taking(first, "eth0", "source", UDP_PORT + flow)
+        (back,) = _taking(last, "eth1", "destination", UDP_PORT + flow)
+        assert forth.removesuffix("-in") == back.removesuffix("-out")
+    if n > 1:
+        of_first_path = [each[2] for each in first if each[:2] == ("eth0", "mbench-1-in") and len(each) == 3]
+        values, ports = {each.value for each in of_first_path}, of_first_path[0].mask + 1
+        taken = sum((UDP_PORT + flow) % ports in values for flow in range(flows))
+        assert not are_even(flows, n) or taken * n == pytest.approx(flows, rel=UNEVEN)
+
+
+def _taking(rules, ingress, side, udp_port):
+    """Return where a frame with this UDP port leaves, by each rule that takes it."""
+    return [
+        egress
+        for port, egress, *shares in rules
+        if port == ingress and all(each.side == side and udp_port & each.mask == each.value for each in shares)
+    ]
 
 
 def test_middleboxes_without_a_bridge_between_them_are_joined_by_wires():
@@ -84,11 +116,6 @@ def test_middleboxes_without_a_bridge_between_them_are_joined_by_wires():
     ]
     assert len(plan.bridges) == 2
     assert len(plan.links) == 4
-
-
-def test_topology_that_is_not_known_is_refused():
-    with pytest.raises(ValueError, match="no topology 'ring', only chain"):
-        plan_of("ring", 2, UPLINKS)
 
 
 @pytest.mark.parametrize(

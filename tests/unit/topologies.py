@@ -3,19 +3,6 @@
 from middlebench.model.plan import Path, Plan, bridge_hop, from_paths, middlebox_hop
 
 
-def parallel(n: int, uplinks: tuple[str, str]) -> Plan:
-    """n middleboxes side by side between two bridges."""
-    boxes = [middlebox_hop(index) for index in range(1, n + 1)]
-    return from_paths(
-        "parallel",
-        n,
-        [
-            Path((bridge_hop(0, uplinks[0], box.ingress_port), box, bridge_hop(1, box.egress_port, uplinks[1])))
-            for box in boxes
-        ],
-    )
-
-
 def pipeline(n: int, uplinks: tuple[str, str]) -> Plan:
     """n middleboxes in series, with bridges at the two ends only."""
     boxes = [middlebox_hop(index) for index in range(1, n + 1)]

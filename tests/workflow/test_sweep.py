@@ -59,7 +59,10 @@ def test_sweep_leaves_an_attested_record_of_every_cell_and_a_row_for_each(swept)
 
 def test_cells_are_measured_in_the_random_order_of_their_seed(swept):
     order = RunOrder(
-        (TESTBED,), (("forward",), tuple(STUDY["chain_lengths"]), tuple(STUDY["frame_sizes"])), blocks=1, seed=1
+        (TESTBED,),
+        (("chain",), ("forward",), tuple(STUDY["chain_lengths"]), tuple(STUDY["frame_sizes"])),
+        blocks=1,
+        seed=1,
     )
     measured = [record.read(record.Record, swept.results / "cells" / name) for name in CELLS]
     measured.sort(key=lambda each: each.started_at)

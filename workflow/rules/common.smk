@@ -57,6 +57,12 @@ def testbed_of(wildcards):
                 TESTBEDS[name],
                 "looking for a cell",
             )
+            study_config.check_flows(
+                STUDY.flows,
+                cell_of(wildcards).topology,
+                cell_of(wildcards).n,
+                "looking for a cell",
+            )
     except MiddlebenchError as problem:
         raise WorkflowError(str(problem)) from None
     return TESTBEDS[name]

@@ -83,10 +83,10 @@ def _deploy(arguments: argparse.Namespace) -> None:
     from middlebench.trials.convergence import deploy, plan_for
 
     target = target_of(arguments)
-    length = int(target.deployment["n"])
-    functions = target.functions(target.deployment["function"], length)
-    with _locked(target, f"deploying chain({length})") as job:
-        deployed = deploy(job.testbed, plan_for(job.testbed, length, functions))
+    n, topology = int(target.deployment["n"]), target.deployment["topology"]
+    functions = target.functions(target.deployment["function"], n)
+    with _locked(target, f"deploying {topology}({n})") as job:
+        deployed = deploy(job.testbed, plan_for(job.testbed, n, functions, topology))
         archive(target.path, target.folder)
         record.write(deployed, target.path)
 

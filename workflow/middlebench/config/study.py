@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -39,8 +40,10 @@ from middlebench.model.functions.specification import JOIN, specifications
 from middlebench.model.load import OfferedLoad, SearchParameters, goal_of
 from middlebench.model.options import Options
 from middlebench.model.order import RunOrder
+from middlebench.model.plan import CHAIN, Topology, plan_of
 from middlebench.model.port_kind import common_kind
 from middlebench.model.record import Settings
+from middlebench.model.sharing import are_even, least_flows
 from middlebench.sites.base import SiteOptions
 from middlebench.switches.base import SwitchOptions
 from middlebench.system.errors import ConfigError
@@ -190,6 +193,10 @@ class Study(Options):
     """Numbers of middleboxes in the chain; 0 is a bridge alone, the control."""
     frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
     """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
+    topologies: Annotated[tuple[Topology, ...], Field(min_length=1), Distinct] = (CHAIN,)
+    """How the middleboxes are joined. `chain` is the paper's: in series, with a bridge between neighbours. `parallel`:
+    side by side between two bridges, with the flows spread over them; it needs `flows`. The numbers in `chain_lengths`
+    count middleboxes in each topology."""
     functions: Annotated[tuple[FunctionText, ...], Field(min_length=1), Distinct] = (FORWARD,)
     """What the middleboxes do to frames, by the names of the files in `config/functions`; the paper's is `forward`. A
     parameter may be given, as in `filter-rules=64`, and a list stands for a mixed chain, along which it is cycled:
@@ -323,6 +330,8 @@ def check_study(
     for name, testbed in testbeds.items():
         sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
         check_frame_sizes(sizes, name, testbed, f"reading {origin}")
+        for topology, n in itertools.product(study.topologies, study.chain_lengths):
+            check_flows(study.flows, topology, n, f"reading {origin}")
         if study.latency and not testbed.generator.times:
             raise ConfigError(
                 f"reading {origin}",
@@ -355,6 +364,21 @@ def check_frame_sizes(sizes: Iterable[int], name: str, testbed: Testbed, doing: 
             f"frame_sizes: {', '.join(map(str, wrong))} B: the links of testbed {name} (mtu {mtu}) "
             f"carry frames of {allowed.start} to {allowed.stop - 1} B",
             f"leave these sizes out, or raise `mtu` in the file of testbed {name}",
+        )
+
+
+def check_flows(flows: int, topology: Topology, n: int, doing: str) -> None:
+    """Demand that so many flows can be spread evenly over the paths of a topology.
+
+    Raises:
+        ConfigError: they cannot; the message says how many can.
+    """
+    paths = len(plan_of(topology, n, ("in", "out")).paths)
+    if not are_even(flows, paths):
+        raise ConfigError(
+            doing,
+            f"flows: {flows} cannot be spread evenly over the {paths} paths of {topology}({n})",
+            f"set `flows` to {least_flows(paths)} or more, or to a multiple of {paths}",
         )
 
 

@@ -18,9 +18,10 @@ from pydantic import Field, ValidationError
 from middlebench.model.functions.function import FORWARD
 from middlebench.model.functions.specification import CHAIN_PATTERN
 from middlebench.model.options import Options
+from middlebench.model.plan import CHAIN, TOPOLOGIES, Topology
 
 LONGEST_CHAIN = 1000
-"""The longest chain that the config allows."""
+"""The longest chain that the config allows, and the most middleboxes of any topology."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Axis:
 
 
 AXES = (
+    Axis("topology", "topologies", "topology-{}", "|".join(TOPOLOGIES), "{}", default=CHAIN),
     Axis("function", "functions", "function-{}", CHAIN_PATTERN, "{}", default=FORWARD),
     Axis("n", "chain_lengths", "n{}", r"0|[1-9]\d*", "n = {}"),
     Axis("frame_bytes", "frame_sizes", "size{}", r"[1-9]\d*", "{} B", deployed=False),
@@ -81,12 +83,14 @@ class Cell(Options):
 
     testbed: str
     n: Annotated[int, Field(ge=0, le=LONGEST_CHAIN)]
-    """Chain length: number of middleboxes."""
+    """Chain length: number of middleboxes, in other topologies too."""
     frame_bytes: Annotated[int, Field(ge=1)]
     """Frame size without FCS."""
     function: Annotated[str, Field(pattern=f"^(?:{CHAIN_PATTERN})$")] = FORWARD
     """What the middleboxes do: one function for all, or several that are cycled along the chain, as in
     `filter-rules=64+nat`."""
+    topology: Topology = CHAIN
+    """How the middleboxes are joined."""
     repetition: Annotated[int, Field(ge=1, le=100_000)] = 1
 
     @classmethod

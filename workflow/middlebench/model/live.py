@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from middlebench.model.plan import Plan
+from middlebench.model.plan import Plan, Rule
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class LiveBridge:
 
     ports: frozenset[str]
     """Names of its ports that work."""
-    flows: frozenset[tuple[str, str]]
-    """Which port feeds which: (frames in at, frames out at)."""
+    flows: frozenset[Rule]
+    """Which port feeds which, as :attr:`middlebench.model.plan.Plan.rules` has it."""
     foreign: tuple[str, ...] = ()
     """Whatever else steers frames here (flows that are not ours, broken ports), in the switch's words."""
 
@@ -29,7 +29,7 @@ class LiveBridge:
         starts = tuple("-".join([*name.split("-")[:2], ""]) for name in middleboxes)
         return LiveBridge(
             ports=frozenset(port for port in self.ports if not port.startswith(starts)),
-            flows=frozenset(flow for flow in self.flows if not any(port.startswith(starts) for port in flow)),
+            flows=frozenset(flow for flow in self.flows if not any(port.startswith(starts) for port in flow[:2])),
             foreign=tuple(text for text in self.foreign if not any(start in text for start in starts)),
         )
 
@@ -103,9 +103,9 @@ class LiveChain:
             if live is None:
                 continue
             found += _missing_and_surplus(f"{bridge.name}: port", set(bridge.ports), set(live.ports))
-            flows = set(plan.routes[bridge.name])
-            found += [f"{bridge.name}: no flow from {a} to {b}" for a, b in sorted(flows - live.flows)]
-            found += [f"{bridge.name}: a flow from {a} to {b}, not ours" for a, b in sorted(live.flows - flows)]
+            flows = set(plan.rules[bridge.name])
+            found += [f"{bridge.name}: no flow {_in_words(flow)}" for flow in sorted(flows - live.flows)]
+            found += [f"{bridge.name}: a flow {_in_words(flow)}, not ours" for flow in sorted(live.flows - flows)]
             found += [f"{bridge.name}: {text}" for text in live.foreign]
         found += [f"middlebox {name} is stopped" for name, each in self.middleboxes.items() if each.endswith(STOPPED)]
         for port, state in self.switch.port_states.items():
@@ -146,12 +146,17 @@ def _became(now: str | None, then: str) -> str:
     return "is stopped" if now == then + STOPPED else "goes on" if now + STOPPED == then else "is another one"
 
 
+def _in_words(flow: Rule) -> str:
+    ingress, egress, *ports = flow
+    return f"from {ingress} to {egress}" + "".join(f" ({each})" for each in ports)
+
+
 def _bridge_changes(name: str, then: LiveBridge | None, now: LiveBridge | None) -> list[str]:
     if then is None or now is None:
         return [f"bridge {name} {'is gone' if then else 'is new'}"] if then != now else []
     found = [f"{name}: port {port} {'is gone' if port in then.ports else 'is new'}" for port in then.ports ^ now.ports]
     for flow in then.flows ^ now.flows:
-        found.append(f"{name}: the flow from {flow[0]} to {flow[1]} {'is gone' if flow in then.flows else 'is new'}")
+        found.append(f"{name}: the flow {_in_words(flow)} {'is gone' if flow in then.flows else 'is new'}")
     for text in {*then.foreign} ^ {*now.foreign}:
         found.append(f"{name}: {text}{', no more' if text in then.foreign else ''}")
     return sorted(found)

@@ -111,6 +111,12 @@ def packet_of(frame: bytes) -> Packet | None:
     )
 
 
+def is_udp(frame: bytes) -> bool:
+    """Whether a frame is a whole UDP packet."""
+    packet = packet_of(frame)
+    return packet is not None and packet.protocol == IP_PROTOCOL_UDP
+
+
 def checksum_faults(frame: bytes) -> list[str]:
     """Return which checksums of a frame are wrong, in words; a UDP packet without one has none that is wrong."""
     packet = packet_of(frame)

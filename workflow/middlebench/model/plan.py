@@ -1,7 +1,7 @@
 """The plan of a topology: a graph of bridges and middleboxes, and the paths that frames take through it. Pure.
 
-A topology is told by its paths alone: :func:`plan_chain` is a list of the hops of one. Nodes, links and what each
-bridge must forward follow from them. How a switch or a middlebox is made, the plan does not say.
+A topology is told by its paths alone: :data:`TOPOLOGIES` has the hops of each. Nodes, links and what each bridge must
+forward follow from them. How a switch or a middlebox is made, the plan does not say.
 """
 
 from __future__ import annotations
@@ -15,11 +15,20 @@ from typing import Any, Literal
 
 from middlebench import LABEL
 from middlebench.model.functions.function import Function, forward
+from middlebench.model.sharing import UdpPorts, shares
 
 INTERFACE_NAME_LIMIT = 15
 """Longest name of a Linux network interface (IFNAMSIZ less the closing zero)."""
 
+Topology = Literal["chain", "parallel"]
+"""How middleboxes are joined: in series with a bridge between neighbours; side by side between two bridges."""
+CHAIN: Topology = "chain"
+"""The paper's topology, and the default."""
+
 Kind = Literal["bridge", "middlebox"]
+Rule = tuple[str, str] | tuple[str, str, UdpPorts]
+"""What a bridge does: frames that came in at one port leave by another one; of several such, only those of some ports.
+"""
 Counter = tuple[str, Literal["rx_packets", "tx_packets"]]
 """A port of the server, and which of its counters."""
 
@@ -128,7 +137,7 @@ class Plan:
     Flow number k takes path k modulo the number of paths, and the other way back.
     """
 
-    topology: str
+    topology: Topology
     n: int
     """Number of middleboxes."""
     bridges: tuple[Bridge, ...]
@@ -188,6 +197,33 @@ class Plan:
             forth[hop.name][hop.ingress_port, hop.egress_port] = None
         return {name: tuple(each for there in ways for each in (there, there[::-1])) for name, ways in forth.items()}
 
+    @cached_property
+    def rules(self) -> Mapping[str, tuple[Rule, ...]]:
+        """How each bridge forwards, by its name: its routes, and where several begin at one port, whose frames each.
+
+        A flow takes the same path forth and back.
+        """
+        numbers: dict[str, dict[tuple[str, str], list[int]]] = {bridge.name: {} for bridge in self.bridges}
+        for number, path in enumerate(self.paths):
+            for hop in path.hops:
+                if hop.kind == "bridge":
+                    numbers[hop.name].setdefault((hop.ingress_port, hop.egress_port), []).append(number)
+        return {name: tuple(_rules(ways, len(self.paths))) for name, ways in numbers.items()}
+
+
+def _rules(ways: Mapping[tuple[str, str], Sequence[int]], paths: int) -> Iterator[Rule]:
+    """Yield the rules of a bridge from the numbers of the paths that take each way through it."""
+    ingresses, egresses = [ingress for ingress, _ in ways], [egress for _, egress in ways]
+    for (ingress, egress), numbers in ways.items():
+        if ingresses.count(ingress) > 1:
+            yield from ((ingress, egress, ports) for ports in shares(numbers, paths, "source"))
+        else:
+            yield ingress, egress
+        if egresses.count(egress) > 1:
+            yield from ((egress, ingress, ports) for ports in shares(numbers, paths, "destination"))
+        else:
+            yield egress, ingress
+
 
 def plan_chain(n: int, uplinks: tuple[str, str], functions: Sequence[Function] = ()) -> Plan:
     """Return the plan of ``chain(n)``: n middleboxes in series, joined by n + 1 bridges (0: one bridge alone).
@@ -198,21 +234,18 @@ def plan_chain(n: int, uplinks: tuple[str, str], functions: Sequence[Function] =
     return plan_of("chain", n, uplinks, functions)
 
 
-def plan_of(topology: str, n: int, uplinks: tuple[str, str], functions: Sequence[Function] = ()) -> Plan:
+def plan_of(topology: Topology, n: int, uplinks: tuple[str, str], functions: Sequence[Function] = ()) -> Plan:
     """Return the plan of a topology.
 
     Args:
-        topology: its name in :data:`TOPOLOGIES`.
+        topology: how the middleboxes are joined.
         n: number of middleboxes, 0 or more.
         uplinks: names of the server's ports at the start and at the end of the paths.
         functions: what each middlebox does, in the order of their numbers; none: all forward.
 
     Raises:
-        ValueError: there is no such topology, the number is negative, the uplinks are one port, or a name grows too
-            long.
+        ValueError: the number is negative, the uplinks are one port, or a name grows too long.
     """
-    if topology not in TOPOLOGIES:
-        raise ValueError(f"there is no topology {topology!r}, only {', '.join(TOPOLOGIES)}")
     if n < 0:
         raise ValueError(f"a {topology} cannot have {n} middleboxes")
     if uplinks[0] == uplinks[1]:
@@ -221,7 +254,7 @@ def plan_of(topology: str, n: int, uplinks: tuple[str, str], functions: Sequence
     return from_paths(topology, n, paths, functions)
 
 
-def from_paths(topology: str, n: int, paths: Sequence[Path], functions: Sequence[Function] = ()) -> Plan:
+def from_paths(topology: Topology, n: int, paths: Sequence[Path], functions: Sequence[Function] = ()) -> Plan:
     """Return the plan that consists of these paths; without functions all middleboxes forward.
 
     Raises:
@@ -272,8 +305,19 @@ def bridge_hop(index: int, ingress_port: str, egress_port: str) -> Hop:
     return Hop("bridge", index, f"{LABEL}-br{index}", ingress_port, egress_port)
 
 
+def _middleboxes(n: int) -> list[Hop]:
+    return [middlebox_hop(index) for index in range(1, n + 1)]
+
+
 def _chain(n: int, uplinks: tuple[str, str]) -> Iterator[Iterator[Hop]]:
-    yield _in_series([middlebox_hop(index) for index in range(1, n + 1)], uplinks)
+    yield _in_series(_middleboxes(n), uplinks)
+
+
+def _parallel(n: int, uplinks: tuple[str, str]) -> Iterator[Iterator[Hop]]:
+    for middlebox in _middleboxes(n):
+        yield _in_series([middlebox], uplinks)
+    if n == 0:
+        yield _in_series([], uplinks)
 
 
 def _in_series(middleboxes: Sequence[Hop], uplinks: tuple[str, str]) -> Iterator[Hop]:
@@ -286,5 +330,8 @@ def _in_series(middleboxes: Sequence[Hop], uplinks: tuple[str, str]) -> Iterator
     yield bridge_hop(len(middleboxes), port, uplinks[1])
 
 
-TOPOLOGIES: Mapping[str, Callable[[int, tuple[str, str]], Iterator[Iterator[Hop]]]] = {"chain": _chain}
+TOPOLOGIES: Mapping[Topology, Callable[[int, tuple[str, str]], Iterator[Iterator[Hop]]]] = {
+    "chain": _chain,
+    "parallel": _parallel,
+}
 """The hops of each path of a topology, by its name, from the number of middleboxes and the two uplinks."""

@@ -53,7 +53,7 @@ def measure(
         TrialError: the trial ran but must not be believed; nothing is recorded.
         MiddlebenchError: the chain or the traffic could not be had.
     """
-    plan = plan_for(testbed, cell.n, functions)
+    plan = plan_for(testbed, cell.n, functions, cell.topology)
     before, probes = prepare(testbed, plan, cell.frame_bytes, tell)
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(cell.frame_bytes, settings, link_bps)

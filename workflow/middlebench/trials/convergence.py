@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from middlebench.model.frames import MINIMUM_FRAME_BYTES
 from middlebench.model.functions.function import Function
 from middlebench.model.live import LiveChain
-from middlebench.model.plan import Plan, plan_chain
+from middlebench.model.plan import CHAIN, Plan, Topology, plan_of
 from middlebench.model.reading import Reading
 from middlebench.model.record import Deployment
 from middlebench.model.traffic import Probe
@@ -47,9 +47,9 @@ def read_after(testbed: Testbed) -> Reading:
     return Reading(switch, testbed.middleboxes.read(), links)
 
 
-def plan_for(testbed: Testbed, n: int, functions: Sequence[Function] = ()) -> Plan:
-    """Return the plan of a chain on this testbed; without functions all middleboxes forward."""
-    plan = plan_chain(n, testbed.hosts.server_ports, functions)
+def plan_for(testbed: Testbed, n: int, functions: Sequence[Function] = (), topology: Topology = CHAIN) -> Plan:
+    """Return the plan of n middleboxes on this testbed; without functions all of them forward."""
+    plan = plan_of(topology, n, testbed.hosts.server_ports, functions)
     return dataclasses.replace(plan, composition=testbed.composition)
 
 

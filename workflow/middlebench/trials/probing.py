@@ -13,7 +13,7 @@ from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import udp_frame
 from middlebench.model.functions.function import FORWARD, Function
 from middlebench.model.functions.probes import Judge, NegativeProbe, negative_probes
-from middlebench.model.packets import HEADERS_BYTES
+from middlebench.model.packets import HEADERS_BYTES, is_udp
 from middlebench.model.plan import Hop, Path, Plan
 from middlebench.model.reading import PortCounters
 from middlebench.model.traffic import Probe
@@ -59,6 +59,8 @@ def probe_path(testbed: Testbed, plan: Plan, flow: int, frame_bytes: int, count:
     marks = [nonce() for _ in range(count)]
     sent = [udp_frame(frame_bytes, mark, flow) for mark in marks]
     refused = negative_probes(functions, udp_frame(frame_bytes, nonce(), flow))
+    if len(plan.paths) > 1:  # a bridge that chooses by UDP port stops all else by itself
+        refused = [each for each in refused if is_udp(each.frame)]
     # What must not pass goes first: on a path that keeps the order it would be back before the others are.
     came = testbed.generator.exchange([each.frame for each in refused] + sent, marks)
     judge, problems, returned = Judge(functions), [], 0

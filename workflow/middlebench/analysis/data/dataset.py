@@ -15,9 +15,8 @@ from middlebench.analysis.data import publications, searches
 from middlebench.analysis.data.environments import facts_of, note_of
 from middlebench.analysis.data.flags import EMULATED
 from middlebench.analysis.data.measurements import read_measurements
-from middlebench.model.cell import Cell
+from middlebench.model.cell import AXES, Cell
 from middlebench.model.environment import Environment, recall
-from middlebench.model.functions.function import FORWARD
 from middlebench.model.record import Deployment, Provision, Record, read
 from middlebench.system.errors import RecordError
 
@@ -58,10 +57,10 @@ class Dataset:
     """What it took to deploy each chain, by length."""
     records: tuple[Record, ...] = field(default=(), repr=False)
     """Every cell's record, in the order of the measurements; none of published data."""
-    function: str = FORWARD
-    """What the middleboxes of these measurements do."""
+    kind: Mapping[str, str] = field(default_factory=dict)
+    """How the middleboxes of these measurements are joined, and what they do, by the fields of these axes."""
     all_records: tuple[Record, ...] = field(default=(), repr=False)
-    """The records of the other functions too, in the order in which the functions come in the measurements."""
+    """The records of all other topologies and functions too, in the order of all measurements."""
     environments: Mapping[str, Environment] = field(default_factory=dict, repr=False)
     """The environments that cells were measured in, by id, that of most cells first; none of published data."""
     publication: publications.Publication | None = None
@@ -100,6 +99,15 @@ class Dataset:
         if not self.plans:
             raise RecordError(f"looking for a chain plan of {self.name}", "there is no deployment record")
         return self.plans[min(self.plans, key=lambda n: (abs(n - length), n))]
+
+    def records_along(self, axis: str) -> tuple[Record, ...]:
+        """Return the records of all values of one axis, such as ``function``, that are in all else of the same kind."""
+        others = {field: value for field, value in self.kind.items() if field != axis}
+        return tuple(
+            record
+            for record in self.all_records
+            if all(getattr(record.cell, field) == value for field, value in others.items())
+        )
 
     def longest_plan(self) -> Plan:
         """Return the plan of the longest chain that ran.
@@ -140,15 +148,15 @@ def _published(name: str, folder: Path) -> Dataset:
 def _measured(name: str, folder: Path) -> Dataset:
     """Return what a sweep has left in a testbed's results folder."""
     whole = read_measurements(folder / "measurements.csv")
-    function = main_function(whole)
-    measurements = whole[whole["function"] == function].reset_index(drop=True)
+    kind = main_kind(whole)
+    measurements = whole[(whole[list(kind)] == pd.Series(kind)).all(axis=1)].reset_index(drop=True)
     provision = read(Provision, folder / "provision.json")
     environments = {
         identity: recall(identity, folder)
         for identity in list(measurements["environment"].value_counts().index) or [provision.environment]
     }
     deployments = sorted(
-        (read(Deployment, folder / path) for path in _deployment_paths(name, function, measurements)),
+        (read(Deployment, folder / path) for path in _deployment_paths(measurements)),
         key=lambda deployment: int(deployment.plan["n"]),
     )
     records = [read(Record, folder / str(path)) for path in measurements["record"]]
@@ -160,7 +168,7 @@ def _measured(name: str, folder: Path) -> Dataset:
         environments=environments,
         setups=_setups(records),
         records=tuple(records),
-        function=function,
+        kind=kind,
         all_records=tuple(read(Record, folder / str(path)) for path in whole["record"]),
         description=provision.description,
         choices=provision.choices,
@@ -169,15 +177,25 @@ def _measured(name: str, folder: Path) -> Dataset:
     )
 
 
-def main_function(measurements: pd.DataFrame) -> str:
-    """Return the function that tables and figures are of: the paper's where it was measured, else the first one."""
-    functions = list(measurements["function"].unique())
-    return FORWARD if FORWARD in functions or not functions else str(functions[0])
+def main_kind(measurements: pd.DataFrame) -> dict[str, str]:
+    """Return the topology and the function that tables and figures are of, by field.
+
+    They are the paper's where those were measured, else the first ones.
+    """
+    kind = {}
+    for axis in AXES:
+        if axis.default is not None:
+            measured = [*measurements[axis.field].unique()]
+            kind[axis.field] = axis.default if axis.default in measured or not measured else str(measured[0])
+            measurements = measurements[measurements[axis.field] == kind[axis.field]]
+    return kind
 
 
-def _deployment_paths(testbed: str, function: str, measurements: pd.DataFrame) -> list[str]:
-    cells = (Cell(testbed=testbed, function=function, n=int(n), frame_bytes=1) for n in measurements["n"].unique())
-    return [cell.deployment_path for cell in cells]
+def _deployment_paths(measurements: pd.DataFrame) -> list[str]:
+    """Return the paths of the deployments that cells were measured on."""
+    fields = [name for name in measurements.columns if name in Cell.model_fields]
+    cells = (Cell.model_validate(row) for row in measurements[fields].to_dict("records"))
+    return list(dict.fromkeys(cell.deployment_path for cell in cells))
 
 
 def _setups(records: list[Record]) -> tuple[Setup, ...]:

@@ -18,6 +18,7 @@ from middlebench.diagnosis.processors import busy_ratio
 from middlebench.model import frames
 from middlebench.model.cell import AXES, Cell
 from middlebench.model.functions.function import FORWARD
+from middlebench.model.plan import CHAIN
 from middlebench.model.record import LatencyTrial, Record, Search
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
@@ -45,8 +46,9 @@ COLUMNS = (
     Column("middlebox", TEXT, "", "what forwards inside the chain"),
     Column("switch", TEXT, "", "what joins the middleboxes"),
     Column("generator", TEXT, "", "what makes and counts the traffic"),
+    Column("topology", TEXT, "", "how the middleboxes are joined; `chain` is the paper's", otherwise=CHAIN),
     Column("function", TEXT, "", "what the middleboxes do; `forward` is the paper's", otherwise=FORWARD),
-    Column("n", COUNT, "", "chain length: number of middleboxes in series (0: one bridge alone)"),
+    Column("n", COUNT, "", "chain length: number of middleboxes (0: one bridge alone)"),
     Column("frame_bytes", COUNT, "B", "frame size without FCS"),
     Column("repetition", COUNT, "", "which repetition of the cell, from 1"),
     Column("flows", COUNT, "", "flows that the frames belong to, in turn"),

@@ -8,7 +8,9 @@ own ``python3`` as text.
     python3 -c THIS describe RUN_FOLDER OWNER     answers one JSON object on standard output
     python3 -c THIS read RUN_FOLDER OWNER SETTLE  the same and all counters, once they are up to date
     python3 -c THIS ports RUN_FOLDER              the counters of all ports alone
-    python3 -c THIS steer RUN_FOLDER              reads [[bridge, [[port, port], …]], …] on standard input
+    python3 -c THIS steer RUN_FOLDER              reads [[bridge, [rule, …]], …] on standard input
+
+A rule is [port in, port out], or [port in, port out, [side, value, mask]] for some UDP ports.
 """
 
 import fcntl
@@ -265,13 +267,29 @@ def message(kind: int, body: bytes = b"") -> bytes:
     return OFP_HEADER.pack(OFP_VERSION, kind, OFP_HEADER.size + len(body), 0) + body
 
 
-def flow(ingress: int, egress: int) -> bytes:
+IN_PORT, ETHERTYPE, IP_PROTOCOL = 0, 5, 10
+UDP_PORTS = {"source": 15, "destination": 16}
+"""Numbers of fields to match (OpenFlow 1.3.5, 7.2.3.7)."""
+
+
+def field(number: int, value: bytes, mask: bytes = b"") -> bytes:
+    """Return one field of a match (OpenFlow 1.3.5, 7.2.3.2); Open vSwitch takes a mask of UDP ports too."""
+    return struct.pack("!HBB", 0x8000, number << 1 | bool(mask), len(value + mask)) + value + mask
+
+
+def flow(ingress: int, egress: int, ports: "tuple[str, int, int] | None" = None) -> bytes:
     """Return the message that adds a flow: what comes in by one port leaves by the other (OpenFlow 1.3.5, 7.3.4.1).
 
     Priority 32768 is the default, 0xffffffff stands for "any" or "none" each time.
     """
     command = struct.pack("!QQBBHHHIIIH2x", 0, 0, 0, 0, 0, 0, 32768, *[0xFFFFFFFF] * 3, 0)
-    match = struct.pack("!HHII4x", 1, 12, 0x80000004, ingress)  # one field of four bytes: the port it came in by
+    fields = field(IN_PORT, struct.pack("!I", ingress))
+    if ports:
+        side, value, mask = ports
+        fields += field(ETHERTYPE, b"\x08\x00") + field(IP_PROTOCOL, bytes([socket.IPPROTO_UDP]))
+        fields += field(UDP_PORTS[side], struct.pack("!H", value), struct.pack("!H", mask))
+    match = struct.pack("!HH", 1, 4 + len(fields)) + fields
+    match += bytes(-len(match) % 8)
     output = struct.pack("!HHIH6x", 0, 16, egress, 0)
     apply_actions = struct.pack("!HH4x", 4, 8 + len(output)) + output
     return message(OFPT_FLOW_MOD, command + match + apply_actions)
@@ -323,12 +341,12 @@ def steer(folder: str) -> None:
         ["Open_vSwitch", {"op": "select", "table": "Interface", "where": [], "columns": ["name", "ofport"]}],
     )
     number = {row["name"]: row["ofport"] for row in table["rows"] if isinstance(row["ofport"], int)}
-    if without := [port for _, routes in wanted for route in routes for port in route if port not in number]:
+    if without := [port for _, rules in wanted for rule in rules for port in rule[:2] if port not in number]:
         raise ConnectionError(f"port {without[0]} has no number yet")
     controllers = []
-    for bridge, routes in wanted:
+    for bridge, rules in wanted:
         controllers.append(Controller(folder, bridge))
-        controllers[-1].send(*(flow(number[ingress], number[egress]) for ingress, egress in routes))
+        controllers[-1].send(*(flow(number[ingress], number[egress], *ports) for ingress, egress, *ports in rules))
     for controller in controllers:
         controller.settle()
 

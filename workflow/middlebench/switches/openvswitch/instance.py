@@ -108,7 +108,7 @@ class OpenVSwitch:
         ]
         as_it_is = ("--id=@as-it-is", "create", "QoS", "type=linux-noop", f"external_ids:owner={LABEL}")
         self.transaction([*ports, as_it_is, *(("set", "Port", uplink, "qos=@as-it-is") for uplink in plan.uplinks)])
-        wanted = [[name, routes] for name, routes in plan.routes.items()]
+        wanted = list(plan.rules.items())
         result = self._agent("steer", stdin=json.dumps(wanted))
         if result.status != 0:
             raise SwitchError(f"setting up flows on {self._host.name}", "Open vSwitch refused", result=result)

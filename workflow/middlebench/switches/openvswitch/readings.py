@@ -6,16 +6,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from middlebench.model.live import LiveBridge, LiveSwitch, PortState
+from middlebench.model.plan import Rule
 from middlebench.model.reading import BridgeCounters, PortCounters
+from middlebench.model.sharing import UdpPorts
 
 STATISTICS = re.compile(r"(duration|n_packets|n_bytes|n_offload_packets|n_offload_bytes)=[^,]*, ")
 FLOW = re.compile(
-    r"^duration=[^,]+, n_packets=\d+, n_bytes=\d+, in_port=(?P<ingress>\d+),actions=output:(?P<egress>\d+)$"
+    r"^duration=[^,]+, n_packets=\d+, n_bytes=\d+, (?P<udp>udp,)?in_port=(?P<ingress>\d+)"
+    r"(?(udp),tp_(?P<side>src|dst)=(?P<value>\w+)/(?P<mask>\w+)),actions=output:(?P<egress>\d+)$"
 )
 """A flow of ours, as ``ovs-appctl bridge/dump-flows`` shows it (default table and priority go unsaid)."""
+SIDES: Mapping[str, Literal["source", "destination"]] = {"src": "source", "dst": "destination"}
 PACKETS = re.compile(r"\bn_packets=(?P<packets>\d+)")
 PORT_COLUMNS = 16
 """Of /proc/net/dev behind an interface's name: eight of what it received, eight of what it sent."""
@@ -93,38 +97,44 @@ def live_switch(answer: Mapping[str, Any]) -> LiveSwitch:
 def bridge_counters(described: Mapping[str, Any]) -> BridgeCounters:
     """Return what one bridge's flows have counted, from the agent's description of it.
 
-    The rules of the daemon's own table are among them: they count what no flow took.
+    The rules of the daemon's own table are among them: they count what no flow took. Flows of ours from one port to
+    another are counted as one.
     """
+    ours = {flow: " to ".join(rule[:2]) for rule, flow in _ours(described)}
     flows: dict[str, int] = {}
     for line in described["flows"].splitlines():
         if match := PACKETS.search(line):
-            name = STATISTICS.sub("", line).strip()
+            flow = STATISTICS.sub("", line).strip()
+            name = ours.get(flow, flow)
             flows[name] = flows.get(name, 0) + int(match["packets"])
-    return BridgeCounters(flows=flows, forwarding=dict(_forwarding(described)))
+    return BridgeCounters(flows=flows, forwarding={rule[:2]: ours[flow] for rule, flow in _ours(described)})
 
 
-def _forwarding(described: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield the flows from one working port to another as (frames in at, frames out at) and the flow's text."""
+def _ours(described: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
+    """Yield the flows from one working port to another: what each does, and its text."""
     working = {each["ofport"]: each["name"] for each in described["interfaces"] if not each["error"]}
     for line in described["flows"].splitlines():
         if match := FLOW.match(line):
             ends = [working.get(int(match[side])) for side in ("ingress", "egress")]
             if all(ends):
-                yield (str(ends[0]), str(ends[1])), STATISTICS.sub("", line).strip()
+                rule: Rule = (str(ends[0]), str(ends[1]))
+                if match["udp"]:
+                    rule = (*rule, UdpPorts(SIDES[match["side"]], int(match["value"], 0), int(match["mask"], 0)))
+                yield rule, STATISTICS.sub("", line).strip()
 
 
 def live_bridge(described: Mapping[str, Any]) -> LiveBridge:
     """Return one bridge from the agent's description of it."""
-    pairs = {flow: ends for ends, flow in _forwarding(described)}
+    ours = {flow: rule for rule, flow in _ours(described)}
     foreign = [
         f"port {each['name']} does not work: {each['error']}" for each in described["interfaces"] if each["error"]
     ]
     for line in described["flows"].splitlines():
         flow = STATISTICS.sub("", line).strip()
-        if flow and HIDDEN_TABLE not in flow and flow not in pairs:
+        if flow and HIDDEN_TABLE not in flow and flow not in ours:
             foreign.append(f"flow {flow} is not ours")
     return LiveBridge(
         ports=frozenset(each["name"] for each in described["interfaces"] if not each["error"]),
-        flows=frozenset(pairs.values()),
+        flows=frozenset(ours.values()),
         foreign=tuple(sorted(foreign)),
     )

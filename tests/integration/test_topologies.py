@@ -1,0 +1,47 @@
+"""Topologies beside the chain, with real middleboxes and real traffic, from deployment to record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from helpers import compose, settings, standing
+from middlebench.config.functions import functions_of, load_functions
+from middlebench.model.cell import Cell
+from middlebench.trials.cell import measure
+from middlebench.trials.convergence import plan_for, read_live
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from middlebench.testbed import Testbed
+
+MIDDLEBOXES = {
+    "netns": {"driver": "netns"},
+    "qemu": {"driver": "qemu", "accelerator": "tcg"},
+}
+FUNCTIONS = functions_of("forward+filter+nat", 3, load_functions())
+
+
+@pytest.fixture(params=MIDDLEBOXES)
+def testbed(request: pytest.FixtureRequest, runtime: Path, unikernel: Path) -> Iterator[Testbed]:
+    with standing(compose(middlebox=MIDDLEBOXES[request.param])) as testbed:
+        yield testbed
+
+
+def test_parallel_middleboxes_share_the_flows_evenly_and_every_frame_is_accounted_for(testbed):
+    cell = Cell(testbed="tests", topology="parallel", n=3, frame_bytes=800, function="forward+filter+nat")
+    told: list[str] = []
+    measured, _ = measure(testbed, cell, settings(offered_load=2.0, flows=30), told.append, FUNCTIONS)
+    sent = measured.counts.trial_sent_packets
+    assert measured.counts.trial_received_packets == sent > 0
+    first, last = measured.hops
+    assert (first.bridge, last.bridge) == ("mbench-br0", "mbench-br1")
+    assert sum(first.egress.values()) == sum(last.ingress.values()) == first.matched_packets == sent
+    assert list(first.egress.values()) == list(last.ingress.values()) == pytest.approx([sent / 3] * 3, rel=0.1)
+    assert measured.attestation.probes_returned == 9, "three on each path"
+    assert (measured.bottleneck.lost_packets, measured.bottleneck.unaccounted_packets) == (0, 0)
+    assert len(told) == 1
+    assert read_live(testbed).differences(plan_for(testbed, 3, FUNCTIONS, "parallel")) == []
+    assert read_live(testbed).differences(plan_for(testbed, 3, FUNCTIONS)) != []
