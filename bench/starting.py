@@ -11,6 +11,7 @@ from figure import Figure
 from middlebench.config import study as config
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.plan import plan_chain
+from middlebench.model.port_kind import PortKind
 from middlebench.system.deadline import Deadline
 from middlebench.testbed import site_of
 
@@ -29,6 +30,7 @@ def measure_starting(options: config.Testbed, rounds: int, say: Callable[[str], 
     hosts = site_of("bench", options).open()
     server = hosts.middlebox_server
     (middlebox,) = plan_chain(1, hosts.server_ports).middleboxes
+    taps = dict.fromkeys(middlebox.ports, PortKind.TAP)
     machines = qemu.QemuMiddleboxes(options.middlebox, server, mtu=1500)
     machines.destroy()
     server.run(["sh", "-c", qemu.TAPS, "taps", "1500", *middlebox.ports])
@@ -37,7 +39,7 @@ def measure_starting(options: config.Testbed, rounds: int, say: Callable[[str], 
     request = {
         "version": [qemu.QEMU, "--version"],
         "empty": EMPTY_MACHINE,
-        "machine": qemu.command_line(options.middlebox, qemu.UNIKERNEL.absolute(), middlebox),
+        "machine": qemu.command_line(options.middlebox, qemu.UNIKERNEL.absolute(), middlebox, taps),
         "environment": qemu.ENVIRONMENT,
         "log": f"{qemu.FOLDER}/{middlebox.name}.log",
         "word": qemu.UNIKERNEL_READY,

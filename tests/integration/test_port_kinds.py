@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import compose, settings
+from helpers import compose, settings, standing
 from middlebench.diagnosis.accounting import account
 from middlebench.switches.private_openvswitch import DPDK_DAEMON
-from middlebench.testbed import Testbed, alternatives, site_of, stand_up
+from middlebench.testbed import Testbed, alternatives, site_of
 from middlebench.trials.convergence import deploy, plan_for, read_live, tear_down
 from middlebench.trials.probing import prove_paths
 from middlebench.trials.trial import load_of, prepare, run_trial
@@ -42,13 +42,10 @@ def ports(port_type: str, uplink_type: str = "auto") -> dict[str, Any]:
         pytest.param((ports("vhost-user", "afxdp"), QEMU), id="qemu vhost-user afxdp", marks=[as_root, with_dpdk]),
     ]
 )
-def testbed(request: pytest.FixtureRequest, runtime: Path) -> Iterator[Testbed]:
+def testbed(request: pytest.FixtureRequest, runtime: Path, unikernel: Path) -> Iterator[Testbed]:
     switch, middlebox = request.param
-    options = compose(switch=switch, middlebox=middlebox)
-    try:
-        yield stand_up("tests", options)
-    finally:
-        site_of("tests", options).close()
+    with standing(compose(switch=switch, middlebox=middlebox)) as testbed:
+        yield testbed
 
 
 def test_frames_of_every_size_pass_whole_and_each_is_accounted_for(testbed):
@@ -70,9 +67,9 @@ def test_frames_of_every_size_pass_whole_and_each_is_accounted_for(testbed):
     assert counts.trial_received_packets == counts.trial_sent_packets, "1 kpkt/s is no load"
 
 
-def test_chain_that_was_torn_down_can_be_deployed_again_and_leaves_nothing(testbed):
-    for n in (LENGTH, 1):
-        deploy(testbed, plan_for(testbed, n))
+def test_what_was_torn_down_can_be_deployed_again_in_another_topology_and_leaves_nothing(testbed):
+    for topology in ("chain", "pipeline"):
+        deploy(testbed, plan_for(testbed, LENGTH, topology=topology))
     tear_down(testbed)
     live = read_live(testbed)
     assert (live.switch.bridges, live.middleboxes) == ({}, {})

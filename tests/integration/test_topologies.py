@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from helpers import compose, settings, standing
 from middlebench.config.functions import functions_of, load_functions
+from middlebench.generators.shared import agents
 from middlebench.model.cell import Cell
+from middlebench.system.errors import TrialError
 from middlebench.trials.cell import measure
 from middlebench.trials.convergence import plan_for, read_live
+from middlebench.trials.probing import prove_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +48,21 @@ def test_parallel_middleboxes_share_the_flows_evenly_and_every_frame_is_accounte
     assert len(told) == 1
     assert read_live(testbed).differences(plan_for(testbed, 3, FUNCTIONS, "parallel")) == []
     assert read_live(testbed).differences(plan_for(testbed, 3, FUNCTIONS)) != []
+
+
+def test_pipeline_counts_every_frame_on_its_wires_and_a_cut_wire_is_named(testbed, monkeypatch):
+    monkeypatch.setattr(agents, "PROBE_SECONDS", 0.5)
+    cell = Cell(testbed="tests", topology="pipeline", n=3, frame_bytes=800)
+    measured, _ = measure(testbed, cell, settings(offered_load=2.0))
+    sent = measured.counts.trial_sent_packets
+    assert measured.counts.trial_received_packets == sent > 0
+    assert [hop.bridge for hop in measured.hops] == ["mbench-br0", "mbench-br1"]
+    assert [(wire.source_port, wire.rx_packets, wire.tx_packets) for wire in measured.wires] == [
+        ("mbench-1-out", sent, sent),
+        ("mbench-2-out", sent, sent),
+    ]
+    assert (measured.bottleneck.lost_packets, measured.bottleneck.unaccounted_packets) == (0, 0)
+    plan = plan_for(testbed, 3, topology="pipeline")
+    testbed.hosts.middlebox_server.run(["tc", "qdisc", "del", "dev", "mbench-2-out", "ingress"])
+    with pytest.raises(TrialError, match="lost before middlebox 3, where they should enter at mbench-3-in"):
+        prove_paths(testbed, plan, 60)

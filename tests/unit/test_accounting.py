@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from middlebench.diagnosis.accounting import account
 from middlebench.model.plan import Plan, plan_chain, plan_of
 from middlebench.model.record import Hop, MiddleboxCounts, WireCounts
-from topologies import pipeline
 
 COUNTS = st.integers(min_value=0, max_value=10**9)
 MAYBE = st.none() | COUNTS
@@ -177,7 +176,7 @@ def test_losses_of_paths_side_by_side_are_told_apart():
 
 
 def test_wire_between_two_middleboxes_is_a_place():
-    plan = pipeline(2, UPLINKS)
+    plan = plan_of("pipeline", 2, UPLINKS)
     (wire,) = plan.wires
     counts = WireCounts(
         source_port=wire.source_port, destination_port=wire.destination_port, rx_packets=100, tx_packets=90

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, bottleneck_of
-from middlebench.model.record import Counts, Hop, MiddleboxCounts, ProcessorUsage, ProcessUsage, Usage
+from middlebench.model.plan import plan_of
+from middlebench.model.record import Counts, Hop, MiddleboxCounts, ProcessorUsage, ProcessUsage, Usage, WireCounts
 
 LINE_RATE = 100_000
 SENT = 100_000
@@ -143,6 +144,37 @@ def test_frames_that_overflow_the_ring_of_a_busy_server_are_its_processors_loss(
 def test_while_processors_are_free_the_place_of_the_loss_decides(chain, cause, place):
     found = chain.limit()
     assert (found.cause, found.place) == (cause, place)
+
+
+def test_what_the_end_of_a_wire_drops_is_the_loss_of_the_middlebox_behind_it():
+    plan, through = plan_of("pipeline", 2, ("eth0", "eth1")), 80_000
+    hops = [
+        Hop(
+            bridge=bridge.name,
+            ingress=dict.fromkeys(bridge.ingress_ports, packets),
+            matched_packets=packets,
+            forwarded_packets=packets,
+            egress=dict.fromkeys(bridge.egress_ports, packets),
+            dropped=dict.fromkeys(bridge.egress_ports, 0),
+        )
+        for bridge, packets in zip(plan.bridges, (SENT, through), strict=True)
+    ]
+    own = [
+        MiddleboxCounts(
+            name=each.name,
+            ingress_port=each.ingress_port,
+            egress_port=each.egress_port,
+            rx_packets=None,
+            tx_packets=None,
+        )
+        for each in plan.middleboxes
+    ]
+    (wire,) = plan.wires
+    lossy = WireCounts(
+        source_port=wire.source_port, destination_port=wire.destination_port, rx_packets=SENT, tx_packets=through
+    )
+    found = bottleneck_of(counts(received=through), LINE_RATE, hops, own, usage(), wires=[lossy])
+    assert (found.cause, found.place, found.unaccounted_packets) == ("middlebox", "wire 2", 0)
 
 
 def test_chain_that_passes_on_the_line_rate_is_limited_by_the_link_though_frames_died_outside_of_the_window():

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 cells = st.builds(
     Cell,
     testbed=st.just("local"),
-    topology=st.sampled_from(["chain", "parallel"]),
+    topology=st.sampled_from(["chain", "parallel", "pipeline"]),
     function=st.sampled_from(["forward", "nat", "filter-rules=64", "filter+nat+balance", "inspect-patterns=1+forward"]),
     n=st.integers(0, LONGEST_CHAIN),
     frame_bytes=st.integers(1, 9000),

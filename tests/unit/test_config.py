@@ -87,6 +87,16 @@ def test_parallel_needs_flows_that_can_be_spread_evenly(folder):
         config.check_study(changed(STUDY, topologies=["ring"]), ORIGIN, folder)
 
 
+def test_pipeline_is_refused_where_middleboxes_cannot_be_joined(folder):
+    clickos = {"driver": "xen", "image": {"kind": "clickos", "kernel": "/root/clickos_x86_64"}}
+    switch = {"driver": "system-openvswitch"}
+    (folder / "xen.yaml").write_text(yaml.safe_dump(composition(switch=switch, middlebox=clickos)))
+    asked = changed(STUDY, testbeds=["xen"], topologies=["chain", "pipeline"])
+    with pytest.raises(ConfigError, match=r"topologies: .* testbed xen .* as pipeline\(2\) has them"):
+        config.check_study(asked, ORIGIN, folder)
+    config.check_study(changed(asked, chain_lengths=[0, 1]), ORIGIN, folder)
+
+
 def test_latency_is_refused_where_the_generator_cannot_time_frames(folder):
     netmap = composition() | {"generator": {"driver": "pkt-gen"}}
     (folder / "netmap.yaml").write_text(yaml.safe_dump(netmap))

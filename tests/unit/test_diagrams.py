@@ -6,7 +6,6 @@ import matplotlib as mpl
 import pytest
 from middlebench.analysis.figures.diagrams import configuration_diagram
 from middlebench.model.plan import plan_chain, plan_of
-from topologies import pipeline
 
 
 def names_in(figure):
@@ -41,7 +40,7 @@ def test_title_names_testbed_and_note():
 
 
 @pytest.mark.parametrize(
-    ("plan", "arrows"), [(plan_of("parallel", 4, ("eth0", "eth1")), 10), (pipeline(4, ("eth0", "eth1")), 7)]
+    ("plan", "arrows"), [(plan_of("parallel", 4, ("eth0", "eth1")), 10), (plan_of("pipeline", 4, ("eth0", "eth1")), 7)]
 )
 def test_other_topologies_are_drawn_from_their_paths(plan, arrows):
     axes = configuration_diagram(asdict(plan), "made", "a middlebox").axes[0]

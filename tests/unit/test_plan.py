@@ -4,7 +4,6 @@ from hypothesis import strategies as st
 from middlebench.model.frames import MOST_FLOWS, UDP_PORT
 from middlebench.model.plan import INTERFACE_NAME_LIMIT, TOPOLOGIES, plan_chain, plan_of
 from middlebench.model.sharing import UNEVEN, are_even
-from topologies import pipeline
 
 UPLINKS = ("eth0", "eth1")
 LENGTHS = st.integers(min_value=0, max_value=999)
@@ -109,7 +108,7 @@ def _taking(rules, ingress, side, udp_port):
 
 
 def test_middleboxes_without_a_bridge_between_them_are_joined_by_wires():
-    plan = pipeline(3, UPLINKS)
+    plan = plan_of("pipeline", 3, UPLINKS)
     assert [(wire.source_port, wire.destination_port) for wire in plan.wires] == [
         ("mbench-1-out", "mbench-2-in"),
         ("mbench-2-out", "mbench-3-in"),

@@ -57,10 +57,12 @@ def testbed_of(wildcards):
                 TESTBEDS[name],
                 "looking for a cell",
             )
-            study_config.check_flows(
-                STUDY.flows,
+            study_config.check_topology(
                 cell_of(wildcards).topology,
                 cell_of(wildcards).n,
+                STUDY.flows,
+                name,
+                TESTBEDS[name],
                 "looking for a cell",
             )
     except MiddlebenchError as problem:

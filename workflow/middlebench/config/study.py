@@ -194,9 +194,10 @@ class Study(Options):
     frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
     """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
     topologies: Annotated[tuple[Topology, ...], Field(min_length=1), Distinct] = (CHAIN,)
-    """How the middleboxes are joined. `chain` is the paper's: in series, with a bridge between neighbours. `parallel`:
-    side by side between two bridges, with the flows spread over them; it needs `flows`. The numbers in `chain_lengths`
-    count middleboxes in each topology."""
+    """How the middleboxes are joined; `chain_lengths` counts them in each topology. `chain` is the paper's: in series,
+    with a bridge between neighbours. `parallel`: side by side between two bridges, with the flows spread over them; it
+    needs `flows`. `pipeline`: in series between two bridges, with a wire between neighbours: what it gains over a chain
+    is what the bridges between cost."""
     functions: Annotated[tuple[FunctionText, ...], Field(min_length=1), Distinct] = (FORWARD,)
     """What the middleboxes do to frames, by the names of the files in `config/functions`; the paper's is `forward`. A
     parameter may be given, as in `filter-rules=64`, and a list stands for a mixed chain, along which it is cycled:
@@ -331,7 +332,7 @@ def check_study(
         sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
         check_frame_sizes(sizes, name, testbed, f"reading {origin}")
         for topology, n in itertools.product(study.topologies, study.chain_lengths):
-            check_flows(study.flows, topology, n, f"reading {origin}")
+            check_topology(topology, n, study.flows, name, testbed, f"reading {origin}")
         if study.latency and not testbed.generator.times:
             raise ConfigError(
                 f"reading {origin}",
@@ -367,17 +368,25 @@ def check_frame_sizes(sizes: Iterable[int], name: str, testbed: Testbed, doing: 
         )
 
 
-def check_flows(flows: int, topology: Topology, n: int, doing: str) -> None:
-    """Demand that so many flows can be spread evenly over the paths of a topology.
+def check_topology(topology: Topology, n: int, flows: int, name: str, testbed: Testbed, doing: str) -> None:
+    """Demand that a testbed can join n middleboxes so, and that the flows can be spread evenly over their paths.
 
     Raises:
-        ConfigError: they cannot; the message says how many can.
+        ConfigError: it cannot, or they cannot; the message says how many can.
     """
-    paths = len(plan_of(topology, n, ("in", "out")).paths)
+    plan = plan_of(topology, n, ("in", "out"))
+    if plan.wires and not testbed.middlebox.joins:
+        raise ConfigError(
+            doing,
+            f"topologies: the middleboxes of testbed {name} (driver {testbed.middlebox.driver}) cannot be joined "
+            f"without a switch, as {plan} has them",
+            f"leave {topology} out, or leave the testbed out",
+        )
+    paths = len(plan.paths)
     if not are_even(flows, paths):
         raise ConfigError(
             doing,
-            f"flows: {flows} cannot be spread evenly over the {paths} paths of {topology}({n})",
+            f"flows: {flows} cannot be spread evenly over the {paths} paths of {plan}",
             f"set `flows` to {least_flows(paths)} or more, or to a multiple of {paths}",
         )
 

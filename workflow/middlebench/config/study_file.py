@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from middlebench.config.functions import check_functions, functions_of, load_functions
-from middlebench.config.study import Study, Testbed, check_flows, check_frame_sizes, composed
+from middlebench.config.study import Study, Testbed, check_frame_sizes, check_topology, composed
 from middlebench.model.cell import LONGEST_CHAIN, Cell, deployment_values
 from middlebench.model.functions.description import FunctionDescription
 from middlebench.model.functions.function import FORWARD, Function
@@ -89,8 +89,9 @@ class Target:
         cell = Cell.of_key(self.testbed, key) if self.key == f"cells/{key}.json" else None
         if cell is None:
             raise no_cell(self.testbed, key, self.file.study, self.folder.parent)
-        check_frame_sizes([cell.frame_bytes], self.testbed, self.file.testbed(self.testbed), f"measuring {self.path}")
-        check_flows(self.file.study.flows, cell.topology, cell.n, f"measuring {self.path}")
+        testbed, doing = self.file.testbed(self.testbed), f"measuring {self.path}"
+        check_frame_sizes([cell.frame_bytes], self.testbed, testbed, doing)
+        check_topology(cell.topology, cell.n, self.file.study.flows, self.testbed, testbed, doing)
         return cell
 
     def functions(self, text: str, n: int) -> Sequence[Function]:

@@ -10,14 +10,15 @@ The rules, in this order; the thresholds are below and in :mod:`middlebench.diag
    the test computer has time: then it is whoever has used up the processors, as in 4 and 5.
    It is the *link* too, whatever was lost, where as much arrived in the window as it carries.
 3. Most of the loss is in flow tables: that is the *switch*'s doing, whoever is busy, for it is a rule and not
-   haste. Or it is on a link: the *link*'s; but that of the first link overflowed the ring of the server's port,
-   which is 4's or 5's where somebody had used up processors.
+   haste. Or it is on a link to or from the server: the *link*'s; but that of the first link overflowed the ring of the
+   server's port, which is 4's or 5's where somebody had used up processors.
 4. Otherwise packets were dropped from a queue whose reader did not come round in time. Where no processor time was left
    that is the *server CPU*, and the place only says whose turn came too late.
 5. Where some was left, but somebody had used up all that was theirs, it is them: the *switch* or the *middlebox*
    whose process used up a processor, or the *switch* whose system, Xen's dom0, used up the virtual ones it has.
 6. Where nobody had, it is the kind of element that holds most of the loss: a *middlebox* for what it lost itself
-   or what piled up and was dropped in the port in front of it, a *switch* for the rest of a bridge's losses.
+   or what piled up and was dropped in the port in front of it, at a bridge or at the end of a wire, a *switch* for the
+   rest of a bridge's losses.
    Where no kind holds most of it: *unknown*.
 """
 
@@ -113,7 +114,7 @@ def _by_rule(found: Account) -> tuple[Cause, str] | None:
 
 def _on_links(found: Account, *only: str) -> int:
     """Return how many packets were lost on links, or on those of them that are named."""
-    places = [(loss.place, loss.packets) for loss in found.losses if loss.place.kind in ("link", "wire")]
+    places = [(loss.place, loss.packets) for loss in found.losses if loss.place.kind == "link"]
     return sum(packets for place, packets in places if not only or str(place) in only)
 
 
@@ -156,8 +157,10 @@ def _owner(loss: Loss, hops: Sequence[Hop], middleboxes: Sequence[MiddleboxCount
     bridge's port dropped is the loss of the middlebox behind it.
     """
     place = loss.place
-    if place.kind in ("link", "wire"):
+    if place.kind == "link":
         return "link", str(place)
+    if place.kind == "wire":
+        return "middlebox", f"middlebox {place.index}, to which the wire leads"
     if place.kind == "middlebox":
         return "middlebox", f"middlebox {place.index}"
     dropped = hops[place.index].dropped if OUT in place.sides else {}

@@ -83,6 +83,9 @@ class MiddleboxOptions(Options):
     leaves_processes: ClassVar[bool] = False
     """Whether it starts processes that only the end of the site ends."""
 
+    joins: ClassVar[bool] = False
+    """Whether two of its middleboxes can be joined without a switch."""
+
     driver: str
     """Name of the driver."""
 
@@ -113,14 +116,14 @@ class Middleboxes(Protocol):
     """All middleboxes of a chain, on the middlebox server."""
 
     def check(self, plan: Plan) -> None:
-        """Demand that what the functions of ``plan`` need is there; nothing is changed.
+        """Demand that what the functions and wires of ``plan`` need is there; nothing is changed.
 
         Raises:
             MiddleboxError: something is missing; it is named.
         """
 
     def create(self, plan: Plan) -> None:
-        """Make every middlebox of ``plan`` with its two ports on the server; bridges exist already.
+        """Make every middlebox of ``plan`` with its two ports on the server, and its wires; bridges exist already.
 
         Raises:
             MiddleboxError: one could not be created; it is named.

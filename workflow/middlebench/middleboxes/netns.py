@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch
+from middlebench.middleboxes.shared.wires import check_wires, join
 from middlebench.model.frames import SENDER_MAC
 from middlebench.model.functions.function import Function
 from middlebench.model.plan import Plan
@@ -106,7 +107,8 @@ class Options(MiddleboxOptions):
     driver: Literal["netns"]
     """A network namespace with a two-port Linux bridge: the baseline without a virtual machine."""
 
-    programs: ClassVar = ("ip",)
+    programs: ClassVar = ("ip", "tc")
+    joins: ClassVar = True
 
     @property
     def port_kinds(self) -> tuple[PortKind, ...]:
@@ -132,7 +134,9 @@ class NetnsMiddleboxes:
         self._mtu = mtu
 
     def check(self, plan: Plan) -> None:
-        """Have nftables check the rules of each function, in a namespace that nobody else sees."""
+        """Have nftables check the rules of each function, and tc the wires, in a namespace that nobody else sees."""
+        if plan.wires:
+            check_wires(self._host)
         functions = {middlebox.function.name: middlebox.function for middlebox in plan.middleboxes}
         for function in functions.values():
             if function.nftables:
@@ -141,7 +145,7 @@ class NetnsMiddleboxes:
                 self._nft(command, function, f"checking the rules of {function.name}")
 
     def create(self, plan: Plan) -> None:
-        """Make a namespace, two veth pairs and a bridge for each middlebox."""
+        """Make a namespace, two veth pairs and a bridge for each middlebox, and the wires between them."""
         names = [middlebox.name for middlebox in plan.middleboxes]
         words = [word for middlebox in plan.middleboxes for word in (middlebox.name, *middlebox.ports)]
         try:
@@ -152,6 +156,7 @@ class NetnsMiddleboxes:
                 made = set(self.live())
             first = next((name for name in names if name not in made), names[-1])
             raise MiddleboxError(f"making middlebox {first}", error.happened, error.advice, error.result) from error
+        join(self._host, plan.wires)
         for middlebox in plan.middleboxes:
             function, name = middlebox.function, middlebox.name
             if function.nftables:

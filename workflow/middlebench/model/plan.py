@@ -20,8 +20,9 @@ from middlebench.model.sharing import UdpPorts, shares
 INTERFACE_NAME_LIMIT = 15
 """Longest name of a Linux network interface (IFNAMSIZ less the closing zero)."""
 
-Topology = Literal["chain", "parallel"]
-"""How middleboxes are joined: in series with a bridge between neighbours; side by side between two bridges."""
+Topology = Literal["chain", "parallel", "pipeline"]
+"""How middleboxes are joined: in series with a bridge between neighbours; side by side between two bridges; in series
+between two bridges, with a wire between neighbours."""
 CHAIN: Topology = "chain"
 """The paper's topology, and the default."""
 
@@ -184,6 +185,11 @@ class Plan:
         return tuple(link for link in self.links if link.is_wire)
 
     @property
+    def wired_ports(self) -> tuple[str, ...]:
+        """The ports at the ends of wires, which are on no bridge."""
+        return tuple(port for wire in self.wires for port in (wire.source_port, wire.destination_port))
+
+    @property
     def ports(self) -> tuple[str, ...]:
         """Every port on the server, once each."""
         nodes: tuple[Node, ...] = (*self.bridges, *self.middleboxes)
@@ -320,6 +326,15 @@ def _parallel(n: int, uplinks: tuple[str, str]) -> Iterator[Iterator[Hop]]:
         yield _in_series([], uplinks)
 
 
+def _pipeline(n: int, uplinks: tuple[str, str]) -> Iterator[Iterator[Hop]]:
+    if n == 0:
+        yield _in_series([], uplinks)
+        return
+    hops = _middleboxes(n)
+    first, last = bridge_hop(0, uplinks[0], hops[0].ingress_port), bridge_hop(1, hops[-1].egress_port, uplinks[1])
+    yield iter((first, *hops, last))
+
+
 def _in_series(middleboxes: Sequence[Hop], uplinks: tuple[str, str]) -> Iterator[Hop]:
     """Yield the hops of one path with a bridge before, between and behind the middleboxes."""
     port = uplinks[0]
@@ -333,5 +348,6 @@ def _in_series(middleboxes: Sequence[Hop], uplinks: tuple[str, str]) -> Iterator
 TOPOLOGIES: Mapping[Topology, Callable[[int, tuple[str, str]], Iterator[Iterator[Hop]]]] = {
     "chain": _chain,
     "parallel": _parallel,
+    "pipeline": _pipeline,
 }
 """The hops of each path of a topology, by its name, from the number of middleboxes and the two uplinks."""

@@ -24,6 +24,7 @@ from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.hosts.shared.agents import agent_text
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
 from middlebench.middleboxes.qemu import agent
+from middlebench.middleboxes.shared.wires import check_wires, join
 from middlebench.model.environment import BUILT_HERE
 from middlebench.model.functions.function import Function
 from middlebench.model.live import STOPPED
@@ -137,7 +138,8 @@ class Options(MiddleboxOptions):
     """Whether the kernel (vhost-net) moves frames between a tap and its machine, and not QEMU; `auto` takes the faster
     of what works, measured at provision."""
 
-    programs: ClassVar = ("ip", QEMU)
+    programs: ClassVar = ("ip", "tc", QEMU)
+    joins: ClassVar = True
     versions: ClassVar = ((QEMU, "--version"),)
     leaves_processes: ClassVar = True
 
@@ -195,23 +197,27 @@ class QemuMiddleboxes:
         self._started: dict[str, Any] = {}
 
     def check(self, plan: Plan) -> None:
-        """Demand nothing: our image has all that its functions need."""
+        """Demand that ports can be joined where the plan has wires; our image has all that its functions need."""
+        if plan.wires:
+            check_wires(self._host)
 
     def create(self, plan: Plan) -> None:
-        """Make the taps and start all machines at once; they boot while ports are connected.
+        """Make the taps and wires and start all machines at once; they boot while ports are connected.
 
-        With vhost-user ports a machine waits for the switch before it boots.
+        With vhost-user ports a machine waits for the switch before it boots; a wire joins taps all the same.
         """
         kernel = self._kernel()
-        ports = [port for middlebox in plan.middleboxes for port in middlebox.ports]
-        if not ports:
+        kinds = {port: self._kind for middlebox in plan.middleboxes for port in middlebox.ports}
+        kinds |= dict.fromkeys(plan.wired_ports, PortKind.TAP)
+        if not kinds:
             return
-        if self._kind is PortKind.TAP:
-            self._make_taps(ports)
-        else:
+        if taps := [port for port, kind in kinds.items() if kind is PortKind.TAP]:
+            self._make_taps(taps)
+            join(self._host, plan.wires)
+        if self._kind is PortKind.VHOST_USER:
             self._host.run(["sh", "-c", MAKE_SOCKET_FOLDER, f"{LABEL}-sockets", SOCKET_FOLDER])
         machines = [
-            {"name": middlebox.name, "argv": command_line(self._options, kernel, middlebox, self._kind)}
+            {"name": middlebox.name, "argv": command_line(self._options, kernel, middlebox, kinds)}
             for middlebox in plan.middleboxes
         ]
         request = {"verb": "start", "machines": machines, "environment": ENVIRONMENT}
@@ -346,7 +352,7 @@ class QemuMiddleboxes:
         return answer
 
 
-def command_line(options: Options, kernel: Path, middlebox: Middlebox, kind: PortKind = PortKind.TAP) -> list[str]:
+def command_line(options: Options, kernel: Path, middlebox: Middlebox, kinds: Mapping[str, PortKind]) -> list[str]:
     """Return the command that runs one machine; port 0 is the ingress, port 1 the egress."""
     image = options.image
     console = f"socket,id=console,path={FOLDER}/{middlebox.name}.console,server=on,wait=off"
@@ -358,9 +364,10 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox, kind: Por
     ]
     if image == "unikernel":
         words += ["-bios", str(kernel)]  # it brings the few instructions that it needs; QEMU's own BIOS takes a ms more
-        if kind is PortKind.VHOST_USER:  # the switch reads and writes the machine's memory
+        shared = any(kinds[port] is PortKind.VHOST_USER for port in middlebox.ports)
+        if shared:  # the switch reads and writes the machine's memory
             words += ["-object", f"memory-backend-memfd,id=memory,size={options.memory_mib}M,share=on"]
-        machine = MACHINE + (",memory-backend=memory" if kind is PortKind.VHOST_USER else "")
+        machine = MACHINE + (",memory-backend=memory" if shared else "")
         words += ["-M", machine, "-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit"]
         words += ["-append", f"function={middlebox.function.name} {middlebox.function.unikernel}".strip()]
         words += ["-accel", f"tcg,tb-size={CODE_BUFFER_MIB}" if options.accelerator == "tcg" else options.accelerator]
@@ -372,7 +379,7 @@ def command_line(options: Options, kernel: Path, middlebox: Middlebox, kind: Por
         device, offload = image.device, ""
     for index, port in enumerate(middlebox.ports):
         queues = ""
-        if kind is PortKind.VHOST_USER:
+        if kinds[port] is PortKind.VHOST_USER:
             words += ["-chardev", f"socket,id=switch{index},path={socket_path(port)},server=on,wait=off"]
             words += ["-netdev", f"vhost-user,id=port{index},chardev=switch{index}"]
             queues = LONG_QUEUES
