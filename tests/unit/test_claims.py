@@ -207,7 +207,7 @@ def test_papers_own_page_has_one_verdict_a_claim(claims, paper):
 
 def test_words_count_the_verdicts_and_list_what_is_not_borne_out(paper):
     assert describe(paper, "maksic") == (
-        "Of the paper's 15 claims, put to its own tables: 10 reproduced, 4 same shape only, 1 not reproduced."
+        "Of the publication's 15 claims, put to its own tables: 10 reproduced, 4 same shape only, 1 not reproduced."
     )
     assert exceptions(paper).count("\n- ") == 4
     assert "+8.0 % from 60 B to 100 B" in exceptions(paper)

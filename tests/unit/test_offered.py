@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
+from middlebench.diagnosis.offered import is_confirmed, stalls, unexpected_frames
 from middlebench.model.traffic import Load, Sample
 from test_trial import LOAD, TRAFFIC
 
@@ -45,13 +45,13 @@ def test_bounded_load_without_a_frame_is_a_stall():
 
 
 def test_second_generator_on_the_port_shows_at_the_first_bridge():
-    (problem,) = strangers(36_451, 36_451 + 31_267)
+    (problem,) = unexpected_frames(36_451, 36_451 + 31_267)
     assert "67718 frames reached the first bridge of 36451 sent" in problem
 
 
 @given(sent=st.integers(0, 10**9), lost=st.floats(0, 1))
-def test_frames_that_are_lost_on_the_first_link_are_no_strangers(sent: int, lost: float):
-    assert strangers(sent, round(sent * (1 - lost))) == []
+def test_frames_that_are_lost_on_the_first_link_are_no_unexpected_frames(sent: int, lost: float):
+    assert unexpected_frames(sent, round(sent * (1 - lost))) == []
 
 
 @pytest.mark.parametrize(("entered", "confirmed"), [(1000, True), (990, True), (989, False), (0, False)])

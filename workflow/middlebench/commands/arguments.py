@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,9 @@ def add_verb(verbs: Verbs, name: str, what: str) -> argparse.ArgumentParser:
     return verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
 
 
-def add_target(parser: argparse.ArgumentParser, help_: str) -> None:
-    """Take the path of what is to be made, and the study that it belongs to."""
+def add_target(parser: argparse.ArgumentParser, help_: str, verb: Callable[[argparse.Namespace], None]) -> None:
+    """Take the path of what a verb is to make, and the study that it belongs to."""
+    parser.set_defaults(verb=verb)
     parser.add_argument("target", type=Path, metavar="PATH", help=help_)
     parser.add_argument(
         "--study",

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
     aggregate = add_verb(verbs, "aggregate", "gather the records of a testbed in one table")
-    add_target(aggregate, "the table to write, such as results/local/measurements.csv; its summary is written beside")
-    aggregate.set_defaults(verb=_aggregate)
+    add_target(
+        aggregate,
+        "the table to write, such as results/local/measurements.csv; summary.csv beside it",
+        _aggregate,
+    )
 
     choose = add_verb(verbs, "choose-cells", "choose the cells that an adaptive sweep measures next")
-    add_target(choose, "the list of cells to write, such as results/local/batches/2.json")
-    choose.set_defaults(verb=_choose_cells)
+    add_target(choose, "the list of cells to write, such as results/local/batches/2.json", _choose_cells)
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:

@@ -32,20 +32,16 @@ trial or its search, and so the next run's first job waits for it: this long, an
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
     provision = add_verb(verbs, "provision", "check a testbed and choose where its file says auto")
-    add_target(provision, "the provision record to write, such as results/local/provision.json")
-    provision.set_defaults(verb=_provision)
+    add_target(provision, "the provision record to write, such as results/local/provision.json", _provision)
 
     deploy = add_verb(verbs, "deploy", "deploy a chain from nothing and time each step")
-    add_target(deploy, "the deployment record to write, such as results/local/deployments/n4.json")
-    deploy.set_defaults(verb=_deploy)
+    add_target(deploy, "the deployment record to write, such as results/local/deployments/n4.json", _deploy)
 
     measure = add_verb(verbs, "measure", "measure one cell, deploying its chain if another one is live")
-    add_target(measure, "the cell's record to write, such as results/local/cells/n4/size800/rep1.json")
-    measure.set_defaults(verb=_measure)
+    add_target(measure, "the cell's record to write, such as results/local/cells/n4/size800/rep1.json", _measure)
 
-    control = add_verb(verbs, "control", "measure the instrument itself: back to back, and the switch only")
-    add_target(control, "where to name the records that were made, such as results/local/controls/closing.json")
-    control.set_defaults(verb=_control)
+    control = add_verb(verbs, "control", "measure the controls: back to back, and the switch only")
+    add_target(control, "where to name the records made, such as results/local/controls/closing.json", _control)
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ RESULTS = Path("results")
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
     law = add_verb(verbs, "law", "find the law that a dataset's throughput follows")
-    add_target(law, "the law to write, such as results/local/law.json")
-    law.set_defaults(verb=_law)
+    add_target(law, "the law to write, such as results/local/law.json", _law)
 
     predict = add_verb(verbs, "predict", "predict a chain's throughput by the law, or the longest chain for one")
     wanted = predict.add_mutually_exclusive_group(required=True)
@@ -34,8 +33,7 @@ def add(verbs: Verbs) -> None:
         "--mbps", type=_throughput, metavar="RATE", help="throughput in Mb/s: say how long a chain can be"
     )
     predict.add_argument("--frame-size", required=True, type=_frame_size, metavar="B", help="in bytes without FCS")
-    predict.add_argument("--dataset", metavar="NAME", help="a testbed, or a publication (default: each that has a law)")
-    predict.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="the results folder")
+    predict.add_argument("laws", nargs="*", type=Path, metavar="PATH", help="laws (default: results/*/law.json)")
     predict.set_defaults(verb=_predict)
 
     history = add_verb(verbs, "history", "find when a testbed's throughput changed, and what had changed before")
@@ -81,14 +79,10 @@ def _law(arguments: argparse.Namespace) -> None:
 def _predict(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.law.results import FILE, read_law
 
-    names = arguments.dataset or "*"
-    paths = sorted(arguments.results.glob(f"{names}/{FILE}"))
+    paths = arguments.laws or sorted(RESULTS.glob(f"*/{FILE}"))
     if not paths:
-        raise RecordError(
-            f"looking for a law in {arguments.results}",
-            f"there is no {arguments.dataset or '*'}/{FILE}",
-            "`snakemake --cores 1 -- all` makes one for each dataset",
-        )
+        advice = "`snakemake --cores 1 -- all` makes one for each dataset; or name a law's file"
+        raise RecordError(f"looking for a law in {RESULTS}", f"there is no */{FILE}", advice)
     for path in paths:
         law = read_law(path)
         if law.predictor is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
     execute = add_verb(verbs, "execute", "execute a notebook, with nothing of the user's Jupyter")
-    add_target(execute, "the executed notebook to write, such as results/local/report/figures.ipynb")
+    add_target(execute, "the executed notebook to write, such as results/local/report/figures.ipynb", _execute)
     for option, kind in (("--parameter", "text"), ("--number", "number")):
         execute.add_argument(
             option,
@@ -25,19 +25,16 @@ def add(verbs: Verbs) -> None:
             metavar=("NAME", "VALUE"),
             help=f"a {kind} in place of one in its cell tagged `parameters`; may be given several times",
         )
-    execute.set_defaults(verb=_execute)
 
     report = add_verb(verbs, "report", "render executed notebooks as one self-contained page")
-    add_target(report, "the page to write, such as results/local/report/index.html")
+    add_target(report, "the page to write, such as results/local/report/index.html", _report)
     report.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="executed notebooks, in order")
-    report.set_defaults(verb=_report)
 
     crate = add_verb(verbs, "crate", "describe the results of a testbed as an RO-Crate")
-    add_target(crate, "the description to write, such as results/local/ro-crate-metadata.json")
+    add_target(crate, "the description to write, such as results/local/ro-crate-metadata.json", _crate)
     crate.add_argument(
         "inputs", nargs="*", type=Path, metavar="FILE", help="what the results were made from, to be copied to them"
     )
-    crate.set_defaults(verb=_crate)
 
     pack = add_verb(verbs, "pack", "write an RO-Crate as one file")
     pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")

@@ -134,7 +134,7 @@ class Trial(Options):
 
 
 class Controls(Options):
-    """The measurements of the instrument itself: generator and receiver back to back, and the switch only."""
+    """The control measurements: generator and receiver back to back, and the switch only."""
 
     every: Annotated[int, Field(ge=1)] = 48
     """How many cells are measured between controls. Each run begins and ends with controls besides."""
@@ -190,7 +190,7 @@ class Study(Options):
     testbeds: Annotated[tuple[Name, ...], Field(min_length=1), Distinct]
     """Testbeds to sweep, one after the other; each names a file in `config/testbeds/`."""
     chain_lengths: Annotated[tuple[Annotated[int, Field(ge=0, le=LONGEST_CHAIN)], ...], Field(min_length=1), Distinct]
-    """Numbers of middleboxes in the chain; 0 is a bridge alone, the control."""
+    """Numbers of middleboxes in the chain; 0 is the switch only: one bridge, no middlebox."""
     frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
     """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
     topologies: Annotated[tuple[Topology, ...], Field(min_length=1), Distinct] = (CHAIN,)
@@ -230,7 +230,7 @@ class Study(Options):
     trials: Annotated[dict[Name, Trial], Field(min_length=1)]
     """Settings of a trial by name; add your own."""
     controls: Literal["none"] | Controls = Controls()
-    """When the instrument itself is measured, so that drift is seen; `none` for never."""
+    """When controls are measured, so that drift is seen; `none` for never."""
     compare_with: Annotated[tuple[str, ...], Distinct] = ()
     """Results of others, or of an earlier run, to lay beside those of each testbed: folders such as `results/local`, or
     zip files made of such. They are compared cell by cell and law by law, and never pooled."""

@@ -14,7 +14,7 @@ from middlebench.model.traffic import Load, Traffic
 STALL_SECONDS, STALL_PACKETS = 0.5, 20
 """A generator that sends nothing for so long, in which so many frames were intended, has stalled. Shorter than that a
 busy machine may well keep it from its processor."""
-STRANGERS, STRANGERS_SHARE = 10, 0.001
+UNEXPECTED, UNEXPECTED_SHARE = 10, 0.001
 """How many more frames than were sent the first bridge may count: a card may tell its counts late, or see a frame of
 its own kind (LLDP, a pause frame)."""
 CONFIRMED = 0.99
@@ -38,9 +38,9 @@ def stalls(load: Load, traffic: Traffic) -> list[str]:
     return []
 
 
-def strangers(sent_packets: int, rx_packets: int) -> list[str]:
+def unexpected_frames(sent_packets: int, rx_packets: int) -> list[str]:
     """Return, as a sentence, that more frames reached the first bridge than the generator sent; nothing otherwise."""
-    if rx_packets <= sent_packets + STRANGERS + STRANGERS_SHARE * sent_packets:
+    if rx_packets <= sent_packets + UNEXPECTED + UNEXPECTED_SHARE * sent_packets:
         return []
     happened = f"{rx_packets} frames reached the first bridge of {sent_packets} sent"
     return [f"{happened}: somebody else sends there, or counting ended early"]

@@ -94,7 +94,7 @@ def _back_to_back(testbed: Testbed, frame_bytes: int, settings: Settings) -> tup
     if probe.returned < probe.sent or probe.unexpected:
         raise TrialError(
             doing,
-            f"of {probe.sent} probes {probe.returned} arrived whole, with {probe.unexpected} strange frames",
+            f"of {probe.sent} probes {probe.returned} arrived whole, with {probe.unexpected} unexpected frames",
             "look at the cable between the test computer's direct ports",
         )
     link_bps = testbed.options.site.link.rate_bps

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, bottleneck_of
-from middlebench.diagnosis.offered import is_confirmed, stalls, strangers
+from middlebench.diagnosis.offered import is_confirmed, stalls, unexpected_frames
 from middlebench.diagnosis.received import on_the_way, stopped
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.plan import Plan
@@ -127,7 +127,7 @@ def run_trial(
     if testbed.hosts.links_lose_nothing:
         traffic = with_late_frames(testbed, traffic, hops[-1].tx_packets)
     counts = counts_of(load, traffic)
-    problems += strangers(counts.trial_sent_packets, hops[0].rx_packets)
+    problems += unexpected_frames(counts.trial_sent_packets, hops[0].rx_packets)
     middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
     wires = wires_between(plan, before.switch, after.switch)
     if testbed.hosts.links_lose_nothing:

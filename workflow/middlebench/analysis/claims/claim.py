@@ -1,4 +1,4 @@
-"""What the paper claims, as data: each claim with its place in the text and the test that it is put to."""
+"""What the publication claims, as data: each claim with its place in the text and the test that it is put to."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Claim(Options):
-    """One statement of the paper that figures can bear out or refute."""
+    """One statement of the publication that figures can bear out or refute."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     claim: Text
     """The statement, in our words."""
     place: Text
-    """Where the paper makes it: section and beginning of the sentence, figure or table."""
+    """Where the publication makes it: section and beginning of the sentence, figure or table."""
     stated: Text
-    """The figure or shape that the paper gives."""
+    """The figure or shape that the publication gives."""
     reading: Text
-    """What had to be decided to make the paper's words testable."""
+    """What had to be decided to make the publication's words testable."""
     curve: Selection
     """What is looked at."""
     test: Annotated[Kind, Field(discriminator="kind")]

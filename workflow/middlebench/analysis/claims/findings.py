@@ -27,6 +27,11 @@ class Finding:
     """A sentence with the figures."""
 
 
+def graded(reproduced: bool, same_shape: bool = False) -> Verdict:
+    """Return the verdict of a test that could be made."""
+    return Verdict.REPRODUCED if reproduced else Verdict.SAME_SHAPE if same_shape else Verdict.NOT_REPRODUCED
+
+
 def untestable(reason: str) -> Finding:
     """Return that nothing can be said, and why."""
     return Finding(Verdict.NOT_TESTABLE, float("nan"), "", reason)

@@ -24,7 +24,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from scipy import stats
 
-from middlebench.analysis.claims.findings import Finding, Verdict, untestable
+from middlebench.analysis.claims.findings import Finding, Verdict, graded, untestable
 from middlebench.analysis.data.curves import FULL, PERCENT, Curve
 from middlebench.model.options import Options
 
@@ -74,12 +74,8 @@ class Level(Options):
         if not values:
             return _too_few(curve, 1)
         mean = fmean(values)
-        if _within(values, self.about, self.within):
-            verdict = Verdict.REPRODUCED
-        elif len(values) >= FEWEST_POINTS and _within(values, mean, NOISE):
-            verdict = Verdict.SAME_SHAPE
-        else:
-            verdict = Verdict.NOT_REPRODUCED
+        flat = len(values) >= FEWEST_POINTS and _within(values, mean, NOISE)
+        verdict = graded(_within(values, self.about, self.within), flat)
         off = " to ".join(percent(value / self.about - 1, "+.1f") for value in sorted({min(values), max(values)}))
         return Finding(verdict, mean, curve.unit, f"{_range(curve)}: {off} from {self.about:g} {curve.unit}")
 
@@ -102,7 +98,7 @@ class Flat(Options):
         if mean <= 0:
             return Finding(Verdict.NOT_REPRODUCED, float("nan"), "%", "nothing was counted")
         farthest = max(abs(value / mean - 1) for value in values)
-        verdict = Verdict.REPRODUCED if farthest <= self.within else Verdict.NOT_REPRODUCED
+        verdict = graded(farthest <= self.within)
         evidence = f"{_range(curve)}: up to {percent(farthest, '.1f')} from their mean, {curve.show(mean)}"
         return Finding(verdict, farthest * PERCENT, "%", evidence)
 
@@ -132,10 +128,7 @@ class Trend(Options):
         change = values[-1] / values[0] - 1
         against = [step for step in _steps(curve) if -sign * step.change > self.tolerance]
         test = stats.kendalltau(places, values, alternative="greater" if sign > 0 else "less")
-        if not against and sign * change > NOISE:
-            verdict = Verdict.REPRODUCED
-        else:
-            verdict = Verdict.SAME_SHAPE if test.pvalue < SIGNIFICANCE else Verdict.NOT_REPRODUCED
+        verdict = graded(not against and sign * change > NOISE, bool(test.pvalue < SIGNIFICANCE))
         ends = [f"{curve.show(value)} at {curve.place(place)}" for place, value in (curve.points[0], curve.points[-1])]
         steps = f"steps against it by more than {percent(self.tolerance)}: {len(against)} of {len(places) - 1}"
         if against:
@@ -161,9 +154,8 @@ class Setback(Options):
         sign = 1 if self.direction == "rising" else -1
         worst = max(_steps(curve), key=lambda step: -sign * step.change)
         back = max(0.0, -sign * worst.change)
-        verdict = Verdict.REPRODUCED if back <= self.at_most else Verdict.NOT_REPRODUCED
         evidence = f"the largest step against it is {worst.text}" if back else "no step goes against it"
-        return Finding(verdict, back * PERCENT, "%", evidence)
+        return Finding(graded(back <= self.at_most), back * PERCENT, "%", evidence)
 
 
 class Bound(Options):
@@ -180,10 +172,7 @@ class Bound(Options):
         if not curve.points:
             return _too_few(curve, 1)
         above = [place for place, value in curve.points if value > self.at_most]
-        if not above:
-            verdict = Verdict.REPRODUCED
-        else:
-            verdict = Verdict.SAME_SHAPE if 2 * len(above) <= len(curve.points) else Verdict.NOT_REPRODUCED
+        verdict = graded(not above, 2 * len(above) <= len(curve.points))
         scale = PERCENT if curve.unit == "%" else 1.0
         evidence = f"{_range(curve)}; above {curve.show(self.at_most)}: {listed(curve, above) or 'none'}"
         return Finding(verdict, max(value for _, value in curve.points) * scale, curve.unit, evidence)
@@ -212,14 +201,9 @@ class Onset(Options):
         after = [place for place in places if not short or place > short[-1]]
         reached_before = [place for place in places if place not in short and after and place < after[0]]
         onset = after[0] if after else None
-        if onset == expected and not reached_before:
-            verdict = Verdict.REPRODUCED
-        else:
-            verdict = Verdict.NOT_REPRODUCED if onset in (None, places[0]) else Verdict.SAME_SHAPE
+        verdict = graded(onset == expected and not reached_before, onset not in (None, places[0]))
         best = max(value for _, value in curve.points)
-        held = (
-            f"held from {curve.place(onset)} on" if onset is not None else f"not held up to {curve.place(places[-1])}"
-        )
+        held = f"not held up to {curve.place(places[-1])}" if onset is None else f"held from {curve.place(onset)} on"
         evidence = f"{curve.show(self.at_least)} is {held}; the most is {curve.show(best)}"
         if reached_before:
             evidence += f"; reached before, too, at {listed(curve, reached_before)}"
@@ -267,10 +251,8 @@ class Knee(Options):
         if len(before) < 2:
             verdict = Verdict.NOT_TESTABLE
             evidence = f"up to {curve.place(self.place)} there is only one point, and no plateau to be seen; {evidence}"
-        elif drops and flat[-1] == before[-1] and not back:
-            verdict = Verdict.REPRODUCED
         else:
-            verdict = Verdict.SAME_SHAPE if drops and len(flat) >= 2 else Verdict.NOT_REPRODUCED
+            verdict = graded(drops and flat[-1] == before[-1] and not back, drops and len(flat) >= 2)
         return Finding(verdict, figure, "middleboxes" if curve.along == "n" else "B", evidence)
 
 
@@ -300,10 +282,7 @@ class Ratio(Options):
             return untestable(f"nothing was counted at {curve.place(self.over)}")
         ratio = values[self.of] / values[self.over]
         same_side = ratio < 1 - NOISE if self.about < 1 else ratio > 1 + NOISE
-        if abs(ratio / self.about - 1) <= self.within:
-            verdict = Verdict.REPRODUCED
-        else:
-            verdict = Verdict.SAME_SHAPE if same_side else Verdict.NOT_REPRODUCED
+        verdict = graded(abs(ratio / self.about - 1) <= self.within, same_side)
         evidence = (
             f"{curve.show(values[self.of])} at {curve.place(self.of)} over {curve.show(values[self.over])} at "
             f"{curve.place(self.over)}; {ratio / self.about:.3g} times the fraction stated"

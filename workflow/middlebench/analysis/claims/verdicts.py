@@ -15,7 +15,7 @@ from statistics import median
 import pandas as pd
 
 from middlebench.analysis.claims.claim import Claim
-from middlebench.analysis.claims.findings import Finding, Verdict, untestable
+from middlebench.analysis.claims.findings import Finding, Verdict, graded, untestable
 from middlebench.analysis.claims.kinds import Kind, Knee, listed
 from middlebench.analysis.data.curves import Curve, cells_of, curves_of
 from middlebench.analysis.data.dataset import Dataset
@@ -38,10 +38,7 @@ def judge_curves(kind: Kind, curves: Sequence[Curve]) -> Finding:
         return untestable(reasons[0] if reasons else "no such cell was measured")
     good = sum(finding.verdict is Verdict.REPRODUCED for finding in testable)
     fair = sum(finding.verdict is Verdict.SAME_SHAPE for finding in testable)
-    if good == len(testable):
-        verdict = Verdict.REPRODUCED
-    else:
-        verdict = Verdict.SAME_SHAPE if 2 * (good + fair) >= len(testable) else Verdict.NOT_REPRODUCED
+    verdict = graded(good == len(testable), 2 * (good + fair) >= len(testable))
     evidence = "; ".join(f"{each} at {', '.join(places)}" for each in Verdict if (places := _places(findings, each)))
     figures = [finding.figure for finding in testable if isfinite(finding.figure)]
     return Finding(verdict, median(figures) if figures else nan, testable[0].unit, evidence)

@@ -16,7 +16,7 @@ from middlebench.model.record import Record
 LINES = (
     ("latency_p50_us", "median", LineStyle(style.BLUE, "o", "-")),
     ("latency_p99_us", "99th percentile", LineStyle(style.VERMILLION, "s", "-")),
-    ("latency_own_p50_us", "median of the instrument itself", style.LINE_RATE_STYLE),
+    ("latency_own_p50_us", "median over the direct cable", style.LINE_RATE_STYLE),
 )
 
 

@@ -41,7 +41,7 @@ KEY = {
     IN_COLOR: "bridge, in: not taken from its port in time",
     FLOW_TABLE_COLOR: "bridge, flow table: dropped by a flow, or no flow took them",
     OUT_COLOR: "bridge, out: the next port did not take them",
-    MIDDLEBOX_COLOR: "middlebox: taken and not given out",
+    MIDDLEBOX_COLOR: "middlebox: received and not sent on",
     UNTOLD_COLOR: "bridge, whose flow table is not counted",
     ARRIVED: "arrived",
 }

@@ -119,7 +119,7 @@ def offered_us(offered: Offered, size: Numbers) -> Numbers:
 
 
 def cells_of(measurements: pd.DataFrame, link_bps: float | None = None) -> Cells:
-    """Return the cells of measurements of one kind of chain; a bridge alone (n = 0) is none of them.
+    """Return the cells of measurements of one kind of chain; the switch only (n = 0) is none of them.
 
     What was offered at a size is the median over chains: a longer chain may hold the sender up. It counts as unknown
     where it filled the link, which is then for the law to find, and where a throughput search chose it. ``link_bps`` is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from middlebench.analysis.claims.findings import Verdict
+from middlebench.analysis.claims.findings import Verdict, graded
 from middlebench.analysis.law.results import Law
 from middlebench.system.text import plural
 
@@ -20,11 +20,8 @@ def judge_cores(law: Law, cores: int | None) -> tuple[Verdict, str]:
     sizes = sorted(law.knee, key=int)
     holding = sum(each.low <= cores <= each.high for each in law.knee.values())
     at_cores = sum(each.n == cores for each in law.knee.values())
-    if holding == len(sizes):
-        verdict = Verdict.REPRODUCED
-    else:
-        moves = max(each.low for each in law.knee.values()) > min(each.high for each in law.knee.values())
-        verdict = Verdict.SAME_SHAPE if 2 * holding >= len(sizes) and not moves else Verdict.NOT_REPRODUCED
+    moves = max(each.low for each in law.knee.values()) > min(each.high for each in law.knee.values())
+    verdict = graded(holding == len(sizes), 2 * holding >= len(sizes) and not moves)
     first, last = law.knee[sizes[0]].n, law.knee[sizes[-1]].n
     return verdict, (
         f"The knee is {first} at {sizes[0]} B and {last} at {sizes[-1]} B. Of {plural(len(sizes), 'frame size')}, it "

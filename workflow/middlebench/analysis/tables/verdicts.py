@@ -19,7 +19,7 @@ from middlebench.system.files import write_text
 
 
 def claims_table(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> Table:
-    """Return every verdict with all of its figures, a column each; ``reference`` is what the paper's own tables say."""
+    """Return every verdict with all of its figures, a column each; ``reference`` is what its own tables say."""
     rows = [
         {
             "id": mine.claim.id,
@@ -28,18 +28,18 @@ def claims_table(judgements: Sequence[Judgement], reference: Sequence[Judgement]
             "stated": mine.claim.stated,
             "reading": mine.claim.reading,
             "test": mine.claim.test.kind,
-            "published_figure": paper.finding.figure,
-            "published_verdict": str(paper.finding.verdict),
+            "published_figure": published.finding.figure,
+            "published_verdict": str(published.finding.verdict),
             "figure": mine.finding.figure,
             "low": mine.interval.low if mine.interval else float("nan"),
             "high": mine.interval.high if mine.interval else float("nan"),
-            "unit": mine.finding.unit or paper.finding.unit,
+            "unit": mine.finding.unit or published.finding.unit,
             "repetitions": mine.repetitions,
             "agreeing": mine.agreeing,
             "verdict": str(mine.finding.verdict),
             "evidence": mine.finding.evidence,
         }
-        for mine, paper in zip(judgements, reference, strict=True)
+        for mine, published in zip(judgements, reference, strict=True)
     ]
     headings = {name: name for name in rows[0]} if rows else {}
     return Table(pd.DataFrame(rows), headings, _caption(testbed))
@@ -52,17 +52,17 @@ def readers_table(judgements: Sequence[Judgement], reference: Sequence[Judgement
         {
             "claim": f"{mine.claim.claim} ({mine.claim.place})",
             "stated": mine.claim.stated,
-            **({} if own else {"published": f"{shown(paper)}: {paper.finding.verdict}"}),
+            **({} if own else {"published": f"{shown(published)}: {published.finding.verdict}"}),
             "figure": shown(mine),
             "verdict": str(mine.finding.verdict) + agreement(mine),
         }
-        for mine, paper in zip(judgements, reference, strict=True)
+        for mine, published in zip(judgements, reference, strict=True)
     ]
     headings = {
         "claim": "Claim",
-        "stated": "The paper's text",
-        **({} if own else {"published": "The paper's tables"}),
-        "figure": "The paper's tables" if own else f"Testbed {testbed}",
+        "stated": "The publication's text",
+        **({} if own else {"published": "The publication's tables"}),
+        "figure": "The publication's tables" if own else f"Testbed {testbed}",
         "verdict": "Verdict",
     }
     widths = {"claim": 0.38, "stated": 0.13, "published": 0.15, "figure": 0.15, "verdict": 0.11}
@@ -82,15 +82,14 @@ def write_claims(
 def to_html(judgements: Sequence[Judgement], reference: Sequence[Judgement], testbed: str) -> str:
     """Return the verdicts as an HTML table that fits on a page; arguments as before.
 
-    A click on a claim opens where the paper makes it, how its words were made testable, and the figures behind the
-    verdict.
+    A click on a claim opens its place in the publication, how its words were made testable, and the figures behind it.
     """
     own = judgements is reference
-    heads = ["Claim", "The paper’s text", "The paper’s tables", *([] if own else [f"Testbed {testbed}"])]
+    heads = ["Claim", "The publication’s text", "The publication’s tables", *([] if own else [f"Testbed {testbed}"])]
     body = []
-    for mine, paper in zip(judgements, reference, strict=True):
+    for mine, published in zip(judgements, reference, strict=True):
         claim = mine.claim
-        verdicts = [paper] if own else [paper, mine]
+        verdicts = [published] if own else [published, mine]
         details = (
             f"<p>{html.escape(claim.place)}. {html.escape(claim.reading)}</p>"
             f"<p>Here: {html.escape(mine.finding.evidence)}.</p>"
@@ -129,7 +128,7 @@ def describe(judgements: Sequence[Judgement], testbed: str) -> str:
     """Return in a sentence how many claims got which verdict."""
     counts = Counter(judgement.finding.verdict for judgement in judgements)
     listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    return f"Of the paper's {len(judgements)} claims, put to {_called(testbed)}: {listed}."
+    return f"Of the publication's {len(judgements)} claims, put to {_called(testbed)}: {listed}."
 
 
 def exceptions(judgements: Sequence[Judgement]) -> str:
@@ -170,7 +169,7 @@ def _badge(judgement: Judgement) -> str:
 
 
 def _caption(testbed: str) -> str:
-    return f"The paper's claims, put to {_called(testbed)}"
+    return f"The publication's claims, put to {_called(testbed)}"
 
 
 def _called(testbed: str) -> str:

@@ -194,7 +194,7 @@ class PktGen:
             received_bytes=received * load.frame_bytes,
             trial_sent_packets=sender.packets,
             trial_received_packets=receiver.packets,
-            unexpected_packets=early + _strange_sizes(load, sender, receiver),
+            unexpected_packets=early + _unexpected_sizes(load, sender, receiver),
             traffic_s=float(answer["stopped"]) - begin + load.warm_up_s,
             processors=processors_between(*map(parse_processors, answer["processors"])),
             machine=answer["machine"],
@@ -326,7 +326,7 @@ def burst_packets(load: Load) -> int:
     return max(1, min(BURST_PACKETS, round(load.packets_per_second * BURST_SECONDS)))
 
 
-def _strange_sizes(load: Load, sender: Report, receiver: Report) -> int:
+def _unexpected_sizes(load: Load, sender: Report, receiver: Report) -> int:
     """Return on how many sides the bytes are not those of our frames; some cards receive the FCS along."""
     sent = sender.bytes not in (None, sender.packets * load.frame_bytes)
     sizes = (load.frame_bytes, load.frame_bytes + FCS_BYTES)

@@ -2,7 +2,7 @@
 
 sshd leaves a command running when its connection goes. So each command gets a guard: the SSH channel's
 standard input stays open as long as we want the command, and when it ends (we closed it, we were
-killed, the connection broke, sshd died) the guard ends the command's whole process group. Should
+killed, the connection broke, sshd ended) the guard ends the command's whole process group. Should
 even that news not arrive, ``timeout`` ends the group when the command's time is over.
 
 The remote side needs a POSIX shell and coreutils (``timeout``, ``head``, ``sleep``), nothing else.

@@ -22,6 +22,7 @@ from pydantic import Field, field_validator, model_validator
 from middlebench import LABEL
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes.xen.domain import DomainView
+from middlebench.middleboxes.xen.images import Image
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.functions.function import FORWARD
 from middlebench.model.options import Options as BaseOptions
@@ -133,19 +134,16 @@ class ClickosOptions(BaseOptions):
         return hashlib.sha256(self.configuration.encode()).hexdigest()[:12]
 
 
-class ClickosImage:
+class ClickosImage(Image):
     """The ClickOS middlebox; see :class:`middlebench.middleboxes.xen.images.Image`."""
 
     polls: ClassVar = True
     """``FromDevice`` reschedules itself whether or not it has met a frame."""
+    watches_keys: ClassVar = True
+    """It creates one when it has booted."""
 
     def __init__(self, options: ClickosOptions) -> None:
         self._options = options
-
-    @property
-    def watches_keys(self) -> bool:
-        """They do: it creates one when it has booted."""
-        return True
 
     def settings(self) -> dict[str, str]:
         """Return the kernel."""
@@ -181,8 +179,7 @@ class ClickosImage:
 
     def stuck(self, view: DomainView) -> str:
         """Return how far it came, as its interfaces and keys show, and what to try."""
-        states = f"its interfaces are at {', '.join(map(str, view.vifs)) or 'no state'} (4/4 is connected)"
-        path = self._options.xenstore_path
+        states, path = super().stuck(view), self._options.xenstore_path
         if not self.booted(view):
             return (
                 f"it never made the key {path}; {states}; an image from before 2016-02 looks elsewhere: "
@@ -224,12 +221,8 @@ class ClickosImage:
         asked = self._as_cosmos_takes(domain)
         argv = [self._options.cosmos, "start", asked, f"{FOLDER}/{middlebox.name}.click"]
         if host.run(["sh", "-c", 'command -v -- "$1"', "sh", self._options.cosmos], check=False).status != 0:
-            raise self._error(
-                middlebox,
-                host,
-                f"there is no program {self._options.cosmos!r}",
-                "install it, or set `starter: xenstore`",
-            )
+            missing = f"there is no program {self._options.cosmos!r}"
+            raise self._error(middlebox, host, missing, "install it, or set `starter: xenstore`")
         result = host.run(argv, deadline=Deadline(START_SECONDS), check=False)
         found = parse_cosmos_domain(result.stdout + result.stderr)
         if found is not None and found < 0:
@@ -247,9 +240,8 @@ class ClickosImage:
         if result.status != 0:
             raise self._error(middlebox, host, "cosmos failed", f"see what `{' '.join(argv)}` says there", result)
         if found is not None and found != domain.id:
-            raise self._error(
-                middlebox, host, f"cosmos started a router in domain {found}, not {domain.id}", "", result
-            )
+            happened = f"cosmos started a router in domain {found}, not {domain.id}"
+            raise self._error(middlebox, host, happened, "", result)
 
     def _start_by_keys(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
         base = f"/local/domain/{domain.id}/{self._options.xenstore_path}/{ROUTER}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,44 +17,53 @@ from middlebench.model.plan import Middlebox
 LINUX_FOLDER = "/usr/lib/mbench/linux"
 
 
-class Image(Protocol):
+class Image(ABC):
     """A kind of guest."""
 
-    polls: ClassVar[bool]
+    polls: ClassVar = False
     """Whether it polls its interfaces, and so takes a whole processor, work or not."""
 
-    @property
-    def watches_keys(self) -> bool:
-        """Whether its keys in xenstore show how far it has booted, where its console does not."""
+    watches_keys: ClassVar = False
+    """Whether its keys in xenstore show how far it has booted, where its console does not."""
 
+    @abstractmethod
     def settings(self) -> dict[str, str]:
         """Return its entries in the domain's config file, such as ``kernel``."""
 
+    @abstractmethod
     def files(self) -> tuple[str, ...]:
         """Return the files on the server that it boots from."""
 
     def booted(self, view: DomainView) -> bool:
         """Whether it is far enough for :meth:`start`."""
+        del view
+        return True
 
-    def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
+    def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:  # noqa: B027 (most do nothing)
         """Start its forwarding, where it does not start by itself.
 
         Raises:
             MiddleboxError: the request failed.
         """
 
+    @abstractmethod
     def ready(self, view: DomainView) -> bool:
         """Whether it forwards, as far as can be seen from outside."""
 
+    @abstractmethod
     def failure(self, view: DomainView) -> str:
         """Return why it will never forward; empty where that is not known."""
 
     def stuck(self, view: DomainView) -> str:
-        """Return the likely reason why it is not ready in time, and what to try."""
+        """Return the likely reason why it is not ready in time, and what to try: the states of its interfaces."""
+        return f"its interfaces are at {', '.join(map(str, view.vifs)) or 'no state'} (4/4 is connected)"
 
     def counts(self, host: Host, domains: Sequence[Domain]) -> dict[str, int]:
         """Return how many frames guests have received at their ingress, by name; none for those that do not count."""
+        del host, domains
+        return {}
 
+    @abstractmethod
     def describe(self) -> str:
         """Return what it is, in a few words."""
 
@@ -73,40 +83,23 @@ class LinuxOptions(BaseOptions):
     """Text that it prints on its console once it forwards."""
 
 
-class LinuxImage:
+class LinuxImage(Image):
     """The Linux middlebox; see :class:`Image`. It forwards as soon as it has booted."""
 
-    polls: ClassVar = False
     FAILED = "middlebox: failed: "
     PANIC = "Kernel panic"
 
     def __init__(self, options: LinuxOptions) -> None:
         self._options = options
 
-    @property
-    def watches_keys(self) -> bool:
-        """They do not: its console shows it."""
-        return False
-
     def settings(self) -> dict[str, str]:
         """Return kernel, ramdisk and the kernel's command line."""
-        return {
-            "kernel": self._options.kernel,
-            "ramdisk": self._options.ramdisk,
-            "extra": self._options.command_line,
-        }
+        options = self._options
+        return {"kernel": options.kernel, "ramdisk": options.ramdisk, "extra": options.command_line}
 
     def files(self) -> tuple[str, ...]:
         """Return kernel and ramdisk."""
         return self._options.kernel, self._options.ramdisk
-
-    def booted(self, view: DomainView) -> bool:
-        """There is nothing to wait for: :meth:`start` does nothing."""
-        del view
-        return True
-
-    def start(self, host: Host, middlebox: Middlebox, domain: Domain) -> None:
-        """Do nothing: it starts by itself."""
 
     def ready(self, view: DomainView) -> bool:
         """Whether its console says so; where no console is logged, whether both interfaces are connected."""
@@ -120,15 +113,6 @@ class LinuxImage:
             if self.PANIC in line:
                 return line.strip()
         return ""
-
-    def stuck(self, view: DomainView) -> str:
-        """Return the states of its interfaces."""
-        return f"its interfaces are at {', '.join(map(str, view.vifs)) or 'no state'} (4/4 is connected)"
-
-    def counts(self, host: Host, domains: Sequence[Domain]) -> dict[str, int]:
-        """Return nothing: the bridges count what their ports see."""
-        del host, domains
-        return {}
 
     def describe(self) -> str:
         """Return what it is."""

@@ -189,7 +189,7 @@ def write_setting(path: str, value: str, limits: list[str]) -> None:
 
 
 def prepare(request: dict[str, Any]) -> None:
-    """Note what is there, then make the ports ready: no offloads, no pause frames, no stray packets."""
+    """Note what is there, then make the ports ready: no offloads, no pause frames, no unexpected frames."""
     folder, testbed_file = request["folder"], os.path.join(request["folder"], "testbed")
     os.makedirs(folder, exist_ok=True)
     other = read(testbed_file, request["testbed"])
