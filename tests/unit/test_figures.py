@@ -9,6 +9,7 @@ from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells
 from middlebench.analysis.figures import sweep as figures
+from middlebench.analysis.figures.description import describe
 from middlebench.analysis.figures.style import save_figure
 from sweeps import record, sweep
 
@@ -209,6 +210,21 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
     for suffix in ("png", "svg", "pdf"):
         name = f"fig3.{suffix}"
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_svg_has_its_words_as_text_and_says_what_it_shows(tmp_path):
+    svg = save_figure(figures.fig5(load_cells("maksic")), tmp_path, "fig5")["svg"].read_text()
+    assert re.search(r"<text[^>]*>received throughput \[Mb/s\]</text>", svg)
+    assert "509 at 1, 531 at 2, 6.51 at 20." in re.search(r"<dc:description>(.*?)</dc:description>", svg)[1]
+
+
+def test_map_is_described_by_its_extremes():
+    words = describe(figures.heat_map(load_cells("maksic")))
+    assert "Lowest: 0.5 at 20, 60. Highest: 603 at 2, 1500." in words
+
+
+def test_figure_without_a_cell_is_described_all_the_same():
+    assert "not in this sweep" in describe(figures.fig5(from_records([])))
 
 
 def test_drawing_leaves_the_readers_own_settings_alone():

@@ -133,6 +133,15 @@ def test_no_two_parts_of_a_page_with_several_figures_have_the_same_name(linked):
     assert len(parts(linked)) == len(set(parts(linked)))
 
 
+def test_every_figure_is_described_and_takes_the_colours_of_the_page(linked):
+    shown = re.findall(r"<svg .*?</svg>", linked, flags=re.DOTALL)
+    assert len(shown) == 7
+    for svg in shown:
+        assert re.match(r'<svg role="group" aria-label="[^"]+"[^>]*>\s*<desc>[^<]+</desc>', svg)
+        assert "fill: var(--paper)" in svg
+        assert not re.search(r"(fill|stroke): #(000000|ffffff)\b", svg)
+
+
 def test_point_of_a_figure_says_what_it_leads_to(linked):
     words = dict(re.findall(r'<a xlink:href="#([^"]+)"[^>]*><title>([^<]+)</title>', linked))
     assert words["cell-n4-size800"] == (

@@ -151,8 +151,8 @@ def _draw_box(axes: Axes, box: _Box) -> None:
             linewidth=0.9,
         )
     )
-    axes.text(box.x, box.y + 0.06, box.name, ha="center", va="center", fontsize=8)
-    axes.text(box.x, box.y - 0.15, box.kind, ha="center", va="center", fontsize=7, color=style.GREY)
+    axes.text(box.x, box.y + 0.06, box.name, ha="center", va="center", fontsize=8, color=PORT_COLOR)
+    axes.text(box.x, box.y - 0.15, box.kind, ha="center", va="center", fontsize=7, color=PORT_COLOR)
 
 
 def _uplink(
@@ -164,9 +164,9 @@ def _uplink(
     outer, inner = (computer_edge, y), (box.x - BOX_WIDTH / 2, y)
     _arrow(axes, *((outer, inner) if inwards else (inner, outer)))
     axes.plot([server_edge], [y], marker="s", markersize=9, color=PORT_COLOR, zorder=3)
-    axes.text(server_edge + 0.1, y + 0.08, port, ha="left", va="bottom", fontsize=8.5)
+    axes.text(server_edge + 0.1, y + 0.08, port, ha="left", va="bottom", fontsize=8.5, color=PORT_COLOR)
     action = "sends" if inwards else "receives"
-    axes.text(computer_edge - 0.08, y, action, ha="right", va="center", fontsize=8.5)
+    axes.text(computer_edge - 0.08, y, action, ha="right", va="center", fontsize=8.5, color=PORT_COLOR)
 
 
 def _link(axes: Axes, before: _Box, after: _Box, port: str) -> None:
@@ -174,11 +174,11 @@ def _link(axes: Axes, before: _Box, after: _Box, port: str) -> None:
     if before.row != after.row:
         _arrow(axes, (before.x, before.y - BOX_HEIGHT / 2), (after.x, after.y + BOX_HEIGHT / 2))
         x, y = (before.x + after.x) / 2 + 0.06, (before.y + after.y) / 2
-        axes.text(x, y, port, ha="left", va="center", fontsize=7)
+        axes.text(x, y, port, ha="left", va="center", fontsize=7, color=PORT_COLOR)
         return
     step = BOX_WIDTH / 2 if after.x > before.x else -BOX_WIDTH / 2
     _arrow(axes, (before.x + step, before.y), (after.x - step, after.y))
-    axes.text((before.x + after.x) / 2, before.y + 0.06, port, ha="center", va="bottom", fontsize=7)
+    axes.text((before.x + after.x) / 2, before.y + 0.06, port, ha="center", va="bottom", fontsize=7, color=PORT_COLOR)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -29,13 +29,13 @@ COLORS: Mapping[Cause, str] = {
     "switch": style.BLUE,
     "middlebox": style.PURPLE,
     "server CPU": style.VERMILLION,
-    "unknown": "#ffffff",
+    "unknown": style.LIGHT_INK,
 }
 """From Okabe and Ito's palette, as all of ours; each also stands in its cell as a word."""
 
 ARRIVED = "#e6e6e6"
 LINK_COLOR, IN_COLOR, FLOW_TABLE_COLOR = "#f0e442", style.BLUE, style.VERMILLION
-OUT_COLOR, MIDDLEBOX_COLOR, UNTOLD_COLOR = "#56b4e9", style.PURPLE, "#ffffff"
+OUT_COLOR, MIDDLEBOX_COLOR, UNTOLD_COLOR = "#56b4e9", style.PURPLE, style.LIGHT_INK
 KEY = {
     LINK_COLOR: "lost on a link",
     IN_COLOR: "bridge, in: not taken from its port in time",

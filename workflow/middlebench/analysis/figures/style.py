@@ -18,6 +18,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from middlebench.analysis.figures.description import describe
 from middlebench.system.files import write_bytes
 
 mpl.use("Agg")
@@ -43,7 +44,8 @@ SETTINGS: dict[Any, object] = {
     "figure.constrained_layout.use": True,
     "date.converter": "concise",
     "svg.hashsalt": "middlebench",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text that can be searched, copied and read aloud
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # the first two are equally wide
     "pdf.fonttype": 42,
 }
 
@@ -72,14 +74,20 @@ METADATA: dict[str, dict[str, str | None]] = {
 }
 """What is left out of each format, so that the same figure gives the same bytes."""
 
+DESCRIPTION = {"png": "Description", "svg": "Description", "pdf": "Subject"}
+"""Where each format says what a figure shows."""
+
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 """From Okabe and Ito's palette, which stays distinct under every common colour blindness."""
 GREY = "#6b6b6b"
 
+DARK_INK, LIGHT_INK = "#111111", "#fdfdfd"
+"""Of text on a coloured area. Black, white and grey follow the colours of the page that a figure is a part of."""
+
 THROUGHPUT_MAP = "cividis"
 """Perceptually even and the same to colour-blind readers."""
-LENGTH_MAP = "viridis"
-"""For lines ordered by chain length: as safe, and with more colours apart."""
+LENGTH_MAP, LENGTH_RANGE = "viridis", (0.3, 0.92)
+"""For lines ordered by chain length: as safe, more colours apart, and none that is lost on black or on white."""
 RATIO_MAP = "PuOr"
 """Diverging, white at parity; safe for colour-blind readers."""
 
@@ -192,15 +200,16 @@ def set_titles(panels: Sequence[Axes], titles: Sequence[str], subtitles: Sequenc
 def save_figure(figure: Figure, folder: Path, name: str) -> dict[str, Path]:
     """Write a figure as ``name.png``, ``name.svg`` and ``name.pdf``, the same bytes each time; return the paths.
 
-    Its title goes into the files as well, for readers who cannot see it.
+    Its title and what it shows go into the files as well, for readers who cannot see it.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, for all formats
-    title = figure.axes[0].get_title(loc="left")
+    title, words = figure.axes[0].get_title(loc="left"), describe(figure)
     paths = {}
     for suffix, metadata in METADATA.items():
         stream = io.BytesIO()
-        figure.savefig(stream, format=suffix, dpi=PNG_DPI, metadata={"Title": title, **metadata})
+        described = {"Title": title, DESCRIPTION[suffix]: words, **metadata}
+        figure.savefig(stream, format=suffix, dpi=PNG_DPI, metadata=described)
         paths[suffix] = folder / f"{name}.{suffix}"
         write_bytes(paths[suffix], stream.getvalue())
     return paths

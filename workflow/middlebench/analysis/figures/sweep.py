@@ -102,7 +102,7 @@ def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: 
     """Return received throughput by frame size, one line a chain length, a panel each dataset on the same y axis."""
     summaries = [summarise(each) for each in (measurements, *beside)]
     lengths = sorted({int(n) for summary in summaries for n in summary["n"]})
-    colors = mpl.colormaps[style.LENGTH_MAP](np.linspace(0, 0.92, max(len(lengths), 1)))
+    colors = mpl.colormaps[style.LENGTH_MAP](np.linspace(*style.LENGTH_RANGE, max(len(lengths), 1)))
     looks = {
         n: LineStyle(mpl.colors.to_hex(color), style.LENGTH_MARKERS[place % len(style.LENGTH_MARKERS)], "-")
         for place, (n, color) in enumerate(zip(lengths, colors, strict=False))
@@ -110,7 +110,15 @@ def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: 
     figure, panels = style.new_figure(width=PANEL_WIDTH * len(summaries) + 0.8, height=5.2, panels=len(summaries))
     for axes, summary in zip(panels, summaries, strict=True):
         for n, part in summary.groupby("n"):
-            _draw_line(axes, part, "frame_bytes", "received_mbps", looks[int(str(n))], own=own_name(summaries[0]))
+            _draw_line(
+                axes,
+                part,
+                "frame_bytes",
+                "received_mbps",
+                looks[int(str(n))],
+                own=own_name(summaries[0]),
+                label=f"n = {n}",
+            )
         axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
     panels[0].set_ylim(bottom=0)  # once all is drawn: it also fixes the top, which the panels share
     right = max(axes.get_xlim()[1] for axes in panels)
@@ -360,9 +368,9 @@ def _single_length(summary: pd.DataFrame) -> int:
 
 
 def ink_on(color: tuple[float, float, float, float]) -> str:
-    """Return black or white, whichever reads better on a colour (ITU-R BT.709 luminance)."""
+    """Return dark or light ink, whichever reads better on a colour (ITU-R BT.709 luminance)."""
     red, green, blue, _ = color
-    return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else "black"
+    return style.LIGHT_INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else style.DARK_INK
 
 
 def _short(number: float) -> str:

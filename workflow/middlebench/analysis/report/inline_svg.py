@@ -7,6 +7,11 @@ import html
 import re
 from collections.abc import Mapping
 
+PAGE_COLORS = {"#000000": "--ink", "#ffffff": "--paper", "#6b6b6b": "--soft", "#e2e2e2": "--line"}
+"""Colours of a figure that are the page's own, which differ in the dark; the others mean something and stay."""
+
+COLOR = re.compile(rf"\b(fill|stroke): ({'|'.join(PAGE_COLORS)})\b")
+
 LINK = re.compile(r'<a xlink:href="#([^"]+)"[^>]*>')
 """A point of an inline figure that leads to a part of its page. Only figures have links of this form."""
 
@@ -18,12 +23,15 @@ def inline(svg: str, place: str = "") -> str:
         svg: the text of the file.
         place: where on the page it stands, if the same figure stands on it elsewhere too.
     """
-    title, name = _title(svg), f"figure-{hashlib.sha256(f'{place}{svg}'.encode()).hexdigest()[:8]}"
+    title, name = _told(svg, "title"), f"figure-{hashlib.sha256(f'{place}{svg}'.encode()).hexdigest()[:8]}"
+    words = _told(svg, "description")
     body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     body = body.replace(' target="_blank"', "")  # a point leads to a part of the same page
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = re.sub(r'((?:xlink:)?href="#|url\(#)', rf"\1{name}-", body)
-    return body.replace("<svg", f'<svg role="group" aria-label="{html.escape(title)}"', 1).strip()
+    body = COLOR.sub(lambda found: f"{found[1]}: var({PAGE_COLORS[found[2]]})", body)
+    body = body.replace("<svg", f'<svg role="group" aria-label="{html.escape(title)}"', 1).strip()
+    return re.sub(r"(<svg[^>]*>)", rf"\1<desc>{html.escape(words)}</desc>", body, count=1) if words else body
 
 
 def say_where_links_lead(page: str, parts: Mapping[str, str]) -> str:
@@ -41,6 +49,7 @@ def say_where_links_lead(page: str, parts: Mapping[str, str]) -> str:
     return LINK.sub(with_title, page)
 
 
-def _title(svg: str) -> str:
-    found = re.search(r"<dc:title>(.*?)</dc:title>", svg, flags=re.DOTALL)
-    return html.unescape(found[1]) if found else "figure"
+def _told(svg: str, element: str) -> str:
+    """Return what a figure's file says of it in an element of Dublin Core."""
+    found = re.search(rf"<dc:{element}>(.*?)</dc:{element}>", svg, flags=re.DOTALL)
+    return html.unescape(found[1]) if found else ""

@@ -289,8 +289,8 @@ def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:
 
 
 def grid_of_facts(facts: Mapping[str, Any]) -> Grid:
-    """Return nested facts as a table of two columns."""
-    return Grid(("fact", "value"), tuple(_flattened(facts)))
+    """Return nested facts as a table of two columns, without those that are empty."""
+    return Grid(("fact", "value"), tuple(row for row in _flattened(facts) if row[1]))
 
 
 def _render(template: str, **values: object) -> str:
