@@ -10,7 +10,7 @@ import pytest
 from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.publications import FOLDER
-from middlebench.analysis.report.crate import METADATA, demand_whole, pack, write_crate
+from middlebench.analysis.report.crate import METADATA, WORKFLOW, demand_whole, pack, write_crate
 from middlebench.system.errors import RecordError
 from sweeps import write_results
 
@@ -26,7 +26,8 @@ def folder(tmp_path, monkeypatch):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(f"made for {name}\n")
     papers = sorted(path.relative_to(PROJECT) for path in FOLDER.glob("*/*.*"))
-    write_crate(load_dataset("made", results), folder, [Path("config/config.yaml"), *papers], '{"seed": 1}')
+    inputs = [Path("config/config.yaml"), Path(WORKFLOW), Path("workflow/rules/measure.smk"), *papers]
+    write_crate(load_dataset("made", results), folder, inputs, '{"seed": 1}')
     return folder
 
 
@@ -53,7 +54,7 @@ def test_crate_says_what_came_from_what(folder):
     assert results_of(crate, "#aggregate") == ["measurements.csv", "summary.csv"]
     assert {"report/index.html", "figures/fig5.svg"} <= set(results_of(crate, "#publish"))
     kinds = Counter(each.type for each in crate.root_dataset["mentions"])
-    assert kinds == {"CreateAction": 18 + 3 + 3}
+    assert kinds == {"CreateAction": 18 + 3 + 4}
 
 
 def test_crate_names_paper_software_and_licences(folder):

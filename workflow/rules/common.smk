@@ -161,6 +161,8 @@ def published_files(name):
 CRATE_INPUTS = [
     "config/config.yaml",
     "config/testbeds/{testbed}.yaml",
+    "workflow/Snakefile",
+    *sorted(map(str, Path("workflow/rules").glob("*.smk"))),
     *(file for name in PUBLICATIONS for file in published_files(name)),
 ]
 """What a crate needs from outside of its folder, by its path in the project."""

@@ -1,9 +1,10 @@
 """A testbed's results folder as an RO-Crate: what each file is, what it was made from, and by what.
 
 Research Object Crate 1.1 (https://w3id.org/ro/crate/1.1): one JSON-LD file in the folder describes all
-files in it. How they come from each other stands in it as actions, after the manner of the Workflow Run
-profiles (https://w3id.org/ro/wfrun). The folder needs nothing from outside: what the sweep was
-configured by, and the publications, are copied into it.
+files in it. How they come from each other stands in it as actions, as the Workflow Run Crate demands
+(https://w3id.org/ro/wfrun/workflow, version 0.5): one of the workflow as a whole, and one of each step.
+The folder needs nothing from outside: the workflow, what the sweep was configured by, and the
+publications, are copied into it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import subprocess
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,19 @@ METADATA = "ro-crate-metadata.json"
 
 INPUTS = "inputs"
 """Folder, within the results of a testbed, of copies of what the sweep was made from."""
+
+WORKFLOW = "workflow/Snakefile"
+"""The workflow itself, by its path in the project."""
+
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+}
+"""What the crate conforms to, by address: name and version."""
+
+BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
+"""What the description of the workflow conforms to."""
 
 PROJECT = Path(__file__).parents[4]
 CAPTIONS = PROJECT / "workflow" / "report"
@@ -66,10 +81,13 @@ FORMATS = {
     "pdf": "application/pdf",
     "png": "image/png",
     "svg": "image/svg+xml",
+    "smk": "text/plain",
+    "Snakefile": "text/plain",
     "tex": "application/x-tex",
     "txt": "text/plain",
     "yaml": "application/yaml",
 }
+"""Media types by the ending of a file's name, or by the name of a file without one."""
 
 WORDS = {
     "report/index.html": "The report: everything that was found, on one page that needs nothing but itself",
@@ -154,7 +172,11 @@ def is_ours(path: Path, folder: Path) -> bool:
     What else lies among the results (an editor's backup, a spreadsheet's lock, notes) is left alone and left out.
     """
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.is_file() and not path.is_symlink() and not hidden and path.suffix.removeprefix(".") in FORMATS
+    return path.is_file() and not path.is_symlink() and not hidden and _ending(path) in FORMATS
+
+
+def _ending(path: Path) -> str:
+    return path.suffix.removeprefix(".") or path.name
 
 
 class _Description:
@@ -179,8 +201,12 @@ class _Description:
             "records, raw output, tables, figures and the report."
         )
         root["datePublished"] = max([*dataset.measurements["started_at"], *(d.started_at for d in dataset.deployments)])
-        root["license"] = TERMS_OF_USE
+        root["license"] = self._add("#terms", "CreativeWork", name="Terms of use", description=TERMS_OF_USE)
         root["citation"] = list(self._cited.values())
+        root["conformsTo"] = [
+            self._add(address, "CreativeWork", name=name, version=version)
+            for address, (name, version) in PROFILES.items()
+        ]
         root["keywords"] = "network function virtualization, middlebox, service chain, throughput, Open vSwitch"
 
     def _describe_publication(self, name: str) -> ContextEntity:
@@ -194,7 +220,7 @@ class _Description:
             f"#publication-{name}",
             "ScholarlyArticle",
             name=publication.title,
-            author=authors if len(authors) > 1 else authors[0],
+            author=authors,
             **link,
         )
 
@@ -244,13 +270,18 @@ class _Description:
         properties = {
             "name": path,
             "description": words,
-            "encodingFormat": FORMATS[path.rpartition(".")[2]],
+            "encodingFormat": FORMATS[_ending(Path(path))],
             "contentSize": str(len(content)),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
         for name, cited in self._cited.items():
             if path == f"{INPUTS}/data/publications/{name}/cells.csv":
                 properties["isBasedOn"] = cited
+        if path == f"{INPUTS}/{WORKFLOW}":
+            version = metadata.version("snakemake")
+            return self.crate.add_workflow(
+                self._folder / path, path, main=True, lang="snakemake", lang_version=version, properties=properties
+            )
         return self.crate.add_file(self._folder / path, path, properties=properties)
 
     def _describe_actions(self) -> None:
@@ -267,11 +298,15 @@ class _Description:
                 self._below("provision.json"),
                 self._below(f"deployments/n{n}.json"),
                 startTime=deployment.started_at,
+                endTime=(
+                    datetime.fromisoformat(deployment.started_at) + timedelta(seconds=deployment.total_s)
+                ).isoformat(),
             )
         for row in measurements.to_dict("records"):
             self._measurement(row)
         if controls := self._below("controls/"):
             self._action("control", "Measure the instrument itself", self._below("provision.json"), controls)
+        self._describe_run(configured)
         records = [self._files[path] for path in measurements["record"]]
         tables = self._below("measurements.csv", "summary.csv")
         self._action("aggregate", "Gather the records in tables", records, tables)
@@ -282,6 +317,25 @@ class _Description:
             self._below("report/", "figures/", "tables/", "law.json"),
         )
 
+    def _describe_run(self, configured: Sequence[File]) -> None:
+        """Describe the run of the workflow as a whole: from the configuration and the publications to the report."""
+        workflow = self._files[f"{INPUTS}/{WORKFLOW}"]
+        workflow["name"] = "middlebench: measure chains of virtual middleboxes"
+        workflow["conformsTo"] = {"@id": BIOSCHEMAS}
+        workflow["version"] = metadata.version("middlebench")
+        workflow["hasPart"] = _alone(self._below(f"{INPUTS}/workflow/rules/"))
+        workflow["license"] = {"@id": SPDX + LICENCES["middlebench"]}
+        run = self._action(
+            "run",
+            f"Measure the chains of {self._dataset.name} and report on them",
+            [*configured, *self._below(f"{INPUTS}/data/publications/")],
+            [file for path, file in self._files.items() if not path.startswith(f"{INPUTS}/")],
+            startTime=min(
+                [*self._dataset.measurements["started_at"], *(d.started_at for d in self._dataset.deployments)]
+            ),
+        )
+        run["instrument"] = workflow
+
     def _measurement(self, row: Mapping[Any, Any]) -> None:
         cell = Cell.model_validate({field: row[field] for field in Cell.model_fields})
         self._action(
@@ -291,7 +345,7 @@ class _Description:
             [self._files[row["record"]], self._files[row["raw_output"]]],
             instruments=self._programs.get(row["environment"], []),
             startTime=row["started_at"],
-            **({"description": f"Again: {row['command']}"} if row["command"] else {}),
+            description=f"Again: {row['command']}" if row["command"] else "",
         )
 
     def _action(
@@ -301,25 +355,34 @@ class _Description:
         made_from: Sequence[File],
         made: Sequence[File],
         instruments: Sequence[ContextEntity] = (),
+        description: str = "",
         **properties: object,
-    ) -> None:
+    ) -> ContextEntity:
         action = self._add(
             f"#{name}",
             "CreateAction",
             name=words,
+            description=description or words,
             instrument=[self._tool, *instruments],
             object=list(made_from),
             result=list(made),
             **properties,
         )
         self.crate.root_dataset.append_to("mentions", action)
+        return action
 
     def _below(self, *prefixes: str) -> list[File]:
         """Return the files whose paths begin so."""
         return [entity for path, entity in self._files.items() if path.startswith(prefixes)]
 
     def _add(self, identifier: str, kind: str, /, **properties: object) -> ContextEntity:
-        return self.crate.add(ContextEntity(self.crate, identifier, properties={"@type": kind, **properties}))
+        """Add an entity; of a list of one, the value stands alone, as RO-Crate recommends."""
+        alone = {name: _alone(each) for name, each in properties.items()}
+        return self.crate.add(ContextEntity(self.crate, identifier, properties={"@type": kind, **alone}))
+
+
+def _alone(value: object) -> object:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _caption(stem: str) -> str:
