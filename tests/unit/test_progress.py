@@ -66,8 +66,18 @@ def test_time_left_counts_the_controls_that_are_to_come(cells, done, sets, closi
     assert passed + left_s == pytest.approx(cells + weight * (sets + closing))
 
 
+def test_what_comes_before_the_first_chain_sets_no_pace(monkeypatch):
+    cells = Cells(Ahead(10))
+    for now in (1000.0, 1005.0):  # a first chain, and a second one
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        cells.begin()
+    monkeypatch.setattr(time, "monotonic", lambda: 1010.0)
+    cells.finish_one()
+    assert cells.left_s == 90
+
+
 def test_time_left_is_never_negative_when_more_cells_come_than_the_plan_knew():
-    assert Cells(Ahead(2), done=3).left_s == 0
+    assert Cells(Ahead(2), done=3, started=0.0).left_s == 0
 
 
 def test_finished_cell_is_described_by_its_rates(tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from logging import Formatter, LogRecord
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.model.cell import Cell
 from middlebench.model.frames import throughput_mbps
-from middlebench.run.plan import CELL_RULE, Ahead
+from middlebench.run.plan import CELL_RULE, DEPLOY_RULE, Ahead
 from middlebench.system.text import duration
 
 STEPS_TOLD = 10
@@ -61,12 +61,18 @@ class Cells:
 
     ahead: Ahead
     done: int = 0
-    started: float = field(default_factory=time.monotonic)
+    started: float | None = None
+    """When the first chain began to be deployed, or the first cell to be measured: what comes before sets no pace."""
 
     @property
     def total(self) -> int:
         """Cells that the run measures at the most."""
         return self.ahead.cells
+
+    def begin(self) -> None:
+        """Note that a cell, or the deployment of a chain, begins."""
+        if self.started is None:
+            self.started = time.monotonic()
 
     def finish_one(self) -> None:
         """Count a cell that is done."""
@@ -79,7 +85,7 @@ class Cells:
         The first set of controls comes before the first cell, the others are taken to be spread evenly; those
         that close a testbed come after the last.
         """
-        if not self.done:
+        if not self.done or self.started is None:
             return None
         sets, cells_left = self.ahead.control_sets, max(0, self.total - self.done)
         sets_left = max(0, sets - 1) * cells_left / max(1, self.total)
@@ -181,6 +187,8 @@ class LogHandler(LogHandlerBase):
         self._jobs[values["jobid"]] = values
         if not values["output"]:
             return  # a target such as `all`: nothing happens there
+        if values["rule_name"] in (DEPLOY_RULE, CELL_RULE):
+            self._cells.begin()
         if values["rule_name"] == CELL_RULE:
             testbed, key = values["wildcards"]["testbed"], values["wildcards"]["cell"]
             cell = Cell.of_key(testbed, key)
