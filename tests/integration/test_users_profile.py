@@ -16,16 +16,17 @@ from middlebench.config.study import check_study
 from middlebench.config.study_file import write_study
 from sweeps import write_results
 
-MADE = {"figures": ("figures", "*.*"), "tables": ("tables", "*.*")}
-"""Notebooks, and where and as what the files that they make lie."""
+NOTEBOOKS, MADE = ("figures", "tables"), ("figures/*.*", "tables/*.*", "report/*.ipynb")
+"""Notebooks, and what they make: themselves too, with their results."""
 
 
 def publish(results: Path, environment: Mapping[str, str], umask: int = 0o022) -> dict[str, bytes]:
-    """Execute notebooks as the rules do and return the files that they made."""
+    """Execute notebooks as the rules do and return the files that they made, without the path that they lie under."""
     write_results(results)
     study, _ = check_study(read_yaml(PROJECT / "config/config.yaml"), "config/config.yaml")
     write_study("a session", study, {}, results)
-    for notebook in MADE:
+    (results / "made/report").mkdir(exist_ok=True)  # by Snakemake else
+    for notebook in NOTEBOOKS:
         subprocess.run(
             [
                 *(sys.executable, "-m", "middlebench", "execute", str(results / f"made/report/{notebook}.ipynb")),
@@ -36,8 +37,8 @@ def publish(results: Path, environment: Mapping[str, str], umask: int = 0o022) -
             check=True,
             capture_output=True,
         )
-    folders = [(results / "made" / folder, pattern) for folder, pattern in MADE.values()]
-    return {path.name: path.read_bytes() for folder, pattern in folders for path in folder.glob(pattern)}
+    made = [path for pattern in MADE for path in (results / "made").glob(pattern)]
+    return {path.name: path.read_bytes().replace(os.fsencode(results), b"") for path in made}
 
 
 def hostile_profile(home: Path) -> dict[str, str]:
@@ -72,7 +73,7 @@ def hostile_profile(home: Path) -> dict[str, str]:
     }
 
 
-def test_tables_and_figures_are_the_same_bytes_with_any_profile(tmp_path):
+def test_tables_figures_and_notebooks_are_the_same_bytes_with_any_profile(tmp_path):
     path = {"PYTHONPATH": str(PROJECT / "workflow")}
     plain = publish(tmp_path / "plain", {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | path)
     hostile = publish(tmp_path / "hostile", hostile_profile(tmp_path / "home") | path, umask=0o077)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import papermill
 
 from middlebench.system.errors import MiddlebenchError
@@ -29,7 +30,7 @@ UNSET = ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "PYTHONSTARTUP")
 
 
 def execute(notebook: Path, out: Path, parameters: Mapping[str, str | float]) -> None:
-    """Execute a notebook and write it, with its results, to ``out``.
+    """Execute a notebook and write it, with its results, to ``out``: the same bytes each time.
 
     Args:
         notebook: the notebook.
@@ -54,6 +55,18 @@ def execute(notebook: Path, out: Path, parameters: Mapping[str, str | float]) ->
         raise MiddlebenchError(doing, f"{error.ename}: {error.evalue}\n{error.traceback}") from error
     except RuntimeError as error:
         raise MiddlebenchError(doing, f"its kernel did not start: {error}") from error
+    _leave_times_out(out)
+
+
+def _leave_times_out(path: Path) -> None:
+    """Leave out of an executed notebook when it was executed, so that the same results give the same bytes."""
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    for cell in notebook.cells:
+        cell.metadata = {"tags": cell.metadata.get("tags", [])}
+        if "injected-parameters" in cell.metadata["tags"]:
+            cell.id = "injected-parameters"  # drawn by lot else
+    notebook.metadata.papermill = {"parameters": notebook.metadata.papermill.parameters}
+    nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
