@@ -228,7 +228,7 @@ for line in sys.stdin:
 def pass_frames(host: Host, tx_port: str, rx_port: str, frames: Sequence[bytes], limit_s: float = 3.0) -> list[bytes]:
     """Send frames one after the other; return what arrived upon each, nothing for one that was lost."""
     result = host.run(
-        [host.python, "-I", "-S", "-c", FRAME_AGENT, tx_port, rx_port, str(limit_s)],
+        host.script(FRAME_AGENT, tx_port, rx_port, str(limit_s)),
         stdin="".join(f"{frame.hex()}\n" for frame in frames),
     )
     return [bytes.fromhex(line) for line in result.stdout.splitlines()]
@@ -310,9 +310,7 @@ def exchange_frames(
     for here, frame in frames:
         mark = os.urandom(12)
         lines.append(json.dumps([here, frame.hex(), marked(here, mark).hex(), mark.hex()]))
-    result = host.run(
-        [host.python, "-I", "-S", "-c", EXCHANGE_AGENT, *ports, "3"], stdin="".join(f"{line}\n" for line in lines)
-    )
+    result = host.run(host.script(EXCHANGE_AGENT, *ports, "3"), stdin="".join(f"{line}\n" for line in lines))
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     return [None if answer is None else [bytes.fromhex(frame) for frame in answer] for answer in answers]
 

@@ -295,7 +295,7 @@ print(json.dumps(found))
 def captured(host: Host, port: str, count: int, act: Callable[[], object]) -> list[bytes]:
     """Return the first frames that reach a port while something is done, as a socket of the test's own sees them."""
     with ThreadPoolExecutor(1) as pool:
-        seen = pool.submit(host.run, [host.python, "-I", "-S", "-c", CAPTURE, port, str(count)])
+        seen = pool.submit(host.run, host.script(CAPTURE, port, str(count)))
         eventually(lambda: " 0003 " in host.run(["cat", "/proc/net/packet"]).stdout, "it listens")
         act()
         return [bytes.fromhex(frame) for frame in json.loads(seen.result().stdout)]

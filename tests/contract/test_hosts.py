@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -170,21 +171,64 @@ def test_cancel_without_a_lifeline_is_an_error(host: Host) -> None:
     eventually(lambda: not sleeping("62.1"), "the command is gone")
 
 
+AS_COMMAND = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
+
+
+def test_a_script_has_its_words_streams_and_status_like_a_command(host: Host) -> None:
+    script = "import json, sys; print(json.dumps([__name__, *sys.argv[1:], sys.stdin.read()])); sys.exit('err')"
+    result = host.run(host.script(script, *HOSTILE), stdin="text" * 50_000, check=False)
+    assert (result.status, json.loads(result.stdout)) == (1, ["__main__", *HOSTILE, "text" * 50_000])
+    assert result.stderr == "err\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "end"),
+    [("import os; os.kill(os.getpid(), 9)", -9, ""), ("0/0", 1, "ZeroDivisionError: division by zero"), ("(", 1, "")],
+)
+def test_a_script_that_fails_says_how(host: Host, script: str, status: int, end: str) -> None:
+    result = host.run(host.script(script), check=False)
+    assert result.status == status
+    assert result.stderr.strip().endswith(end)
+
+
+def test_scripts_run_beside_each_other_and_end_by_deadline_or_lifeline(host: Host) -> None:
+    cancel = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        command = host.script(AS_COMMAND, "sh", "-c", "cat; echo tidied")
+        tidy = pool.submit(host.run, command, keep_stdin_open=True, cancel=cancel)
+        with pytest.raises(HostError, match="heard"):
+            host.run(host.script(AS_COMMAND, "sh", "-c", "echo heard; sleep 63.1"), deadline=Deadline(0.5))
+        assert not tidy.done()
+        cancel.set()
+    assert tidy.result().stdout == "tidied\n"
+    eventually(lambda: not sleeping("63.1"), "the whole process group of the script is gone")
+
+
+def test_a_script_runs_after_the_python_that_stood_ready_was_killed(host: Host) -> None:
+    killed = host.script("import os; os.kill(os.getppid(), 9)")
+    if not isinstance(host, LocalHost):
+        pytest.skip("there is none on other machines")
+    assert host.run(killed, check=False).status in (0, -9)
+    assert host.run(host.script("print(1)")).stdout == "1\n"
+
+
 CALLER = """
 import sys
 from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
 from middlebench.testbed import site_of
 host = {host}
-host.run(["sh", "-c", "echo started > {marker}; cat > /dev/null; echo learnt > {marker}"], keep_stdin_open=True)
+command = ["sh", "-c", "echo started > {marker}; cat > /dev/null; echo learnt > {marker}"]
+host.run(host.script({script!r}, *command) if {script!r} else command, keep_stdin_open=True)
 """
 
 
-def test_a_command_learns_that_its_caller_was_killed(host: Host, tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", ["", AS_COMMAND])
+def test_a_command_learns_that_its_caller_was_killed(host: Host, tmp_path: Path, script: str) -> None:
     marker = tmp_path / "marker"
     prefix = host._prefix if isinstance(host, LocalHost) else ()
     made = f"LocalHost('again', (), {prefix!r})" if isinstance(host, LocalHost) else "SshHost('again', 'server')"
-    caller = subprocess.Popen([sys.executable, "-c", CALLER.format(host=made, marker=marker)])
+    caller = subprocess.Popen([sys.executable, "-c", CALLER.format(host=made, marker=marker, script=script)])
     try:
         eventually(lambda: marker.exists() and marker.read_text() == "started\n", "the command has started")
     finally:

@@ -148,9 +148,7 @@ for each in senders:
 
 def flood(host: Host, *ports: str) -> dict[str, int]:
     """Send small frames into all ports at once, as fast as one can; return how many by port."""
-    result = host.run(
-        [host.python, "-I", "-S", "-c", FLOOD_AGENT, str(FLOOD_SECONDS), *ports], deadline=Deadline(FLOOD_SECONDS + 30)
-    )
+    result = host.run(host.script(FLOOD_AGENT, str(FLOOD_SECONDS), *ports), deadline=Deadline(FLOOD_SECONDS + 30))
     return {port: int(sent) for port, sent in map(str.split, result.stdout.splitlines())}
 
 

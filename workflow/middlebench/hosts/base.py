@@ -14,6 +14,9 @@ from middlebench.system.errors import HostError
 COMMAND_SECONDS = 30.0
 """How long a command may take unless its caller knows better."""
 
+SCRIPT_OPTIONS = ("-I", "-S", "-c")
+"""How a host's Python runs a script of ours: apart from the user's settings and from what is installed."""
+
 Ports = tuple[str, str]
 """Two ports of a host, in the direction of travel: the sending and the receiving one, or the chain's start and end."""
 
@@ -44,6 +47,10 @@ class Host(ABC):
     @abstractmethod
     def python(self) -> str:
         """The Python interpreter of this host, for scripts that need the standard library only."""
+
+    def script(self, text: str, *words: str) -> list[str]:
+        """Return the command that runs a script by this host's Python."""
+        return [self.python, *SCRIPT_OPTIONS, text, *words]
 
     def run(
         self,

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from threading import Event
 from typing import BinaryIO
 
-from middlebench.hosts.base import Host, Output
+from middlebench.hosts.base import SCRIPT_OPTIONS, Host, Output
+from middlebench.hosts.shared.scripts import PIPE_BYTES, ScriptCall, Scripts
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 
@@ -32,6 +34,8 @@ class LocalHost(Host):
         super().__init__(name, cpus, timeout_factor)
         self._prefix = (*self._affinity, *prefix)
         self._elsewhere = bool(prefix)
+        self._scripts: Scripts | None = None
+        self._starting = threading.Lock()
 
     @property
     def python(self) -> str:
@@ -41,8 +45,21 @@ class LocalHost(Host):
     def _execute(
         self, argv: Sequence[str], data: bytes, deadline: Deadline, *, keep_stdin_open: bool, cancel: Event | None
     ) -> tuple[int, Output]:
+        process = self._script(argv, data, keep_stdin_open=keep_stdin_open) or self._process(argv)
+        stdin_end = os.fdopen(os.dup(process.stdin.fileno()), "wb") if keep_stdin_open and process.stdin else None
         try:
-            process = subprocess.Popen(
+            output = self._communicate(process, argv, data, stdin_end, deadline, cancel)
+        except BaseException:
+            _end(process, stdin_end)
+            raise
+        finally:
+            if stdin_end is not None:
+                stdin_end.close()
+        return process.returncode, output
+
+    def _process(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
                 [*self._prefix, *argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -56,16 +73,18 @@ class LocalHost(Host):
                 f"there is no program {error.filename!r}",
                 "run `make setup`, which installs what is missing",
             ) from error
-        stdin_end = os.fdopen(os.dup(process.stdin.fileno()), "wb") if keep_stdin_open and process.stdin else None
+
+    def _script(self, argv: Sequence[str], data: bytes, *, keep_stdin_open: bool) -> ScriptCall | None:
+        """Have the Python that stands ready run the command; None where it is no script, or there is no such Python."""
+        if (argv[0], *argv[1:4]) != (self.python, *SCRIPT_OPTIONS) or (keep_stdin_open and len(data) > PIPE_BYTES):
+            return None
+        with self._starting:
+            self._scripts = self._scripts or Scripts([*self._prefix, self.python])
         try:
-            output = self._communicate(process, argv, data, stdin_end, deadline, cancel)
-        except BaseException:
-            _end(process, stdin_end)
-            raise
-        finally:
-            if stdin_end is not None:
-                stdin_end.close()
-        return process.returncode, output
+            return self._scripts.start(argv[4], argv[5:], self._environment(), data, keep_stdin_open=keep_stdin_open)
+        except OSError:  # where it was to run is gone: a command there tells why
+            self._scripts = None
+            return None
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of commands: an SSH connection to this machine is none to a namespace of it."""
@@ -73,7 +92,7 @@ class LocalHost(Host):
 
     def _communicate(
         self,
-        process: subprocess.Popen[bytes],
+        process: subprocess.Popen[bytes] | ScriptCall,
         argv: Sequence[str],
         data: bytes,
         stdin_end: BinaryIO | None,
@@ -102,12 +121,15 @@ class LocalHost(Host):
             )
 
 
-def _end(process: subprocess.Popen[bytes], stdin_end: BinaryIO | None) -> Output:
+def _end(process: subprocess.Popen[bytes] | ScriptCall, stdin_end: BinaryIO | None) -> Output:
     """End the command: by ending its standard input where that is open, so that it can clean up, else by force."""
     if stdin_end is not None:
         stdin_end.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             return Output(*process.communicate(timeout=CLEAN_UP_SECONDS))
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    if isinstance(process, ScriptCall):
+        process.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     return Output(*process.communicate())

@@ -152,7 +152,7 @@ def proven(testbed: Testbed, plan: Plan, frame_bytes: int, reading: Reading) -> 
     Raises:
         TrialError: as :func:`middlebench.trials.probing.prove_paths` does, or the chain changed meanwhile.
     """
-    probes = prove_paths(testbed, plan, frame_bytes)
+    probes = prove_paths(testbed, plan, frame_bytes, reading.switch.ports)
     if plan.stops_probes:  # those have passed a part of the way, so what was counted must be read
         now = read_before(testbed)
         if changes := now.live.changes_since(reading.live):

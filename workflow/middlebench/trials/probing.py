@@ -84,8 +84,14 @@ def _mark(frame: bytes) -> bytes:
     return frame[end - MARK_BYTES : end]
 
 
-def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int) -> tuple[Probe, ...]:
+def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int, before: Counters | None = None) -> tuple[Probe, ...]:
     """Send probes of the cell's own frame size on every path of ``plan``, and demand that they pass every hop of it.
+
+    Args:
+        testbed: the testbed, with the chain on it.
+        plan: the chain's plan.
+        frame_bytes: the cell's frame size in bytes without FCS.
+        before: what the ports have counted so far, where that was just read.
 
     Returns:
         What became of the probes of each path.
@@ -95,13 +101,14 @@ def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int) -> tuple[Probe, 
             named.
     """
     probes = []
+    before = before or testbed.switch.counters()
     for flow, path in enumerate(plan.paths):
-        before = testbed.switch.counters()
         probed = probe_path(testbed, plan, flow, frame_bytes)
         after = testbed.switch.counters()
         if not probed.whole or odd_place(path, before, after, probed):
             raise dead_path(testbed, plan, flow, probed, before, after)
         probes.append(probed.probe)
+        before = after
     return tuple(probes)
 
 
@@ -152,10 +159,8 @@ def _wrong_hop(testbed: Testbed, plan: Plan, flow: int) -> str:
         request = {"ports": ports, "marks": [mark.hex() for mark in marks], "seconds": CAPTURE_SECONDS}
         host = testbed.hosts.middlebox_server
         try:
-            result = host.run(
-                [host.python, "-I", "-S", "-c", CAPTURE_AGENT, json.dumps(request)],
-                deadline=Deadline(CAPTURE_SECONDS + 10),
-            )
+            command = host.script(CAPTURE_AGENT, json.dumps(request))
+            result = host.run(command, deadline=Deadline(CAPTURE_SECONDS + 10))
             answer = json.loads(result.stdout)
             seen.update({port: [bytes.fromhex(frame) for frame in answer.get(port, [])] for port in ports})
         except (MiddlebenchError, ValueError):

@@ -40,7 +40,7 @@ def ask(
         HostError: it overran the deadline or was cancelled, or the host is out of reach.
     """
     result = host.run(
-        [host.python, "-I", "-S", "-c", agent, json.dumps(request)],
+        host.script(agent, json.dumps(request)),
         keep_stdin_open=True,
         deadline=deadline,
         cancel=cancel,

@@ -133,7 +133,7 @@ class Trafgen:
                 "packets": load.packets,
                 "limit_s": None if load.packets is None else load.window_s * OVERTIME,
             }
-            return [self._host.python, "-I", "-S", "-c", script_text(*PACED_SENDER), json.dumps(request)]
+            return self._host.script(script_text(*PACED_SENDER), json.dumps(request))
         packet = ["{ " + ", ".join(f"0x{byte:02x}" for byte in frame) + " }"] if load.flows == 1 else []
         # --qdisc-path: the shaper is a queueing discipline, which trafgen goes around by default;
         # --no-sock-mem, --notouch-irq: by default trafgen changes settings of the whole machine.

@@ -329,7 +329,7 @@ class QemuMiddleboxes:
         """
         request = {**request, "folder": FOLDER, "prefix": PREFIX, "stopped": STOPPED}
         result = self._host.run(
-            [self._host.python, "-I", "-S", "-c", AGENT],
+            self._host.script(AGENT),
             stdin=json.dumps(request) + "\n",
             keep_stdin_open=request["verb"] == "watch",
             deadline=deadline,

@@ -231,7 +231,7 @@ class XenMiddleboxes:
         """Watch for the end of a domain of ours; the first that ends is named in the watch."""
         domains = {each.name: each.id for each in self._ours()}
         request = json.dumps({"domains": domains, "limit_s": COMMAND_SECONDS * self._host.timeout_factor})
-        argv = [self._host.python, "-I", "-S", "-c", AGENT, request]
+        argv = self._host.script(AGENT, request)
 
         def wait(stop: threading.Event) -> str:
             if not domains:

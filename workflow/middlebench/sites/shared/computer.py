@@ -76,4 +76,4 @@ def about(inventory: Inventory, ports: Sequence[str], cpus: Sequence[int]) -> di
 def agent_call(computer: Host, verb: str, **request: object) -> list[str]:
     """Return the command that has the agent do something; its answer is one line of JSON."""
     words = json.dumps({"verb": verb, "folder": FOLDER, **request})
-    return [computer.python, "-I", "-S", "-c", AGENT.read_text(encoding="utf-8"), words]
+    return computer.script(AGENT.read_text(encoding="utf-8"), words)

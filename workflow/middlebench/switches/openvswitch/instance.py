@@ -169,8 +169,7 @@ class OpenVSwitch:
         return ()
 
     def _agent(self, verb: str, *argv: str, stdin: str = "") -> CommandResult:
-        command = [self._host.python, "-I", "-S", "-c", AGENT, verb, self._run_folder, *argv]
-        return self._host.run(command, stdin=stdin, check=False)
+        return self._host.run(self._host.script(AGENT, verb, self._run_folder, *argv), stdin=stdin, check=False)
 
 
 def _port_counters(answer: Mapping[str, Any]) -> dict[str, PortCounters]:
