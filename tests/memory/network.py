@@ -19,7 +19,8 @@ from middlebench.model.reading import (
     ProcessTimes,
     SwitchReading,
 )
-from middlebench.model.traffic import Load, Probe, Sample, Traffic
+from middlebench.model.record import Sample
+from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.system.errors import GeneratorError, MiddleboxError, SwitchError
 
 from memory.sites import SERVER_PORTS
@@ -237,7 +238,7 @@ class MemoryGenerator:
         total = load.packets or round(load.packets_per_second * load.window_s)
         arrived_before = self._pass_at(warm_up, load)
         sent = received = 0
-        samples = [Sample(0.0, 0, 0)]
+        samples = [Sample(t_s=0.0, sent_packets=0, received_packets=0)]
         for step in range(SAMPLES):
             network.in_traffic(step)
             if cancel is not None and cancel.is_set():
@@ -245,7 +246,9 @@ class MemoryGenerator:
             frames = total * (step + 1) // SAMPLES - sent
             sent += frames
             received += self._pass_at(frames, load)
-            samples.append(Sample(load.window_s * (step + 1) / SAMPLES, sent, received))
+            samples.append(
+                Sample(t_s=load.window_s * (step + 1) / SAMPLES, sent_packets=sent, received_packets=received)
+            )
         network.after_traffic()
         network.moment_s += load.warm_up_s + load.window_s
         return Traffic(

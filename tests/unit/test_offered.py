@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.offered import is_confirmed, stalls, unexpected_frames
-from middlebench.model.traffic import Load, Sample
+from middlebench.model.record import Sample
+from middlebench.model.traffic import Load
 from test_trial import LOAD, TRAFFIC
 
 
 def sampled(*sent: int) -> tuple[Sample, ...]:
     """Samples a second apart, by what was sent until each."""
-    return tuple(Sample(float(second), packets, 0) for second, packets in enumerate(sent))
+    return tuple(Sample(t_s=second, sent_packets=packets, received_packets=0) for second, packets in enumerate(sent))
 
 
 def test_window_without_a_frame_is_a_stall_and_no_throughput_of_zero():

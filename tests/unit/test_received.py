@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.received import DEAD_SECONDS, on_the_way, stopped
-from middlebench.model.record import Hop
-from middlebench.model.traffic import Load, Sample, Traffic
+from middlebench.model.record import Hop, Sample
+from middlebench.model.traffic import Load, Traffic
 
 LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.1, window_s=1.0, sample_interval_s=0.1)
 
@@ -14,7 +14,8 @@ def traffic(received: list[int], sent: list[int] | None = None, step_s: float = 
     """Traffic whose samples count so many frames, from the start of the window on."""
     sent = sent or [100 * index for index in range(len(received))]
     samples = tuple(
-        Sample(index * step_s, left, arrived) for index, (left, arrived) in enumerate(zip(sent, received, strict=True))
+        Sample(t_s=index * step_s, sent_packets=left, received_packets=arrived)
+        for index, (left, arrived) in enumerate(zip(sent, received, strict=True))
     )
     return Traffic(
         window_s=step_s * (len(received) - 1),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from middlebench.hosts.base import Host
+from middlebench.hosts.shared.server_part import ServerPartOptions
 from middlebench.model.functions.function import FORWARD, Function
-from middlebench.model.options import Options
 from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MiddleboxReading
@@ -71,37 +71,15 @@ def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
         thread.join()
 
 
-class MiddleboxOptions(Options):
+class MiddleboxOptions(ServerPartOptions):
     """What every middlebox driver's options have."""
-
-    programs: ClassVar[tuple[str, ...]] = ()
-    """What must be installed on the middlebox server."""
-
-    versions: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Commands that say the version of what takes part, in their first line."""
-
-    leaves_processes: ClassVar[bool] = False
-    """Whether it starts processes that only the end of the site ends."""
 
     joins: ClassVar[bool] = False
     """Whether two of its middleboxes can be joined without a switch."""
 
-    driver: str
-    """Name of the driver."""
-
-    @property
-    def port_kinds(self) -> tuple[PortKind, ...]:
-        """The kinds of ports by which its middleboxes can be joined to a switch, the best one first."""
-        raise NotImplementedError
-
     def offers(self, function: Function) -> bool:
         """Whether a middlebox of this kind can do this to frames."""
         return function.name == FORWARD
-
-    def alternatives(self, host: Host) -> Sequence[MiddleboxOptions]:
-        """Return what these options may stand for on ``host``, where they leave a choice."""
-        del host
-        return [self]
 
     def images(self) -> dict[str, str]:
         """Return the files on the middlebox server that middleboxes boot from, by name."""

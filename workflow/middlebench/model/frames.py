@@ -86,22 +86,25 @@ def udp_frame(frame_bytes: int, payload: bytes = b"", flow: int = 0) -> bytes:
     room = frame_bytes - ETHERNET_HEADER_BYTES - IP_HEADER_BYTES - UDP_HEADER_BYTES
     if room < len(payload):
         raise ValueError(f"a frame of {frame_bytes} B has no room for {len(payload)} B of payload behind its headers")
-    addresses = _ip(SENDER_IP) + _ip(RECEIVER_IP)
-    udp_length = UDP_HEADER_BYTES + room
-    data = payload.ljust(room, b"\0")
-    ports = struct.pack("!HHH", UDP_PORT + flow, UDP_PORT, udp_length)
-    pseudo_header = addresses + struct.pack("!HH", IP_PROTOCOL_UDP, udp_length)
+    length = IP_HEADER_BYTES + UDP_HEADER_BYTES + room
+    header = struct.pack("!BBHHHBB", 0x45, 0, length, 0, 0, TIME_TO_LIVE, IP_PROTOCOL_UDP)
+    ethernet = _mac(RECEIVER_MAC) + _mac(SENDER_MAC) + struct.pack("!H", ETHERTYPE_IPV4)
+    ports = (UDP_PORT + flow, UDP_PORT)
+    return ethernet + checksummed(header, _ip(SENDER_IP) + _ip(RECEIVER_IP), ports, payload.ljust(room, b"\0"))
+
+
+def checksummed(header: bytes, addresses: bytes, ports: tuple[int, int], payload: bytes) -> bytes:
+    """Return an IPv4/UDP packet with both checksums right, and whatever of ``payload`` pads the frame behind it.
+
+    ``header`` are the ten bytes of the IPv4 header in front of its checksum; it says how long the packet is.
+    """
+    room = struct.unpack_from("!H", header, 2)[0] - IP_HEADER_BYTES - UDP_HEADER_BYTES
+    datagram = struct.pack("!HHH", *ports, UDP_HEADER_BYTES + room)
+    pseudo_header = addresses + struct.pack("!HH", header[9], UDP_HEADER_BYTES + room)
     # RFC 768: a sum of zero is sent as all ones, zero means "no checksum".
-    udp_checksum = internet_checksum(pseudo_header + ports + data) or 0xFFFF
-    header = struct.pack("!BBHHHBB", 0x45, 0, IP_HEADER_BYTES + udp_length, 0, 0, TIME_TO_LIVE, IP_PROTOCOL_UDP)
-    ip_checksum = internet_checksum(header + addresses)
-    return b"".join(
-        (
-            _mac(RECEIVER_MAC) + _mac(SENDER_MAC) + struct.pack("!H", ETHERTYPE_IPV4),
-            header + struct.pack("!H", ip_checksum) + addresses,
-            ports + struct.pack("!H", udp_checksum) + data,
-        )
-    )
+    udp_checksum = internet_checksum(pseudo_header + datagram + payload[:room]) or 0xFFFF
+    ip_checksum = struct.pack("!H", internet_checksum(header + addresses))
+    return header + ip_checksum + addresses + datagram + struct.pack("!H", udp_checksum) + payload
 
 
 def internet_checksum(data: bytes) -> int:

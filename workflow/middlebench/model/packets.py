@@ -16,7 +16,7 @@ from middlebench.model.frames import (
     IP_HEADER_BYTES,
     IP_PROTOCOL_UDP,
     UDP_HEADER_BYTES,
-    internet_checksum,
+    checksummed,
 )
 
 HEADERS_BYTES = ETHERNET_HEADER_BYTES + IP_HEADER_BYTES + UDP_HEADER_BYTES
@@ -53,20 +53,8 @@ class Packet:
     def frame(self) -> bytes:
         """Return the frame with this content, both checksums right."""
         addresses = struct.pack("!II", self.source_address, self.destination_address)
-        ip_start = self.header + bytes([self.protocol])
-        ip_length = struct.unpack_from("!H", self.header, 2)[0]
-        room = ip_length - IP_HEADER_BYTES - UDP_HEADER_BYTES
-        ports = struct.pack("!HHH", self.source_port, self.destination_port, UDP_HEADER_BYTES + room)
-        pseudo_header = addresses + struct.pack("!HH", self.protocol, UDP_HEADER_BYTES + room)
-        # RFC 768: a sum of zero is sent as all ones, zero means "no checksum".
-        udp_checksum = internet_checksum(pseudo_header + ports + self.payload[:room]) or 0xFFFF
-        return b"".join(
-            (
-                self.ethernet,
-                ip_start + struct.pack("!H", internet_checksum(ip_start + addresses)) + addresses,
-                ports + struct.pack("!H", udp_checksum) + self.payload,
-            )
-        )
+        header = self.header + bytes([self.protocol])
+        return self.ethernet + checksummed(header, addresses, (self.source_port, self.destination_port), self.payload)
 
     def changed(self, **fields: int | str | bytes) -> Packet:
         """Return this packet with other values of some fields; addresses may be text, a payload begins with its value.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from middlebench.model.record import ProcessorUsage, ProcessUsage
+from middlebench.model.record import ProcessorUsage, ProcessUsage, Sample
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,6 @@ class Load:
     """Flows that the frames belong to, in turn; each has a UDP source port of its own."""
     latency: bool = False
     """Whether some of the frames tell when they left, and are timed; such a load is paced whatever its rate."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Frames counted up to one moment, from the same start for both sides."""
-
-    t_s: float
-    """Seconds since the start of the window."""
-    sent_packets: int
-    received_packets: int
 
 
 @dataclass(frozen=True)

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from middlebench.hosts.base import Host
+from middlebench.hosts.shared.server_part import ServerPartOptions
 from middlebench.model.live import LiveSwitch
-from middlebench.model.options import Options
 from middlebench.model.plan import Plan
-from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import PortCounters, SwitchReading
 
 
-class SwitchOptions(Options):
+class SwitchOptions(ServerPartOptions):
     """What every switch driver's options have."""
-
-    programs: ClassVar[tuple[str, ...]] = ()
-    """What must be installed on the middlebox server."""
-
-    versions: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Commands that say the version of what takes part, in their first line."""
-
-    leaves_processes: ClassVar[bool] = False
-    """Whether it starts processes that only the end of the site ends."""
-
-    driver: str
-    """Name of the driver."""
-
-    @property
-    def port_kinds(self) -> tuple[PortKind, ...]:
-        """The kinds of ports that it can take onto a bridge."""
-        raise NotImplementedError
-
-    def alternatives(self, host: Host) -> Sequence[SwitchOptions]:
-        """Return what these options may stand for on ``host``, where they leave a choice."""
-        del host
-        return [self]
 
     def build(self, host: Host) -> Switch:
         """Return the switch on ``host``."""

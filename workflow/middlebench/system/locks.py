@@ -69,7 +69,7 @@ def lock(
             time.sleep(POLL_SECONDS)
         stream.seek(0)
         stream.truncate()
-        json.dump(_myself(purpose, takes_s), stream)
+        json.dump(myself(purpose, takes_s), stream)
         stream.flush()
         yield
 
@@ -158,7 +158,8 @@ def _may_take_longer(holder: dict[str, object]) -> bool:
     return (datetime.now(UTC) - since).total_seconds() < takes_s
 
 
-def _myself(purpose: str, takes_s: float) -> dict[str, object]:
+def myself(purpose: str, takes_s: float = 0.0) -> dict[str, object]:
+    """Return what this process says of itself as the holder of a lock."""
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),

@@ -28,7 +28,8 @@ from middlebench.generators.shared import agents
 from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, UDP_PORT
-from middlebench.model.traffic import Load, Probe, Sample, Traffic
+from middlebench.model.record import Sample
+from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError

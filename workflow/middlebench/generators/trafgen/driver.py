@@ -20,7 +20,8 @@ from middlebench.generators.trafgen import agent, paced_sender
 from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text, script_text
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, udp_frame
-from middlebench.model.traffic import Load, Probe, Sample, Timing, Traffic
+from middlebench.model.record import Sample
+from middlebench.model.traffic import Load, Probe, Timing, Traffic
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 

@@ -64,13 +64,7 @@ def explained(computer: Host, error: HostError) -> HostError:
 
 def about(inventory: Inventory, ports: Sequence[str], cpus: Sequence[int]) -> dict[str, object]:
     """Return how the agent is asked to describe a computer."""
-    return {
-        "versions": inventory.versions,
-        "modules": inventory.modules,
-        "images": dict(inventory.images),
-        "ports": ports,
-        "cpus": cpus,
-    }
+    return {**vars(inventory), "ports": ports, "cpus": cpus}
 
 
 def agent_call(computer: Host, verb: str, **request: object) -> list[str]:

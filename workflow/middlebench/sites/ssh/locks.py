@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from middlebench.hosts.ssh import SshHost
 from middlebench.sites.shared.computer import AGENT_SECONDS, agent_call, explained
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, LockError
-from middlebench.system.locks import describe
+from middlebench.system.locks import describe, myself
 from middlebench.system.processes import ProcessIdentity, ancestors, boot_id
-from middlebench.system.user import user_name
 
 RUN_LOCK, TRIAL_LOCK = "run.lock", "trial.lock"
 """Files in our folder there: a run holds the first; a job holds both, unless its run has the first for it. So a job
@@ -42,14 +38,7 @@ def locked(computer: SshHost, testbed: str, locks: Mapping[str, float]) -> Itera
     A process that started us, such as the run of which we are a job, may hold one for us. Where there is long to
     wait for one it is told for whom.
     """
-    holder = {
-        "user": f"{user_name()}@{socket.gethostname()}",
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "purpose": f"testbed {testbed}",
-        "pid": os.getpid(),
-        "command": shlex.join(sys.argv)[:200],
-        "process": _identity(os.getpid()),
-    }
+    holder = {**myself(f"testbed {testbed}"), "process": _identity(os.getpid())}
     family = [_identity(pid) for pid in ancestors(os.getpid())]
     request = {"holder": json.dumps(holder), "family": family, "beat_s": BEAT_SECONDS}
     first = dict.fromkeys(locks, LOCK_SECONDS)
