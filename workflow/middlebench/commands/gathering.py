@@ -73,11 +73,7 @@ def _choose_cells(arguments: argparse.Namespace) -> None:
 
 
 def _read_all(folder: Path, cells: Iterable[Cell]) -> dict[Path, Record]:
-    """Return the records of a testbed's cells.
-
-    Raises:
-        RecordError: some cannot be read, or lie where another cell's belongs; it names all of them.
-    """
+    """Return the records of a testbed's cells."""
     from middlebench.model import record
 
     records, problems = {}, []

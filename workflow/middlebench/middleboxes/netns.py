@@ -206,11 +206,7 @@ class NetnsMiddleboxes:
             )
 
     def _nft(self, command: Sequence[str], function: Function, doing: str) -> None:
-        """Hand a function's rules to nftables.
-
-        Raises:
-            MiddleboxError: nftables is not there, or did not take them.
-        """
+        """Hand a function's rules to nftables."""
         result = self._host.run(command, stdin=function.nftables or "", check=False)
         if result.status != 0:
             raise MiddleboxError(

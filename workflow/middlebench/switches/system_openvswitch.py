@@ -98,12 +98,7 @@ class SystemOpenVSwitch(OpenVSwitch):
         return f"Open vSwitch {self.version()} (the server's own), {self._options.datapath} datapath"
 
     def _demand_uplinks(self, plan: Plan) -> None:
-        """Return if both uplinks may be taken.
-
-        Raises:
-            SwitchError: one carries a default route, the SSH connection or an address, or is on a bridge
-                that is not ours.
-        """
+        """Return if both uplinks may be taken."""
         doing = f"taking {' and '.join(plan.uplinks)} of {self._host.name} as the chain's uplinks"
         try:
             demand_free(self._host, plan.uplinks, switched=True)

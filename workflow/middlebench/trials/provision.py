@@ -161,9 +161,6 @@ def _try(name: str, options: config.Testbed) -> Attempt:
 
     Only that the switch or the middleboxes refuse, or that no trial of their chain can be believed, and that each time,
     says that it does not work here.
-
-    Raises:
-        HostError: a host could not be reached, each time; that says nothing of the alternative.
     """
     failure = ""
     for remaining in reversed(range(TRIES)):

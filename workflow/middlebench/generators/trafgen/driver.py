@@ -190,11 +190,7 @@ class Trafgen:
         )
 
     def _timing(self, answer: dict[str, Any]) -> Timing:
-        """Return what was timed.
-
-        Raises:
-            GeneratorError: the receiver did not see all that arrived, or the clock was set meanwhile.
-        """
+        """Return what was timed."""
         unread, nanoseconds = answer["unread"], tuple(answer["nanoseconds"])
         if unread or answer["twice"]:
             raise self._error(

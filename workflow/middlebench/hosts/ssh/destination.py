@@ -120,11 +120,7 @@ def _resolve(alias: str, via: Destination | None, jumps_left: int) -> Destinatio
 
 
 def _resolved_options(alias: str, user: str, host: str, port: int) -> Mapping[str, Sequence[str]]:
-    """Return what ``ssh -G`` prints: key, in lower case, to its values.
-
-    Raises:
-        HostError: there is no ``ssh``, or it ends with an error.
-    """
+    """Return what ``ssh -G`` prints: key, in lower case, to its values."""
     argv = ["ssh", "-G", *(("-l", user) if user else ()), *(("-p", str(port)) if port else ()), "--", host]
     try:
         found = subprocess.run(
@@ -159,11 +155,7 @@ def _error(alias: str, happened: str, advice: str = "") -> HostError:
 
 
 def _parts(alias: str) -> tuple[str, str, int]:
-    """Split ``[ssh://][user@]host[:port]``; what is not there is empty or 0.
-
-    Raises:
-        HostError: the port is not a number.
-    """
+    """Split ``[ssh://][user@]host[:port]``; what is not there is empty or 0."""
     user, _, rest = alias.removeprefix("ssh://").rpartition("@")
     if rest.startswith("["):  # an IPv6 address with a port
         host, _, port = rest[1:].partition("]")

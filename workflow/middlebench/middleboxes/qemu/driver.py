@@ -281,11 +281,7 @@ class QemuMiddleboxes:
         return f"{what} {digest}, {self._options.memory_mib} MiB, QEMU {version}, {how}"
 
     def _kernel(self) -> Path:
-        """Return the image's file.
-
-        Raises:
-            MiddleboxError: it is not there.
-        """
+        """Return the image's file."""
         image = self._options.image
         doing = f"starting virtual machines on {self._host.name}"
         if image == "unikernel":
@@ -299,11 +295,7 @@ class QemuMiddleboxes:
         return image.kernel.absolute()
 
     def _make_taps(self, ports: list[str]) -> None:
-        """Make a tap for each port.
-
-        Raises:
-            MiddleboxError: one could not be made; it is named.
-        """
+        """Make a tap for each port."""
         result = self._host.run(
             ["sh", "-c", TAPS, f"{LABEL}-taps", str(self._mtu), *ports],
             check=False,
@@ -322,11 +314,7 @@ class QemuMiddleboxes:
     def _ask(
         self, request: dict[str, Any], deadline: Deadline | None = None, stop: threading.Event | None = None
     ) -> dict[str, Any]:
-        """Run the agent on the server and return its answer.
-
-        Raises:
-            MiddleboxError: a machine failed (it is named, with the end of its console), or there was no answer.
-        """
+        """Run the agent on the server and return its answer."""
         request = {**request, "folder": FOLDER, "prefix": PREFIX, "stopped": STOPPED}
         result = self._host.run(
             self._host.script(AGENT),

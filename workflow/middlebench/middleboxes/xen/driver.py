@@ -298,11 +298,7 @@ class XenMiddleboxes:
             raise self._explained(f"creating domain {middlebox.name} on {self._host.name}", result)
 
     def _await(self, middlebox: Middlebox, step: str, reached: Callable[[DomainView], bool], seconds: float) -> Domain:
-        """Read a domain's state until it has reached a step, and return it.
-
-        Raises:
-            MiddleboxError: it failed, ended, or took too long; its console's end is in the message.
-        """
+        """Read a domain's state until it has reached a step, and return it."""
         deadline, pause = Deadline(seconds).stretched(self._host.timeout_factor), FIRST_PAUSE_SECONDS
         while True:
             begin = time.monotonic()
@@ -328,11 +324,7 @@ class XenMiddleboxes:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _view(self, name: str, *, with_keys: bool) -> DomainView:
-        """Return what can be seen of a domain from dom0 now; reading its keys takes as long as all the rest.
-
-        Raises:
-            MiddleboxError: Xen does not answer, or not as we know it.
-        """
+        """Return what can be seen of a domain from dom0 now; reading its keys takes as long as all the rest."""
         doing = f"reading the state of domain {name} on {self._host.name}"
         argv = ("sh", "-c", VIEW, f"{LABEL}-view", name, "keys" if with_keys else "", *_consoles(name))
         result = self._read(doing, *argv)
@@ -345,11 +337,7 @@ class XenMiddleboxes:
             raise self._unexpected(doing, error) from error
 
     def _read(self, doing: str, *argv: str) -> CommandResult:
-        """Run a command that only reads.
-
-        Raises:
-            MiddleboxError: it failed.
-        """
+        """Run a command that only reads."""
         for _ in range(READ_TRIES):
             result = self._host.run(argv, check=False)
             if result.status >= 0:

@@ -61,11 +61,7 @@ def locked(computer: SshHost, testbed: str, locks: Mapping[str, float]) -> Itera
 
 @contextmanager
 def _hold(computer: SshHost, locks: Mapping[str, float], request: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    """Have the agent lock the computer for as long as the context lasts; return what it answers.
-
-    Raises:
-        HostError: it cannot.
-    """
+    """Have the agent lock the computer for as long as the context lasts; return what it answers."""
     argv = agent_call(computer, "hold", locks=locks, **request)
     limit = Deadline(sum(locks.values()) + AGENT_SECONDS)
     with ExitStack() as stack:
