@@ -62,11 +62,8 @@ def site_of(name: str, options: config.Testbed) -> Site:
 def stand_up(name: str, options: config.Testbed, environment: str = "", tell: Tell = silent) -> Testbed:
     """Open the testbed's site and return the testbed. Every ``auto`` must have been chosen by now.
 
-    Args:
-        name: the testbed's name.
-        options: what it is composed of.
-        environment: id of the environment that it stands in, for the records of what is measured on it.
-        tell: called with a sentence about what takes long, or was found changed.
+    ``environment`` is the id of the environment that it stands in; ``tell`` is called with a sentence about what takes
+    long, or was found changed.
 
     Raises:
         MiddlebenchError: the site or a driver cannot be had.

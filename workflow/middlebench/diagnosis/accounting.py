@@ -116,12 +116,7 @@ def account(
 ) -> Account:
     """Return where the packets of a trial were dropped.
 
-    Args:
-        sent: packets that left the test computer, from the first to the last.
-        received: packets that came back to it.
-        hops: the bridges' counts, by the bridges' indices.
-        middleboxes: the middleboxes' own counts, by their indices.
-        wires: the counts of the links between two middleboxes.
+    ``sent`` are packets that left the test computer, ``received`` those that came back to it.
     """
     credited = {f"bridge {index}": packets for index, hop in enumerate(hops) if (packets := _credited(hop))}
     from_middleboxes = {each.egress_port for each in middleboxes}

@@ -69,13 +69,8 @@ def usage_between(
 ) -> Usage:
     """Return what everybody used between two readings with the traffic between them.
 
-    Args:
-        plan: the chain's plan.
-        before: the reading before the traffic.
-        after: the reading after it.
-        traffic: the traffic; what it says of a machine's processors is of its window, and goes before the readings
-            where both computers are parts of one machine.
-        test_cpus: the test computer's processors; empty for all of its machine.
+    What the traffic says of a machine's processors is of its window, and goes before the readings where both computers
+    are parts of one machine; no ``test_cpus`` are all of that machine.
     """
     of_window = {each.cpu: each for each in traffic.processors}
     server = processors_between(before.switch.processors[1], after.switch.processors[0])
@@ -110,11 +105,7 @@ def _flows_between(
     """Return how many frames a bridge's flow table took in at its ingress ports, and sent on to its egress ports.
 
     A flow that came meanwhile began at zero. With a flow that went its count is lost, and nothing can be said.
-
-    Args:
-        routes: what the bridge forwards, forth and back in turns.
-        before: what its flows had matched.
-        after: the same, later.
+    ``routes`` are what the bridge forwards, forth and back in turns.
     """
     if before is None or after is None or before.flows.keys() - after.flows.keys():
         return None, None

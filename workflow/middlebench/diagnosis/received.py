@@ -38,13 +38,9 @@ def stopped(load: Load, traffic: Traffic) -> list[str]:
 def on_the_way(sent: int, received: int, hops: Sequence[Hop]) -> list[str]:
     """Return, a sentence each, which frames were still on a link when the receiver was read last; nothing if none was.
 
-    For links both of whose ends count the same frames, as the two of a veth pair do: what is missing on such a link
-    has not been lost there, it has not arrived yet.
-
-    Args:
-        sent: packets that left the test computer in the whole trial.
-        received: packets that came back to it.
-        hops: what each bridge counted between readings before and after.
+    For links both of whose ends count the same frames, as the two of a veth pair do: what is missing on such a link has
+    not been lost there, it has not arrived yet. ``hops`` are what each bridge counted between readings before and
+    after.
     """
     arrived, left = hops[0].rx_packets, hops[-1].tx_packets
     problems = []

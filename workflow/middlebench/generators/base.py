@@ -62,9 +62,7 @@ class Generator(Protocol):
     def exchange(self, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
         """Send single frames in their order, and return what reaches the receiver, whatever it is.
 
-        Args:
-            frames: what to send.
-            marks: bytes by which those frames are known that must come back; once all are back, it is over.
+        ``marks`` are bytes by which those frames are known that must come back; once all are back, it is over.
 
         Raises:
             GeneratorError: they could not be sent or watched for.
@@ -73,9 +71,7 @@ class Generator(Protocol):
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial: warm-up, window, drain.
 
-        Args:
-            load: what to send.
-            cancel: ends the trial early, as an error, when another thread sets it.
+        Another thread ends it early by ``cancel``, as an error.
 
         Raises:
             GeneratorError: traffic could not be made or counted.

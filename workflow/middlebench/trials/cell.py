@@ -42,12 +42,7 @@ def measure(
 ) -> tuple[Record, str]:
     """Measure one cell and return its record, and what the generator's tools said.
 
-    Args:
-        testbed: the testbed.
-        cell: what to measure.
-        settings: how.
-        tell: takes sentences on what goes on.
-        functions: what each middlebox does, as the cell's ``function`` says; none: all forward.
+    ``functions`` are what each middlebox does, as the cell's ``function`` says; none: all forward.
 
     Raises:
         TrialError: the trial ran but must not be believed; nothing is recorded.
@@ -109,11 +104,7 @@ def flags_of(
 ) -> tuple[str, ...]:
     """Return what a reader must know before using these counts, and the search that led to them.
 
-    Args:
-        counts: what was counted.
-        unconfirmed: whether fewer frames reached the server than the generator claims.
-        found: the search, where there was one.
-        usage: who used how much of the processors, where that is known.
+    ``unconfirmed`` says whether fewer frames reached the server than the generator claims.
     """
     costly = (links_share(usage) or 0.0) > LINKS_SHARE if usage else False
     limited = counts.offered_packets < OFFERED * counts.intended_packets

@@ -37,13 +37,7 @@ def measure_controls(
 ) -> ControlSet:
     """Measure controls, and keep each in the log as soon as it is measured.
 
-    Args:
-        testbed: the testbed; its live chain becomes one bridge.
-        series: what to measure, of those that :func:`whole_set` returns.
-        settings: how long a trial takes; its load is replaced by the maximum.
-        log: where they are kept.
-        session: the run that they belong to.
-        tell: called with a sentence about each.
+    Its live chain becomes one bridge; the load of ``settings`` is replaced by the maximum.
 
     Raises:
         TrialError: a control must not be believed.

@@ -31,13 +31,7 @@ def measure_latency(
 ) -> tuple[LatencyTrial, ...]:
     """Time frames over the live chain at each load, each in a trial of its own.
 
-    Args:
-        testbed: the testbed, with the chain on it.
-        plan: the chain's plan.
-        load: the cell's load: its frames, and how long a trial takes.
-        carried_pps: what the chain carries, in packets/s; without any only the idle chain is timed.
-        before: the chain and its counters as they are now.
-        tell: is told each trial's median.
+    ``load`` is the cell's; without ``carried_pps``, what the chain carries, only the idle chain is timed.
 
     Raises:
         TrialError: a trial must not be believed.

@@ -87,11 +87,7 @@ def _mark(frame: bytes) -> bytes:
 def prove_paths(testbed: Testbed, plan: Plan, frame_bytes: int, before: Counters | None = None) -> tuple[Probe, ...]:
     """Send probes of the cell's own frame size on every path of ``plan``, and demand that they pass every hop of it.
 
-    Args:
-        testbed: the testbed, with the chain on it.
-        plan: the chain's plan.
-        frame_bytes: the cell's frame size in bytes without FCS.
-        before: what the ports have counted so far, where that was just read.
+    ``before`` is what the ports have counted so far, where that was just read.
 
     Returns:
         What became of the probes of each path.

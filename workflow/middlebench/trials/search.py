@@ -48,12 +48,7 @@ def search_throughput(
 ) -> Search:
     """Search for the largest load that meets ``goal``.
 
-    Args:
-        goal: how much may be lost.
-        parameters: how the search goes on.
-        line_rate_pps: the largest load, in packets/s.
-        run: runs a trial; what it raises ends the search.
-        tell: called with a sentence about each trial, and one about the result.
+    ``run`` runs a trial; what it raises ends the search.
 
     Raises:
         TrialError: the search did not end in its time, or the library gave it up.

@@ -44,14 +44,7 @@ def search(
 ) -> Searched:
     """Search for the throughput of the live chain.
 
-    Args:
-        testbed: the testbed, with the chain on it.
-        plan: the chain's plan.
-        maximum: the largest load to try, and the frames.
-        goal: what to search for.
-        parameters: how the search goes on.
-        before: the chain and its counters as they are now; any change of the chain voids a trial, and the search.
-        tell: called with a sentence about each trial.
+    Any change of the chain since ``before`` voids a trial, and the search.
 
     Raises:
         TrialError: a trial must not be believed, or the search did not end in its time.
@@ -69,15 +62,7 @@ def search(
 
 
 class SearchTrials:
-    """The trials of a search on a live chain, one behind the other: a given number of frames each, and all count.
-
-    Args:
-        testbed: the testbed, with the chain on it.
-        plan: the chain's plan.
-        maximum: the frames, and the largest load.
-        goal: how much may be lost.
-        before: the chain and its counters as they are now.
-    """
+    """The trials of a search on a live chain, one behind the other: a given number of frames each, and all count."""
 
     def __init__(self, testbed: Testbed, plan: Plan, maximum: Load, goal: Goal, before: Reading) -> None:
         self._testbed = testbed

@@ -58,11 +58,7 @@ class _Box:
 def configuration_diagram(plan: Plan, testbed: str, middlebox: str, note: str = "") -> Figure:
     """Return a drawing of the test computer, the server and what is between them.
 
-    Args:
-        plan: the plan that ran, as its deployment record holds it.
-        testbed: name of the testbed.
-        middlebox: what forwards, in the driver's words.
-        note: what the title must say besides, such as "emulated".
+    ``plan`` is that of its deployment record; ``note`` is what the title must say besides.
     """
     paths = [Path(tuple(Hop(**hop) for hop in path["hops"])) for path in plan["paths"]]
     boxes = _in_columns(paths) if len(paths) > 1 else _in_rows(paths[0])

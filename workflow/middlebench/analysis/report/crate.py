@@ -109,11 +109,8 @@ WORDS = {
 def write_crate(dataset: Dataset, folder: Path, inputs: Iterable[Path], study: str) -> None:
     """Describe a testbed's results folder as an RO-Crate, and read the description back.
 
-    Args:
-        dataset: the results.
-        folder: where they are; the description and copies of the inputs go there.
-        inputs: files of the project that the results were made from, by their paths in it.
-        study: the study as it ran, command line included, as JSON.
+    ``inputs`` are files of the project that the results were made from: they are copied to ``folder``, as is ``study``,
+    the study as it ran, as JSON.
 
     Raises:
         RecordError: the description does not stand up to being read.

@@ -73,12 +73,7 @@ def describe_deployment(deployment: Deployment) -> str:
 
 
 def parts_of(cells: pd.DataFrame, deployments: Sequence[Deployment] = ()) -> dict[str, str]:
-    """Return what each part of a page is of, by its anchor.
-
-    Args:
-        cells: measurements of one testbed, or published values.
-        deployments: the testbed's chains.
-    """
+    """Return what each part of a page is of, by its anchor."""
     means = summarise(cells).to_dict("records")
     return {
         **{_anchor(mean): describe_cell(mean) for mean in means},

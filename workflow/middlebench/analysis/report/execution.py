@@ -32,10 +32,7 @@ UNSET = ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "PYTHONSTARTUP")
 def execute(notebook: Path, out: Path, parameters: Mapping[str, str | float]) -> None:
     """Execute a notebook and write it, with its results, to ``out``: the same bytes each time.
 
-    Args:
-        notebook: the notebook.
-        out: where the executed notebook goes.
-        parameters: values in place of those in its cell tagged ``parameters``.
+    ``parameters`` stand in place of those in its cell tagged ``parameters``.
 
     Raises:
         MiddlebenchError: a cell failed, or the kernel did not start.

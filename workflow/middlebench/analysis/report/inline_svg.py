@@ -19,9 +19,7 @@ LINK = re.compile(r'<a xlink:href="#([^"]+)"[^>]*>')
 def inline(svg: str, place: str = "") -> str:
     """Return a figure of Matplotlib, the text of its file, as an element of the report's page.
 
-    Args:
-        svg: the text of the file.
-        place: where on the page it stands, if the same figure stands on it elsewhere too.
+    ``place`` tells where on the page it stands, if the same figure stands on it elsewhere too.
     """
     title, name = _told(svg, "title"), f"figure-{hashlib.sha256(f'{place}{svg}'.encode()).hexdigest()[:8]}"
     words = _told(svg, "description")
@@ -37,9 +35,7 @@ def inline(svg: str, place: str = "") -> str:
 def say_where_links_lead(page: str, parts: Mapping[str, str]) -> str:
     """Return a page in which each point of a figure that leads to one of its parts says what is there.
 
-    Args:
-        page: HTML with inline figures.
-        parts: by anchor, what a part of the page is of: shown when the pointer rests on the point, and read aloud.
+    ``parts`` says by anchor what a part of the page is of: shown when the pointer rests on the point, and read aloud.
     """
 
     def with_title(link: re.Match[str]) -> str:

@@ -12,12 +12,8 @@ PROJECT = Path(__file__).parents[4]
 def output_folder(results: str, dataset: str, write: bool) -> Path:
     """Return the folder for a notebook's tables and figures, and enter the project's folder.
 
-    JupyterLab runs a notebook in the folder that it lies in; paths are relative to the project's.
-
-    Args:
-        results: the results folder.
-        dataset: what the notebook is about.
-        write: whether it writes to the dataset's own folder, as it does in the workflow; else to a temporary one.
+    JupyterLab runs a notebook in the folder that it lies in; paths are relative to the project's. Without
+    ``write``, which the workflow sets, the folder for tables and figures is a temporary one.
     """
     if Path.cwd() == PROJECT / "notebooks":
         os.chdir(PROJECT)

@@ -71,11 +71,7 @@ class Grid:
 def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title: str = "") -> None:
     """Write the report of a dataset.
 
-    Args:
-        dataset: what the report is about.
-        notebooks: executed notebooks, in the order in which they are to appear.
-        out: the HTML file to write.
-        title: heading of the page; by default it names the testbed.
+    The notebooks are executed ones, in the order in which they are to appear.
 
     Raises:
         RecordError: a notebook cannot be shown, or the page would need something from outside itself.

@@ -236,13 +236,8 @@ class Moment:
 def cut(sender: Report, receiver: Report, moments: Sequence[float]) -> tuple[Moment, ...]:
     """Return both sides' counts at the ends of the receiver's intervals that follow on each of ``moments``.
 
-    The receiver's counts are exact there. The sender's lines end at other times: its counts are taken
-    in proportion between two of them.
-
-    Args:
-        sender: what the sending pkt-gen reported.
-        receiver: what the receiving one reported.
-        moments: moments of the wall clock, in seconds, in order.
+    The receiver's counts are exact there. The sender's lines end at other times: its counts are taken in proportion
+    between two of them. ``moments`` are of the wall clock, in seconds, in order.
 
     Raises:
         GeneratorError: one side's lines do not cover them.

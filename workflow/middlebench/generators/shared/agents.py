@@ -28,12 +28,7 @@ def ask(
 ) -> dict[str, Any]:
     """Run a script on ``host`` and return its answer, one JSON object.
 
-    Args:
-        host: the test computer.
-        agent: the script's text, for the host's own Python.
-        request: its only argument.
-        deadline: when to give up.
-        cancel: ends the script early, as an error, when another thread sets it.
+    ``request`` is its only argument; another thread ends it early by ``cancel``, as an error.
 
     Raises:
         GeneratorError: it ended without an answer.

@@ -51,12 +51,8 @@ def config_file(
 ) -> str:
     """Return the text of a domain's config file (xl.cfg(5)).
 
-    Args:
-        middlebox: which middlebox of the plan it is; interface 0 is its ingress, 1 its egress.
-        plan: says which bridge each port belongs to.
-        settings: what its image wants set, such as ``kernel``.
-        memory_mib: its memory in MiB.
-        cpus: processors to keep it to, of which it gets the one whose turn it is; empty for any.
+    Interface 0 is its ingress, 1 its egress; of ``cpus`` it gets the one whose turn it is, and any where there are
+    none.
     """
     bridge_of = {port: bridge.name for bridge in plan.bridges for port in bridge.ports}
     vifs = [

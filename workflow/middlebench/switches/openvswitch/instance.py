@@ -161,9 +161,7 @@ class OpenVSwitch:
     def _interface(self, port: str, *, uplink: bool) -> Sequence[str]:
         """Return the words that tell ``ovs-vsctl`` what kind of interface a port is; none for a device of the kernel.
 
-        Args:
-            port: its name.
-            uplink: whether it is one of the server's ports to the test computer.
+        An uplink is one of the server's ports to the test computer.
         """
         del port, uplink
         return ()

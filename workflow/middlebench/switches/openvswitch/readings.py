@@ -55,8 +55,7 @@ def parse_ports(table: str) -> dict[str, PortCounters]:
 def parse_datapath_ports(text: str) -> dict[str, PortCounters]:
     """Return the counters of the vhost-user ports, which are no devices of the kernel, by name.
 
-    Args:
-        text: what ``ovs-appctl dpctl/show -s`` prints.
+    The text is that of ``ovs-appctl dpctl/show -s``.
     """
     return {
         found["name"]: PortCounters(*(int(found[key]) for key in ("rx", "tx", "rx_dropped", "tx_dropped")))
