@@ -12,7 +12,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from helpers import Footprint, compose, eventually, kill, once_traffic_runs, settings
+from helpers import Footprint, compose, kill, once_traffic_runs, settings
 from middlebench.generators.shared import agents
 from middlebench.model.cell import Cell
 from middlebench.model.record import Record
@@ -199,8 +199,8 @@ def test_generator_that_stops_in_the_window_voids_the_cell(live, number):
 
 def test_script_that_counts_what_is_received_is_killed_in_the_window(live):
     def kill_script() -> None:
-        for pid in eventually(lambda: live.footprint.running('"moments_s"'), "the script runs"):
-            kill(pid)
+        (sender,) = live.footprint.named("timeout")
+        kill(int(Path(f"/proc/{sender}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]))
 
     with once_traffic_runs(live.testbed, kill_script):
         assert "without an answer" in right_or_void(live.measure)

@@ -37,6 +37,8 @@ from middlebench.trials.convergence import converge, deploy, proven, read_after,
 
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
+BLUR_SECONDS = 0.002
+"""How much longer than told a window may have been: a reading at either end takes up to a millisecond."""
 
 LATE_SECONDS = 5.0
 """How long to wait for frames that are known to be on the last link, after the drain."""
@@ -247,7 +249,8 @@ def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
         problems.append("frames that are not ours crossed the measured ports")
     if traffic.trial_received_packets > traffic.trial_sent_packets:
         problems.append(f"{traffic.trial_received_packets} frames arrived of {traffic.trial_sent_packets} sent")
-    most = line_rate_pps(link.rate_bps, load.frame_bytes) * traffic.window_s * (1 + LINE_RATE_TOLERANCE)
+    longest_s = traffic.window_s * (1 + LINE_RATE_TOLERANCE) + BLUR_SECONDS
+    most = line_rate_pps(link.rate_bps, load.frame_bytes) * longest_s
     most += link.burst_bytes * 8 / wire_bits(load.frame_bytes)
     for side, packets in (("offered", traffic.offered_packets), ("received", traffic.received_packets)):
         if packets > most:

@@ -24,13 +24,21 @@ ETHTOOL_DRIVER = struct.Struct("=I32s160x")
 """Number of the question and the driver's name in struct ethtool_drvinfo (linux/ethtool.h)."""
 Reading = tuple[float, Counters]
 """A moment, and what the ports had counted then."""
+READ_TRIES = 5
+LONGEST_READ_SECONDS = 0.001
 
 
 def read_counters(ports: Collection[str]) -> Reading:
-    """Return a moment and the counters of the ports then, from one read of the kernel's table."""
-    moment = time.monotonic()
-    with open("/proc/net/dev", encoding="utf-8") as table:
-        lines = table.readlines()
+    """Return a moment and the counters of the ports then, from one read of the kernel's table.
+
+    A read that something else interrupted says too little of its moment: it is done again, a few times.
+    """
+    for _ in range(READ_TRIES):
+        moment = time.monotonic()
+        with open("/proc/net/dev", encoding="utf-8") as table:
+            lines = table.readlines()
+        if time.monotonic() - moment < LONGEST_READ_SECONDS:
+            break
     counters = {}
     for line in lines[2:]:
         name, _, rest = line.partition(":")

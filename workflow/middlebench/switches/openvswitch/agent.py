@@ -13,6 +13,7 @@ own ``python3`` as text.
 A rule is [port in, port out], or [port in, port out, [side, value, mask]] for some UDP ports.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -52,15 +53,33 @@ class RefusedError(ConnectionError):
     """The other side answered a call with an error."""
 
 
+@contextlib.contextmanager
+def named(name: str) -> "Iterator[None]":
+    """Have every failure of a connection name the daemon at its other end."""
+    try:
+        yield
+    except RefusedError:
+        raise
+    except OSError as problem:
+        raise ConnectionError(f"{name}: {problem}") from None
+
+
 class Connection:
     """JSON-RPC 1.0 over a Unix socket; messages follow each other without a separator."""
 
     def __init__(self, path: str) -> None:
-        self.socket = connected(path)
+        self.daemon = "ovsdb-server" if os.path.basename(path) == "db.sock" else "ovs-vswitchd"
+        with named(self.daemon):
+            self.socket = connected(path)
         self.buffer = ""
 
     def call(self, method: str, params: list[Any]) -> Any:
         """Return the result of one call."""
+        with named(self.daemon):
+            return self.answer(method, params)
+
+    def answer(self, method: str, params: list[Any]) -> Any:
+        """Ask, and wait for the answer."""
         self.socket.sendall(json.dumps({"method": method, "params": params, "id": 0}).encode())
         while True:
             try:
