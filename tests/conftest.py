@@ -19,6 +19,16 @@ settings.load_profile("middlebench")
 surroundings.prepare()  # as every entry of the program does
 
 
+LONGEST_FIRST = ("workflow", "lab", "integration", "contract")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers share the files, begin with the longest: the last ones to run are then short."""
+    if hasattr(config, "workerinput"):
+        folders = {name: place for place, name in enumerate(LONGEST_FIRST)}
+        items.sort(key=lambda item: folders.get(item.path.parent.name, len(folders)))
+
+
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A runtime folder of the test's own; whatever was started with it must be gone in the end."""
