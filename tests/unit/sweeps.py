@@ -217,6 +217,20 @@ def control(
     )
 
 
+def costly(**usage):
+    """Return the record of a chain of two in which all sides say what they used, but for what is told."""
+
+    def process(name: str, seconds: float, switches: int) -> ProcessUsage:
+        return ProcessUsage(name=name, cpu_s=seconds, busiest_thread_s=seconds, context_switches=switches)
+
+    used = {
+        "switch": (process("switch", 0.3, 900),),
+        "middleboxes": (process("vm", 0.8, 2100),),
+        "links": (process("links", 0.12, 50),),
+    }
+    return record(2).model_copy(update={"usage": USAGE.model_copy(update={**used, **usage})})
+
+
 def hops_of(n: int, sent: int, received: int) -> tuple[Hop, ...]:
     """Return what the bridges of a chain count when three quarters of the loss is at bridge 0, the rest at the last."""
     passed = sent - (sent - received) * 3 // 4

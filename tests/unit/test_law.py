@@ -17,7 +17,7 @@ from middlebench.analysis.law.derivation import law_of, usual_kind
 from middlebench.analysis.law.fitting import Fit, fit
 from middlebench.analysis.law.knee import knees
 from middlebench.analysis.law.prediction import predictor
-from middlebench.analysis.law.resources import processor_us, resources_of
+from middlebench.analysis.law.resources import resources_of
 from middlebench.analysis.law.results import read_law, write_law
 from middlebench.analysis.law.terms import PARAMETERS, Shape, candidates
 from middlebench.model import frames
@@ -338,14 +338,6 @@ def busy(record, hop_us):
     return record.model_copy(
         update={"usage": record.usage.model_copy(update={"switch": (switch,), "middleboxes": (machines,)})}
     )
-
-
-def test_what_polls_says_nothing_of_processor_time_a_hop():
-    record = busy(sweeps.record(2, 60), 1.0)
-    polling = record.usage.middleboxes[0].model_copy(update={"polls": True})
-    usage = record.usage.model_copy(update={"middleboxes": (polling,)})
-    assert processor_us(record) == pytest.approx(1.0)
-    assert processor_us(record.model_copy(update={"usage": usage})) is None
 
 
 def test_chains_of_several_kinds_are_no_repetitions_of_each_other():

@@ -4,7 +4,7 @@ import pytest
 from matplotlib.colors import to_hex
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.figures.limiting import ARRIVED, COLORS, evidence_table, limit_map, loss_figure
-from sweeps import record, records, search, sweep
+from sweeps import costly, record, records, search, sweep
 
 
 def texts(figure) -> list[str]:
@@ -86,14 +86,12 @@ def test_table_has_the_evidence_of_every_repetition_in_order():
     assert list(frame["n"]) == sorted(frame["n"])
     assert len(frame) == 18
     first = frame.iloc[0]
-    assert (first["bottleneck"], first["lost_at"], first["context_switches"]) == ("switch", "bridge 0 (in)", 900)
+    assert (first["bottleneck"], first["lost_at"]) == ("switch", "bridge 0 (in)")
     assert "the server's one processor was 75 % busy" in first["evidence"]
 
 
-def test_context_switches_are_missing_where_those_of_one_process_are_not_known():
-    whole = records(repetitions=2)
-    usage = whole[0].usage
-    unknown = usage.model_copy(update={"switch": (usage.switch[0].model_copy(update={"context_switches": None}),)})
-    partly = [whole[0].model_copy(update={"usage": unknown}), *whole[1:]]
-    table = evidence_table(partly, "made")
-    assert table.frame["context_switches"].isna().sum() == 1
+def test_table_says_what_links_and_hops_cost():
+    frame = evidence_table([costly(), record(2, repetition=2)], "made").frame
+    costs = ["links_percent", "untaken_percent", "hop_us", "hop_switches"]
+    assert list(frame[costs].iloc[0]) == pytest.approx([20, 45, 10, 3000 / 110_000])
+    assert frame[costs].iloc[1].isna().tolist() == [True, False, True, True]

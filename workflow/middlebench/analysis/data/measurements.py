@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench.diagnosis.processors import busy_ratio
+from middlebench.diagnosis.costs import hop_cost, untaken_ratio
+from middlebench.diagnosis.processors import busy_ratio, links_share
 from middlebench.model import frames
 from middlebench.model.cell import AXES, Cell
 from middlebench.model.functions.function import FORWARD
@@ -75,6 +76,22 @@ COLUMNS = (
         "server_busy_ratio", QUANTITY, "", "share of the window in which the server's (dom0's) processors were busy"
     ),
     Column("test_computer_busy_ratio", QUANTITY, "", "the same of the test computer's processors"),
+    Column(
+        *("links_ratio", QUANTITY, ""),
+        "share of the server's processor time in the trial that went to emulated links; missing where they are real",
+        otherwise="",
+    ),
+    Column(
+        *("untaken_ratio", QUANTITY, ""),
+        "share of the frames sent in the trial that no bridge took: what these cost is the links' and the sender's",
+        otherwise="",
+    ),
+    Column(
+        *("hop_processor_us", QUANTITY, "us"),
+        "processor time of switch and middleboxes per frame and hop; missing where they poll or it is not known",
+        otherwise="",
+    ),
+    Column("hop_switches", QUANTITY, "", "their context switches per frame and hop", otherwise=""),
     Column("trial_sent_packets", COUNT, "frames", "frames sent in the whole trial, warm-up included"),
     Column("trial_received_packets", COUNT, "frames", "frames received in the whole trial, until the drain ended"),
     Column(
@@ -186,7 +203,7 @@ def read_measurements(path: Path) -> pd.DataFrame:
 
 def _row(record: Record) -> dict[str, object]:
     """Return one record as a row, its rates derived from its counts."""
-    cell, counts = record.cell, record.counts
+    cell, counts, hop = record.cell, record.counts, hop_cost(record)
     offered_pps = counts.offered_packets / counts.window_s
     received_pps = counts.received_packets / counts.window_s
     return {
@@ -208,6 +225,10 @@ def _row(record: Record) -> dict[str, object]:
         "unaccounted_packets": record.bottleneck.unaccounted_packets,
         "server_busy_ratio": busy_ratio(record.usage.middlebox_server),
         "test_computer_busy_ratio": busy_ratio(record.usage.test_computer),
+        "links_ratio": links_share(record.usage),
+        "untaken_ratio": untaken_ratio(record),
+        "hop_processor_us": hop.processor_us if hop else None,
+        "hop_switches": hop.context_switches if hop else None,
         "trial_sent_packets": counts.trial_sent_packets,
         "trial_received_packets": counts.trial_received_packets,
         **_searched(record.search),

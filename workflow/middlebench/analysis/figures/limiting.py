@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import nan
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ from middlebench.analysis.figures.sweep import NEAREST, ink_on, link_cells, new_
 from middlebench.analysis.tables.table import Table
 from middlebench.diagnosis.accounting import FLOW_TABLE, IN, OUT, Place, account
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS
+from middlebench.diagnosis.costs import hop_cost, untaken_ratio
+from middlebench.diagnosis.processors import links_share
 from middlebench.model.record import Cause, Record
 from middlebench.system.text import percent
 
@@ -149,18 +152,21 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         "repetition": "Repetition",
         "bottleneck": "Bottleneck",
         "lost_at": "Most lost at",
-        "context_switches": "Context switches",
+        "links_percent": "Links [%]",
+        "untaken_percent": "Not taken [%]",
+        "hop_us": "Hop [µs]",
+        "hop_switches": "Hop [switches]",
         "evidence": "Evidence",
     }
     rows = [
         (
             *(each.cell.n, each.cell.frame_bytes, each.cell.repetition),
-            *(each.bottleneck.cause, each.bottleneck.place, _switches(each), each.bottleneck.evidence),
+            *(each.bottleneck.cause, each.bottleneck.place, *_costs(each), each.bottleneck.evidence),
         )
         for each in sorted(records, key=lambda each: (each.cell.n, each.cell.frame_bytes, each.cell.repetition))
     ]
     return Table(
-        pd.DataFrame(rows, columns=list(headings)).astype({"context_switches": "Int64"}),
+        pd.DataFrame(rows, columns=list(headings)),
         headings,
         f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial; where the "
         "load was searched for, of the trial just above it that the evidence names",
@@ -209,8 +215,10 @@ def _usual(values: pd.Series[str]) -> str:
     return str(values.mode().iloc[0]) if len(values) else ""
 
 
-def _switches(record: Record) -> int | None:
-    """Return the context switches of the switch and the middleboxes; None where those of one are not known."""
-    counted = [each.context_switches for each in (*record.usage.switch, *record.usage.middleboxes)]
-    known = [each for each in counted if each is not None]
-    return sum(known) if known and len(known) == len(counted) else None
+def _costs(record: Record) -> tuple[float, float, float, float]:
+    """Return the links' share and the frames not taken in per cent, and what a hop cost; NaN for what is not known."""
+    hop = hop_cost(record)
+    shares = (links_share(record.usage), untaken_ratio(record))
+    costs = (hop.processor_us, hop.context_switches) if hop else (None, None)
+    links, untaken, processor_us, switches = (nan if each is None else each for each in (*shares, *costs))
+    return 100 * links, 100 * untaken, processor_us, switches

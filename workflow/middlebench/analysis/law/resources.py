@@ -14,6 +14,7 @@ import pandas as pd
 from middlebench.analysis.data.intervals import interval_of
 from middlebench.analysis.law.cells import offered_us
 from middlebench.analysis.law.prediction import Predictor
+from middlebench.diagnosis.costs import hop_cost
 from middlebench.model.options import Options
 from middlebench.model.record import Cause, Record
 
@@ -89,19 +90,6 @@ def binding_terms(predictor: Predictor, cells: Iterable[tuple[int, int]]) -> dic
     return dict(zip(listed, terms, strict=True))
 
 
-def processor_us(record: Record) -> float | None:
-    """Return the processor time of switch and middleboxes per frame and hop, in µs; None where it is not known.
-
-    A frame that is lost half-way counts for the hops that it came through. What polls is busy without frames, so that
-    its time says nothing.
-    """
-    parts = (*record.usage.switch, *record.usage.middleboxes)
-    passed = sum(hop.tx_packets for hop in record.hops[:-1])
-    if not passed or not record.usage.middleboxes or any(part.polls for part in parts):
-        return None
-    return 1e6 * sum(part.cpu_s for part in parts) / passed
-
-
 def resources_of(
     predictor: Predictor,
     hop_us: Mapping[str, tuple[float, tuple[float, float]]],
@@ -140,8 +128,8 @@ def _hop_processor(
     found: dict[int, list[float]] = {}
     for record in records:
         cell = record.cell.n, record.cell.frame_bytes
-        if terms.get(cell) == "hops" and (used := processor_us(record)) is not None:
-            found.setdefault(cell[1], []).append(used)
+        if terms.get(cell) == "hops" and (used := hop_cost(record)) is not None:
+            found.setdefault(cell[1], []).append(used.processor_us)
     times = {}
     for size, used_us in sorted(found.items()):
         interval = interval_of(used_us)
