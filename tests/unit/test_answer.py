@@ -1,11 +1,12 @@
 """The first thing that a reader sees: how many middleboxes, at which sizes, at what throughput."""
 
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells
-from middlebench.analysis.report.answer import answer
+from middlebench.analysis.report.answer import answer, answers, topology_table
 from sweeps import record
 
 COUNTS = st.dictionaries(st.integers(0, 20), st.integers(0, 75_000), min_size=1)
@@ -58,6 +59,17 @@ def test_more_throughput_is_never_had_by_a_longer_chain(received):
     for lengths in found.lengths:
         longest = [n or 0 for n in lengths]
         assert longest == sorted(longest, reverse=True)
+
+
+def test_each_topology_has_an_answer_of_its_own_in_the_same_columns():
+    chain, pipeline = (chains({n: count // n for n in (1, 2, 4)}) for count in (30_000, 60_000))
+    several = pd.concat([chain, pipeline.assign(topology="pipeline")])
+    found = answers(several)
+    assert list(found) == ["chain", "pipeline"]
+    assert found["pipeline"].sentences[0].endswith("192 to 192 Mb/s arrive through a pipeline of 4.")
+    assert found["chain"].steps_mbps == found["pipeline"].steps_mbps
+    table = topology_table(several, "made").frame.set_index("topology")
+    assert (table.loc["chain", "n_100"], table.loc["pipeline", "n_100"]) == (2, 4)
 
 
 def test_without_a_middlebox_there_is_no_answer():

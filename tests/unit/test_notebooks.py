@@ -12,7 +12,19 @@ from middlebench.analysis.law.results import write_law
 from sweeps import write_results
 
 FOLDER = PROJECT / "notebooks"
-NAMES = ("claims", "law", "figures", "tables", "comparison", "equivalence", "controls", "deployment", "limits")
+NAMES = (
+    "claims",
+    "law",
+    "figures",
+    "tables",
+    "comparison",
+    "equivalence",
+    "controls",
+    "deployment",
+    "limits",
+    "functions",
+    "topologies",
+)
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "fig5", "heatmap", "throughput_by_size")
 TABLES = ("table1", "table1_intervals", "table2", "table2_intervals")
@@ -29,10 +41,6 @@ LAW_TABLES = (
 COMPARISONS = ("comparison_maksic", "comparison_by_length_maksic", "comparison_by_size_maksic")
 PROMISED = {
     "claims": {f"tables/claims_maksic.{suffix}" for suffix in ("csv", "md", "tex")},
-    "controls": {f"figures/controls.{suffix}" for suffix in ("png", "svg", "pdf")}
-    | {f"tables/controls.{suffix}" for suffix in ("csv", "md", "tex")},
-    "deployment": {f"figures/deployment.{suffix}" for suffix in ("png", "svg", "pdf")}
-    | {f"tables/deployment.{suffix}" for suffix in ("csv", "md", "tex")},
     "law": {f"figures/{name}.{suffix}" for name in ("law", "knee") for suffix in ("png", "svg", "pdf")}
     | {f"tables/{name}.{suffix}" for name in LAW_TABLES for suffix in ("csv", "md", "tex")},
     "equivalence": {
@@ -40,6 +48,11 @@ PROMISED = {
     },
     "limits": {f"figures/{name}.{suffix}" for name in ("limits", "losses") for suffix in ("png", "svg", "pdf")}
     | {f"tables/limits.{suffix}" for suffix in ("csv", "md", "tex")},
+    **{
+        name: {f"figures/{name}.{suffix}" for suffix in ("png", "svg", "pdf")}
+        | {f"tables/{name}.{suffix}" for suffix in ("csv", "md", "tex")}
+        for name in ("controls", "deployment", "functions", "topologies")
+    },
     "figures": {f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg", "pdf")},
     "tables": {f"tables/{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")},
     "comparison": {f"tables/{name}.{suffix}" for name in COMPARISONS for suffix in ("csv", "md", "tex")}

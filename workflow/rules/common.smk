@@ -196,6 +196,7 @@ def report_notebooks(wildcards):
             f"comparison_{reference}" for reference in references(wildcards.dataset)
         ]
         names += [f"equivalence_{other}" for other in OTHERS]
+        names += ["topologies"] if len(STUDY.topologies) > 1 else []
         names += ["functions"] if len(STUDY.functions) > 1 else []
         names += ["limits", "controls", "deployment"]
     return [f"{RESULTS}/{wildcards.dataset}/report/{name}.ipynb" for name in names]

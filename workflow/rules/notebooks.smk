@@ -112,6 +112,13 @@ NOTEBOOKS = [
         "tables": {"functions": "The cost of each function"},
     },
     {
+        "rule": "compare_topologies",
+        "message": "Comparing the topologies of {wildcards.dataset}",
+        "notebook": "topologies",
+        "figures": {"topologies": "Received rate by how middleboxes are joined"},
+        "tables": {"topologies": "How many middleboxes can be run, by topology"},
+    },
+    {
         "rule": "name_limits",
         "message": "Naming what limited the cells of {wildcards.dataset}",
         "notebook": "limits",

@@ -114,12 +114,12 @@ def function_figure(costs: pd.DataFrame, testbed: str, note: str = "") -> Figure
     figure, panels, width = style.new_pair(1 + known)
     size = costs["frame_bytes"].min()
     titles = [f"Received rate at {size} B"]
-    _lines(panels[0], costs[costs["frame_bytes"] == size], "n", "received_kpps")
+    lines(panels[0], costs[costs["frame_bytes"] == size], "function", "n", "received_kpps")
     panels[0].set(xlabel="chain length [middleboxes]", ylabel="received [kpkt/s]")
     style.set_length_ticks(panels[0], sorted({int(n) for n in costs["n"]}))
     if known:
         titles.append("Processor time of a middlebox")
-        _lines(panels[1], costs, "frame_bytes", "cpu_us")
+        lines(panels[1], costs, "function", "frame_bytes", "cpu_us")
         panels[1].set(xlabel="frame size [B]", ylabel="processor time a frame [µs]")
     for axes in panels:
         axes.set_xlim(left=0)
@@ -130,10 +130,11 @@ def function_figure(costs: pd.DataFrame, testbed: str, note: str = "") -> Figure
     return figure
 
 
-def _lines(axes: Axes, costs: pd.DataFrame, along: str, value: str) -> None:
-    for place, (function, part) in enumerate(costs.groupby("function", sort=False)):
+def lines(axes: Axes, table: pd.DataFrame, of: str, along: str, value: str) -> None:
+    """Draw the means of one column along another one, a line for each value of a third."""
+    for place, (name, part) in enumerate(table.groupby(of, sort=False)):
         means = part.groupby(along)[value].mean().dropna()
         again, number = divmod(place, len(style.MEASURED_STYLES))
         look = style.MEASURED_STYLES[number]
-        kind = LINES[again % len(LINES)]  # there are fewer colours than functions
-        axes.plot(means.index, means, color=look.color, marker=look.marker, linestyle=kind, label=str(function))
+        kind = LINES[again % len(LINES)]  # there are fewer colours than there may be lines
+        axes.plot(means.index, means, color=look.color, marker=look.marker, linestyle=kind, label=str(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -11,6 +11,7 @@ import pandas as pd
 from middlebench.analysis.data.aggregate import PAPER_SIZE, nearest_size, repetitions_of, summarise
 from middlebench.analysis.data.intervals import UNSTABLE, with_margin
 from middlebench.analysis.data.publications import are_published
+from middlebench.analysis.tables.table import SIZE_HEADING, Table
 
 STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Throughputs in Mb/s that a reader may need."""
@@ -21,6 +22,10 @@ MOST_STEPS = 6
 SAME = 0.10
 """Share of the shortest chain's throughput by which a longer one may differ and still count as the same, as the claims
 take the paper's "approximately constant"."""
+
+
+NAMES = {"chain": "a chain of {}", "parallel": "{} in parallel", "pipeline": "a pipeline of {}"}
+"""Some middleboxes in words, by how they are joined."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +41,24 @@ class Answer:
     """The longest chain up to which all that were swept pass on so much; None where none does."""
 
 
-def answer(measurements: pd.DataFrame) -> Answer | None:
-    """Return the answer that measurements give; None when no chain with a middlebox was measured."""
+def answer(measurements: pd.DataFrame, steps_mbps: Sequence[int] = ()) -> Answer | None:
+    """Return the answer that measurements of one topology give; None when none with a middlebox was measured.
+
+    Args:
+        measurements: the measurements.
+        steps_mbps: the columns; none: the highest throughputs that something reaches.
+    """
     summary = summarise(measurements[measurements["n"] > 0]).dropna(subset="received_mbps")
     places = zip(summary["n"], summary["frame_bytes"], summary["received_mbps"], strict=True)
     received = {(int(n), int(size)): float(value) for n, size, value in places}
     if not received:
         return None
     sizes = sorted({size for _, size in received})
-    reached = [step for step in STEPS_MBPS if step <= max(received.values())][-MOST_STEPS:]
+    reached = steps_mbps or [step for step in STEPS_MBPS if step <= max(received.values())][-MOST_STEPS:]
     by_size = {size: _by_length(received, size) for size in sizes}
     return Answer(
         sentences=(
-            _range(received),
+            _range(received, summary["topology"].iloc[0]),
             *_falling(by_size, nearest_size(summary, PAPER_SIZE), summary),
             _certainty(summary),
         ),
@@ -58,18 +68,41 @@ def answer(measurements: pd.DataFrame) -> Answer | None:
     )
 
 
+def answers(measurements: pd.DataFrame) -> dict[str, Answer]:
+    """Return the answer of each topology that was measured, all with the same columns."""
+    parts = dict(list(measurements.groupby("topology", sort=False)))
+    found = {str(topology): each for topology, part in parts.items() if (each := answer(part))}
+    most = max((each.steps_mbps for each in found.values()), key=lambda steps: steps[-1:], default=())
+    return {topology: again for topology in found if (again := answer(parts[topology], most))}
+
+
+def topology_table(measurements: pd.DataFrame, testbed: str) -> Table:
+    """Return how many middleboxes pass on at least so much, a row for each topology and frame size."""
+    found = answers(measurements)
+    steps = next(iter(found.values())).steps_mbps if found else ()
+    headings = {"topology": "Topology", "frame_bytes": SIZE_HEADING} | {f"n_{step}": f"{step} Mb/s" for step in steps}
+    rows = [
+        (topology, size, *lengths)
+        for topology, each in found.items()
+        for size, lengths in zip(each.sizes, each.lengths, strict=True)
+    ]
+    caption = f"How many middleboxes still pass on at least so much on testbed {testbed}, by how they are joined"
+    frame = pd.DataFrame(rows, columns=list(headings)).astype({f"n_{step}": "Int64" for step in steps})
+    return Table(frame, headings, caption, widths={"topology": 0.2})
+
+
 def _by_length(received: Mapping[tuple[int, int], float], size: int) -> dict[int, float]:
     """Return the throughput at one frame size by chain length, the shortest first."""
     return dict(sorted((n, value) for (n, frame_bytes), value in received.items() if frame_bytes == size))
 
 
-def _range(received: Mapping[tuple[int, int], float]) -> str:
+def _range(received: Mapping[tuple[int, int], float], topology: str) -> str:
     """Return what the shortest and the longest chain pass on, over all frame sizes."""
     lengths, sizes = ([place[axis] for place in received] for axis in (0, 1))
     parts = []
     for length in dict.fromkeys((min(lengths), max(lengths))):
         values = [value for (n, _), value in received.items() if n == length]
-        parts.append(f"{min(values):.3g} to {max(values):.3g} Mb/s arrive through {_chain(length)}")
+        parts.append(f"{min(values):.3g} to {max(values):.3g} Mb/s arrive through {_named(topology, length)}")
     return f"Of frames of {min(sizes)} to {max(sizes)} B, {', '.join(parts)}."
 
 
@@ -84,9 +117,9 @@ def _falling(by_size: Mapping[int, dict[int, float]], size: int | None, summary:
     cell = summary[(summary["n"] == first) & (summary["frame_bytes"] == size)].iloc[0]
     half = cell["received_mbps_high"] - level
     shown = with_margin(level, half) if pd.notna(half) else f"{level:.3g}"
-    text = f"At {size} B, {_chain(first)} passes on {shown} Mb/s"
+    text = f"At {size} B, {_named(cell['topology'], first)} passes on {shown} Mb/s"
     same = f"; up to n = {flat} it is at most 10 % less" if flat != first else ""
-    fewer = f"; from n = {halved[0]} on it is less than half" if halved else "; no chain here passes on less than half"
+    fewer = f"; from n = {halved[0]} on it is less than half" if halved else "; none here passes on less than half"
     return [f"{text}{same}{fewer}."]
 
 
@@ -110,5 +143,5 @@ def _longest(by_length: Mapping[int, float], least: float) -> int | None:
     return enough[-1] if enough else None
 
 
-def _chain(n: int) -> str:
-    return "one middlebox" if n == 1 else f"a chain of {n}"
+def _named(topology: str, n: int) -> str:
+    return "one middlebox" if n == 1 else NAMES[topology].format(n)

@@ -20,13 +20,13 @@ from middlebench.analysis.data.aggregate import SUMMARY_COLUMNS, repetitions_of,
 from middlebench.analysis.data.dataset import Dataset
 from middlebench.analysis.data.environments import mixture
 from middlebench.analysis.data.intervals import UNKNOWN, UNSTABLE
-from middlebench.analysis.data.measurements import COLUMNS
+from middlebench.analysis.data.measurements import COLUMNS, from_records
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor
 from middlebench.analysis.data.publications import is_published, load_cells, load_publication, load_table, names_in
 from middlebench.analysis.figures import latency
 from middlebench.analysis.figures.style import save_figure
 from middlebench.analysis.report import first_screen
-from middlebench.analysis.report.answer import answer
+from middlebench.analysis.report.answer import answer, answers
 from middlebench.analysis.report.every_cell import chains_of, pairs_of, parts_of
 from middlebench.analysis.report.inline_svg import inline, say_where_links_lead
 from middlebench.analysis.report.notebook_html import Section, section_of
@@ -176,9 +176,11 @@ def _publication(name: str, folded: bool) -> Section:
 def _answer(dataset: Dataset) -> Section:
     """Return the first screen: the answer to the study's question, or that there is none and why."""
     found = answer(dataset.measurements)
+    others = answers(from_records(dataset.records_along("topology")))
     shown = _render(
         "sections/answer",
         answer=found,
+        others=tuple(each.sentences[0] for name, each in others.items() if name != dataset.kind["topology"]),
         few=first_screen.shown_sizes(found.sizes) if found else (),
         origin=first_screen.origin_of(dataset),
         warnings=first_screen.warnings_of(dataset),

@@ -1,0 +1,27 @@
+"""How the same number of middleboxes does when they are joined in another way."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from middlebench.analysis.figures import style
+from middlebench.analysis.figures.functions import lines
+
+
+@style.styled
+def topology_figure(measurements: pd.DataFrame, testbed: str, note: str = "") -> Figure:
+    """Return received rate by the number of middleboxes, a line a topology, at the smallest and the largest size."""
+    measured = measurements[measurements["n"] > 0]
+    sizes = sorted({int(measured["frame_bytes"].min()), int(measured["frame_bytes"].max())})
+    figure, panels, width = style.new_pair(len(sizes))
+    for axes, size in zip(panels, sizes, strict=True):
+        lines(axes, measured[measured["frame_bytes"] == size], "topology", "n", "received_kpps")
+        style.set_length_ticks(axes, sorted({int(n) for n in measured["n"]}))
+        axes.set(xlabel="number of middleboxes", ylabel="received [kpkt/s]")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.legend()
+    titles = [style.noted(f"Received rate at {size} B", note) for size in sizes]
+    style.set_titles(panels, titles, [f"testbed {testbed}"] * len(titles), width - 1)
+    return figure
