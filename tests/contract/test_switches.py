@@ -37,7 +37,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="AF_XDP needs root")
 SWITCHES = [
     pytest.param(system_open_vswitch, id="system-openvswitch"),
     pytest.param(private_open_vswitch("system"), id="private-openvswitch system"),
-    pytest.param(private_open_vswitch("afxdp-nonpmd"), id="private-openvswitch afxdp-nonpmd", marks=as_root),
+    pytest.param(private_open_vswitch("afxdp"), id="private-openvswitch afxdp", marks=as_root),
 ]
 
 FRAMES = [udp_frame(size, bytes([size % 256]) * 18) for size in (60, 61, 800, 1514)]

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dpkt
 import pytest
 from helpers import compose, settings, standing
 from middlebench.diagnosis.accounting import account
+from middlebench.model.frames import udp_frame
 from middlebench.switches.private_openvswitch import DPDK_DAEMON
 from middlebench.testbed import Testbed, alternatives, site_of
 from middlebench.trials.convergence import deploy, plan_for, read_live, tear_down
@@ -48,12 +50,26 @@ def testbed(request: pytest.FixtureRequest, runtime: Path, unikernel: Path) -> I
         yield testbed
 
 
+def tcp_segments(number: int = 64, payload_bytes: int = 700) -> list[bytes]:
+    """Return what one connection sends in a row: the kernel merges such frames wherever it may (GRO)."""
+    addresses = {"src": bytes([198, 18, 0, 1]), "dst": bytes([198, 18, 0, 2])}
+    frames = []
+    for index in range(number):
+        data = bytes([index]) * payload_bytes
+        tcp = dpkt.tcp.TCP(sport=1234, dport=80, seq=1 + index * payload_bytes, ack=1, flags=dpkt.tcp.TH_ACK, data=data)
+        ip = dpkt.ip.IP(**addresses, id=index, p=dpkt.ip.IP_PROTO_TCP, df=1, data=tcp)
+        frames.append(udp_frame(60)[:12] + b"\x08\x00" + bytes(ip))
+    return frames
+
+
 def test_frames_of_every_size_pass_whole_and_each_is_accounted_for(testbed):
     plan = plan_for(testbed, LENGTH)
     deploy(testbed, plan)
     for frame_bytes in (60, 61, 800, 1514):
         (probe,) = prove_paths(testbed, plan, frame_bytes)
         assert probe.returned == probe.sent
+    segments = tcp_segments()
+    assert testbed.generator.exchange(segments, [segments[-1]]) == segments
     for offered in ("maximum", 1.0):
         load = load_of(60, settings(offered_load=offered), 1e9)
         before, _ = prepare(testbed, plan, load.frame_bytes)
