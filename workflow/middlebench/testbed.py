@@ -42,9 +42,7 @@ class Testbed:
     def components(self) -> Components:
         """Return what takes part, in the drivers' own words."""
         return self.known_components or Components(
-            switch=self.switch.describe(),
-            middlebox=self.middleboxes.describe(),
-            generator=self.generator.describe(),
+            switch=self.switch.describe(), middlebox=self.middleboxes.describe(), generator=self.generator.describe()
         )
 
 
@@ -115,9 +113,7 @@ def environment_of(site: Site, options: config.Testbed) -> Environment:
     """
     return site.environment(
         Inventory(
-            versions=options.generator.versions,
-            modules=options.generator.modules,
-            images=options.generator.images(),
+            versions=options.generator.versions, modules=options.generator.modules, images=options.generator.images()
         ),
         Inventory(versions=(*options.switch.versions, *options.middlebox.versions), images=options.middlebox.images()),
     )

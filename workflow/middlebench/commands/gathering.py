@@ -21,9 +21,7 @@ def add(verbs: Verbs) -> None:
     """Add these verbs to the command line."""
     aggregate = add_verb(verbs, "aggregate", "gather the records of a testbed in one table")
     add_target(
-        aggregate,
-        "the table to write, such as results/local/measurements.csv; summary.csv beside it",
-        _aggregate,
+        aggregate, "the table to write, such as results/local/measurements.csv; summary.csv beside it", _aggregate
     )
 
     choose = add_verb(verbs, "choose-cells", "choose the cells that an adaptive sweep measures next")

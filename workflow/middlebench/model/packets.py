@@ -42,13 +42,7 @@ class Packet:
     @property
     def flow(self) -> tuple[int, int, int, int, int]:
         """What tells one flow from another."""
-        return (
-            self.protocol,
-            self.source_address,
-            self.source_port,
-            self.destination_address,
-            self.destination_port,
-        )
+        return (self.protocol, self.source_address, self.source_port, self.destination_address, self.destination_port)
 
     def frame(self) -> bytes:
         """Return the frame with this content, both checksums right."""

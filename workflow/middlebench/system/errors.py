@@ -26,13 +26,7 @@ class MiddlebenchError(Exception):
     exit_status = 1
     """Exit status of the command line when this error ends it."""
 
-    def __init__(
-        self,
-        doing: str,
-        happened: str,
-        advice: str = "",
-        result: CommandResult | None = None,
-    ) -> None:
+    def __init__(self, doing: str, happened: str, advice: str = "", result: CommandResult | None = None) -> None:
         super().__init__(doing, happened, advice)
         self.doing = doing
         self.happened = happened

@@ -28,12 +28,7 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def lock(
-    path: Path,
-    purpose: str,
-    *,
-    wait_s: float = 0.0,
-    takes_s: float = 0.0,
-    tell: Callable[[str], None] = lambda _: None,
+    path: Path, purpose: str, *, wait_s: float = 0.0, takes_s: float = 0.0, tell: Callable[[str], None] = lambda _: None
 ) -> Iterator[None]:
     """Hold the lock in the file ``path``.
 

@@ -101,11 +101,7 @@ class LineStyle:
     linestyle: Literal["-", "--", ":"]
 
 
-MEASURED_STYLES = (
-    LineStyle(BLUE, "o", "-"),
-    LineStyle(GREEN, "^", "-"),
-    LineStyle(PURPLE, "D", "-"),
-)
+MEASURED_STYLES = (LineStyle(BLUE, "o", "-"), LineStyle(GREEN, "^", "-"), LineStyle(PURPLE, "D", "-"))
 PUBLISHED_STYLE = LineStyle(VERMILLION, "s", "--")
 LINE_RATE_STYLE = LineStyle(GREY, "", ":")
 LENGTH_MARKERS = "os^Dv<>pPX*h"

@@ -82,12 +82,9 @@ class Shape:
     def formula(self) -> str:
         """The law as a reader writes it, without the offered load."""
         hop = {"none": "", "hop": "b", "hop by byte": "(b + c·s)"}[self.hops]
-        once = {
-            "link": LINK,
-            "port": "p0",
-            "port and link": f"p0, {LINK}",
-            "port by byte": "p0 + p1·s",
-        }.get(self.flat, "")
+        once = {"link": LINK, "port": "p0", "port and link": f"p0, {LINK}", "port by byte": "p0 + p1·s"}.get(
+            self.flat, ""
+        )
         hops = f"{hop}·max(1, n/C)" if self.flat == "processors" else f"n·{hop}" if hop else ""
         if self.flat == "start":
             hops = f"a + {hops}" if hops else "a"

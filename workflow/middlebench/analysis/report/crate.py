@@ -213,13 +213,7 @@ class _Description:
             for place, author in enumerate(publication.authors, 1)
         ]
         link = {"url": publication.link} if publication.link else {}
-        return self._add(
-            f"#publication-{name}",
-            "ScholarlyArticle",
-            name=publication.title,
-            author=authors,
-            **link,
-        )
+        return self._add(f"#publication-{name}", "ScholarlyArticle", name=publication.title, author=authors, **link)
 
     def _describe_tool(self) -> ContextEntity:
         snakemake = self._software("snakemake", metadata.version("snakemake"), url="https://snakemake.github.io")

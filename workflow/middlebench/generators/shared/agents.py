@@ -35,11 +35,7 @@ def ask(
         HostError: it overran the deadline or was cancelled, or the host is out of reach.
     """
     result = host.run(
-        host.script(agent, json.dumps(request)),
-        keep_stdin_open=True,
-        deadline=deadline,
-        cancel=cancel,
-        check=False,
+        host.script(agent, json.dumps(request)), keep_stdin_open=True, deadline=deadline, cancel=cancel, check=False
     )
     try:
         return dict(json.loads(result.stdout))

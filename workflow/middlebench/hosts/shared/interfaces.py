@@ -153,9 +153,7 @@ def parse_network(connection: Sequence[str], interfaces: str, routes: Sequence[s
         having = {each.ifname for each in found if any(address.local == asked_at for address in each.addr_info)}
         ssh_ports = devices[-1] | having
     return Network(
-        interfaces={each.ifname: each for each in found},
-        default_routes=devices[0] | devices[1],
-        ssh_ports=ssh_ports,
+        interfaces={each.ifname: each for each in found}, default_routes=devices[0] | devices[1], ssh_ports=ssh_ports
     )
 
 

@@ -42,12 +42,7 @@ class DomainView:
 
 
 def config_file(
-    middlebox: Middlebox,
-    plan: Plan,
-    settings: Mapping[str, str],
-    *,
-    memory_mib: int,
-    cpus: Sequence[int] = (),
+    middlebox: Middlebox, plan: Plan, settings: Mapping[str, str], *, memory_mib: int, cpus: Sequence[int] = ()
 ) -> str:
     """Return the text of a domain's config file (xl.cfg(5)).
 

@@ -19,16 +19,7 @@ from middlebench.hosts.base import Ports
 from middlebench.hosts.local import LocalHost
 from middlebench.hosts.ssh import SshHost
 from middlebench.model.environment import Computer, Environment
-from middlebench.sites.base import (
-    MTU_OVERHEAD_BYTES,
-    Hosts,
-    Inventory,
-    LinkOptions,
-    Site,
-    SiteOptions,
-    Tell,
-    silent,
-)
+from middlebench.sites.base import MTU_OVERHEAD_BYTES, Hosts, Inventory, LinkOptions, Site, SiteOptions, Tell, silent
 from middlebench.sites.lab import image as lab_image
 from middlebench.sites.lab import machine as lab_machine
 from middlebench.sites.lab.image import LabImage

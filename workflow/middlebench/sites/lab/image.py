@@ -36,11 +36,7 @@ HOST_MODULES = (
     *("virtio_pci", "virtio_net", "openvswitch", "sch_tbf"),
     *("xen_netback", "xen_gntdev", "xen_gntalloc", "xen_evtchn", "xen_privcmd", "xenfs"),
 )
-PLACED = {
-    "inittab": "etc/inittab",
-    "sshd_config": "etc/ssh/sshd_config",
-    "xen-host-start": "usr/sbin/xen-host-start",
-}
+PLACED = {"inittab": "etc/inittab", "sshd_config": "etc/ssh/sshd_config", "xen-host-start": "usr/sbin/xen-host-start"}
 """Our files and where they go on the disk."""
 STEP_SECONDS = 300.0
 
