@@ -97,6 +97,13 @@ def test_pipeline_is_refused_where_middleboxes_cannot_be_joined(folder):
     config.check_study(changed(asked, chain_lengths=[0, 1]), ORIGIN, folder)
 
 
+@pytest.mark.parametrize("several", [{"functions": ["forward", "nat"]}, {"topologies": ["chain", "pipeline"]}])
+def test_adaptive_sweep_of_several_kinds_is_refused(folder, several):
+    config.check_study(changed(STUDY, **several), ORIGIN, folder)
+    with pytest.raises(ConfigError, match=f"sweep: .*{next(iter(several))}"):
+        config.check_study(changed(STUDY, sweep="adaptive", **several), ORIGIN, folder)
+
+
 def test_latency_is_refused_where_the_generator_cannot_time_frames(folder):
     netmap = composition() | {"generator": {"driver": "pkt-gen"}}
     (folder / "netmap.yaml").write_text(yaml.safe_dump(netmap))

@@ -6,7 +6,8 @@ from middlebench.cli import main
 from middlebench.config.study import Study
 from middlebench.config.study_file import write_study
 from middlebench.model.cell import Cell
-from middlebench.model.record import PROTOCOL, write
+from middlebench.model.record import PROTOCOL, read, write
+from middlebench.run.batches import Batch
 from middlebench.system.errors import RecordError
 from sweeps import record, write_results
 
@@ -43,6 +44,15 @@ def aggregated(results):
 def test_table_has_the_planned_cells_and_finished_repetitions_of_them(results):
     assert aggregated(results) == (0, [1, 2, 3])
     assert (results / "summary.csv").exists()
+
+
+def test_adaptive_sweep_chooses_cells_of_the_topology_and_the_function_of_the_study(results):
+    asked = {"topologies": ("pipeline",), "functions": ("nat",), "chain_lengths": (1, 2, 4), "sweep": "adaptive"}
+    write_study("a session", STUDY.model_copy(update=asked), {}, results.parent)
+    batch = results / "batches/1.json"
+    assert main(["choose-cells", str(batch)]) == 0
+    chosen = read(Batch, batch).cells
+    assert {(cell.topology, cell.function) for cell in chosen} == {("pipeline", "nat")}
 
 
 CHANGES = {

@@ -50,7 +50,6 @@ def _aggregate(arguments: argparse.Namespace) -> None:
 def _choose_cells(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.data.measurements import from_records
     from middlebench.analysis.law.adaptive import next_points
-    from middlebench.model.cell import Cell
     from middlebench.model.record import write
     from middlebench.run.batches import Batch, chosen, path_of, repeated
 
@@ -59,13 +58,14 @@ def _choose_cells(arguments: argparse.Namespace) -> None:
     points = chosen(lambda number: path_of(folder, number), before=int(target.path.stem))
     records = _read_all(folder, repeated(points, study.repetitions)).values()
     link_bps = {record.link_bps for record in records}
+    grid = study.cells(testbed)
     places, reason = next_points(
-        [(cell.n, cell.frame_bytes) for cell in study.cells(testbed)],
+        [(cell.n, cell.frame_bytes) for cell in grid],
         from_records(records, folder),
         study.certainty,
         link_bps.pop() if len(link_bps) == 1 else None,
     )
-    cells = tuple(Cell(testbed=testbed, n=n, frame_bytes=size) for n, size in places)
+    cells = tuple(grid[0].point.model_copy(update={"n": n, "frame_bytes": size}) for n, size in places)
     write(Batch(cells=cells, reason=reason), target.path)
     tell(f"{testbed}: {plural(len(cells), 'point')} to measure next: {reason}")
 

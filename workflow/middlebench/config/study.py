@@ -271,6 +271,16 @@ class Study(Options):
             )
         return self
 
+    @model_validator(mode="after")
+    def _law_is_of_one_kind(self) -> Study:
+        several = [key for key in ("topologies", "functions") if len(getattr(self, key)) > 1]
+        if self.sweep == "adaptive" and several:
+            raise ValueError(
+                f"sweep: an adaptive one follows one law, and there are several {' and '.join(several)}; name one, or "
+                "take `grid`"
+            )
+        return self
+
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
         """The values of each axis of the sweep, by its field in a cell."""
