@@ -1,7 +1,9 @@
 import json
 import re
+import tomllib
 
 import pytest
+import yaml
 from helpers import PROJECT
 from middlebench.config import documentation
 
@@ -51,3 +53,27 @@ def test_readme_has_a_row_for_every_key_and_a_section_for_every_driver(path):
 def test_no_model_takes_keys_that_it_does_not_know(path):
     for model in models_in(documentation.files()[path]):
         assert model["additionalProperties"] is False
+
+
+DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_link_to_what_is_there_and_name_targets_of_make(document):
+    text = document.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if not link.startswith("https://")]
+    assert [link for link in links if not (document.parent / link).exists()] == []
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", text, re.MULTILINE)) <= targets
+
+
+def test_descriptions_of_the_software_agree():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    meta = json.loads((PROJECT / "codemeta.json").read_text(encoding="utf-8"))
+    citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert project["name"] == meta["name"] == citation["title"]
+    assert project["version"] == meta["version"] == citation["version"]
+    assert f"https://spdx.org/licenses/{project['license']}" == meta["license"]
+    assert project["license"] == citation["license"]
+    assert meta["keywords"] == citation["keywords"]
+    assert meta["description"] == citation["abstract"]

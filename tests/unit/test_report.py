@@ -228,12 +228,15 @@ def test_column_in_which_no_row_has_anything_is_left_out():
 def test_alternatives_say_at_which_load_they_received_what(results):
     provision = read(Provision, results / "made/provision.json")
     tried = {"alternative": "x", "received_pps": {"n=1, 60 B": 700, "n=10, 1514 B": 800}, "failure": "", "chosen": True}
-    write(provision.model_copy(update={"choices": (tried,)}), results / "made/provision.json")
+    failed = {"alternative": "y", "received_pps": {}, "failure": "no such device", "chosen": False}
+    write(provision.model_copy(update={"choices": (tried, failed)}), results / "made/provision.json")
     out = results / "made/report/index.html"
     render_report(load_dataset("made", results), [], out)
     page = out.read_text()
     assert 'received at n=10, 1514 B [pkt/s]</th><th scope="col">chosen<' in page
     assert "failure</th>" not in page
+    assert "<td>failed</td>" in page
+    assert "<li>y: no such device</li>" in page
 
 
 def test_marked_up_words_of_flags_and_columns_are_code_and_no_backtick_is_left(tmp_path):

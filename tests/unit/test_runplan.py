@@ -1,12 +1,13 @@
 """A run's plan says what is measured and why, in a screen, and how long it takes by what is known of the past."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.cell import Cell
-from middlebench.run.plan import NEW, Ahead, Finished, Job, Past, PastControls, Wanted, plan_run
+from middlebench.run.plan import NEW, UNTIMED_S, Ahead, Finished, Job, Past, PastControls, Wanted, plan_run
 from middlebench.run.summary import MOST_REASONS, summary
 from middlebench.system.text import changes, duration
 from sweeps import ENVIRONMENT, environment
@@ -160,6 +161,12 @@ def test_first_run_is_said_to_take_its_traffic_at_least():
     assert plan.seconds == 2 * 2.0 + 2 * 2.0, "cells, and a bridge alone before and after them"
     assert "2 of 2 cells to measure, 0 kept; at least 8 s" in text
     assert "in total at least 8 s; some of it was never timed here" in text
+
+
+def test_jobs_that_were_never_timed_are_taken_for_notebooks():
+    plan = plan_run([job("plot"), job("report"), replace(job("law"), seconds=2.0)], {}, {}, Wanted(SETTINGS))
+    assert plan.other_seconds == 2 * UNTIMED_S + 2.0
+    assert "at least 14 s; some of it was never timed here" in summary(plan)
 
 
 def test_overhead_of_a_throughput_search_is_no_overhead_of_anything_else():

@@ -117,6 +117,9 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
                 facts=grid_of_facts(dataset.facts),
                 environments=grid_of(mixture(measurements, dataset.environments) if dataset.environments else ()),
                 choices=grid_of(map(_choice, dataset.choices)),
+                failures=[
+                    (each.get("alternative", ""), each["failure"]) for each in dataset.choices if each.get("failure")
+                ],
             ),
         ),
         *(section_of(path) for path in notebooks),
@@ -322,11 +325,12 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
 
 
 def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an alternative that was tried as a row, what it received a column for each load."""
+    """Return an alternative that was tried as a row, what it received a column for each load; failures stand below."""
     received = choice.get("received_pps", {})
-    others = {key: value for key, value in choice.items() if key not in ("received_pps", "chosen")}
+    others = {key: value for key, value in choice.items() if key not in ("received_pps", "failure", "chosen")}
     rates = {f"received at {load} [pkt/s]": rate for load, rate in received.items()}
-    return {**others, **rates, **{key: choice[key] for key in ("chosen",) if key in choice}}
+    verdict = {"chosen": "failed" if choice.get("failure") else choice["chosen"]} if "chosen" in choice else {}
+    return {**others, **rates, **verdict}
 
 
 def _title(name: str) -> str:
