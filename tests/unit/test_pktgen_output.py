@@ -156,10 +156,10 @@ def test_a_cut_loses_nothing_and_runs_forward(packets: list[int], shift: float, 
     sender, receiver = report(packets, 0.0, 1.0), report(packets, shift, 1.0)
     moments = cut(sender, receiver, [5 + offset, 10 + offset, 25 + offset])
     for before, after in itertools.pairwise(moments):
-        assert before.at_s < after.at_s
+        assert before.t_s < after.t_s
         assert before.sent_packets <= after.sent_packets
         assert before.received_packets <= after.received_packets
-    assert moments[0].at_s >= 5 + offset
+    assert moments[0].t_s >= 5 + offset
     if shift == 0:
         assert all(each.sent_packets == each.received_packets for each in moments)
     assert 0 <= moments[-1].sent_packets <= sum(packets)
@@ -169,7 +169,7 @@ def test_a_cut_loses_nothing_and_runs_forward(packets: list[int], shift: float, 
 def test_a_steady_sender_is_cut_in_proportion(rate: int, shift: float) -> None:
     moments = cut(report([rate] * 20, 0.0, 1.0), report([rate] * 20, shift, 1.0), [5.0, 15.0])
     sent = moments[-1].sent_packets - moments[0].sent_packets
-    assert abs(sent - rate * (moments[-1].at_s - moments[0].at_s)) <= 1
+    assert abs(sent - rate * (moments[-1].t_s - moments[0].t_s)) <= 1
 
 
 def test_lines_that_end_before_the_window_are_refused() -> None:

@@ -19,15 +19,7 @@ from middlebench.diagnosis.received import on_the_way, stopped
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
-from middlebench.model.record import (
-    Bottleneck,
-    Counts,
-    Hop,
-    MiddleboxCounts,
-    Settings,
-    Usage,
-    WireCounts,
-)
+from middlebench.model.record import Bottleneck, Counts, Hop, MiddleboxCounts, Settings, Usage, WireCounts
 from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.sites.base import LinkOptions
 from middlebench.system.deadline import Deadline
@@ -167,10 +159,7 @@ def run_trial(
 def with_late_frames(testbed: Testbed, traffic: Traffic, left: int) -> Traffic:
     """Wait for frames that had left the last bridge and not arrived when the drain ended; return the traffic with them.
 
-    Args:
-        testbed: the testbed, whose links lose nothing.
-        traffic: what was counted until the drain ended.
-        left: packets that left the last bridge in the trial.
+    ``left`` are the packets that left the last bridge in the trial.
     """
     host, port = testbed.hosts.test_computer, testbed.hosts.test_ports[1]
     deadline = Deadline(LATE_SECONDS).stretched(host.timeout_factor)
@@ -213,36 +202,19 @@ def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
 
 def counts_of(load: Load, traffic: Traffic) -> Counts:
     """Return the trial's counts as they are recorded. Of a load of so many frames every one counts."""
+    sent, received = traffic.trial_sent_packets, traffic.trial_received_packets
+    counted = {name: getattr(traffic, name) for name in Counts.model_fields if hasattr(traffic, name)}
+    intended = round(load.packets_per_second * traffic.window_s) if load.packets is None else load.packets
     if load.packets is not None:
-        return Counts(
-            window_s=round(traffic.window_s, 6),
-            intended_packets=load.packets,
-            offered_packets=traffic.trial_sent_packets,
-            received_packets=traffic.trial_received_packets,
-            offered_bytes=traffic.trial_sent_packets * load.frame_bytes,
-            received_bytes=traffic.trial_received_packets * load.frame_bytes,
-            trial_sent_packets=traffic.trial_sent_packets,
-            trial_received_packets=traffic.trial_received_packets,
-        )
-    return Counts(
-        window_s=round(traffic.window_s, 6),
-        intended_packets=round(load.packets_per_second * traffic.window_s),
-        offered_packets=traffic.offered_packets,
-        received_packets=traffic.received_packets,
-        offered_bytes=traffic.offered_bytes,
-        received_bytes=traffic.received_bytes,
-        trial_sent_packets=traffic.trial_sent_packets,
-        trial_received_packets=traffic.trial_received_packets,
-    )
+        counted |= {"offered_packets": sent, "received_packets": received}
+        counted |= {"offered_bytes": sent * load.frame_bytes, "received_bytes": received * load.frame_bytes}
+    return Counts(**{**counted, "window_s": round(traffic.window_s, 6)}, intended_packets=intended)
 
 
 def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
     """Return, a sentence each, why what was counted cannot be believed; none when it can.
 
-    Args:
-        load: what was asked for.
-        link: the links; what left a queue by one of them came at the line rate, too.
-        traffic: what was counted.
+    What left a queue by one of the links came at the line rate, too.
     """
     problems = [*stalls(load, traffic), *stopped(load, traffic)]
     if traffic.unexpected_packets:
@@ -260,8 +232,5 @@ def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
 
 def void(doing: str, problems: Sequence[str]) -> TrialError:
     """Return the error that says why a trial must not be believed."""
-    return TrialError(
-        doing,
-        "the trial is void: " + "; ".join(problems),
-        "nothing was recorded; run the same command again",
-    )
+    happened = "the trial is void: " + "; ".join(problems)
+    return TrialError(doing, happened, "nothing was recorded; run the same command again")

@@ -23,7 +23,7 @@ from pydantic import Field
 from middlebench.diagnosis.usage import parse_processors, processors_between, started_process
 from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions
 from middlebench.generators.pkt_gen import agent
-from middlebench.generators.pkt_gen.output import Moment, Report, complaint, cut, read_report, without_usage
+from middlebench.generators.pkt_gen.output import Report, complaint, cut, read_report, without_usage
 from middlebench.generators.shared import agents
 from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text
@@ -188,7 +188,7 @@ class PktGen:
         offered = last.sent_packets - first.sent_packets
         received = last.received_packets - first.received_packets
         return Traffic(
-            window_s=last.at_s - first.at_s,
+            window_s=last.t_s - first.t_s,
             offered_packets=offered,
             received_packets=received,
             offered_bytes=offered * load.frame_bytes,
@@ -202,7 +202,7 @@ class PktGen:
             usage=started_process("generator", answer["usage"]),
             samples=tuple(
                 Sample(
-                    t_s=each.at_s - first.at_s,
+                    t_s=each.t_s - first.t_s,
                     sent_packets=each.sent_packets - first.sent_packets,
                     received_packets=each.received_packets - first.received_packets,
                 )
@@ -217,12 +217,13 @@ class PktGen:
             claimed=True,
         )
 
-    def _moments(self, load: Load, sender: Report, receiver: Report, begin: float, stopped: float) -> Sequence[Moment]:
+    def _moments(self, load: Load, sender: Report, receiver: Report, begin: float, stopped: float) -> Sequence[Sample]:
         """Return both sides' counts at the moments of the window: of a given number of frames, at both ends of it."""
         if load.packets is not None:
             first = next((each.end_s - each.seconds for each in sender.intervals if each.packets), begin)
             end = max(stopped, first + load.window_s)
-            return (Moment(first, 0, 0), Moment(end, sender.packets, receiver.packets))
+            counted = {"sent_packets": sender.packets, "received_packets": receiver.packets}
+            return Sample(t_s=first, sent_packets=0, received_packets=0), Sample(t_s=end, **counted)
         steps = round(load.window_s / load.sample_interval_s)
         return cut(sender, receiver, [begin + load.window_s * step / steps for step in range(steps + 1)])
 
@@ -231,9 +232,9 @@ class PktGen:
             raise self._error(f"it ended with status {said['status']}", said=said)
         return read_report(said["stdout"], said["stderr"], said["started"])
 
-    def _check_line_rate(self, load: Load, first: Moment, last: Moment) -> None:
+    def _check_line_rate(self, load: Load, first: Sample, last: Sample) -> None:
         """Refuse a sender that claims more than it was allowed: at full load the line rate."""
-        seconds = last.at_s - first.at_s
+        seconds = last.t_s - first.t_s
         sent = (last.sent_packets - first.sent_packets) / seconds
         if load.saturating and sent > load.packets_per_second * ABOVE_LINE_RATE:
             raise self._error(

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from middlebench.model.record import Sample
 from middlebench.system.errors import GeneratorError
 
 CLOCK_SECONDS = 1000
@@ -224,16 +225,7 @@ def _unwrapped(seconds: float, earliest: float) -> float:
     return seconds + rounds * CLOCK_SECONDS
 
 
-@dataclass(frozen=True)
-class Moment:
-    """Both sides' counts at one moment."""
-
-    at_s: float
-    sent_packets: int
-    received_packets: int
-
-
-def cut(sender: Report, receiver: Report, moments: Sequence[float]) -> tuple[Moment, ...]:
+def cut(sender: Report, receiver: Report, moments: Sequence[float]) -> tuple[Sample, ...]:
     """Return both sides' counts at the ends of the receiver's intervals that follow on each of ``moments``.
 
     The receiver's counts are exact there. The sender's lines end at other times: its counts are taken in proportion
@@ -247,8 +239,8 @@ def cut(sender: Report, receiver: Report, moments: Sequence[float]) -> tuple[Mom
     if not places or places[-1] >= len(ends) or not sender.intervals or len(set(places)) < 2:
         raise _unreadable("its lines do not cover the window", "")
     return tuple(
-        Moment(
-            at_s=ends[place],
+        Sample(
+            t_s=ends[place],
             sent_packets=sender.count_at(ends[place]),
             received_packets=sum(each.packets for each in receiver.intervals[: place + 1]),
         )
