@@ -77,7 +77,7 @@ class TestMeasuring:
         measured = measure_cell(testbed, 0, **PACED)
         counts = measured.counts
         assert counts.trial_received_packets == counts.trial_sent_packets > 0
-        assert [(hop.rx_packets, hop.tx_packets, hop.dropped_packets) for hop in measured.hops] == [
+        assert [(hop.rx_packets, hop.tx_packets, sum(hop.dropped.values())) for hop in measured.hops] == [
             (counts.trial_sent_packets, counts.trial_sent_packets, 0)
         ]
 
@@ -193,7 +193,7 @@ class TestWherePacketsDie:
         (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
         limit = measured.bottleneck
         assert (limit.place, limit.unaccounted_packets) == ("bridge 2 (out)", 0)
-        assert measured.hops[2].dropped_packets == 0, "a shaper drops by its own rule, whatever its port takes"
+        assert sum(measured.hops[2].dropped.values()) == 0, "a shaper drops by its own rule, whatever its port takes"
         # When a port refuses a frame, Open vSwitch drops what is left of its batch without asking it any more.
         assert 0 < qdisc["drops"] <= limit.lost_packets
         assert limit.lost_packets == measured.counts.trial_sent_packets + 2 * PROBES - qdisc["packets"]
@@ -215,7 +215,7 @@ class TestWherePacketsDie:
             measured = measure_cell(testbed, 3, window_s=1.5, **PACED)
         (qdisc,) = json.loads(on_server(testbed, "tc", "-json", "-statistics", "qdisc", "show", "dev", "mbench-3-in"))
         assert measured.bottleneck.place == "bridge 2 (out)"
-        assert 0 < measured.hops[2].dropped_packets == qdisc["drops"] <= measured.bottleneck.lost_packets
+        assert 0 < sum(measured.hops[2].dropped.values()) == qdisc["drops"] <= measured.bottleneck.lost_packets
 
     def test_middlebox_that_is_slowed_by_hand_is_named_with_what_died_in_it_to_the_packet(self, testbed):
         deploy(testbed, plan_for(testbed, 3))

@@ -14,6 +14,8 @@ MOST_VALUES = 50_000
 """The most values in a file, each alias counted as often as it is used."""
 MOST_DEPTH = 30
 """The most lists and mappings within each other."""
+MOST_LINES = 4
+"""Lines of what the library says of a mistake."""
 PLAIN = (str, bool, int, float, type(None))
 
 
@@ -46,7 +48,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(doing, f"its lists and keys lie more than {MOST_DEPTH} deep within each other") from None
     except (yaml.YAMLError, TypeError, ValueError) as error:  # a key that cannot be one, a date that is none
-        raise ConfigError(doing, f"it is not YAML of keys and plain values: {_first_lines(str(error))}") from error
+        said = "\n".join(line[:200] for line in str(error).splitlines()[:MOST_LINES])
+        raise ConfigError(doing, f"it is not YAML of keys and plain values: {said}") from error
     if not isinstance(values, dict):
         raise ConfigError(
             doing,
@@ -82,7 +85,3 @@ def demand_plain(values: Mapping[Any, Any], doing: str) -> None:
             raise ConfigError(
                 doing, f"{where}: a {kind} is there ({str(value)[:60]}), where a text or a number belongs"
             )
-
-
-def _first_lines(text: str, count: int = 4) -> str:
-    return "\n".join(line[:200] for line in text.splitlines()[:count])

@@ -142,11 +142,6 @@ class Hop(Options):
         """Frames that left the bridge."""
         return sum(self.egress.values())
 
-    @property
-    def dropped_packets(self) -> int:
-        """Frames that nobody took from its egress ports."""
-        return sum(self.dropped.values())
-
 
 class MiddleboxCounts(Options):
     """What one middlebox itself counted during the trial, in the direction of travel."""

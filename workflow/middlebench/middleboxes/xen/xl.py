@@ -62,17 +62,9 @@ def parse_list(text: str) -> list[Domain]:
         match = ROW.match(line)
         if match is None:
             raise ValueError(f"this is not a row of a list of domains: {line!r}")
-        found.append(
-            Domain(
-                name=match["name"],
-                id=int(match["id"]),
-                memory_mib=int(match["memory"]),
-                vcpus=int(match["vcpus"]),
-                state=match["state"],
-                cpu_s=float(match["seconds"]),
-                uuid=match["uuid"] or "",
-            )
-        )
+        id_, memory_mib, vcpus = (int(match[name]) for name in ("id", "memory", "vcpus"))
+        cpu_s, uuid = float(match["seconds"]), match["uuid"] or ""
+        found.append(Domain(match["name"], id_, memory_mib, vcpus, match["state"], cpu_s, uuid))
     return found
 
 
