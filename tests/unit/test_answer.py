@@ -66,7 +66,7 @@ def test_each_topology_has_an_answer_of_its_own_in_the_same_columns():
     several = pd.concat([chain, pipeline.assign(topology="pipeline")])
     found = answers(several)
     assert list(found) == ["chain", "pipeline"]
-    assert found["pipeline"].sentences[0].endswith("192 to 192 Mb/s arrive through a pipeline of 4.")
+    assert found["pipeline"].sentences[0].endswith("192 Mb/s arrive through a pipeline of 4.")
     assert found["chain"].steps_mbps == found["pipeline"].steps_mbps
     table = topology_table(several, "made").frame.set_index("topology")
     assert (table.loc["chain", "n_100"], table.loc["pipeline", "n_100"]) == (2, 4)

@@ -102,8 +102,14 @@ def _range(received: Mapping[tuple[int, int], float], topology: str) -> str:
     parts = []
     for length in dict.fromkeys((min(lengths), max(lengths))):
         values = [value for (n, _), value in received.items() if n == length]
-        parts.append(f"{min(values):.3g} to {max(values):.3g} Mb/s arrive through {_named(topology, length)}")
-    return f"Of frames of {min(sizes)} to {max(sizes)} B, {', '.join(parts)}."
+        parts.append(f"{_span(values)} Mb/s arrive through {_named(topology, length)}")
+    return f"Of frames of {_span(sizes)} B, {', '.join(parts)}."
+
+
+def _span(values: Sequence[float]) -> str:
+    """Return the smallest and the largest value, or the one that there is."""
+    ends = (min(values), max(values))
+    return " to ".join(dict.fromkeys(str(end) if isinstance(end, int) else f"{end:.3g}" for end in ends))
 
 
 def _falling(by_size: Mapping[int, dict[int, float]], size: int | None, summary: pd.DataFrame) -> list[str]:
