@@ -197,7 +197,7 @@ class Study(Options):
     """How the middleboxes are joined; `chain_lengths` counts them in each topology. `chain` is the paper's: in series,
     with a bridge between neighbours. `parallel`: side by side between two bridges, with the flows spread over them; it
     needs `flows`. `pipeline`: in series between two bridges, with a wire between neighbours: what it gains over a chain
-    is what the bridges between cost."""
+    is what the bridges between cost. See `docs/topologies.md`."""
     functions: Annotated[tuple[FunctionText, ...], Field(min_length=1), Distinct] = (FORWARD,)
     """What the middleboxes do to frames, by the names of the files in `config/functions`; the paper's is `forward`. A
     parameter may be given, as in `filter-rules=64`, and a list stands for a mixed chain, along which it is cycled:

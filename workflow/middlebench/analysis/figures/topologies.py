@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from middlebench.analysis.figures import style
+from middlebench.analysis.figures.diagrams import configuration_diagram
 from middlebench.analysis.figures.functions import lines
+from middlebench.model.record import Deployment, Record, read
+
+SHOWN = 4
+"""How many middleboxes a diagram shows, where so many ran."""
+
+
+def configurations(records: Sequence[Record], folder: Path, middlebox: str, note: str = "") -> dict[str, Figure]:
+    """Return a diagram of each topology, drawn from what ran.
+
+    Args:
+        records: of cells of one testbed.
+        folder: the testbed's results.
+        middlebox: what forwards, in the driver's words.
+        note: what the titles must say besides.
+    """
+    figures: dict[str, Figure] = {}
+    for cell in sorted((record.cell for record in records), key=lambda cell: abs(cell.n - SHOWN)):
+        if cell.topology not in figures:
+            plan = read(Deployment, folder / cell.deployment_path).plan
+            figures[cell.topology] = configuration_diagram(plan, cell.testbed, middlebox, note)
+    return figures
 
 
 @style.styled
