@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.publications import FOLDER
 from middlebench.analysis.report.crate import METADATA, WORKFLOW, demand_whole, pack, write_crate
 from middlebench.system.errors import RecordError
+from requests import Request
+from requests_cache import CachedRequest, CachedResponse, CachedSession
+from rocrate_validator.services import ValidationSettings, validate
 from sweeps import write_results
 
 
@@ -29,6 +33,60 @@ def folder(tmp_path, monkeypatch):
     inputs = [Path("config/config.yaml"), Path(WORKFLOW), Path("workflow/rules/measure.smk"), *papers]
     write_crate(load_dataset("made", results), folder, inputs, '{"seed": 1}')
     return folder
+
+
+CONTEXTS = ("https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context")
+
+
+@pytest.fixture
+def contexts(tmp_path):
+    """Words of RO-Crate as the validator caches them: the tests have no network.
+
+    They are those of rocrate's own copy, which is of version 1.3: its address of one word differs from that in 1.1.
+    """
+    words = json.loads(files("rocrate").joinpath("data/ro-crate.jsonld").read_bytes())["@context"]
+    words["ComputationalWorkflow"] = "https://bioschemas.org/ComputationalWorkflow"
+    content = json.dumps({"@context": words}).encode()
+    path = tmp_path / "cache.sqlite"
+    with CachedSession(path) as session:
+        for url in CONTEXTS:
+            request = CachedRequest.from_request(Request("GET", url).prepare())
+            kind = {"Content-Type": "application/ld+json"}
+            response = CachedResponse(status_code=200, url=url, content=content, headers=kind, request=request)
+            session.cache.save_response(response)
+    return path
+
+
+def problems(folder, contexts):
+    """Return what a validator finds in a crate: required or recommended by Workflow Run Crate and what it builds on."""
+    settings = ValidationSettings(
+        rocrate_uri=folder,
+        profile_identifier="workflow-run-crate-0.5",
+        requirement_severity="RECOMMENDED",
+        offline=True,
+        cache_path=contexts,
+    )
+    return {issue.check.identifier: issue.message for issue in validate(settings).get_issues()}
+
+
+NOT_FOLLOWED = {
+    "process-run-crate-0.5_8.6",  # who ran it
+    "process-run-crate-0.5_8.4",  # when a step ended, but for deployments
+    "process-run-crate-0.5_3.2",  # an address of each program
+    "process-run-crate-0.5_5.1",
+    "ro-crate-1.1_22.2",  # who answers for the results
+    "ro-crate-1.1_22.3",
+    "ro-crate-1.1_30.2",  # where the authors of publications work
+    "ro-crate-1.1_30.3",
+    "workflow-ro-crate-1.0_6.1",  # a README.md, for which the report stands
+    "workflow-ro-crate-1.0_6.2",
+}
+"""Recommendations that ask for what no workflow knows by itself, or is there in another form."""
+
+
+def test_crate_is_a_workflow_run_crate(folder, contexts):
+    found = problems(folder, contexts)
+    assert {name: words for name, words in found.items() if name not in NOT_FOLLOWED} == {}
 
 
 def results_of(crate, action):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from html5rdf import HTMLParser
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.flags import explain
 from middlebench.analysis.data.measurements import from_records
@@ -131,6 +132,12 @@ def test_every_link_leads_to_a_part_of_the_page_or_to_a_file_that_is_there(linke
 
 def test_no_two_parts_of_a_page_with_several_figures_have_the_same_name(linked):
     assert len(parts(linked)) == len(set(parts(linked)))
+
+
+def test_page_is_valid_html(linked):
+    parser = HTMLParser()
+    parser.parse(linked)
+    assert parser.errors == []
 
 
 def test_every_figure_is_described_and_takes_the_colours_of_the_page(linked):

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells, load_table
+from middlebench.analysis.tables.latex import table_in_latex
 from middlebench.analysis.tables.table import Table, table1, table2, to_csv, to_html, to_latex, to_markdown, write_table
+from pylatexenc.latexwalker import LatexWalker
 from sweeps import record, sweep
 
 
@@ -63,8 +65,31 @@ def test_latex_escapes_what_it_must_and_has_as_many_columns_as_it_declares():
     text = to_latex(table1(measurements))
     assert r"my\_lab" in text
     assert r"\begin{tabular}{rrrrrr}" in text
-    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    rows = [line for line in text.splitlines() if line.endswith(r"\tabularnewline")]
     assert {line.count("&") for line in rows} == {5}
+
+
+def test_latex_is_ascii_and_balanced_whatever_a_table_says():
+    """A parser reads it, not TeX itself, which is large; TeX without packages takes no other letters than these."""
+    text = table_in_latex("ü ≥ {50 %}", ["t = p·n − k [µs]", "a_b"], [["± × ÷ → …", "\\x ~ ^ # $"]], [0.5, None])
+    assert text.isascii()
+    (float_, *_), *_ = LatexWalker(text, tolerant_parsing=False).get_latex_nodes()
+    tabular = [node for node in float_.nodelist if getattr(node, "environmentname", "") == "tabular"]
+    assert len(tabular) == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "float_", "shrunk"), [(2, "table", False), (7, "table*", False), (20, "table*", True)]
+)
+def test_latex_table_fits_one_column_or_the_page_or_is_shrunk_to_it(columns, float_, shrunk):
+    text = table_in_latex("", [f"n = {n}" for n in range(columns)], [["123.45"] * columns], [None] * columns)
+    assert text.startswith(rf"\begin{{{float_}}}")
+    assert (r"\resizebox" in text) is shrunk
+
+
+def test_latex_breaks_a_heading_that_is_wider_than_its_column():
+    text = table_in_latex("", ["Received throughput [Mb/s]"], [["1.00"]], [None])
+    assert r"\shortstack[r]{Received\\{}throughput\\{}[Mb/s]}" in text
 
 
 def test_text_is_quoted_and_escaped_as_each_form_needs():
@@ -74,7 +99,7 @@ def test_text_is_quoted_and_escaped_as_each_form_needs():
     assert r"| a, b \| c & d | 1.50 |" in to_markdown(table)
     assert "| :--- | ---: |" in to_markdown(table)
     assert r"\begin{tabular}{p{0.5\linewidth}r}" in to_latex(table)
-    assert r"a, b | c \& d & 1.50" in to_latex(table)
+    assert r"\raggedright a, b | c \& d & 1.50" in to_latex(table)
     assert '<td class="words">a, b | c &amp; d</td><td>1.50</td>' in to_html(table)
 
 

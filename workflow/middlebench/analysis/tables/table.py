@@ -21,6 +21,7 @@ from middlebench.analysis.data.aggregate import grid, named, repetitions_of, sum
 from middlebench.analysis.data.intervals import with_margin
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
 from middlebench.analysis.data.publications import are_published
+from middlebench.analysis.tables.latex import table_in_latex
 from middlebench.system.files import write_text
 
 DECIMALS = 2
@@ -39,8 +40,6 @@ SIZE_HEADING = "Packet size [B]"
 
 PAGE_REM = 45
 """Width of a printed line in the report's own unit, of which a column of text takes its share."""
-
-LATEX_SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"})
 
 
 @dataclass(frozen=True)
@@ -159,25 +158,9 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """Return the table as a LaTeX ``table`` that needs no package."""
-    head, *body = [" & ".join(cell.translate(LATEX_SPECIAL) for cell in row) for row in [table.titles(), *table.rows()]]
-    columns = "".join(
-        rf"p{{{table.widths[name]:g}\linewidth}}" if name in table.widths else "r" for name in table.shown
-    )
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{table.caption.translate(LATEX_SPECIAL)}}}",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\hline",
-        rf"{head} \\",
-        r"\hline",
-        *(rf"{row} \\" for row in body),
-        r"\hline",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    """Return the table as a LaTeX ``table`` for a page of one or of two columns."""
+    shares = [table.widths.get(name) for name in table.shown]
+    return table_in_latex(table.caption, table.titles(), table.rows(), shares)
 
 
 def to_html(table: Table) -> str:
