@@ -55,21 +55,15 @@ def table_of(controls: Iterable[Control]) -> pd.DataFrame:
         Columns environment, series, kind, frame_bytes, session, sequence, time (UTC), kpps (received, kpkt/s).
     """
     rows = [
-        {
-            "environment": control.environment,
-            "series": f"{control.kind}, {control.frame_bytes} B",
-            "kind": control.kind,
-            "frame_bytes": control.frame_bytes,
-            "session": control.session,
-            "sequence": control.sequence,
-            "time": control.started_at,
-            "kpps": control.counts.received_packets / control.counts.window_s / 1e3,
-        }
+        (
+            *(control.environment, f"{control.kind}, {control.frame_bytes} B", control.kind, control.frame_bytes),
+            *(control.session, control.sequence, control.started_at),
+            control.counts.received_packets / control.counts.window_s / 1e3,
+        )
         for control in controls
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
-        {"environment": str, "series": str, "session": str, "sequence": int}
-    )
+    types = {"environment": str, "series": str, "session": str, "sequence": int}
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(types)
     table["time"] = _moments(table["time"])
     return table.sort_values(["sequence", "series"], kind="stable", ignore_index=True)
 

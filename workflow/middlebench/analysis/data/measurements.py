@@ -209,11 +209,9 @@ def _row(record: Record) -> dict[str, object]:
     return {
         **cell.model_dump(),
         **record.components.model_dump(),
+        **counts.model_dump(exclude={"offered_bytes", "received_bytes"}),
+        **record.model_dump(include={"started_at", "environment", "sequence", "session"}),
         "flows": record.settings.flows,
-        "window_s": counts.window_s,
-        "intended_packets": counts.intended_packets,
-        "offered_packets": counts.offered_packets,
-        "received_packets": counts.received_packets,
         "offered_kpps": offered_pps / 1e3,
         "offered_mbps": frames.throughput_mbps(offered_pps, cell.frame_bytes),
         "offered_raw_mbps": frames.raw_mbps(offered_pps, cell.frame_bytes),
@@ -229,16 +227,10 @@ def _row(record: Record) -> dict[str, object]:
         "untaken_ratio": untaken_ratio(record),
         "hop_processor_us": hop.processor_us if hop else None,
         "hop_switches": hop.context_switches if hop else None,
-        "trial_sent_packets": counts.trial_sent_packets,
-        "trial_received_packets": counts.trial_received_packets,
         **_searched(record.search),
         **_latency(record.latency),
         "flags": ";".join(record.flags),
         "fingerprint": record.attestation.fingerprint,
-        "started_at": record.started_at,
-        "environment": record.environment,
-        "sequence": record.sequence,
-        "session": record.session,
     }
 
 

@@ -56,17 +56,13 @@ def compare_cells(mine: pd.DataFrame, theirs: pd.DataFrame, margin: float = MARG
         half = _half_width(known) if len(known) == 2 else inf
         difference = float(means[0] - means[1])
         low, high = difference - half, difference + half
+        known_both = len(known) == 2
         rows.append(
-            {
-                "n": n,
-                "frame_bytes": size,
-                "mine_mbps": exp(means[0]) * size * 8 / 1e3,
-                "theirs_mbps": exp(means[1]) * size * 8 / 1e3,
-                "ratio": exp(difference),
-                "ratio_low": exp(low) if len(known) == 2 else np.nan,
-                "ratio_high": exp(high) if len(known) == 2 else np.nan,
-                "sameness": str(_sameness(low, high, log1p(margin)) if len(known) == 2 else Sameness.UNKNOWN),
-            }
+            (
+                *(n, size, exp(means[0]) * size * 8 / 1e3, exp(means[1]) * size * 8 / 1e3, exp(difference)),
+                *((exp(low), exp(high)) if known_both else (np.nan, np.nan)),
+                str(_sameness(low, high, log1p(margin)) if known_both else Sameness.UNKNOWN),
+            )
         )
     columns = ["n", "frame_bytes", "mine_mbps", "theirs_mbps", "ratio", "ratio_low", "ratio_high", "sameness"]
     return pd.DataFrame(rows, columns=columns)
