@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import pytest
 from helpers import settings
+from middlebench.diagnosis.processors import links_share
 from middlebench.model.controls import ControlLog
 from middlebench.system.errors import GeneratorError
-from middlebench.trials.controls import measure_controls, whole_set
+from middlebench.trials.controls import links_only, measure_controls, whole_set
 from middlebench.trials.convergence import read_live
 
 
 def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_path):
     log = ControlLog(tmp_path)
-    measured = measure_controls(testbed, whole_set(testbed, (60, 800)), settings(offered_load=1), log, "a run")
-    controls = log.controls()
+    series = [*whole_set(testbed, (60, 800)), *links_only(testbed, (800, 60))]
+    measured = measure_controls(testbed, series, settings(offered_load=1), log, "a run")
+    *controls, links = log.controls()
+    assert (links.kind, links.frame_bytes, links.counts.received_packets) == ("links-only", 60, 0)
+    assert links.counts.offered_packets > 0
+    assert 0 < links_share(links.usage) <= 1
+    assert read_live(testbed).switch.bridges == {}
     assert [(each.kind, each.frame_bytes) for each in controls] == [
         ("back-to-back", 60),
         ("back-to-back", 800),
@@ -24,8 +30,7 @@ def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_pa
     for each in controls:
         assert each.settings.offered_load == "maximum"
         assert 0 < each.counts.received_packets <= each.counts.intended_packets * 1.01
-    live = read_live(testbed)
-    assert (len(live.switch.bridges), len(live.middleboxes)) == (1, 0)
+        assert (each.usage is None) == (each.kind == "back-to-back")
 
 
 def test_direct_control_crosses_no_switch(testbed, tmp_path):

@@ -199,6 +199,7 @@ def control(
     session="a run",
     sequence=None,
     environment=ENVIRONMENT.id,
+    usage=None,
 ):
     """Return the record of one control whose window of half a second counted as told."""
     measured = record(0, frame_bytes, offered=max(received, 200_000), received=received)
@@ -214,6 +215,7 @@ def control(
         environment=environment,
         link_bps=LINK_BPS,
         counts=measured.counts,
+        usage=usage,
     )
 
 

@@ -6,8 +6,8 @@ import pytest
 from middlebench.analysis.data.drift import drift_of, table_of
 from middlebench.analysis.data.flags import ONE_SIDED
 from middlebench.analysis.data.measurements import from_records
-from middlebench.analysis.figures.controls import AGAIN, controls_figure, describe, trends_table
-from sweeps import control, record
+from middlebench.analysis.figures.controls import AGAIN, controls_figure, describe, links_in_words, trends_table
+from sweeps import control, costly, record
 
 CELLS = from_records([record(repetition=k) for k in (1, 2, 3)])  # 03:01, 03:02, 03:03
 
@@ -102,3 +102,11 @@ def test_table_has_a_row_for_each_series():
     assert frame["kpps"]["switch-only, 60 B"] == pytest.approx(2)
     assert frame["outside"].to_dict() == {"back-to-back, 60 B": 0, "switch-only, 60 B": 1}
     assert not pd.isna(frame["percent_per_hour"]).any()
+
+
+def test_links_only_are_told_by_their_share_and_are_no_part_of_the_drift():
+    usage = costly().usage
+    links = control("links-only", received=0, usage=usage)
+    assert "cost the emulated links 20 % of the server's processor time" in links_in_words([control(), links])
+    assert links_in_words([control(), control("switch-only", usage=usage)]) == ""
+    assert list(table_of([control(), links])["kind"]) == ["switch-only"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,14 +127,16 @@ def _measure_controls(job: _Job, output: Path | None = None, *, only_if_due: boo
     from middlebench.config.study import Controls
     from middlebench.model import record
     from middlebench.model.controls import ControlLog
-    from middlebench.trials.controls import measure_controls, whole_set
+    from middlebench.trials.controls import links_only, measure_controls, whole_set
 
     controls = Controls() if job.study.controls == "none" else job.study.controls
     folder, session = job.target.folder, job.target.file.session
     log = ControlLog(folder)
     series = whole_set(job.testbed, controls.frame_sizes)
-    if only_if_due and not (series := log.due(session, controls.every, series)):
-        return
+    if only_if_due:
+        once = log.due(session, sys.maxsize, links_only(job.testbed, controls.frame_sizes))
+        if not (series := [*once, *log.due(session, controls.every, series)]):
+            return
     measured = measure_controls(job.testbed, series, job.study.settings, log, session, tell)
     if output:
         archive(output, folder)

@@ -1,9 +1,10 @@
 """The control measurements of a testbed on disk, and when the next ones are due.
 
 A control measures the instrument and not a chain: generator against receiver over one cable
-(``back-to-back``), and the switch only (``switch-only``: one bridge, no middlebox). Each leaves one record that is
-never changed. Controls are no cells of the plan: they are due by how much was measured since the last ones, so
-that a run that was interrupted, resumed or asked for a single cell has them as well.
+(``back-to-back``), the switch only (``switch-only``: one bridge, no middlebox), and, where the links are emulated, the
+first link with nothing behind it (``links-only``). Each leaves one record that is never changed. Controls are no cells
+of the plan: they are due by how much was measured since the last ones, so that a run that was interrupted, resumed or
+asked for a single cell has them as well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from middlebench.model.options import Options
-from middlebench.model.record import Components, Count, Counts, Settings, read, write
+from middlebench.model.record import Components, Count, Counts, Settings, Usage, read, write
 from middlebench.model.sequence import Sequence
 
 CONTROL_BAND = 0.10
@@ -23,7 +24,7 @@ CONTROL_BAND = 0.10
 spread from which pyperf calls a measurement unstable. A band taken from the scatter of the controls themselves
 would widen with the very drift that it is to show."""
 
-Kind = Literal["back-to-back", "switch-only"]
+Kind = Literal["back-to-back", "switch-only", "links-only"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -56,6 +57,8 @@ class Control(Options):
     link_bps: Annotated[float, Field(gt=0)]
     """Line rate of the links in bits/s."""
     counts: Counts
+    usage: Usage | None = None
+    """What the server used; None where the frames did not reach it."""
 
 
 class ControlSet(Options):

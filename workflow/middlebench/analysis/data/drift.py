@@ -49,7 +49,7 @@ class Slope:
 
 
 def table_of(controls: Iterable[Control]) -> pd.DataFrame:
-    """Return controls as a table, in the order in which they were measured.
+    """Return controls as a table, in the order in which they were measured; of links only nothing is received.
 
     Returns:
         Columns environment, series, kind, frame_bytes, session, sequence, time (UTC), kpps (received, kpkt/s).
@@ -61,6 +61,7 @@ def table_of(controls: Iterable[Control]) -> pd.DataFrame:
             control.counts.received_packets / control.counts.window_s / 1e3,
         )
         for control in controls
+        if control.kind != "links-only"
     ]
     types = {"environment": str, "series": str, "session": str, "sequence": int}
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(types)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import cycle
 from math import nan
 
@@ -13,7 +14,9 @@ from middlebench.analysis.data.drift import Drift
 from middlebench.analysis.data.flags import ONE_SIDED
 from middlebench.analysis.figures import style
 from middlebench.analysis.tables.table import Table
-from middlebench.system.text import plural
+from middlebench.diagnosis.processors import links_share
+from middlebench.model.controls import Control
+from middlebench.system.text import percent, plural
 
 AGAIN = "make remeasure"
 """the command that archives marked cells and measures them again."""
@@ -127,4 +130,18 @@ def describe(drift: Drift, band: float) -> str:
         )
     else:
         sentences.append(f"No cell is marked: no control beside one is {limit}.")
+    return " ".join(sentences)
+
+
+def links_in_words(controls: Iterable[Control]) -> str:
+    """Return what the emulated links alone cost the server when they are flooded, a sentence each; none without any."""
+    sentences = []
+    for control in controls:
+        share = links_share(control.usage) if control.kind == "links-only" and control.usage else None
+        if share is not None:
+            kpps = control.counts.offered_packets / control.counts.window_s / 1e3
+            sentences.append(
+                f"With no chain behind them, {kpps:.0f} kpkt/s of {control.frame_bytes} B cost the emulated links "
+                f"{percent(share)} of the server's processor time ({control.started_at[:16].replace('T', ' ')})."
+            )
     return " ".join(sentences)
