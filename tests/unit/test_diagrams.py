@@ -43,7 +43,9 @@ def test_title_names_testbed_and_note():
     ("plan", "arrows"), [(plan_of("parallel", 4, ("eth0", "eth1")), 10), (plan_of("pipeline", 4, ("eth0", "eth1")), 7)]
 )
 def test_other_topologies_are_drawn_from_their_paths(plan, arrows):
-    axes = configuration_diagram(asdict(plan), "made", "a middlebox").axes[0]
+    figure = configuration_diagram(asdict(plan), "made", "a middlebox")
+    axes = figure.axes[0]
+    assert set(plan.ports) <= set(names_in(figure))
     assert len([text for text in axes.texts if getattr(text, "arrow_patch", None) is not None]) == arrows
     boxes = [patch.get_bbox() for patch in axes.patches if isinstance(patch, mpl.patches.FancyBboxPatch)][2:]
     assert len(boxes) == len(plan.bridges) + len(plan.middleboxes)

@@ -26,6 +26,11 @@ MOST_COLUMNS = 7
 PITCH, ROW = 1.8, 1.15
 """Inches from one box to the next, across and down."""
 BOX_WIDTH, BOX_HEIGHT = 0.95, 0.56
+NAMES = {
+    "chain": "chain of {} middleboxes",
+    "parallel": "{} middleboxes in parallel",
+    "pipeline": "pipeline of {} middleboxes",
+}
 LANE = 0.17
 """Inches that the two uplinks of a single bridge lie above and below its middle."""
 COMPUTER_WIDTH, GAP, MARGIN, EDGE = 1.25, 1.35, 0.35, 0.03
@@ -81,9 +86,9 @@ def configuration_diagram(plan: Plan, testbed: str, middlebox: str, note: str = 
     _uplink(axes, boxes[_node(last)], (left, server_left), last.egress_port, -apart, inwards=False)
     for before, after in dict.fromkeys(pair for path in paths for pair in pairwise(path.hops)):
         ports = dict.fromkeys((before.egress_port, after.ingress_port))
-        _link(axes, boxes[_node(before)], boxes[_node(after)], " – ".join(ports))
+        _link(axes, boxes[_node(before)], boxes[_node(after)], tuple(ports))
     n = int(plan["n"])
-    what = {0: "one bridge, no middlebox", 1: "one middlebox"}.get(n, f"{plan['topology']} of {n} middleboxes")
+    what = {0: "one bridge, no middlebox", 1: "one middlebox"}.get(n, NAMES[plan["topology"]].format(n))
     style.set_title(axes, style.noted(f"Measurement configuration: {what}", note), f"testbed {testbed} · {middlebox}")
     return figure
 
@@ -165,16 +170,23 @@ def _uplink(
     axes.text(computer_edge - 0.08, y, action, ha="right", va="center", fontsize=8.5, color=PORT_COLOR)
 
 
-def _link(axes: Axes, before: _Box, after: _Box, port: str) -> None:
-    """Draw the way from one box to the next, with the name of the port that joins them."""
+def _link(axes: Axes, before: _Box, after: _Box, ports: Sequence[str]) -> None:
+    """Draw the way from one box to the next, with the port that joins them, or those at the two ends of a wire.
+
+    Where it leads to another row a port's name stands at its middlebox: there the ways of several paths are apart.
+    """
     if before.row != after.row:
         _arrow(axes, (before.x, before.y - BOX_HEIGHT / 2), (after.x, after.y + BOX_HEIGHT / 2))
-        x, y = (before.x + after.x) / 2 + 0.06, (before.y + after.y) / 2
-        axes.text(x, y, port, ha="left", va="center", fontsize=7, color=PORT_COLOR)
+        ends = [box for box in (before, after) if box.kind == "middlebox"]
+        for box, port in zip(ends, ports, strict=True):
+            side, towards = (-1, "top") if box is before else (1, "bottom")
+            y = box.y + side * (BOX_HEIGHT / 2 + 0.03)
+            axes.text(box.x + 0.08, y, port, ha="left", va=towards, fontsize=7)
         return
     step = BOX_WIDTH / 2 if after.x > before.x else -BOX_WIDTH / 2
     _arrow(axes, (before.x + step, before.y), (after.x - step, after.y))
-    axes.text((before.x + after.x) / 2, before.y + 0.06, port, ha="center", va="bottom", fontsize=7, color=PORT_COLOR)
+    for port, (above, towards) in zip(ports, ((0.06, "bottom"), (-0.06, "top")), strict=False):
+        axes.text((before.x + after.x) / 2, before.y + above, port, ha="center", va=towards, fontsize=7)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
