@@ -33,7 +33,7 @@ from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model import record
 from middlebench.model.cell import Cell
 from middlebench.model.functions.function import Function
-from middlebench.model.plan import Middlebox, Plan, plan_chain
+from middlebench.model.plan import CHAIN, Middlebox, Plan, Topology, plan_chain
 from middlebench.sites.base import Hosts
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError, TrialError
@@ -295,19 +295,22 @@ class TestTrial:
             site_of("tests", options).close()
 
     @staticmethod
-    def measure_cell(testbed: Testbed, **changes: Any) -> record.Record:
-        cell = Cell(testbed=testbed.name, n=2, frame_bytes=800, repetition=1)
+    def measure_cell(testbed: Testbed, topology: Topology = CHAIN, **changes: Any) -> record.Record:
+        cell = Cell(testbed=testbed.name, topology=topology, n=2, frame_bytes=800, repetition=1)
         return measure(testbed, cell, settings(**{"offered_load": 1.0} | changes))[0]
 
     def test_machine_killed_within_a_cell_voids_it_and_the_next_one_is_right(self, testbed, footprint):
-        deploy(testbed, plan_for(testbed, 2))
+        deploy(testbed, plan_for(testbed, 2, topology="parallel"))
         clock = Deadline(60)
         with (
-            pytest.raises(TrialError, match=r"the trial is void: .*mbench-2 ended"),
+            pytest.raises(TrialError, match=r"the trial is void: .*mbench-2 ended") as caught,
             once_traffic_runs(testbed, lambda: kill(footprint.machine("mbench-2"))),
         ):
-            self.measure_cell(testbed, window_s=60.0, sample_interval_s=60.0)
+            self.measure_cell(testbed, "parallel", flows=2, window_s=60.0, sample_interval_s=60.0)
         assert not clock.expired, "the end of the machine ended the trial"
+        counted = re.search(r"until then: (?:all|of [\d,]+ packets) ([\d,]+)", str(caught.value))
+        assert counted, "the frames that the other machine passed on are counted"
+        assert int(counted[1].replace(",", "")) > 0
         counts = self.measure_cell(testbed).counts
         assert counts.trial_received_packets == counts.trial_sent_packets > 0
         assert read_live(testbed).middleboxes.keys() == {"mbench-1", "mbench-2"}

@@ -106,10 +106,10 @@ def run_trial(
             traffic = testbed.generator.run(load, watch.fired)
         except MiddlebenchError as error:
             if watch.problem:
-                raise void(doing, [watch.problem]) from error
+                raise void(doing, [watch.problem, *_passed_since(testbed, plan, before)]) from error
             raise
     if watch.problem:
-        raise void(doing, [watch.problem])
+        raise void(doing, [watch.problem, *_passed_since(testbed, plan, before)])
     try:
         after = read_after(testbed)
     except MiddlebenchError as error:
@@ -154,6 +154,20 @@ def run_trial(
         bottleneck=bottleneck_of(counts, line_rate_packets, hops, middleboxes, usage, negligible, wires),
         after=after,
     )
+
+
+def _passed_since(testbed: Testbed, plan: Plan, before: Reading) -> list[str]:
+    """Return, as a sentence, what has passed the middleboxes since a reading; nothing where that cannot be told."""
+    try:
+        after = read_after(testbed)
+    except MiddlebenchError:  # whatever ended the trial is the error to tell
+        return []
+    if before.missing(plan) or after.missing(plan):
+        return []
+    hops = hops_between(plan, before.switch, after.switch)
+    middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
+    wires = wires_between(plan, before.switch, after.switch)
+    return [f"until then: {account(hops[0].rx_packets, hops[-1].tx_packets, hops, middleboxes, wires)}"]
 
 
 def with_late_frames(testbed: Testbed, traffic: Traffic, left: int) -> Traffic:
