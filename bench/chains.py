@@ -54,8 +54,8 @@ class _Stopwatch:
         self._generator = generator
         self.returned_at = 0.0
 
-    def probe(self, frame_bytes: int, count: int) -> Probe:
-        found = self._generator.probe(frame_bytes, count)
+    def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
+        found = self._generator.probe(frame_bytes, count, flow)
         self.returned_at = time.monotonic()
         return found
 
