@@ -57,6 +57,16 @@ class LocalHost(Host):
                 stdin_end.close()
         return process.returncode, output
 
+    def stand_ready(self) -> None:
+        """Start the Python that runs scripts."""
+        with contextlib.suppress(OSError):  # told by the first script
+            self._ready_python()
+
+    def _ready_python(self) -> Scripts:
+        with self._starting:
+            self._scripts = self._scripts or Scripts([*self._prefix, self.python])
+            return self._scripts
+
     def _process(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
@@ -78,10 +88,10 @@ class LocalHost(Host):
         """Have the Python that stands ready run the command; None where it is no script, or there is no such Python."""
         if (argv[0], *argv[1:4]) != (self.python, *SCRIPT_OPTIONS) or (keep_stdin_open and len(data) > PIPE_BYTES):
             return None
-        with self._starting:
-            self._scripts = self._scripts or Scripts([*self._prefix, self.python])
         try:
-            return self._scripts.start(argv[4], argv[5:], self._environment(), data, keep_stdin_open=keep_stdin_open)
+            return self._ready_python().start(
+                argv[4], argv[5:], self._environment(), data, keep_stdin_open=keep_stdin_open
+            )
         except OSError:  # where it was to run is gone: a command there tells why
             self._scripts = None
             return None
