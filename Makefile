@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 ROLES := python workflow test-computer middlebox-server
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo preflight remeasure test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
+.PHONY: help all demo preflight remeasure reproduce test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -51,6 +51,9 @@ test-lab: setup ## run every test on the emulated Xen host (ten minutes)
 test-stock: setup ## run a small sweep on emulated stock Debian 12 and 13 machines, as user and as root (an hour)
 	MIDDLEBENCH_STOCK=1 $(BIN)/pytest tests/stock
 
+reproduce: setup ## make all tables and figures of packed results anew (FROM=local.zip), and compare them byte for byte
+	$(BIN)/middlebench reproduce $(FROM)
+
 lint: $(INSTALLED) ## check format, rules, types, the layers of imports and the workflow's style
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -88,4 +91,4 @@ down: $(INSTALLED) ## remove all that is live: chains, switches, namespaces, pro
 
 clean: ## remove what was made here: results, environment, caches (takes live chains down first)
 	[ ! -e $(INSTALLED) ] || $(BIN)/middlebench down
-	rm -rf $(VENV) .snakemake results results-demo build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .snakemake results results-demo results-reproduced build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

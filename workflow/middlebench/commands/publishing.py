@@ -1,12 +1,15 @@
-"""Verbs that come after the table: execute, report, crate and pack."""
+"""Verbs that come after the table: execute, report, crate, pack and reproduce."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_output, add_target, add_verb, target_of
+from middlebench.commands.arguments import add_output, add_target, add_verb, target_of, tell
+from middlebench.system.errors import RecordError
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -41,6 +44,17 @@ def add(verbs: Verbs) -> None:
     add_output(pack, "the zip file to write")
     pack.set_defaults(verb=_pack)
 
+    reproduce = add_verb(verbs, "reproduce", "make all tables and figures of packed results anew, and compare them")
+    reproduce.add_argument("archive", type=Path, metavar="ARCHIVE", help="packed results, such as results/local.zip")
+    reproduce.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results-reproduced"),
+        metavar="FOLDER",
+        help="the results folder to make them in (default: results-reproduced)",
+    )
+    reproduce.set_defaults(verb=_reproduce)
+
 
 def _execute(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.report.execution import execute
@@ -73,3 +87,24 @@ def _pack(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.report.crate import pack
 
     pack(arguments.folder, arguments.output)
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.report.crate import INPUTS, METADATA
+    from middlebench.analysis.report.reproduction import differing, unpack
+
+    folder = unpack(arguments.archive, arguments.results)
+    config = (f"results_folder={arguments.results}", f"testbeds=[{folder.name}]", "compare_with=[]")
+    study, page = folder / INPUTS / "study.json", folder / "report" / "index.html"
+    command = ("-m", "snakemake", "--cores", "1", "--configfile", str(study), "--config", *config, "--", str(page))
+    doing = f"reproducing {arguments.archive}"
+    if status := subprocess.run([sys.executable, *command], check=False).returncode:
+        raise RecordError(doing, f"Snakemake ended with exit status {status}", "what it says above")
+    compared, other = differing(arguments.archive, folder)
+    if other:
+        raise RecordError(
+            doing,
+            f"{len(other)} of {compared} tables and figures are not the same bytes: {', '.join(other)}",
+            f"the versions that made them, which {METADATA} in the archive names",
+        )
+    tell(f"all {compared} tables and figures are the same, byte for byte")
