@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
@@ -30,13 +28,12 @@ from middlebench.analysis.report.answer import answer, answers
 from middlebench.analysis.report.every_cell import chains_of, pairs_of, parts_of
 from middlebench.analysis.report.inline_svg import inline, say_where_links_lead
 from middlebench.analysis.report.notebook_html import Section, section_of
+from middlebench.analysis.tables.html import render
 from middlebench.analysis.tables.table import table1, table2
 from middlebench.model.record import Deployment
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
 from middlebench.system.text import plural
-
-TEMPLATES = Path(__file__).parents[3] / "report"
 
 COMPARISON = "comparison_"
 """How the name of a notebook begins that compares; the reference follows."""
@@ -49,8 +46,6 @@ UNITS = {"s": "s", "mbps": "Mb/s", "pps": "pkt/s", "kib": "KiB", "mib": "MiB"}
 NONE = "none"
 
 COMBINATIONS = "combinations of chain length and frame size"
-
-CODE = re.compile("`([^`]+)`")
 
 OUTSIDE = re.compile(
     r"""<(?:script|link|iframe|object|embed|img|source|video|audio)\b[^>]*?\s(?:src|href|data)\s*=\s*["']?+(?!data:)[^\s"'>]+"""
@@ -76,7 +71,7 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title:
     Raises:
         RecordError: a notebook cannot be shown, or the page would need something from outside itself.
     """
-    page = _render(
+    page = render(
         "page",
         title=title or _title(dataset.name),
         dataset=dataset,
@@ -100,7 +95,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
         Section(
             "run",
             "What was run",
-            _render(
+            render(
                 "sections/run",
                 glance=at_a_glance(measurements),
                 setups=grid_of(
@@ -112,7 +107,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
         Section(
             "host",
             "On what",
-            _render(
+            render(
                 "sections/host",
                 facts=grid_of_facts(dataset.facts),
                 environments=grid_of(mixture(measurements, dataset.environments) if dataset.environments else ()),
@@ -134,12 +129,12 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
         Section(
             "flags",
             "Flags",
-            _render("sections/flags", flags=flags.explain(measurements).to_dict("records"), cells=len(measurements)),
+            render("sections/flags", flags=flags.explain(measurements).to_dict("records"), cells=len(measurements)),
         ),
         Section(
             "columns",
             "Columns",
-            _render("sections/columns", columns=COLUMNS, summary_columns=SUMMARY_COLUMNS),
+            render("sections/columns", columns=COLUMNS, summary_columns=SUMMARY_COLUMNS),
         ),
     ]
 
@@ -164,7 +159,7 @@ def _publication(name: str, folded: bool) -> Section:
         tuple(map(str, values.columns)),
         tuple(tuple("" if pd.isna(v) else str(v) for v in row) for row in values.to_numpy()),
     )
-    shown = _render(
+    shown = render(
         "sections/publication",
         publication=publication,
         table1=table1(cells).frame if cells["offered_kpps"].notna().any() else None,
@@ -180,7 +175,7 @@ def _answer(dataset: Dataset) -> Section:
     """Return the first screen: the answer to the study's question, or that there is none and why."""
     found = answer(dataset.measurements)
     others = answers(from_records(dataset.records_along("topology")))
-    shown = _render(
+    shown = render(
         "sections/answer",
         answer=found,
         others=tuple(each.sentences[0] for name, each in others.items() if name != dataset.kind["topology"]),
@@ -201,7 +196,7 @@ def _searches(measurements: pd.DataFrame) -> list[Section]:
     if found.empty:
         return []
     grid = Grid(tuple(found.columns), tuple(found.itertuples(index=False, name=None)))
-    return [Section("searches", "Throughput searches", _render("sections/searches", searches=grid))]
+    return [Section("searches", "Throughput searches", render("sections/searches", searches=grid))]
 
 
 def _latency(dataset: Dataset) -> list[Section]:
@@ -213,7 +208,7 @@ def _latency(dataset: Dataset) -> list[Section]:
         figure = latency.latency_figure(dataset.measurements, dataset.note)
         svg = save_figure(figure, Path(folder), "latency")["svg"].read_text(encoding="utf-8")
     grid = Grid(tuple(trials.columns), tuple(trials.itertuples(index=False, name=None)))
-    shown = _render("sections/latency", figure=Markup(inline(svg)), trials=grid)
+    shown = render("sections/latency", figure=Markup(inline(svg)), trials=grid)
     return [Section("latency", "Latency", shown)]
 
 
@@ -223,7 +218,7 @@ def _cells(dataset: Dataset) -> Section:
     return Section(
         "cells",
         "Every cell",
-        _render(
+        render(
             "sections/cells",
             chains=chains_of(dataset.measurements),
             lengths=list(deployments),
@@ -292,30 +287,6 @@ def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:
 def grid_of_facts(facts: Mapping[str, Any]) -> Grid:
     """Return nested facts as a table of two columns, without those that are empty."""
     return Grid(("fact", "value"), tuple(row for row in _flattened(facts) if row[1]))
-
-
-def _render(template: str, **values: object) -> str:
-    """Return a template of ``workflow/report``, filled in."""
-    return _environment().get_template(f"{template}.html.jinja").render(**values)
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["code"] = _with_code
-    environment.globals["plural"] = plural
-    return environment
-
-
-def _with_code(text: str) -> Markup:
-    """Return text as HTML, what stands between backticks as code."""
-    return Markup(CODE.sub(r"<code>\1</code>", html.escape(text)))
 
 
 def _deployment(deployment: Deployment) -> dict[str, Any]:

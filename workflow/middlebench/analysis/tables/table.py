@@ -21,6 +21,7 @@ from middlebench.analysis.data.aggregate import grid, named, repetitions_of, sum
 from middlebench.analysis.data.intervals import with_margin
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
 from middlebench.analysis.data.publications import are_published
+from middlebench.analysis.tables.html import render
 from middlebench.analysis.tables.latex import table_in_latex
 from middlebench.system.files import write_text
 
@@ -165,48 +166,12 @@ def to_latex(table: Table) -> str:
 
 def to_html(table: Table) -> str:
     """Return the table as HTML, its caption inside."""
-    looks = [' class="words"' if name in table.widths else "" for name in table.shown]
-    rooms = [
-        f' style="min-width: {table.widths[name] * PAGE_REM:g}rem"' if name in table.widths else ""
-        for name in table.shown
-    ]
-    head = "".join(
-        f'<th scope="col"{look}{room}>{_html_text(title)}</th>'
-        for look, room, title in zip(looks, rooms, table.titles(), strict=True)
-    )
-    nowhere = [""] * len(table.frame)
-    addresses = [table.addresses.get(name, nowhere) for name in table.shown]
-    rows = zip(table.anchors or nowhere, table.rows(), zip(*addresses, strict=True), strict=True)
-    body = "".join(
-        f"<tr{_named(anchor)}>{''.join(map(_html_cell, looks, cells, leads))}</tr>\n" for anchor, cells, leads in rows
-    )
-    return (
-        f'<table class="numbers">\n<caption>{_html_text(table.caption)}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
-    )
+    return render("table", table=table, page_rem=PAGE_REM)
 
 
 def to_folded_html(table: Table, summary: str) -> str:
     """Return the table as HTML that opens with a click on a summary."""
     return f'<details><summary>{html.escape(summary)}</summary><div class="scroll">{to_html(table)}</div></details>'
-
-
-def _named(anchor: str) -> str:
-    return f' id="{html.escape(anchor)}"' if anchor else ""
-
-
-def _html_cell(look: str, text: str, address: str) -> str:
-    shown = _html_text(text)
-    return (
-        f'<td{look}><a href="{html.escape(address)}">{shown}</a></td>'
-        if address and text
-        else f"<td{look}>{shown}</td>"
-    )
-
-
-def _html_text(text: str) -> str:
-    """Return text for HTML; no line ends between a number and what belongs to it."""
-    return html.escape(text).replace(" %", "&nbsp;%").replace(" ± ", "&nbsp;±&nbsp;")
 
 
 def origin_of(measurements: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Sequence
 from math import isfinite
@@ -14,6 +13,7 @@ from middlebench.analysis.claims.findings import Verdict
 from middlebench.analysis.claims.kinds import KINDS
 from middlebench.analysis.claims.verdicts import Judgement
 from middlebench.analysis.data.publications import is_published
+from middlebench.analysis.tables.html import render
 from middlebench.analysis.tables.table import Table, to_csv, to_latex, to_markdown
 from middlebench.system.files import write_text
 
@@ -86,26 +86,9 @@ def to_html(judgements: Sequence[Judgement], reference: Sequence[Judgement], tes
     """
     own = judgements is reference
     heads = ["Claim", "The publication’s text", "The publication’s tables", *([] if own else [f"Testbed {testbed}"])]
-    body = []
-    for mine, published in zip(judgements, reference, strict=True):
-        claim = mine.claim
-        verdicts = [published] if own else [published, mine]
-        details = (
-            f"<p>{html.escape(claim.place)}. {html.escape(claim.reading)}</p>"
-            f"<p>Here: {html.escape(mine.finding.evidence)}.</p>"
-        )
-        cells = [
-            f"<details><summary>{html.escape(claim.claim)}</summary>{details}</details>",
-            html.escape(claim.stated),
-            *(f"{html.escape(shown(each)).replace(', ', ',&nbsp;')}<br>{_badge(each)}" for each in verdicts),
-        ]
-        row = "".join(f"<td>{cell.replace(' %', '&nbsp;%')}</td>" for cell in cells)
-        body.append(f'<tr id="claim-{claim.id}">{row}</tr>\n')
-    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in heads)
-    return (
-        f'<table class="claims">\n<caption>{html.escape(_caption(testbed))}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(body)}</tbody>\n</table>"
-    )
+    pairs = zip(judgements, reference, strict=True)
+    rows = [(mine, [published] if own else [published, mine]) for mine, published in pairs]
+    return render("claims", caption=_caption(testbed), heads=heads, rows=rows, shown=shown, agreement=agreement)
 
 
 def bars_table(judgements: Sequence[Judgement]) -> Table:
@@ -160,12 +143,6 @@ def agreement(judgement: Judgement) -> str:
 def _rounded(value: float) -> float:
     """Return a value in three significant digits: more than any interval here bears out; whole numbers as they are."""
     return value if value.is_integer() else float(f"{value:.3g}")
-
-
-def _badge(judgement: Judgement) -> str:
-    verdict = judgement.finding.verdict
-    name = verdict.name.lower().replace("_", "-")
-    return f'<span class="verdict {name}">{verdict}</span><small>{agreement(judgement)}</small>'
 
 
 def _caption(testbed: str) -> str:
