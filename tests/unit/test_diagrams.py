@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 import matplotlib as mpl
 import pytest
-from middlebench.analysis.figures.diagrams import configuration_diagram
+from middlebench.analysis.figures.diagrams import PORT_COLOR, configuration_diagram
+from middlebench.analysis.figures.style import GREY
 from middlebench.model.plan import plan_chain, plan_of
 
 
@@ -31,6 +32,13 @@ def test_there_is_an_arrow_for_every_link_and_no_two_boxes_overlap(length):
     assert len(boxes) == 2 * length + 1
     overlaps = [(a, b) for index, a in enumerate(boxes) for b in boxes[index + 1 :] if a.overlaps(b)]
     assert not overlaps
+
+
+@pytest.mark.parametrize("topology", ["chain", "pipeline", "parallel"])
+def test_words_on_coloured_areas_keep_their_colour_on_a_dark_page(topology):
+    figure = configuration_diagram(asdict(plan_of(topology, 3, ("eth0", "eth1"))), "made", "a middlebox")
+    colors = {text.get_color() for text in figure.axes[0].texts if text.get_text()}
+    assert colors == {PORT_COLOR, GREY}, "grey is the subtitle's"
 
 
 def test_title_names_testbed_and_note():

@@ -136,7 +136,7 @@ def _area(axes: Axes, lower_left: tuple[float, float], upper_right: tuple[float,
             (x0, y0), x1 - x0, y1 - y0, boxstyle="round,pad=0,rounding_size=0.08", facecolor=color, edgecolor=style.GREY
         )
     )
-    axes.text((x0 + x1) / 2, y1 - 0.1, name, ha="center", va="top", fontsize=9, color=PORT_COLOR)
+    _write(axes, (x0 + x1) / 2, y1 - 0.1, name, ha="center", va="top", size=9)
 
 
 def _draw_box(axes: Axes, box: _Box) -> None:
@@ -152,8 +152,8 @@ def _draw_box(axes: Axes, box: _Box) -> None:
             linewidth=0.9,
         )
     )
-    axes.text(box.x, box.y + 0.06, box.name, ha="center", va="center", fontsize=8, color=PORT_COLOR)
-    axes.text(box.x, box.y - 0.15, box.kind, ha="center", va="center", fontsize=7, color=PORT_COLOR)
+    _write(axes, box.x, box.y + 0.06, box.name, size=8)
+    _write(axes, box.x, box.y - 0.15, box.kind, size=7)
 
 
 def _uplink(
@@ -165,9 +165,9 @@ def _uplink(
     outer, inner = (computer_edge, y), (box.x - BOX_WIDTH / 2, y)
     _arrow(axes, *((outer, inner) if inwards else (inner, outer)))
     axes.plot([server_edge], [y], marker="s", markersize=9, color=PORT_COLOR, zorder=3)
-    axes.text(server_edge + 0.1, y + 0.08, port, ha="left", va="bottom", fontsize=8.5, color=PORT_COLOR)
+    _write(axes, server_edge + 0.1, y + 0.08, port, ha="left", va="bottom", size=8.5)
     action = "sends" if inwards else "receives"
-    axes.text(computer_edge - 0.08, y, action, ha="right", va="center", fontsize=8.5, color=PORT_COLOR)
+    _write(axes, computer_edge - 0.08, y, action, ha="right", va="center", size=8.5)
 
 
 def _link(axes: Axes, before: _Box, after: _Box, ports: Sequence[str]) -> None:
@@ -181,12 +181,17 @@ def _link(axes: Axes, before: _Box, after: _Box, ports: Sequence[str]) -> None:
         for box, port in zip(ends, ports, strict=True):
             side, towards = (-1, "top") if box is before else (1, "bottom")
             y = box.y + side * (BOX_HEIGHT / 2 + 0.03)
-            axes.text(box.x + 0.08, y, port, ha="left", va=towards, fontsize=7)
+            _write(axes, box.x + 0.08, y, port, ha="left", va=towards, size=7)
         return
     step = BOX_WIDTH / 2 if after.x > before.x else -BOX_WIDTH / 2
     _arrow(axes, (before.x + step, before.y), (after.x - step, after.y))
     for port, (above, towards) in zip(ports, ((0.06, "bottom"), (-0.06, "top")), strict=False):
-        axes.text((before.x + after.x) / 2, before.y + above, port, ha="center", va=towards, fontsize=7)
+        _write(axes, (before.x + after.x) / 2, before.y + above, port, ha="center", va=towards, size=7)
+
+
+def _write(axes: Axes, x: float, y: float, words: str, *, size: float, ha: str = "center", va: str = "center") -> None:
+    """Write words on a coloured area: unlike black, their colour stays as it is on a dark page."""
+    axes.text(x, y, words, ha=ha, va=va, fontsize=size, color=PORT_COLOR)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
