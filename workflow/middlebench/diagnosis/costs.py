@@ -1,4 +1,4 @@
-"""What moving frames cost the middlebox server: a hop, and what the instrument itself took. Pure, from a record.
+"""What moving frames cost the middlebox server: a hop, and what the emulated links took. Pure, from a record.
 
 System calls are not among it: the kernel counts those of a process only for who traces it.
 """

@@ -232,7 +232,7 @@ def _rules(ways: Mapping[tuple[str, str], Sequence[int]], paths: int) -> Iterato
 
 
 def plan_chain(n: int, uplinks: tuple[str, str], functions: Sequence[Function] = ()) -> Plan:
-    """Return the plan of ``chain(n)``: n middleboxes in series, joined by n + 1 bridges (0: one bridge alone).
+    """Return the plan of ``chain(n)``: n middleboxes in series, joined by n + 1 bridges (0: the switch only).
 
     Raises:
         ValueError: see :func:`plan_of`.

@@ -49,7 +49,7 @@ COLUMNS = (
     Column("generator", TEXT, "", "what makes and counts the traffic"),
     Column("topology", TEXT, "", "how the middleboxes are joined; `chain` is the paper's", otherwise=CHAIN),
     Column("function", TEXT, "", "what the middleboxes do; `forward` is the paper's", otherwise=FORWARD),
-    Column("n", COUNT, "", "chain length: number of middleboxes (0: one bridge alone)"),
+    Column("n", COUNT, "", "chain length: number of middleboxes (0: the switch only)"),
     Column("frame_bytes", COUNT, "B", "frame size without FCS"),
     Column("repetition", COUNT, "", "which repetition of the cell, from 1"),
     Column("flows", COUNT, "", "flows that the frames belong to, in turn"),

@@ -100,7 +100,7 @@ WORDS = {
     "provision.json": "What the testbed is, and what was chosen where its configuration leaves the choice",
     "environments/*.json": "The two computers and the versions of all that takes part",
     "deployments/n*.json": "What it took to deploy one chain from nothing",
-    "controls/*.json": "A control: what the instrument itself can do",
+    "controls/*.json": "A control: what the generator or the switch only can do",
     f"{INPUTS}/**/*": "A copy of what the sweep was made from",
 }
 """What is in the folder beside the cells; without words, a file has the caption of the workflow's report."""
@@ -280,7 +280,7 @@ class _Description:
         measurements = self._dataset.measurements
         configured = self._below(f"{INPUTS}/config/", f"{INPUTS}/study.json")
         found = self._below("provision.json", "environments/")
-        self._action("provision", "Look the testbed over", configured, found)
+        self._action("provision", "Check the testbed", configured, found)
         for deployment in self._dataset.deployments:
             n = deployment.plan["n"]
             self._action(
@@ -296,7 +296,7 @@ class _Description:
         for row in measurements.to_dict("records"):
             self._measurement(row)
         if controls := self._below("controls/"):
-            self._action("control", "Measure the instrument itself", self._below("provision.json"), controls)
+            self._action("control", "Measure the controls", self._below("provision.json"), controls)
         self._describe_run(configured)
         records = [self._files[path] for path in measurements["record"]]
         tables = self._below("measurements.csv", "summary.csv")
