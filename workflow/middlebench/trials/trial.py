@@ -87,13 +87,8 @@ def run_trial(
 ) -> Outcome:
     """Run traffic once over the live chain, under watch, and see that nothing else changed meanwhile.
 
-    Args:
-        testbed: the testbed, with the chain on it.
-        plan: the chain's plan.
-        load: what to send.
-        before: the chain and its counters as they are now: what :func:`prepare` returned, or ``after`` of the
-            outcome of the trial before this one. Any change of the chain since then voids the trial.
-        negligible: share of the frames that a chain may lose which keeps up.
+    ``before`` is what :func:`prepare` returned, or ``after`` of the outcome of the trial before this one: any change of
+    the chain since then voids the trial. A chain that keeps up may lose a share of ``negligible``.
 
     Raises:
         TrialError: the trial ran but must not be believed; the message says where its packets were lost.

@@ -178,13 +178,8 @@ def _line_plot(
 ) -> Figure:
     """Return a plot of one line a dataset in the dataset's own style; it says so where there is nothing to draw.
 
-    Args:
-        datasets: measurements; the figure is about the first.
-        choose: returns the label of a dataset's line, and its part of the summary.
-        x: column along the line.
-        y: column of throughputs.
-        title: the figure's.
-        link_bps: rate of the links whose line rate is drawn in, in bits/s.
+    The figure is about the first of the datasets; ``choose`` returns the label of a dataset's line, and its part of the
+    summary; ``link_bps`` is the rate of the links whose line rate is drawn in, in bits/s.
     """
     summaries = [summarise(each) for each in datasets]
     lines = [choose(each) for each in summaries]

@@ -18,14 +18,7 @@ SHOWN = 4
 
 
 def configurations(records: Sequence[Record], folder: Path, middlebox: str, note: str = "") -> dict[str, Figure]:
-    """Return a diagram of each topology, drawn from what ran.
-
-    Args:
-        records: of cells of one testbed.
-        folder: the testbed's results.
-        middlebox: what forwards, in the driver's words.
-        note: what the titles must say besides.
-    """
+    """Return a diagram of each topology, drawn from what ran."""
     figures: dict[str, Figure] = {}
     for cell in sorted((record.cell for record in records), key=lambda cell: abs(cell.n - SHOWN)):
         if cell.topology not in figures:

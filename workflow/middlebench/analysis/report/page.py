@@ -72,10 +72,7 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title:
         RecordError: a notebook cannot be shown, or the page would need something from outside itself.
     """
     page = render(
-        "page",
-        title=title or _title(dataset.name),
-        dataset=dataset,
-        sections=sections_of(dataset, notebooks),
+        "page", title=title or _title(dataset.name), dataset=dataset, sections=sections_of(dataset, notebooks)
     )
     page = say_where_links_lead(page, _parts(dataset, notebooks))
     outside = OUTSIDE.search(page)
@@ -131,11 +128,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
             "Flags",
             render("sections/flags", flags=flags.explain(measurements).to_dict("records"), cells=len(measurements)),
         ),
-        Section(
-            "columns",
-            "Columns",
-            render("sections/columns", columns=COLUMNS, summary_columns=SUMMARY_COLUMNS),
-        ),
+        Section("columns", "Columns", render("sections/columns", columns=COLUMNS, summary_columns=SUMMARY_COLUMNS)),
     ]
 
 

@@ -21,11 +21,8 @@ PIPE_BYTES = 65536
 class ScriptCall:
     """One script that runs; the part of :class:`subprocess.Popen` that a host needs.
 
-    Args:
-        calls: the socket by which calls are made.
-        request: the script, its words and its environment.
-        data: what its standard input holds.
-        keep_stdin_open: whether that stays open behind it; of at most :data:`PIPE_BYTES` then.
+    ``request`` are the script, its words and its environment, ``data`` what its standard input holds; that may stay
+    open behind at most :data:`PIPE_BYTES`.
 
     Raises:
         OSError: nobody is there who runs it.
@@ -85,8 +82,7 @@ class ScriptCall:
 class Scripts:
     """Runs scripts by one process that stands ready from the first one on, for as long as this object lives.
 
-    Args:
-        command: the words that start a Python where the scripts are to run.
+    ``command`` starts a Python where the scripts are to run.
     """
 
     def __init__(self, command: Sequence[str]) -> None:

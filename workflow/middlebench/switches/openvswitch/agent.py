@@ -356,8 +356,7 @@ def steer(folder: str) -> None:
     """
     wanted = json.load(sys.stdin)
     (table,) = Connection(os.path.join(folder, "db.sock")).call(
-        "transact",
-        ["Open_vSwitch", {"op": "select", "table": "Interface", "where": [], "columns": ["name", "ofport"]}],
+        "transact", ["Open_vSwitch", {"op": "select", "table": "Interface", "where": [], "columns": ["name", "ofport"]}]
     )
     number = {row["name"]: row["ofport"] for row in table["rows"] if isinstance(row["ofport"], int)}
     if without := [port for _, rules in wanted for rule in rules for port in rule[:2] if port not in number]:
