@@ -233,6 +233,7 @@ def test_frames_of_others_on_the_ports_are_an_error(by_ports, generator, test_co
 
 
 def test_no_process_is_left_after_a_trial(generator, footprint):
+    generator.probe(60, 1)  # the Python that runs scripts stands ready from now on
     before = footprint.processes()
     generator.run(paced(60))
     assert footprint.processes() == before
