@@ -95,12 +95,13 @@ def figures_of(dataset: Dataset) -> list[Markup]:
     """Return the throughput by chain length beside the published one, and every cell at a glance."""
     beside = [] if dataset.publication else [load_cells(name) for name in names_in() if load_publication(name).link_bps]
     return [
-        _inline(sweep.fig5(dataset.measurements, *beside, note=dataset.note)),
-        _inline(sweep.heat_map(dataset.measurements, dataset.note)),
+        inlined(sweep.fig5(dataset.measurements, *beside, note=dataset.note), "first screen"),
+        inlined(sweep.heat_map(dataset.measurements, dataset.note), "first screen"),
     ]
 
 
-def _inline(figure: Figure) -> Markup:
+def inlined(figure: Figure, place: str) -> Markup:
+    """Return a figure as an element of the page, whose points lead to parts of the same page."""
     with TemporaryDirectory() as folder:
         svg = save_figure(figure, Path(folder), "figure")["svg"].read_text(encoding="utf-8")
-    return Markup(inline(svg, "first screen").replace(f'href="{PAGE}#', 'href="#'))
+    return Markup(inline(svg, place).replace(f'href="{PAGE}#', 'href="#'))

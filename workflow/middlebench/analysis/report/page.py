@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from middlebench.analysis.data import flags, searches
 from middlebench.analysis.data.aggregate import SUMMARY_COLUMNS, repetitions_of, summarise
@@ -22,11 +20,10 @@ from middlebench.analysis.data.measurements import COLUMNS, from_records
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor
 from middlebench.analysis.data.publications import is_published, load_cells, load_publication, load_table, names_in
 from middlebench.analysis.figures import latency
-from middlebench.analysis.figures.style import save_figure
 from middlebench.analysis.report import first_screen
 from middlebench.analysis.report.answer import answer, answers
 from middlebench.analysis.report.every_cell import chains_of, pairs_of, parts_of
-from middlebench.analysis.report.inline_svg import inline, say_where_links_lead
+from middlebench.analysis.report.inline_svg import say_where_links_lead
 from middlebench.analysis.report.notebook_html import Section, section_of
 from middlebench.analysis.tables.html import render
 from middlebench.analysis.tables.table import table1, table2
@@ -188,8 +185,7 @@ def _searches(measurements: pd.DataFrame) -> list[Section]:
     found = searches.table_of(measurements)
     if found.empty:
         return []
-    grid = Grid(tuple(found.columns), tuple(found.itertuples(index=False, name=None)))
-    return [Section("searches", "Throughput searches", render("sections/searches", searches=grid))]
+    return [Section("searches", "Throughput searches", render("sections/searches", searches=grid_of_table(found)))]
 
 
 def _latency(dataset: Dataset) -> list[Section]:
@@ -197,11 +193,8 @@ def _latency(dataset: Dataset) -> list[Section]:
     trials = latency.table_of(dataset.records)
     if trials.empty or dataset.measurements["latency_p50_us"].isna().all():
         return []
-    with TemporaryDirectory() as folder:
-        figure = latency.latency_figure(dataset.measurements, dataset.note)
-        svg = save_figure(figure, Path(folder), "latency")["svg"].read_text(encoding="utf-8")
-    grid = Grid(tuple(trials.columns), tuple(trials.itertuples(index=False, name=None)))
-    shown = render("sections/latency", figure=Markup(inline(svg)), trials=grid)
+    figure = first_screen.inlined(latency.latency_figure(dataset.measurements, dataset.note), "latency")
+    shown = render("sections/latency", figure=figure, trials=grid_of_table(trials))
     return [Section("latency", "Latency", shown)]
 
 
@@ -275,6 +268,11 @@ def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:
     flat = [dict(_flattened(row)) for row in rows]
     columns = tuple(dict.fromkeys(key for row in flat for key, text in row.items() if text not in ("", NONE)))
     return Grid(columns, tuple(tuple(row.get(column, "") for column in columns) for row in flat))
+
+
+def grid_of_table(table: pd.DataFrame) -> Grid:
+    """Return a table of text as such."""
+    return Grid(tuple(table.columns), tuple(table.itertuples(index=False, name=None)))
 
 
 def grid_of_facts(facts: Mapping[str, Any]) -> Grid:
