@@ -68,7 +68,8 @@ def serve(calls: socket.socket) -> "CodeType | str":
                 code = compiled(asked["script"])
                 pid = os.fork()
                 if not pid:
-                    take_over(asked["words"], asked["environment"], streams)
+                    own = {name: value for name, value in os.environ.items() if asked["inherited"].get(name) != value}
+                    take_over(asked["words"], {**asked["environment"], **own}, streams)
                     return code
                 for handle in streams:
                     os.close(handle)

@@ -87,10 +87,12 @@ class Scripts:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._calls, theirs = socket.socketpair()
+        self._inherited = dict(os.environ)  # what of the process's own differs from it, its command has set
         with theirs:
             process = subprocess.Popen(
                 [*command, "-I", "-S", str(script_process.__file__)],
                 stdin=theirs.fileno(),
+                env=self._inherited,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
@@ -106,6 +108,7 @@ class Scripts:
             OSError: the process does not stand ready (any more).
         """
         request = {"script": script, "words": list(words), "environment": dict(environment)}
+        request["inherited"] = self._inherited
         return ScriptCall(self._calls, request, data, keep_stdin_open=keep_stdin_open)
 
 
