@@ -22,7 +22,7 @@ from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.plan import Middlebox
 from middlebench.model.reading import PortCounters
 from middlebench.model.record import Settings
-from middlebench.switches.openvswitch.readings import parse_ports
+from middlebench.switches.shared.readings import parse_ports
 from middlebench.testbed import Testbed, site_of, stand_up
 from middlebench.trials.probing import PROBES
 

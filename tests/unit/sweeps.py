@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from middlebench.analysis.data.aggregate import write_summary
 from middlebench.analysis.data.measurements import from_records, write_measurements
+from middlebench.analysis.data.summary import write_summary
 from middlebench.diagnosis.bottleneck import bottleneck_of
 from middlebench.diagnosis.latency import times_of
 from middlebench.model import frames

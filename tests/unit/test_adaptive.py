@@ -12,7 +12,7 @@ from middlebench.analysis.law.derivation import law_of
 from middlebench.config.study import check_study, read_yaml
 from middlebench.model.cell import Cell
 from middlebench.model.record import write
-from middlebench.run.batches import Batch, path_of, planned_cells
+from middlebench.run.adaptive import Batch, path_of, planned_cells
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 20)
 SIZES = (60, 100, 200, 300, 400, 600, 800, 1000, 1200, 1400, 1500)

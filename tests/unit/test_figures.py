@@ -8,7 +8,7 @@ import pytest
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells
-from middlebench.analysis.figures import sweep as figures
+from middlebench.analysis.figures import throughput as figures
 from middlebench.analysis.figures.description import describe
 from middlebench.analysis.figures.style import save_figure
 from sweeps import record, sweep

@@ -14,7 +14,7 @@ import yaml
 from helpers import PROJECT
 from middlebench import cli
 from middlebench.config import study as config
-from middlebench.config.reading import MOST_BYTES, read_yaml
+from middlebench.config.plain_yaml import MOST_BYTES, read_yaml
 from middlebench.config.study_file import write_study
 from middlebench.model.record import Record, read, write
 from middlebench.system.errors import ConfigError, MiddlebenchError, RecordError

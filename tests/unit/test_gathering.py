@@ -7,7 +7,7 @@ from middlebench.config.study import Study
 from middlebench.config.study_file import write_study
 from middlebench.model.cell import Cell
 from middlebench.model.record import PROTOCOL, read, write
-from middlebench.run.batches import Batch
+from middlebench.run.adaptive import Batch
 from middlebench.system.errors import RecordError
 from sweeps import record, write_results
 

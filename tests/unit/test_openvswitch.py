@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.reading import PortCounters
 from middlebench.model.sharing import UdpPorts
-from middlebench.switches.openvswitch.readings import (
+from middlebench.switches.shared.readings import (
     bridge_counters,
     live_bridge,
     parse_datapath_ports,

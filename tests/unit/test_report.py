@@ -13,7 +13,7 @@ from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.flags import explain
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells
-from middlebench.analysis.figures import sweep as figures
+from middlebench.analysis.figures import throughput as figures
 from middlebench.analysis.figures.deployments import deployment_figure, deployment_table
 from middlebench.analysis.figures.style import save_figure
 from middlebench.analysis.report.notebook_html import section_of

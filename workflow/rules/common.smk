@@ -11,13 +11,13 @@ def planned_cells(testbed, before=None):
     """The cells of a testbed; of an adaptive sweep those of its batches (before one), once these are chosen."""
     if STUDY.sweep == "grid":
         return STUDY.cells(testbed)
-    points = batches.chosen(
+    points = adaptive.chosen(
         lambda batch: Path(
             checkpoints.choose_cells.get(testbed=testbed, batch=batch).output[0]
         ),
         before,
     )
-    return batches.repeated(points, STUDY.repetitions)
+    return adaptive.repeated(points, STUDY.repetitions)
 
 
 def records_of(testbed, batch):

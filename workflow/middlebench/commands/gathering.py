@@ -29,11 +29,11 @@ def add(verbs: Verbs) -> None:
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.data.aggregate import write_summary
     from middlebench.analysis.data.drift import marked
     from middlebench.analysis.data.measurements import from_records, write_measurements
+    from middlebench.analysis.data.summary import write_summary
     from middlebench.model.controls import CONTROL_BAND, ControlLog
-    from middlebench.run.batches import planned_cells
+    from middlebench.run.adaptive import planned_cells
     from middlebench.run.remeasure import finished_beyond
 
     target = target_of(arguments)
@@ -51,7 +51,7 @@ def _choose_cells(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.data.measurements import from_records
     from middlebench.analysis.law.adaptive import next_points
     from middlebench.model.record import write
-    from middlebench.run.batches import Batch, chosen, path_of, repeated
+    from middlebench.run.adaptive import Batch, chosen, path_of, repeated
 
     target = target_of(arguments)
     study, folder, testbed = target.file.study, target.folder, target.testbed

@@ -111,7 +111,7 @@ def _measured(arguments: argparse.Namespace) -> list[Path]:
 def _results_folder(testbed_folder: Path) -> Path:
     """Return the folder of all results that the config names."""
     from middlebench.config import study as config
-    from middlebench.config.reading import read_yaml
+    from middlebench.config.plain_yaml import read_yaml
 
     study, _ = config.check_study(read_yaml(STUDY_FILE), str(STUDY_FILE), testbed_folder)
     return Path(study.results_folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from middlebench.config.messages import told_mistakes
-from middlebench.config.reading import read_yaml
+from middlebench.config.plain_yaml import read_yaml
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.model.functions.description import FunctionDescription
 from middlebench.model.functions.function import FORWARD, Function

@@ -29,7 +29,7 @@ from middlebench.config import drivers
 from middlebench.config.functions import check_functions, load_functions
 from middlebench.config.messages import told_mistakes, truth_values
 from middlebench.config.others import file_of, names_of
-from middlebench.config.reading import read_yaml
+from middlebench.config.plain_yaml import read_yaml
 from middlebench.generators.base import GeneratorOptions
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.model.cell import AXES, LONGEST_CHAIN, Cell, cells_of

@@ -1,7 +1,8 @@
 """A cell: one point of the sweep. Its axes are declared here; path, label and place in the order follow from them.
 
-To add an axis, add a line to :data:`AXES`, a field of the same name to :class:`Cell`, and the key of the
-config that lists its values. What the axis means to the testbed is the business of the trial.
+To add an axis, add a line to :data:`AXES`, a field of the same name to :class:`Cell`, a column of that name to the
+measurements (``analysis/data/measurements.py``), and the key that lists its values to the study (``config/study.py``).
+What the axis means to the testbed is the business of the trial (``trials/``).
 """
 
 from __future__ import annotations

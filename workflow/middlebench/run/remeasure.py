@@ -7,14 +7,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench.analysis.data.aggregate import summarise
 from middlebench.analysis.data.flags import MEANINGS, carrying
 from middlebench.analysis.data.measurements import read_measurements
+from middlebench.analysis.data.summary import summarise
 from middlebench.config.study import Study
 from middlebench.model.cell import AXES, Cell, cells_on_disk
 from middlebench.model.record import PROTOCOL, Record, Settings, read
+from middlebench.run.adaptive import planned_cells
 from middlebench.run.archive import archive
-from middlebench.run.batches import planned_cells
 from middlebench.system.errors import ConfigError, RecordError
 from middlebench.system.text import suggestion
 

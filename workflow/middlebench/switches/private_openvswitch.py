@@ -15,7 +15,7 @@ from middlebench.hosts.base import Host
 from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind, socket_path
 from middlebench.switches.base import Switch, SwitchOptions
-from middlebench.switches.openvswitch.instance import OpenVSwitch
+from middlebench.switches.shared.instance import OpenVSwitch
 from middlebench.system.errors import HostError, SwitchError
 
 FOLDER = f"/run/{LABEL}-openvswitch"

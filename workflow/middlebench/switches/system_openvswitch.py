@@ -16,7 +16,7 @@ from middlebench.hosts.shared.interfaces import demand_free
 from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind
 from middlebench.switches.base import Switch, SwitchOptions
-from middlebench.switches.openvswitch.instance import OpenVSwitch
+from middlebench.switches.shared.instance import OpenVSwitch
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, SwitchError
 

@@ -33,7 +33,7 @@ BLUR_SECONDS = 0.002
 """How much longer than told a window may have been: a reading at either end takes up to a millisecond."""
 
 LATE_SECONDS = 5.0
-"""How long to wait for frames that are known to be on the last link, after the drain."""
+"""How long to wait for frames that are known to be on the last link, after the generator's own drain."""
 
 LEAST_PACKETS = 10
 """Frames that a load must intend in a window: below, what is counted says more of the moments of reading."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pandas as pd
 
-from middlebench.analysis.data.aggregate import summarise
+from middlebench.analysis.data.summary import summarise
 from middlebench.model.options import Options
 
 Value = Literal["offered_kpps", "offered_mbps", "offered_share", "received_kpps", "received_mbps", "delivered_share"]

@@ -29,7 +29,7 @@ CLAIMS = "claims.yaml"
 RATES = ("offered_kpps", "offered_mbps", "offered_raw_mbps", "received_kpps", "received_mbps")
 """The columns of ``cells.csv`` that hold values, in kpkt/s and Mb/s; a study gives at least a received one."""
 
-HELP = "see data/publications for the form of a publication"
+HELP = "see data/publications/README.md for the form of a publication"
 
 Text = Annotated[str, Field(min_length=1)]
 

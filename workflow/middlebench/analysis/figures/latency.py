@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import pandas as pd
 from matplotlib.figure import Figure
 
-from middlebench.analysis.data.aggregate import nearest_size
+from middlebench.analysis.data.summary import nearest_size
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.style import LineStyle, noted, styled
-from middlebench.analysis.figures.sweep import LENGTH_AXIS
+from middlebench.analysis.figures.throughput import LENGTH_AXIS
 from middlebench.model.record import Record
 
 LINES = (

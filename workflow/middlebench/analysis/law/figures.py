@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from middlebench.analysis.data.aggregate import summarise
+from middlebench.analysis.data.summary import summarise
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.style import noted, styled
 from middlebench.analysis.law.results import Law

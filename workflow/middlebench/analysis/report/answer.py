@@ -8,9 +8,9 @@ from itertools import takewhile
 
 import pandas as pd
 
-from middlebench.analysis.data.aggregate import PAPER_SIZE, nearest_size, repetitions_of, summarise
 from middlebench.analysis.data.intervals import UNSTABLE, with_margin
 from middlebench.analysis.data.publications import are_published
+from middlebench.analysis.data.summary import PAPER_SIZE, nearest_size, repetitions_of, summarise
 from middlebench.analysis.tables.table import SIZE_HEADING, Table
 
 STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)

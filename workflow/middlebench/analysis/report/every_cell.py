@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench.analysis.data.aggregate import summarise
 from middlebench.analysis.data.intervals import with_margin
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor, pair_anchor
+from middlebench.analysis.data.summary import summarise
 from middlebench.model.record import Deployment
 
 SIDES = ("received", "offered")

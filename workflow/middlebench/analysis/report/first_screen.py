@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from middlebench.analysis.claims.claim import load_claims
 from middlebench.analysis.claims.findings import Verdict
 from middlebench.analysis.claims.verdicts import judge
-from middlebench.analysis.data.aggregate import summarise
 from middlebench.analysis.data.dataset import Dataset
 from middlebench.analysis.data.flags import DRIFT, carrying
 from middlebench.analysis.data.intervals import UNSTABLE
 from middlebench.analysis.data.provenance import PAGE
 from middlebench.analysis.data.publications import CLAIMS, FOLDER, Publication, load_cells, load_publication, names_in
-from middlebench.analysis.figures import sweep
+from middlebench.analysis.data.summary import summarise
+from middlebench.analysis.figures import throughput
 from middlebench.analysis.figures.style import save_figure
 from middlebench.analysis.report.crate import PROJECT, commit_of
 from middlebench.analysis.report.inline_svg import inline
@@ -95,8 +95,8 @@ def figures_of(dataset: Dataset) -> list[Markup]:
     """Return the throughput by chain length beside the published one, and every cell at a glance."""
     beside = [] if dataset.publication else [load_cells(name) for name in names_in() if load_publication(name).link_bps]
     return [
-        inlined(sweep.fig5(dataset.measurements, *beside, note=dataset.note), "first screen"),
-        inlined(sweep.heat_map(dataset.measurements, dataset.note), "first screen"),
+        inlined(throughput.fig5(dataset.measurements, *beside, note=dataset.note), "first screen"),
+        inlined(throughput.heat_map(dataset.measurements, dataset.note), "first screen"),
     ]
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import pandas as pd
 
 from middlebench.analysis.data import flags, searches
-from middlebench.analysis.data.aggregate import SUMMARY_COLUMNS, repetitions_of, summarise
 from middlebench.analysis.data.dataset import Dataset
 from middlebench.analysis.data.environments import mixture
 from middlebench.analysis.data.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.data.measurements import COLUMNS, from_records
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor
 from middlebench.analysis.data.publications import is_published, load_cells, load_publication, load_table, names_in
+from middlebench.analysis.data.summary import SUMMARY_COLUMNS, repetitions_of, summarise
 from middlebench.analysis.figures import latency
 from middlebench.analysis.report import first_screen
 from middlebench.analysis.report.answer import answer, answers

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from middlebench.analysis.data.aggregate import MARKS, doubts, named, summarise
 from middlebench.analysis.data.provenance import cell_address, own_name, pair_anchor
+from middlebench.analysis.data.summary import MARKS, doubts, named, summarise
 from middlebench.analysis.tables.table import Table
 from middlebench.system.text import plural
 

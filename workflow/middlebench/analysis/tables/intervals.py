@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from middlebench.analysis.data.aggregate import grid, repetitions_of, summarise
 from middlebench.analysis.data.intervals import half_width
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
 from middlebench.analysis.data.publications import are_published
+from middlebench.analysis.data.summary import grid, repetitions_of, summarise
 from middlebench.analysis.tables.table import SINGLE, SIZE_HEADING, Table, origin_of
 
 DECIMALS = 4

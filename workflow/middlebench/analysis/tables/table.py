@@ -17,10 +17,10 @@ from typing import Any
 import pandas as pd
 
 from middlebench.analysis.data import searches
-from middlebench.analysis.data.aggregate import grid, named, repetitions_of, summarise
 from middlebench.analysis.data.intervals import with_margin
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
 from middlebench.analysis.data.publications import are_published
+from middlebench.analysis.data.summary import grid, named, repetitions_of, summarise
 from middlebench.analysis.tables.html import render
 from middlebench.analysis.tables.latex import table_in_latex
 from middlebench.system.files import write_text

@@ -19,8 +19,8 @@ from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
 from middlebench.model.reading import PortCounters, SwitchReading
-from middlebench.switches.openvswitch import agent
-from middlebench.switches.openvswitch.readings import (
+from middlebench.switches.shared import agent
+from middlebench.switches.shared.readings import (
     bridge_counters,
     live_switch,
     parse_datapath_ports,

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from middlebench.analysis.data.aggregate import SUMMARY_COLUMNS, grid, nearest_size, summarise, write_summary
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells
+from middlebench.analysis.data.summary import SUMMARY_COLUMNS, grid, nearest_size, summarise, write_summary
 from middlebench.model.record import GENERATOR_LIMITED
 from sweeps import record, sweep
 

@@ -18,7 +18,10 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from middlebench.analysis.data.aggregate import (
+from middlebench.analysis.data.flags import EMULATED
+from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name, pair_address
+from middlebench.analysis.data.publications import are_published, load_publication
+from middlebench.analysis.data.summary import (
     MARKS,
     PAPER_SIZE,
     doubts,
@@ -28,9 +31,6 @@ from middlebench.analysis.data.aggregate import (
     repetitions_of,
     summarise,
 )
-from middlebench.analysis.data.flags import EMULATED
-from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name, pair_address
-from middlebench.analysis.data.publications import are_published, load_publication
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.style import LineStyle, noted, styled
 from middlebench.analysis.tables.comparison import compare
