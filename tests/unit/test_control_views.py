@@ -7,6 +7,7 @@ from middlebench.analysis.data.drift import drift_of, table_of
 from middlebench.analysis.data.flags import ONE_SIDED
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.figures.controls import AGAIN, controls_figure, describe, links_in_words, trends_table
+from middlebench.analysis.figures.description import describe as describe_figure
 from sweeps import control, costly, record
 
 CELLS = from_records([record(repetition=k) for k in (1, 2, 3)])  # 03:01, 03:02, 03:03
@@ -110,3 +111,8 @@ def test_links_only_are_told_by_their_share_and_are_no_part_of_the_drift():
     assert "cost the emulated links 20 % of the server's processor time" in links_in_words([control(), links])
     assert links_in_words([control(), control("switch-only", usage=usage)]) == ""
     assert list(table_of([control(), links])["kind"]) == ["switch-only"]
+
+
+def test_description_of_the_figure_gives_the_moments_as_times():
+    told = describe_figure(controls_figure(drift_with(1000, 1000, 1000, 500), CELLS, 0.1, "made"))
+    assert "0.5 at 2026-01-02 03:03:30" in told

@@ -30,17 +30,19 @@ def _sentences(axes: Axes) -> Iterator[str]:
     yield f"{across} from left to right, {up} upwards."
     lines = [line for line in axes.get_lines() if str(line.get_label()).strip("_") == line.get_label() != ""]
     for line in lines[:MOST_LINES]:
-        yield _line(line)
+        yield _line(line, axes)
 
 
-def _line(line: Line2D) -> str:
-    places, values = (np.asarray(data, dtype=float) for data in line.get_data())
+def _line(line: Line2D, axes: Axes) -> str:
+    places, values = (np.asarray(data, dtype=float) for data in line.get_data(orig=False))
     known = np.isfinite(values)
     if not known.any():
         return f"{line.get_label()}."
     places, values = places[known], values[known]
     points = dict.fromkeys((0, int(values.argmax()), len(values) - 1))
-    told = ", ".join(f"{values[point]:.3g} at {places[point]:g}" for point in points)
+    are_numbers = np.issubdtype(np.asarray(line.get_xdata()).dtype, np.number)
+    names = [f"{place:g}" if are_numbers else axes.format_xdata(place) for place in places]
+    told = ", ".join(f"{values[point]:.3g} at {names[point]}" for point in points)
     return f"{line.get_label()}: {told}."
 
 
