@@ -26,7 +26,7 @@ preflight: $(INSTALLED) ## say what a run would measure, why, and how long it ta
 
 test test-lab test-stock: ROLES += lab tests
 test: setup ## install what is missing, run the tests (of those on the emulated Xen host, the quick ones)
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench: setup ## measure the virtual machines against their targets and against Mininet (about 15 minutes)
 	envs/install-packages bench
