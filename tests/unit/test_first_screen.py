@@ -7,7 +7,7 @@ from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.flags import DRIFT
 from middlebench.analysis.report.first_screen import origin_of, shown_sizes, verdicts_of, warnings_of
 from middlebench.analysis.report.page import render_report
-from middlebench.model.record import GENERATOR_LIMITED
+from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY
 from sweeps import COMPUTER, ENVIRONMENT, record, records, write_results
 
 
@@ -42,13 +42,16 @@ def test_drift_is_told_with_its_command_where_cells_have_one_repetition(tmp_path
     assert "`make remeasure`" in warnings_of(data)[0]
 
 
-def test_load_below_line_rate_and_emulation_are_told(tmp_path):
+def test_other_limits_than_the_chain_and_emulation_are_told(tmp_path):
     emulated = [ENVIRONMENT.model_copy(update={"emulated": True})]
     data = made(tmp_path, repetitions=2, environments=emulated)
-    data.measurements["flags"] = GENERATOR_LIMITED
-    first, second = warnings_of(data)
-    assert "below line rate" in first
-    assert "emulated" in second
+    data.measurements["flags"] = f"{GENERATOR_LIMITED};{LINKS_COSTLY}"
+    data.measurements["links_ratio"] = 0.34
+    links, processor = warnings_of(data)
+    assert "34 %" in links
+    assert "emulated" in processor
+    data.measurements["bottleneck"] = "generator"
+    assert "generator was the limit" in warnings_of(data)[0]
 
 
 def test_claims_of_each_publication_are_counted(tmp_path):

@@ -22,8 +22,8 @@ from middlebench.analysis.figures import throughput
 from middlebench.analysis.figures.style import save_figure
 from middlebench.analysis.report.crate import PROJECT, commit_of
 from middlebench.analysis.report.inline_svg import inline
-from middlebench.model.record import GENERATOR_LIMITED
-from middlebench.system.text import plural
+from middlebench.model.record import LINKS_COSTLY, LINKS_SHARE
+from middlebench.system.text import percent, plural
 
 MOST_SIZES = 5
 """Frame sizes that the answer's table shows at once; it folds the others."""
@@ -72,8 +72,13 @@ def warnings_of(dataset: Dataset) -> list[str]:
         )
     if unstable:
         found.append(f"{plural(unstable, 'mean')} unstable: `middlebench repeat` names what to measure again.")
-    if limited := int(carrying(measurements, GENERATOR_LIMITED).sum()):
-        found.append(f"{plural(limited, 'cell')} offered below line rate: the generator was the limit, not the chain.")
+    if limited := int((measurements["bottleneck"] == "generator").sum()):
+        found.append(f"In {plural(limited, 'cell')} the generator was the limit, not the chain: that would carry more.")
+    if costly := int(carrying(measurements, LINKS_COSTLY).sum()):
+        found.append(
+            f"In {plural(costly, 'cell')} the emulated links took more than {percent(LINKS_SHARE)} of the server's "
+            f"processor time, up to {percent(measurements['links_ratio'].max())}: real ones leave it to the chain."
+        )
     if any(each.emulated for each in dataset.environments.values()):
         found.append("The server's processor was emulated: compare these values with each other only.")
     return found
