@@ -51,6 +51,26 @@ def test_user_without_name_home_and_utf_8_is_served():
     assert said == b"uid 54321 / ?\n"
 
 
+NOT_THE_OWNER = """
+import os, pathlib
+from middlebench.system import surroundings
+os.setgid(54321), os.setuid(54321)
+try:
+    surroundings.demand_writable(pathlib.Path("/"))
+except surroundings.MiddlebenchError as error:
+    print(error.happened)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes a user who owns nothing")
+def test_checkout_that_is_not_the_users_is_named_before_anything_is_done(tmp_path):
+    surroundings.demand_writable(tmp_path)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT / "workflow")}
+    argv = [sys.executable, "-c", NOT_THE_OWNER]
+    said = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said == "user 54321 may not write to /\n"
+
+
 def test_programs_that_we_start_speak_english_in_utf_8(monkeypatch):
     monkeypatch.setenv("LC_ALL", "de_DE.ISO-8859-1")
     monkeypatch.setenv("LANGUAGE", "de")

@@ -8,6 +8,8 @@ import resource
 import sys
 from pathlib import Path
 
+from middlebench.system.errors import MiddlebenchError
+
 ADMINISTRATION = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian keeps ethtool, tc, trafgen and Open vSwitch's daemons: on no ordinary user's PATH, nor on cron's."""
 
@@ -19,6 +21,21 @@ def search_path(path: str) -> str:
     """Return the value of PATH that finds the programs for administration too, behind what ``path`` finds."""
     folders = path.split(os.pathsep) if path else os.defpath.split(os.pathsep)
     return os.pathsep.join((*folders, *(folder for folder in ADMINISTRATION if folder not in folders)))
+
+
+def demand_writable(project: Path) -> None:
+    """Return if Snakemake may keep its notes in the project's folder; it needs that even to say what it would do.
+
+    Raises:
+        MiddlebenchError: this user may not write there.
+    """
+    for folder in (project.absolute(), project.absolute() / ".snakemake"):
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise MiddlebenchError(
+                "beginning the run",
+                f"user {os.getuid()} may not write to {folder}",
+                "run it as the user who owns that folder, or in a copy of the project of your own",
+            )
 
 
 def prepare() -> None:
