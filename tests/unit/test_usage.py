@@ -70,14 +70,14 @@ def test_seconds_of_a_thread_that_ended_stay_in_those_of_its_process():
     before = parse_process(process_usage(os.getpid()))
 
     def work_for_some_ticks() -> None:
-        while time.thread_time() < 0.05:
+        while time.thread_time() < 0.3:
             sum(range(10_000))
 
     thread = threading.Thread(target=work_for_some_ticks)
     thread.start()
     thread.join()
     used = process_between("tests", before, parse_process(process_usage(os.getpid())))
-    assert used.cpu_s >= used.busiest_thread_s + 0.04
+    assert used.cpu_s >= 0.25  # a tick of the kernel, 10 ms, is the finest that both readings tell
 
 
 @pytest.mark.parametrize(
