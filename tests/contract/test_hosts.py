@@ -197,11 +197,11 @@ def test_scripts_run_beside_each_other_and_end_by_deadline_or_lifeline(host: Hos
         command = host.script(AS_COMMAND, "sh", "-c", "cat; echo tidied")
         tidy = pool.submit(host.run, command, keep_stdin_open=True, cancel=cancel)
         with pytest.raises(HostError, match="heard"):
-            host.run(host.script(AS_COMMAND, "sh", "-c", "echo heard; sleep 63.1"), deadline=Deadline(0.5))
+            host.run(host.script(AS_COMMAND, "sh", "-c", "echo heard; sleep 67.1"), deadline=Deadline(2.0))
         assert not tidy.done()
         cancel.set()
     assert tidy.result().stdout == "tidied\n"
-    eventually(lambda: not sleeping("63.1"), "the whole process group of the script is gone")
+    eventually(lambda: not sleeping("67.1"), "the whole process group of the script is gone")
 
 
 def test_a_script_runs_after_the_python_that_stood_ready_was_killed(host: Host) -> None:
@@ -210,6 +210,26 @@ def test_a_script_runs_after_the_python_that_stood_ready_was_killed(host: Host) 
         pytest.skip("there is none on other machines")
     assert host.run(killed, check=False).status in (0, -9)
     assert host.run(host.script("print(1)")).stdout == "1\n"
+
+
+CHILDREN_FIRST = """
+import os
+ready = os.getppid()
+os.sched_setaffinity(ready, [min(os.sched_getaffinity(ready))])
+os.sched_setscheduler(ready, os.SCHED_IDLE | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+"""
+
+
+def test_a_script_may_become_another_program_before_the_python_that_stood_ready_goes_on(host: Host) -> None:
+    if not isinstance(host, LocalHost):
+        pytest.skip("there is none on other machines")
+    ready = host.script("import os; print(os.getppid())")
+    host.run(host.script(CHILDREN_FIRST))
+    before = host.run(ready).stdout
+    for _ in range(100):
+        host.run(host.script(AS_COMMAND, "true"))
+    assert host.run(ready).stdout == before
+    host.run(host.script("import os; os.kill(os.getppid(), 9)"), check=False)  # the next one runs as usual
 
 
 CALLER = """

@@ -10,8 +10,8 @@ from middlebench.model.traffic import Load, Traffic
 LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.1, window_s=1.0, sample_interval_s=0.1)
 
 
-def traffic(received: list[int], sent: list[int] | None = None, step_s: float = 0.1) -> Traffic:
-    """Traffic whose samples count so many frames, from the start of the window on."""
+def traffic(received: list[int], sent: list[int] | None = None, step_s: float = 0.1, warm_up: int = 0) -> Traffic:
+    """Traffic whose samples count so many frames from the start of the window on, and the warm-up so many before."""
     sent = sent or [100 * index for index in range(len(received))]
     samples = tuple(
         Sample(t_s=index * step_s, sent_packets=left, received_packets=arrived)
@@ -24,7 +24,7 @@ def traffic(received: list[int], sent: list[int] | None = None, step_s: float = 
         offered_bytes=0,
         received_bytes=0,
         trial_sent_packets=sent[-1],
-        trial_received_packets=received[-1],
+        trial_received_packets=warm_up + received[-1],
         unexpected_packets=0,
         traffic_s=1.0,
         processors=(),
@@ -46,6 +46,12 @@ def traffic(received: list[int], sent: list[int] | None = None, step_s: float = 
 )
 def test_chain_that_falls_silent_while_frames_are_offered_is_told(received):
     assert len(stopped(LOAD, traffic(received))) == 1
+
+
+def test_chain_that_stops_as_the_window_begins_is_known_by_what_it_passed_on_in_the_warm_up():
+    received = [0, 1, 1, 1, 1, 1, 1]
+    assert stopped(LOAD, traffic(received)) == []
+    assert len(stopped(LOAD, traffic(received, warm_up=98))) == 1
 
 
 @pytest.mark.parametrize(

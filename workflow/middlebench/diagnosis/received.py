@@ -13,7 +13,7 @@ from middlebench.model.traffic import Load, Traffic
 
 DEAD_SECONDS, DEAD_PACKETS = 0.3, 20
 """A chain that passes on nothing for so long at the end of a window has stopped, where so many frames were to be
-expected by what it had passed on before, and frames were offered all the time."""
+expected by what it had passed on since the traffic began, and frames were offered all the time."""
 
 
 def stopped(load: Load, traffic: Traffic) -> list[str]:
@@ -30,7 +30,8 @@ def stopped(load: Load, traffic: Traffic) -> list[str]:
         return []
     if not last.received_packets:
         return [f"nothing arrived in the window, in which {offered} frames were offered"]
-    if last.received_packets / still.t_s * seconds < DEAD_PACKETS:
+    before_pps = traffic.trial_received_packets / (load.warm_up_s + still.t_s)  # a stop at the window's start left 1
+    if before_pps * seconds < DEAD_PACKETS:
         return []
     return [f"nothing arrived any more {still.t_s:.3f} s after the window began, while {offered} frames were offered"]
 

@@ -73,7 +73,8 @@ def serve(calls: socket.socket) -> "CodeType | str":
                     return code
                 for handle in streams:
                     os.close(handle)
-                os.setpgid(pid, pid)
+                with suppress(PermissionError):  # it runs another program by now, and has a group of its own
+                    os.setpgid(pid, pid)
                 end = os.pidfd_open(pid)
                 running[end] = running[call.fileno()] = (pid, end, call)
                 for each in (end, call):
