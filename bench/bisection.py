@@ -15,9 +15,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench.model import record
+from middlebench.model import record_file
 from middlebench.model.frames import line_rate_pps
 from middlebench.model.load import Goal, SearchParameters, goal_of
+from middlebench.model.provision import Provision
 from middlebench.model.traffic import Load
 from middlebench.system.locks import lock
 from middlebench.testbed import Testbed, site_of, stand_up
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=2)
     asked = parser.parse_args()
     goal = goal_of(asked.goal) or parser.error(f"there is no goal {asked.goal}")
-    found = record.read(record.Provision, asked.provision)
+    found = record_file.read(Provision, asked.provision)
     options = chosen_testbed(found)
     parameters = SearchParameters(relative_width=asked.width, duration_sum_s=asked.trials)
     with lock(site_of(found.testbed, options).trial_lock, "bisection", wait_s=600, tell=tell):

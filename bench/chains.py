@@ -11,7 +11,7 @@ from pathlib import Path
 from figure import Figure
 from middlebench.config import study as config
 from middlebench.generators.base import Generator
-from middlebench.model.record import Deployment
+from middlebench.model.deployment import Deployment
 from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.convergence import deploy, plan_for

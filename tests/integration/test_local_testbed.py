@@ -21,10 +21,11 @@ from middlebench.config import study as config
 from middlebench.config.study_file import write_study
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.generators.shared import agents
-from middlebench.model import record
+from middlebench.model import record_file
 from middlebench.model.cell import Cell
 from middlebench.model.frames import udp_frame
-from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY
+from middlebench.model.provision import Provision
+from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, Record
 from middlebench.sites.shared import holder_process
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.system.errors import HostError, TrialError
@@ -43,7 +44,7 @@ PACED = {"offered_load": 1.0}
 
 def measure_cell(
     testbed: Testbed, n: int, frame_bytes: int = 800, tell: Callable[[str], None] = print, **changes: Any
-) -> record.Record:
+) -> Record:
     cell = Cell(testbed=testbed.name, n=n, frame_bytes=frame_bytes, repetition=1)
     return measure(testbed, cell, settings(**changes), tell)[0]
 
@@ -95,8 +96,8 @@ class TestMeasuring:
 
     def test_record_survives_its_way_over_the_disk(self, testbed, tmp_path):
         measured = measure_cell(testbed, 1)
-        record.write(measured, tmp_path / "rep1.json")
-        found = record.read(record.Record, tmp_path / "rep1.json")
+        record_file.write(measured, tmp_path / "rep1.json")
+        found = record_file.read(Record, tmp_path / "rep1.json")
         assert found.model_copy(update={"digest": ""}) == measured
 
 
@@ -364,7 +365,7 @@ CELL = Cell(testbed="tests", n=1, frame_bytes=800)
 
 def cell_command(folder: Path, testbed: Testbed, **changes: float) -> list[str]:
     """Return the command that measures a cell of chain(1), and writes its record into the results ``folder``."""
-    found = record.Provision(
+    found = Provision(
         testbed=testbed.name,
         description="",
         options=testbed.options.model_dump(mode="json"),
@@ -372,7 +373,7 @@ def cell_command(folder: Path, testbed: Testbed, **changes: float) -> list[str]:
         choices=(),
         environment="",
     )
-    record.write(found, folder / testbed.name / "provision.json")
+    record_file.write(found, folder / testbed.name / "provision.json")
     trial = settings(**changes).model_dump(include={"window_s", "warm_up_s", "sample_interval_s"})
     study = config.Study(
         testbeds=(testbed.name,),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helpers import Footprint, compose, settings
 from middlebench.middleboxes.qemu import driver as qemu
-from middlebench.model import record
+from middlebench.model.cell import Cell
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.cell import measure
 
@@ -36,7 +36,7 @@ def test_cell_is_measured_with_project_and_runtime_folder_at_an_odd_place(place,
     footprint = Footprint(place / "runtime")
     options = compose(middlebox={"driver": "qemu", "accelerator": "tcg"})
     try:
-        cell = record.Cell(testbed="odd", n=1, frame_bytes=800, repetition=1)
+        cell = Cell(testbed="odd", n=1, frame_bytes=800, repetition=1)
         measured, _ = measure(stand_up("odd", options), cell, settings(), print)
         assert measured.counts.received_packets > 0
         assert site_of("odd", options).close()

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from helpers import compose, disguise
 from middlebench.config import study as config
-from middlebench.model import record
+from middlebench.model import record_file
 from middlebench.model.environment import differences, keep
+from middlebench.model.provision import Provision
+from middlebench.model.record import Components
 from middlebench.run import present
 from middlebench.testbed import environment_of, site_of
 
@@ -71,15 +73,15 @@ def test_hosts_that_cannot_be_reached_are_taken_as_they_were(project):
     assert not present.stands_in(present.noted("lost"), environment_of(site_of("tests", OPTIONS), OPTIONS))
 
     known = environment_of(site_of("tests", OPTIONS), OPTIONS)
-    found = record.Provision(
+    found = Provision(
         testbed="lost",
         description="",
         options={},
-        components=record.Components(switch="", middlebox="", generator=""),
+        components=Components(switch="", middlebox="", generator=""),
         choices=(),
         environment=keep(known, project),
     )
-    record.write(found, project / "provision.json")
+    record_file.write(found, project / "provision.json")
     assert present.look("lost", NOWHERE, project, told.append) == known.before_it_stands()
     assert present.stands_in(present.noted("lost"), known)
     assert len(told) == 2

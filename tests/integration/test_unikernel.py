@@ -30,10 +30,10 @@ from hypothesis import strategies as st
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
-from middlebench.model import record
 from middlebench.model.cell import Cell
 from middlebench.model.functions.function import Function
 from middlebench.model.plan import CHAIN, Middlebox, Plan, Topology, plan_chain
+from middlebench.model.record import Record
 from middlebench.sites.base import Hosts
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError, TrialError
@@ -295,7 +295,7 @@ class TestTrial:
             site_of("tests", options).close()
 
     @staticmethod
-    def measure_cell(testbed: Testbed, topology: Topology = CHAIN, **changes: Any) -> record.Record:
+    def measure_cell(testbed: Testbed, topology: Topology = CHAIN, **changes: Any) -> Record:
         cell = Cell(testbed=testbed.name, topology=topology, n=2, frame_bytes=800, repetition=1)
         return measure(testbed, cell, settings(**{"offered_load": 1.0} | changes))[0]
 

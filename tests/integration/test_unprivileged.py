@@ -16,8 +16,10 @@ import yaml
 from helpers import PROJECT, Footprint, composition, settings
 from middlebench.config import study as config
 from middlebench.config.study_file import write_study
-from middlebench.model import record
+from middlebench.model import record_file
 from middlebench.model.environment import recall
+from middlebench.model.provision import Provision
+from middlebench.model.record import Record
 
 NOBODY = 65534
 SIZES = (60, 800, 1500)
@@ -115,11 +117,11 @@ def test_first_row_is_measured_without_privileges(as_user, python, home):
     middlebench("down")
     footprint.demand_nothing_left(namespaces)
 
-    found = record.read(record.Provision, results / "local/provision.json")
+    found = record_file.read(Provision, results / "local/provision.json")
     environment = recall(found.environment, results / "local")
     assert environment.unprivileged is True
     for size in SIZES:
-        measured = record.read(record.Record, results / f"local/cells/n1/size{size}/rep1.json")
+        measured = record_file.read(Record, results / f"local/cells/n1/size{size}/rep1.json")
         assert (measured.cell.n, measured.cell.frame_bytes) == (1, size)
         assert measured.counts.received_packets > 0
         assert measured.environment == environment.id
@@ -129,13 +131,15 @@ def test_first_row_is_measured_without_privileges(as_user, python, home):
 MEASURE = """
 import sys
 from helpers import compose, settings
-from middlebench.model import record
+from middlebench.model import record_file
+from middlebench.model.provision import Provision
+from middlebench.model.record import Record
 from middlebench.system.processes import may_administer
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.cell import measure
 options = compose()
 try:
-    cell = record.Cell(testbed="tests", n=1, frame_bytes=800, repetition=1)
+    cell = Cell(testbed="tests", n=1, frame_bytes=800, repetition=1)
     measured, *_ = measure(stand_up("tests", options), cell, settings(offered_load=1.0), lambda _: None)
     print(may_administer(), measured.counts.received_packets > 0, file=sys.stderr)
 finally:

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 from helpers import eventually
-from middlebench.model import record
+from middlebench.model import record_file
 from middlebench.model.environment import recall
+from middlebench.model.provision import Provision
+from middlebench.model.record import Record
 from stock_machine import StockMachine
 
 SWEEP = (
@@ -26,9 +28,9 @@ SWEEP_SECONDS = 3600.0
 
 def demand_whole(results: Path, *, unprivileged: bool) -> None:
     """Demand that all cells are there, measured over the kernel's datapath, with every packet accounted for."""
-    provision = record.read(record.Provision, results / "provision.json")
+    provision = record_file.read(Provision, results / "provision.json")
     assert provision.options["switch"]["datapath"] == "kernel"
-    cells = [record.read(record.Record, path) for path in sorted(results.glob("cells/**/rep1.json"))]
+    cells = [record_file.read(Record, path) for path in sorted(results.glob("cells/**/rep1.json"))]
     assert len(cells) == CELLS
     for cell in cells:
         assert cell.counts.received_packets > 0

@@ -12,27 +12,15 @@ from middlebench.diagnosis.latency import times_of
 from middlebench.model import frames
 from middlebench.model.cell import Cell
 from middlebench.model.controls import Control
+from middlebench.model.deployment import Deployment
 from middlebench.model.environment import Computer, Environment, keep
+from middlebench.model.latency_result import LatencyTrial
 from middlebench.model.plan import plan_chain
-from middlebench.model.record import (
-    PROTOCOL,
-    Attestation,
-    Components,
-    Counts,
-    Deployment,
-    Hop,
-    LatencyTrial,
-    MiddleboxCounts,
-    ProcessorUsage,
-    ProcessUsage,
-    Provision,
-    Record,
-    Search,
-    SearchTrial,
-    Settings,
-    Usage,
-    write,
-)
+from middlebench.model.provision import Provision
+from middlebench.model.record import PROTOCOL, Attestation, Components, Counts, Hop, MiddleboxCounts, Record, Settings
+from middlebench.model.record_file import write
+from middlebench.model.search_result import Search, SearchTrial
+from middlebench.model.usage import ProcessorUsage, ProcessUsage, Usage
 
 COMPONENTS = Components(switch="a switch", middlebox="a middlebox", generator="a generator")
 LINK_BPS = 1e9

@@ -11,7 +11,7 @@ from middlebench.analysis.law.adaptive import next_points, spread_out
 from middlebench.analysis.law.derivation import law_of
 from middlebench.config.study import check_study, read_yaml
 from middlebench.model.cell import Cell
-from middlebench.model.record import write
+from middlebench.model.record_file import write
 from middlebench.run.adaptive import Batch, path_of, planned_cells
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 20)

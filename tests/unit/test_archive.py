@@ -1,7 +1,7 @@
 """A record that another takes the place of is moved to the archive, whatever it is."""
 
 import pytest
-from middlebench.model import record
+from middlebench.model import record_file
 from middlebench.run.archive import archive, archive_outputs
 from middlebench.system.errors import RecordError
 from sweeps import ENVIRONMENT, write_results
@@ -10,7 +10,7 @@ from sweeps import record as measured
 
 def put(results, values):
     path = results / values.cell.path
-    record.write(values, path)
+    record_file.write(values, path)
     path.with_name("rep1.generator.txt").write_text("what the generator said")
     return path
 

@@ -18,8 +18,8 @@ from middlebench.model.reading import (
     Reading,
     SwitchReading,
 )
-from middlebench.model.record import ProcessorUsage
 from middlebench.model.traffic import Traffic
+from middlebench.model.usage import ProcessorUsage
 
 NUMBERS = st.integers(min_value=0, max_value=10**9)
 PORTS = st.builds(PortCounters, NUMBERS, NUMBERS, NUMBERS, NUMBERS)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.consistency import contradictions
-from middlebench.model.record import Record, Sample, read, write
+from middlebench.model.record import Record, Sample
+from middlebench.model.record_file import read, write
 from middlebench.system.errors import RecordError
 from sweeps import record
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 from middlebench.model.controls import ControlLog, Series
-from middlebench.model.record import write
+from middlebench.model.record_file import write
 from middlebench.model.sequence import Sequence
 from middlebench.system.errors import RecordError
 from sweeps import control, record

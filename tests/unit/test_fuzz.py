@@ -16,7 +16,8 @@ from middlebench import cli
 from middlebench.config import study as config
 from middlebench.config.plain_yaml import MOST_BYTES, read_yaml
 from middlebench.config.study_file import write_study
-from middlebench.model.record import Record, read, write
+from middlebench.model.record import Record
+from middlebench.model.record_file import read, write
 from middlebench.system.errors import ConfigError, MiddlebenchError, RecordError
 from sweeps import record
 

@@ -6,7 +6,7 @@ from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.law.history import describe, level_changes
 from middlebench.cli import main
 from middlebench.model.environment import keep
-from middlebench.model.record import write
+from middlebench.model.record_file import write
 from sweeps import environment, record
 
 OLD, NEW = environment(kernel="6.1"), environment(kernel="6.12")

@@ -21,7 +21,7 @@ from middlebench.analysis.law.resources import resources_of
 from middlebench.analysis.law.results import read_law, write_law
 from middlebench.analysis.law.terms import PARAMETERS, Shape, candidates
 from middlebench.model import frames
-from middlebench.model.record import ProcessUsage
+from middlebench.model.usage import ProcessUsage
 from middlebench.system.errors import RecordError
 
 SIZES = (60, 400, 800, 1500)

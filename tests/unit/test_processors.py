@@ -14,7 +14,7 @@ from middlebench.diagnosis.processors import (
     time_left,
     usage_in_words,
 )
-from middlebench.model.record import MachineUsage, ProcessorUsage, ProcessUsage, Usage
+from middlebench.model.usage import MachineUsage, ProcessorUsage, ProcessUsage, Usage
 
 TRAFFIC_S = 10.0
 ELAPSED_S = 12.0

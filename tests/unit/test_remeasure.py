@@ -5,7 +5,7 @@ import yaml
 from helpers import composition
 from middlebench import cli
 from middlebench.analysis.data.flags import DRIFT
-from middlebench.model.record import write
+from middlebench.model.record_file import write
 from middlebench.run.remeasure import archive_flagged, widest_cells
 from middlebench.system.errors import ConfigError, RecordError
 from sweeps import record, write_results

@@ -20,7 +20,8 @@ from middlebench.analysis.report.notebook_html import section_of
 from middlebench.analysis.report.page import at_a_glance, grid_of, render_report
 from middlebench.analysis.tables.comparison import cells_table
 from middlebench.analysis.tables.table import table1, table2, to_html
-from middlebench.model.record import Provision, read, write
+from middlebench.model.provision import Provision
+from middlebench.model.record_file import read, write
 from middlebench.system.errors import RecordError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sweeps import ENVIRONMENT, environment, record, records, search, timed, write_results

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from middlebench.model.load import Goal, SearchParameters
-from middlebench.model.record import GENERATOR_LIMITED, Search, SearchTrial
+from middlebench.model.record import GENERATOR_LIMITED
+from middlebench.model.search_result import Search, SearchTrial
 from middlebench.system.errors import TrialError
 from middlebench.trials.search import NO_LOWER_BOUND, Passed, limiting_trial, minimum_pps, search_throughput, summary
 from MLRsearch import Config, MultipleLossRatioSearch, SearchGoal

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from middlebench.diagnosis.latency import latency_trial, times_of
-from middlebench.model.record import Search
+from middlebench.model.search_result import Search
 from middlebench.model.traffic import Timing
 from middlebench.trials.latency import IDLE_PACKETS_PER_SECOND, carried, timed_load
 from middlebench.trials.trial import counts_of

@@ -12,8 +12,9 @@ from pathlib import Path
 from helpers import eventually
 from middlebench.analysis.data.flags import DRIFT, carrying
 from middlebench.analysis.data.measurements import read_measurements
-from middlebench.model import record
+from middlebench.model import record_file
 from middlebench.model.controls import ControlLog
+from middlebench.model.record import Record
 from middlebench.sites.namespaces import partition
 from projects import MEASUREMENTS, Project, copy_of_the_project, live
 
@@ -48,7 +49,7 @@ def processor_hogs() -> Iterator[None]:
 
 
 def started_at(project: Project, name: str) -> datetime:
-    return datetime.fromisoformat(record.read(record.Record, project.results / "cells" / name).started_at)
+    return datetime.fromisoformat(record_file.read(Record, project.results / "cells" / name).started_at)
 
 
 def marked(project: Project) -> set[str]:

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from helpers import cripple, descendants, disguise, eventually, kill
 from middlebench.analysis.report.crate import demand_whole
-from middlebench.model import record
+from middlebench.model import record_file
+from middlebench.model.deployment import Deployment
 from middlebench.model.order import RunOrder
+from middlebench.model.record import PROTOCOL, Record
 from middlebench.run.copies import adopt_copies
 from projects import CELLS, MEASUREMENTS, STUDY, TESTBED, Project, copy_of_the_project, live, planned
 
@@ -47,10 +49,10 @@ def finished(swept: Project, tmp_path: Path) -> Iterator[Project]:
 def test_sweep_leaves_an_attested_record_of_every_cell_and_a_row_for_each(swept):
     assert swept.cells().keys() == CELLS
     for name in CELLS:
-        measured = record.read(record.Record, swept.results / "cells" / name)
+        measured = record_file.read(Record, swept.results / "cells" / name)
         assert f"cells/{name}" == measured.cell.path
         assert measured.cell.testbed == TESTBED
-        assert measured.protocol == record.PROTOCOL
+        assert measured.protocol == PROTOCOL
         assert measured.counts.received_packets > 0
         assert measured.attestation.probes_returned == measured.attestation.probes_sent > 0
         assert len(measured.attestation.fingerprint) == 64
@@ -64,7 +66,7 @@ def test_cells_are_measured_in_the_random_order_of_their_seed(swept):
         blocks=1,
         seed=1,
     )
-    measured = [record.read(record.Record, swept.results / "cells" / name) for name in CELLS]
+    measured = [record_file.read(Record, swept.results / "cells" / name) for name in CELLS]
     measured.sort(key=lambda each: each.started_at)
     assert [each.cell for each in measured] == order.cells(TESTBED)
     assert [each.place.position for each in measured] == [1, 2, 3, 4]
@@ -76,11 +78,11 @@ def test_chains_are_deployed_once_each(swept):
     assert deployments == ["n1.json", "n2.json"]
     for n in (1, 2):
         of_cells = {
-            record.read(record.Record, swept.results / "cells" / name).attestation.fingerprint
+            record_file.read(Record, swept.results / "cells" / name).attestation.fingerprint
             for name in CELLS
             if name.startswith(f"n{n}/")
         }
-        deployed = record.read(record.Deployment, swept.results / "deployments" / f"n{n}.json").fingerprint
+        deployed = record_file.read(Deployment, swept.results / "deployments" / f"n{n}.json").fingerprint
         assert of_cells == {deployed}
 
 
@@ -88,7 +90,7 @@ def test_cell_asked_for_by_name_is_the_only_one_measured(fresh):
     outside_of_the_grid = "n3/size100/rep1.json"
     fresh.run(f"results/{TESTBED}/cells/{outside_of_the_grid}")
     assert fresh.cells().keys() == {outside_of_the_grid}
-    assert record.read(record.Record, fresh.results / "cells" / outside_of_the_grid).place is None
+    assert record_file.read(Record, fresh.results / "cells" / outside_of_the_grid).place is None
     assert [path.name for path in (fresh.results / "deployments").iterdir()] == ["n3.json"]
 
 
@@ -110,7 +112,7 @@ def test_killed_sweep_resumes_without_measuring_a_finished_cell_again(fresh):
     assert {name: after[name] for name in before} == before
     assert after.keys() == CELLS
     for name in CELLS:
-        record.read(record.Record, fresh.results / "cells" / name)
+        record_file.read(Record, fresh.results / "cells" / name)
 
     namespaces = fresh.footprint.namespaces()
     fresh.down()
@@ -137,9 +139,9 @@ def test_command_in_the_table_measures_its_cell_again_and_no_other(finished):
 
 def test_record_of_other_settings_never_reaches_the_table(finished):
     path = finished.results / "cells" / "n2" / "size800" / "rep1.json"
-    found = record.read(record.Record, path)
+    found = record_file.read(Record, path)
     longer = found.settings.model_copy(update={"window_s": 0.3})
-    record.write(found.model_copy(update={"settings": longer}), path)
+    record_file.write(found.model_copy(update={"settings": longer}), path)
     status, said = finished.try_run("--forcerun", "aggregate", "--allowed-rules", "aggregate", "--", MEASUREMENTS)
     assert status != 0
     assert "1 were measured with other settings than the config's" in said

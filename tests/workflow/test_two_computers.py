@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from helpers import descendants, eventually, kill
-from middlebench.model import record
+from middlebench.model import record_file
 from middlebench.model.controls import ControlLog
 from middlebench.model.environment import recall
+from middlebench.model.provision import Provision
+from middlebench.model.record import Record
 from projects import CELLS, MEASUREMENTS, Project, copy_of_the_project
 from ssh_server import make_key, needs_sshd
 from two_computers import TwoComputers, two_computers
@@ -48,7 +50,7 @@ def demand_whole(project: Project) -> None:
     """Demand an attested record of every cell, measured on both computers, and a row for each."""
     assert project.cells().keys() == CELLS
     for name in CELLS:
-        measured = record.read(record.Record, project.results / "cells" / name)
+        measured = record_file.read(Record, project.results / "cells" / name)
         assert 0 < measured.counts.trial_received_packets <= measured.counts.trial_sent_packets
         assert measured.attestation.probes_returned == measured.attestation.probes_sent > 0
         assert len(measured.hops) == measured.cell.n + 1
@@ -74,12 +76,12 @@ def test_sweep_over_ssh_survives_a_kill_and_a_restarted_switch_and_measures_no_f
     demand_whole(project)
     fingerprints = {name: fingerprint(project, name) for name in CELLS}
     assert not {fingerprints.pop(name) for name in before} & set(fingerprints.values())
-    provision = record.read(record.Provision, project.results / "provision.json")
+    provision = record_file.read(Provision, project.results / "provision.json")
     assert provision.options["site"]["driver"] == "ssh"
 
 
 def fingerprint(project: Project, name: str) -> str:
-    return record.read(record.Record, project.results / "cells" / name).attestation.fingerprint
+    return record_file.read(Record, project.results / "cells" / name).attestation.fingerprint
 
 
 def test_sshd_killed_during_a_cell_ends_the_run_in_words_and_the_next_one_finishes_it(
@@ -142,7 +144,7 @@ def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_not
 
 
 def environment(project: Project, name: str) -> str:
-    return record.read(record.Record, project.results / "cells" / name).environment
+    return record_file.read(Record, project.results / "cells" / name).environment
 
 
 def demand_controls(project: Project) -> None:

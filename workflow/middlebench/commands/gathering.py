@@ -50,7 +50,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
 def _choose_cells(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.data.measurements import from_records
     from middlebench.analysis.law.adaptive import next_points
-    from middlebench.model.record import write
+    from middlebench.model.record_file import write
     from middlebench.run.adaptive import Batch, chosen, path_of, repeated
 
     target = target_of(arguments)
@@ -72,13 +72,14 @@ def _choose_cells(arguments: argparse.Namespace) -> None:
 
 def _read_all(folder: Path, cells: Iterable[Cell]) -> dict[Path, Record]:
     """Return the records of a testbed's cells."""
-    from middlebench.model import record
+    from middlebench.model import record_file
+    from middlebench.model.record import Record
 
     records, problems = {}, []
     for cell in cells:
         path = folder / cell.path
         try:
-            found = record.read(record.Record, path)
+            found = record_file.read(Record, path)
         except RecordError as error:
             problems.append(f"{path}: {error.happened}")
             continue

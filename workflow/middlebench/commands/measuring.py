@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
     from middlebench.config.study import Study
     from middlebench.config.study_file import Target
-    from middlebench.model.record import Provision
+    from middlebench.model.provision import Provision
     from middlebench.sites.base import Site
     from middlebench.testbed import Testbed
 
@@ -59,7 +59,7 @@ class _Job:
 
 
 def _provision(arguments: argparse.Namespace) -> None:
-    from middlebench.model import record
+    from middlebench.model import record_file
     from middlebench.model.environment import keep
     from middlebench.system.locks import lock
     from middlebench.testbed import site_of
@@ -72,11 +72,11 @@ def _provision(arguments: argparse.Namespace) -> None:
         found, environment = provision(target.testbed, options, tell)
         keep(environment, target.folder)
         archive(target.path, target.folder)
-        record.write(found, target.path)
+        record_file.write(found, target.path)
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    from middlebench.model import record
+    from middlebench.model import record_file
     from middlebench.trials.convergence import deploy, plan_for
 
     target = target_of(arguments)
@@ -85,11 +85,11 @@ def _deploy(arguments: argparse.Namespace) -> None:
     with _locked(target, f"deploying {topology}({n})") as job:
         deployed = deploy(job.testbed, plan_for(job.testbed, n, functions, topology))
         archive(target.path, target.folder)
-        record.write(deployed, target.path)
+        record_file.write(deployed, target.path)
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    from middlebench.model import record
+    from middlebench.model import record_file
     from middlebench.model.sequence import Sequence
     from middlebench.system.files import write_text
     from middlebench.trials.cell import measure
@@ -105,7 +105,7 @@ def _measure(arguments: argparse.Namespace) -> None:
         measured = measured.model_copy(update={**noted, "sequence": Sequence(target.folder).next()})
         archive(target.path, target.folder)
         write_text(target.folder / cell.raw_path, raw)
-        record.write(measured, target.path)
+        record_file.write(measured, target.path)
 
 
 def _control(arguments: argparse.Namespace) -> None:
@@ -125,7 +125,7 @@ def _controls_timeout_s(study: Study) -> float:
 
 def _measure_controls(job: _Job, output: Path | None = None, *, only_if_due: bool = False) -> None:
     from middlebench.config.study import Controls
-    from middlebench.model import record
+    from middlebench.model import record_file
     from middlebench.model.controls import ControlLog
     from middlebench.trials.controls import links_only, measure_controls, whole_set
 
@@ -140,7 +140,7 @@ def _measure_controls(job: _Job, output: Path | None = None, *, only_if_due: boo
     measured = measure_controls(job.testbed, series, job.study.settings, log, session, tell)
     if output:
         archive(output, folder)
-        record.write(measured, output)
+        record_file.write(measured, output)
 
 
 @contextmanager
@@ -149,12 +149,13 @@ def _locked(target: Target, doing: str, traffic_s: float = 0.0) -> Iterator[_Job
 
     ``traffic_s`` is the most seconds that traffic takes in it.
     """
-    from middlebench.model import record
+    from middlebench.model import record_file
+    from middlebench.model.provision import Provision
     from middlebench.system.locks import lock
     from middlebench.testbed import site_of, stand_up
     from middlebench.trials.provision import chosen_testbed
 
-    found = record.read(record.Provision, target.provision)
+    found = record_file.read(Provision, target.provision)
     options = chosen_testbed(found)
     site = site_of(found.testbed, options)
     purpose, takes_s = f"{doing} on {found.testbed}", JOB_SECONDS + traffic_s

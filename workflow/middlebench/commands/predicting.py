@@ -143,7 +143,8 @@ def _history(arguments: argparse.Namespace) -> None:
 
 def _all_records(folder: Path) -> list[Record]:
     """Return the records of a results folder, archived ones too, and tell how many cannot be read."""
-    from middlebench.model.record import Record, read
+    from middlebench.model.record import Record
+    from middlebench.model.record_file import read
 
     found, unread = [], 0
     for path in sorted(folder.glob("**/cells/**/rep*.json")):

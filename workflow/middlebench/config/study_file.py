@@ -20,7 +20,7 @@ from middlebench.model.cell import LONGEST_CHAIN, Cell, deployment_values
 from middlebench.model.functions.description import FunctionDescription
 from middlebench.model.functions.function import FORWARD, Function
 from middlebench.model.options import Options
-from middlebench.model.record import read, write
+from middlebench.model.record_file import read, write
 from middlebench.system.errors import ConfigError
 from middlebench.system.text import suggestion
 

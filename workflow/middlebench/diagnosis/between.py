@@ -8,8 +8,9 @@ from typing import Literal
 from middlebench.diagnosis.usage import machine_between, of_traffic, process_between, processors_between
 from middlebench.model.plan import Plan
 from middlebench.model.reading import BridgeCounters, MiddleboxReading, Reading, SwitchReading
-from middlebench.model.record import Hop, MiddleboxCounts, Usage, WireCounts
+from middlebench.model.record import Hop, MiddleboxCounts, WireCounts
 from middlebench.model.traffic import Traffic
+from middlebench.model.usage import Usage
 
 
 def hops_between(plan: Plan, before: SwitchReading, after: SwitchReading) -> tuple[Hop, ...]:

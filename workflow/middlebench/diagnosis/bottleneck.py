@@ -29,7 +29,8 @@ from collections.abc import Sequence
 
 from middlebench.diagnosis.accounting import FLOW_TABLE, OUT, Account, Loss, account
 from middlebench.diagnosis.processors import BUSY, busy_ratio, limited_by_processors, time_left, usage_in_words
-from middlebench.model.record import Bottleneck, Cause, Counts, Hop, MiddleboxCounts, Usage, WireCounts
+from middlebench.model.record import Bottleneck, Cause, Counts, Hop, MiddleboxCounts, WireCounts
+from middlebench.model.usage import Usage
 from middlebench.system.text import percent
 
 NEGLIGIBLE_LOSS = 0.01

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from middlebench.model.record import Counts, LatencyTrial, Times
+from middlebench.model.latency_result import LatencyTrial, Times
+from middlebench.model.record import Counts
 from middlebench.model.traffic import Load, Timing
 
 SHORTEST_NS, LONGEST_NS, DIGITS = 1, 100 * 10**9, 3

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from middlebench.model.record import Cause, ProcessorUsage, ProcessUsage, Usage
+from middlebench.model.record import Cause
+from middlebench.model.usage import ProcessorUsage, ProcessUsage, Usage
 from middlebench.system.text import percent
 
 BUSY = 0.95

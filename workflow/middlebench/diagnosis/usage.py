@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from middlebench.model.reading import ProcessorTimes, ProcessTimes
-from middlebench.model.record import MachineUsage, ProcessorUsage, ProcessUsage
+from middlebench.model.usage import MachineUsage, ProcessorUsage, ProcessUsage
 
 USER_HZ = 100
 """Ticks a second in which Linux tells times to user space (times(2)): 100 on all machines that it runs on but Alpha."""

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from middlebench.model.frames import line_rate_pps
-
-if TYPE_CHECKING:
-    from middlebench.model.record import Record
+from middlebench.model.record import Record
 
 TOLERANCE = 0.01
 """How far a rate may lie above what is possible: the moments of reading blur it. The same as a trial's."""

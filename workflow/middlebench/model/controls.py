@@ -15,9 +15,11 @@ from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from middlebench.model.options import Options
-from middlebench.model.record import Components, Count, Counts, Settings, Usage, read, write
+from middlebench.model.options import Count, Options
+from middlebench.model.record import Components, Counts, Settings
+from middlebench.model.record_file import read, write
 from middlebench.model.sequence import Sequence
+from middlebench.model.usage import Usage
 
 CONTROL_BAND = 0.10
 """How far a control may lie from the median of its kind, over that median, unless the config says otherwise: the

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from middlebench.model.options import Options
-from middlebench.model.record import read, write
+from middlebench.model.record_file import read, write
 from middlebench.system.errors import RecordError
 from middlebench.system.text import changes
 

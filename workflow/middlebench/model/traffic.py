@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from middlebench.model.record import ProcessorUsage, ProcessUsage, Sample
+from middlebench.model.record import Sample
+from middlebench.model.usage import ProcessorUsage, ProcessUsage
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Literal
 from middlebench.config.study import Study
 from middlebench.model.cell import Cell
 from middlebench.model.options import Options
-from middlebench.model.record import read
+from middlebench.model.record_file import read
 
 FOLDER = "batches"
 

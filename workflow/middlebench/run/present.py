@@ -12,7 +12,8 @@ from pathlib import Path
 
 from middlebench.config import study as config
 from middlebench.model.environment import Environment, recall
-from middlebench.model.record import Provision, read
+from middlebench.model.provision import Provision
+from middlebench.model.record_file import read
 from middlebench.system.errors import MiddlebenchError, RecordError
 from middlebench.system.files import write_text
 from middlebench.testbed import environment_of, site_of

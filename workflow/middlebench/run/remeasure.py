@@ -12,7 +12,8 @@ from middlebench.analysis.data.measurements import read_measurements
 from middlebench.analysis.data.summary import summarise
 from middlebench.config.study import Study
 from middlebench.model.cell import AXES, Cell, cells_on_disk
-from middlebench.model.record import PROTOCOL, Record, Settings, read
+from middlebench.model.record import PROTOCOL, Record, Settings
+from middlebench.model.record_file import read
 from middlebench.run.adaptive import planned_cells
 from middlebench.run.archive import archive
 from middlebench.system.errors import ConfigError, RecordError

@@ -9,6 +9,7 @@ from middlebench.diagnosis.bottleneck import OFFERED
 from middlebench.diagnosis.processors import links_share
 from middlebench.model.cell import Cell
 from middlebench.model.functions.function import Function
+from middlebench.model.latency_result import LatencyTrial
 from middlebench.model.live import LiveChain
 from middlebench.model.load import SearchParameters, goal_of
 from middlebench.model.record import (
@@ -20,14 +21,13 @@ from middlebench.model.record import (
     Attestation,
     Components,
     Counts,
-    LatencyTrial,
     Record,
     Sample,
-    Search,
     Settings,
-    Usage,
 )
+from middlebench.model.search_result import Search
 from middlebench.model.traffic import Probe, Traffic
+from middlebench.model.usage import Usage
 from middlebench.testbed import Testbed
 from middlebench.trials.convergence import plan_for
 from middlebench.trials.trial import load_of, prepare, run_trial, void

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from middlebench.diagnosis.between import usage_between
 from middlebench.diagnosis.offered import stalls
 from middlebench.model.controls import Control, ControlLog, ControlSet, Kind, Series
-from middlebench.model.record import Counts, Settings, Usage
+from middlebench.model.record import Counts, Settings
+from middlebench.model.usage import Usage
 from middlebench.system.errors import TrialError
 from middlebench.testbed import Testbed
 from middlebench.trials.convergence import plan_for, read_after, read_before, tear_down

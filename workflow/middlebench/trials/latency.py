@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from middlebench.diagnosis.latency import latency_trial
+from middlebench.model.latency_result import LatencyTrial
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
-from middlebench.model.record import Counts, LatencyTrial, Search
+from middlebench.model.record import Counts
+from middlebench.model.search_result import Search
 from middlebench.model.traffic import Load
 from middlebench.system.errors import GeneratorError
 from middlebench.testbed import Testbed

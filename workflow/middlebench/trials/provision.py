@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from middlebench.config import study as config
 from middlebench.model.environment import Environment
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
-from middlebench.model.record import Provision, Settings
+from middlebench.model.provision import Provision
+from middlebench.model.record import Settings
 from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, SwitchError, TrialError
 from middlebench.testbed import Testbed, alternatives, environment_of, programs, site_of, stand_up
 from middlebench.trials.convergence import deploy, plan_for, tear_down

@@ -16,7 +16,8 @@ from importlib.metadata import version
 from MLRsearch import AbstractMeasurer, Config, MeasurementResult, MultipleLossRatioSearch, SearchGoal
 
 from middlebench.model.load import Goal, SearchParameters
-from middlebench.model.record import GENERATOR_LIMITED, Search, SearchTrial
+from middlebench.model.record import GENERATOR_LIMITED
+from middlebench.model.search_result import Search, SearchTrial
 from middlebench.system.errors import TrialError
 
 NO_LOWER_BOUND = "no-lower-bound"

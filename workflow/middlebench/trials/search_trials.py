@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from middlebench.model.load import Goal, SearchParameters
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
-from middlebench.model.record import Bottleneck, Search
+from middlebench.model.record import Bottleneck
+from middlebench.model.search_result import Search
 from middlebench.model.traffic import Load
 from middlebench.testbed import Testbed
 from middlebench.trials.search import Passed, search_throughput

@@ -19,8 +19,9 @@ from middlebench.diagnosis.received import on_the_way, stopped
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
-from middlebench.model.record import Bottleneck, Counts, Hop, MiddleboxCounts, Settings, Usage, WireCounts
+from middlebench.model.record import Bottleneck, Counts, Hop, MiddleboxCounts, Settings, WireCounts
 from middlebench.model.traffic import Load, Probe, Traffic
+from middlebench.model.usage import Usage
 from middlebench.sites.base import LinkOptions
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, TrialError

@@ -16,8 +16,11 @@ from middlebench.analysis.data.environments import facts_of, note_of
 from middlebench.analysis.data.flags import EMULATED
 from middlebench.analysis.data.measurements import read_measurements
 from middlebench.model.cell import AXES, Cell
+from middlebench.model.deployment import Deployment
 from middlebench.model.environment import Environment, recall
-from middlebench.model.record import Deployment, Provision, Record, read
+from middlebench.model.provision import Provision
+from middlebench.model.record import Record
+from middlebench.model.record_file import read
 from middlebench.system.errors import RecordError
 
 RESULTS = Path("results")

@@ -19,8 +19,10 @@ from middlebench.diagnosis.processors import busy_ratio, links_share
 from middlebench.model import frames
 from middlebench.model.cell import AXES, Cell
 from middlebench.model.functions.function import FORWARD
+from middlebench.model.latency_result import LatencyTrial
 from middlebench.model.plan import CHAIN
-from middlebench.model.record import LatencyTrial, Record, Search
+from middlebench.model.record import Record
+from middlebench.model.search_result import Search
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from middlebench.analysis.data.provenance import deployment_address
 from middlebench.analysis.figures import style
 from middlebench.analysis.tables.table import Table
-from middlebench.model.record import Deployment
+from middlebench.model.deployment import Deployment
 
 CLICKOS_BOOT_S = 0.03
 CLICKOS_MEMORY_MB = 5.0

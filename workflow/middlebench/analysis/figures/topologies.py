@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.diagrams import configuration_diagram
 from middlebench.analysis.figures.functions import lines
-from middlebench.model.record import Deployment, Record, read
+from middlebench.model.deployment import Deployment
+from middlebench.model.record import Record
+from middlebench.model.record_file import read
 
 SHOWN = 4
 """How many middleboxes a diagram shows, where so many ran."""

@@ -14,7 +14,7 @@ from middlebench.analysis.law.prediction import Calibration, Predictor
 from middlebench.analysis.law.resources import Resources
 from middlebench.analysis.law.terms import Extra, Flat, Hops, Shape
 from middlebench.model.options import Options
-from middlebench.model.record import read, write
+from middlebench.model.record_file import read, write
 
 FILE = "law.json"
 

@@ -12,7 +12,7 @@ import pandas as pd
 from middlebench.analysis.data.intervals import with_margin
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor, pair_anchor
 from middlebench.analysis.data.summary import summarise
-from middlebench.model.record import Deployment
+from middlebench.model.deployment import Deployment
 
 SIDES = ("received", "offered")
 

@@ -27,7 +27,7 @@ from middlebench.analysis.report.inline_svg import say_where_links_lead
 from middlebench.analysis.report.notebook_html import Section, section_of
 from middlebench.analysis.tables.html import render
 from middlebench.analysis.tables.table import table1, table2
-from middlebench.model.record import Deployment
+from middlebench.model.deployment import Deployment
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
 from middlebench.system.text import plural

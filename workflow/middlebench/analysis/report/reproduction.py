@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from middlebench.analysis.report.crate import METADATA
-from middlebench.model.record import Provision
+from middlebench.model.provision import Provision
 from middlebench.system.errors import RecordError
 
 PROVISION = "provision.json"

@@ -1,0 +1,28 @@
+"""The record of a deployment."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from middlebench.model.options import Options
+from middlebench.model.record import Components
+
+
+class Deployment(Options):
+    """What it took to deploy one chain from nothing."""
+
+    format: Literal["middlebench-deployment/2"] = "middlebench-deployment/2"
+    testbed: str
+    started_at: str
+    plan: dict[str, Any]
+    """The plan (:class:`middlebench.model.plan.Plan`): bridges, middleboxes and their ports, and the paths."""
+    components: Components
+    environment: str
+    """Id of the environment that it was deployed in; empty outside of a sweep."""
+    fingerprint: str
+    steps_s: dict[str, float]
+    """Seconds by step, in order."""
+    total_s: float
+    """Seconds from nothing to the first probe that came back through every hop."""
+    middleboxes: tuple[dict[str, Any], ...]
+    """Start time and memory of each middlebox."""
