@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 ROLES := python workflow test-computer middlebox-server
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo preflight remeasure reproduce test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
+.PHONY: help all demo preflight remeasure publish reproduce test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -50,6 +50,9 @@ test-lab: setup ## run every test on the emulated Xen host (ten minutes)
 
 test-stock: setup ## run a small sweep on emulated stock Debian 12 and 13 machines, as user and as root (an hour)
 	MIDDLEBENCH_STOCK=1 $(BIN)/pytest tests/stock
+
+publish: setup ## pack the results of each testbed as one file that an archive such as Zenodo takes
+	$(BIN)/middlebench publish
 
 reproduce: setup ## make all tables and figures of packed results anew (FROM=local.zip), and compare them byte for byte
 	$(BIN)/middlebench reproduce $(FROM)

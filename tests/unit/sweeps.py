@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from middlebench.analysis.data.measurements import from_records, write_measurements
 from middlebench.analysis.data.summary import write_summary
+from middlebench.config.study import Study
 from middlebench.diagnosis.bottleneck import bottleneck_of
 from middlebench.diagnosis.latency import times_of
 from middlebench.model import frames
@@ -60,6 +61,13 @@ USAGE = Usage(
     middleboxes=(),
 )
 LENGTHS, SIZES = (1, 2, 4), (60, 800, 1500)
+STUDY = Study(
+    testbeds=("made",),
+    chain_lengths=LENGTHS,
+    frame_sizes=SIZES,
+    trial="short",
+    trials={"short": {"window_s": 1, "warm_up_s": 0}},
+)
 
 
 def number_at(moment: str) -> int:

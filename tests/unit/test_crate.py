@@ -1,29 +1,56 @@
 """The results folder of a testbed is a whole RO-Crate: all is described, all that is described is there."""
 
+import contextlib
 import json
+import re
 import shutil
+import subprocess
 import zipfile
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.publications import FOLDER
-from middlebench.analysis.report.crate import METADATA, WORKFLOW, demand_whole, pack, write_crate
+from middlebench.analysis.report.citation import CFF, ZENODO
+from middlebench.analysis.report.crate import (
+    CHECKSUMS,
+    METADATA,
+    PREVIEW,
+    WORKFLOW,
+    demand_whole,
+    pack,
+    write_crate,
+)
+from middlebench.config.authors import Author
 from middlebench.system.errors import RecordError
 from requests import Request
 from requests_cache import CachedRequest, CachedResponse, CachedSession
 from rocrate_validator.services import ValidationSettings, validate
-from sweeps import write_results
+from sweeps import STUDY, write_results
+
+AUTHORS = (
+    Author(name="Ada King Lovelace", orcid="0000-0002-1825-0097", affiliation="A university"),
+    Author(name="Plato"),
+    Author(name="The chain laboratory", kind="organisation"),
+)
+SIGNED = STUDY.model_copy(update={"licence": "CC-BY-4.0", "authors": AUTHORS})
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, crate, monkeypatch):
     """The results of a testbed with a report, as an RO-Crate."""
     monkeypatch.chdir(PROJECT)
-    results = tmp_path / "results"
+    return Path(shutil.copytree(crate, tmp_path / "results")) / "made"
+
+
+@pytest.fixture(scope="module")
+def crate(tmp_path_factory):
+    """A results folder that all tests copy."""
+    results = tmp_path_factory.mktemp("crate") / "results"
     write_results(results, repetitions=2)
     folder = results / "made"
     for name in ("report/index.html", "figures/fig5.svg", "tables/comparison_maksic.csv"):
@@ -31,8 +58,9 @@ def folder(tmp_path, monkeypatch):
         (folder / name).write_text(f"made for {name}\n")
     papers = sorted(path.relative_to(PROJECT) for path in FOLDER.glob("*/*.*"))
     inputs = [Path("config/config.yaml"), Path(WORKFLOW), Path("workflow/rules/measure.smk"), *papers]
-    write_crate(load_dataset("made", results), folder, inputs, '{"seed": 1}')
-    return folder
+    with contextlib.chdir(PROJECT):
+        write_crate(load_dataset("made", results), folder, inputs, SIGNED)
+    return results
 
 
 CONTEXTS = ("https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context")
@@ -70,15 +98,13 @@ def problems(folder, contexts):
 
 
 NOT_FOLLOWED = {
-    "process-run-crate-0.5_8.6",  # who ran it
-    "process-run-crate-0.5_8.4",  # when a step ended, but for deployments
+    "process-run-crate-0.5_8.4",  # when a step ended, but for deployments and the run
     "process-run-crate-0.5_3.2",  # an address of each program
     "process-run-crate-0.5_5.1",
-    "ro-crate-1.1_22.2",  # who answers for the results
-    "ro-crate-1.1_22.3",
     "ro-crate-1.1_30.2",  # where the authors of publications work
     "ro-crate-1.1_30.3",
-    "workflow-ro-crate-1.0_6.1",  # a README.md, for which the report stands
+    "ro-crate-1.1_31.2",  # an address of each organisation
+    "workflow-ro-crate-1.0_6.1",  # a README.md, for which the preview stands
     "workflow-ro-crate-1.0_6.2",
 }
 """Recommendations that ask for what no workflow knows by itself, or is there in another form."""
@@ -98,7 +124,7 @@ def test_every_file_is_described_but_the_logs(folder):
     (folder / "logs/report.log").write_text("made\n")
     described = {each.id for each in demand_whole(folder).data_entities}
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert there - described == {METADATA, "logs/report.log"}
+    assert there - described == {METADATA, PREVIEW, "logs/report.log"}
 
 
 def test_crate_says_what_came_from_what(folder):
@@ -127,6 +153,50 @@ def test_crate_names_paper_software_and_licences(folder):
     assert cnf["url"].startswith("https://github.com/cncf/")
 
 
+def test_crate_names_who_answers_for_it_and_on_what_terms(folder):
+    crate = demand_whole(folder)
+    people = [(each.type, each["name"]) for each in crate.root_dataset["author"]]
+    assert people == [
+        (kind, each.name) for kind, each in zip(("Person", "Person", "Organization"), AUTHORS, strict=True)
+    ]
+    assert crate.get("https://orcid.org/0000-0002-1825-0097")["affiliation"]["name"] == "A university"
+    assert crate.root_dataset["license"].id == "https://spdx.org/licenses/CC-BY-4.0"
+    assert crate.root_dataset["publisher"]["name"] == AUTHORS[2].name
+    assert crate.get("#run")["agent"] == crate.root_dataset["author"]
+    assert crate.get("#run")["endTime"] > crate.root_dataset["datePublished"]
+
+
+def test_citations_hold_what_archives_ask_for(folder):
+    cited, asked = yaml.safe_load((folder / CFF).read_text()), json.loads((folder / ZENODO).read_text())
+    assert cited["authors"] == [
+        {
+            "family-names": "Lovelace",
+            "given-names": "Ada King",
+            "orcid": "https://orcid.org/0000-0002-1825-0097",
+            "affiliation": "A university",
+        },
+        {"family-names": "Plato"},
+        {"name": "The chain laboratory"},
+    ]
+    assert [each["name"] for each in asked["creators"]] == ["Lovelace, Ada King", "Plato", "The chain laboratory"]
+    assert (cited["license"], asked["license"]) == ("CC-BY-4.0", "cc-by-4.0")
+    assert cited["date-released"] == asked["publication_date"] == "2026-01-02"
+
+
+def test_results_of_nobody_named_have_no_citation_of_their_own(folder):
+    write_crate(load_dataset("made", folder.parent), folder, [], STUDY)
+    assert not (folder / CFF).exists()
+    assert not (folder / ZENODO).exists()
+    root = demand_whole(folder).root_dataset
+    assert (root["license"].id, root.get("author")) == ("#terms", None)
+
+
+def test_links_of_the_preview_lead_to_files_of_the_crate(folder):
+    links = re.findall(r'href="(?!https?:)([^"]+)"', (folder / PREVIEW).read_text())
+    assert {"report/index.html", "figures/fig5.svg", METADATA} <= set(links)
+    assert [link for link in links if not (folder / link).is_file()] == []
+
+
 def test_captions_are_those_of_the_report(folder):
     crate = demand_whole(folder)
     assert crate.get("figures/fig5.svg")["description"].startswith("The paper's figure 5")
@@ -135,7 +205,7 @@ def test_captions_are_those_of_the_report(folder):
 
 def test_same_results_give_the_same_crate(folder):
     before = (folder / METADATA).read_bytes()
-    write_crate(load_dataset("made", folder.parent), folder, [], '{"seed": 1}')
+    write_crate(load_dataset("made", folder.parent), folder, [], SIGNED)
     assert (folder / METADATA).read_bytes() == before
     assert json.loads(before)["@graph"][0]["datePublished"] == "2026-01-02T03:02:00+00:00"
 
@@ -145,6 +215,7 @@ def test_crate_is_whole_wherever_it_is_sent(folder, tmp_path):
     with zipfile.ZipFile(tmp_path / "made.zip") as packed:
         packed.extractall(tmp_path / "elsewhere")
     shutil.rmtree(folder)
+    subprocess.run(["sha256sum", "--check", "--strict", CHECKSUMS], cwd=tmp_path / "elsewhere", check=True)
     assert demand_whole(tmp_path / "elsewhere").name == "Chains of middleboxes on testbed made"
 
 
@@ -180,12 +251,12 @@ def test_files_that_are_not_of_the_workflow_are_left_out_and_end_nothing(folder,
         (folder / name).write_text("somebody else's")
     (folder / "tables/linked.md").symlink_to(secret)
     results = folder.parent
-    write_crate(load_dataset("made", results), folder, [Path("config/config.yaml")], "{}")
+    write_crate(load_dataset("made", results), folder, [Path("config/config.yaml")], SIGNED)
     pack(folder, tmp_path / "made.zip")
     with zipfile.ZipFile(tmp_path / "made.zip") as packed:
         names = set(packed.namelist())
     described = {each.id for each in demand_whole(folder).data_entities}
-    assert names == described | {METADATA}
+    assert names == described | {METADATA, PREVIEW, CHECKSUMS}
     assert not [name for name in names if "~" in name or "xlsx" in name or "linked" in name or "/." in name]
 
 

@@ -3,21 +3,27 @@
 import zipfile
 
 import pytest
+from middlebench.analysis.report.crate import CHECKSUMS, INPUTS
 from middlebench.analysis.report.reproduction import differing, unpack
 from middlebench.system.errors import RecordError
-from sweeps import write_results
+from middlebench.system.files import write_text
+from sweeps import STUDY, write_results
 
 MADE = {"tables/table1.csv": b"a,b", "figures/fig5.svg": b"<svg/>", "law.json": b"{}", "report/index.html": b"page"}
+BESIDE = {"tables/comparison_other.csv": b"a,b", "tables/laws_local.csv": b"a,b"}
+"""What is made with results that are not packed."""
 
 
 @pytest.fixture
 def archive(tmp_path):
     write_results(tmp_path / "results")
     folder = tmp_path / "results/made"
+    study = STUDY.model_copy(update={"testbeds": ("made", "other"), "compare_with": ("../colleague/local.zip",)})
+    write_text(folder / INPUTS / "study.json", study.model_dump_json())
     with zipfile.ZipFile(tmp_path / "made.zip", "w") as packed:
         for path in folder.rglob("*.json"):
             packed.write(path, path.relative_to(folder))
-        for name, content in MADE.items():
+        for name, content in (MADE | BESIDE).items():
             packed.writestr(name, content)
     return tmp_path / "made.zip"
 
@@ -27,6 +33,14 @@ def test_records_are_unpacked_and_nothing_that_is_made_of_them(archive, tmp_path
     assert folder == tmp_path / "anew/made"
     assert len(list(folder.glob("cells/**/rep1.json"))) == 9
     assert [name for name in MADE if (folder / name).exists()] == []
+
+
+def test_damaged_file_of_an_archive_is_named(archive, tmp_path):
+    path = "cells/n1/size60/rep1.json"
+    with zipfile.ZipFile(archive, "a") as packed:
+        packed.writestr(CHECKSUMS, f"{'0' * 64}  {path}\n")
+    with pytest.raises(RecordError, match="not those that were packed"):
+        unpack(archive, tmp_path / "anew")
 
 
 def test_what_is_missing_or_differs_is_named(archive, tmp_path):

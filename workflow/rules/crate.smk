@@ -8,6 +8,11 @@ rule crate:
         copied=CRATE_INPUTS,
     output:
         metadata=f"{RESULTS}/{{testbed}}/ro-crate-metadata.json",
+        preview=f"{RESULTS}/{{testbed}}/ro-crate-preview.html",
+        citations=expand(
+            f"{RESULTS}/{{{{testbed}}}}/{{name}}",
+            name=["CITATION.cff", ".zenodo.json"] if STUDY.authors else [],
+        ),
         copies=expand(
             f"{RESULTS}/{{{{testbed}}}}/inputs/{{name}}",
             name=["study.json", *CRATE_INPUTS],
@@ -26,7 +31,9 @@ rule crate:
 
 rule pack_crate:
     input:
-        f"{RESULTS}/{{testbed}}/ro-crate-metadata.json",
+        rules.crate.output.metadata,
+        rules.crate.output.preview,
+        rules.crate.output.citations,
     output:
         f"{RESULTS}/{{testbed}}.zip",
     log:

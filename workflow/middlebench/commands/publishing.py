@@ -1,15 +1,16 @@
-"""Verbs that come after the table: execute, report, crate, pack and reproduce."""
+"""Verbs that come after the table: execute, report, crate, pack, publish and reproduce."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from middlebench.commands.arguments import add_output, add_target, add_verb, target_of, tell
-from middlebench.system.errors import RecordError
+from middlebench.system.errors import ConfigError, RecordError
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -43,6 +44,9 @@ def add(verbs: Verbs) -> None:
     pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")
     add_output(pack, "the zip file to write")
     pack.set_defaults(verb=_pack)
+
+    publish = add_verb(verbs, "publish", "pack the results of each testbed as an archive such as Zenodo takes them")
+    publish.set_defaults(verb=_publish)
 
     reproduce = add_verb(verbs, "reproduce", "make all tables and figures of packed results anew, and compare them")
     reproduce.add_argument("archive", type=Path, metavar="ARCHIVE", help="packed results, such as results/local.zip")
@@ -80,13 +84,45 @@ def _crate(arguments: argparse.Namespace) -> None:
 
     target = target_of(arguments)
     dataset = load_dataset(target.testbed, target.folder.parent)
-    write_crate(dataset, target.folder, arguments.inputs, target.file.study.model_dump_json())
+    write_crate(dataset, target.folder, arguments.inputs, target.file.study)
 
 
 def _pack(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.report.crate import pack
 
     pack(arguments.folder, arguments.output)
+
+
+def _publish(_: argparse.Namespace) -> None:
+    from middlebench.config.plain_yaml import read_yaml
+    from middlebench.config.study import check_study
+
+    config, doing = Path("config/config.yaml"), "publishing the results"
+    study = check_study(read_yaml(config), str(config))[0]
+    if missing := [key for key in ("licence", "authors") if not getattr(study, key)]:
+        raise ConfigError(
+            doing,
+            f"{config} does not say their {' and '.join(missing)}",
+            "set these keys; config/README.md explains them",
+        )
+    archives = [Path(study.results_folder, f"{name}.zip") for name in study.testbeds]
+    # Of a copy Snakemake does not know by which licence and authors it was described.
+    _snakemake(doing, "--forcerun", "crate", "--", *map(str, archives))
+    for archive in archives:
+        size = archive.stat().st_size / 1e6
+        tell(f"{archive}: {size:.1f} MB, SHA-256 {hashlib.sha256(archive.read_bytes()).hexdigest()}")
+    tell("Upload it as it is; `.zenodo.json` in it has what the archive's form asks for.")
+
+
+def _snakemake(doing: str, *argv: str) -> None:
+    """Run Snakemake to its end.
+
+    Raises:
+        RecordError: it failed.
+    """
+    command = (sys.executable, "-m", "snakemake", "--cores", "1", *argv)
+    if status := subprocess.run(command, check=False).returncode:
+        raise RecordError(doing, f"Snakemake ended with exit status {status}", "what it says above")
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
@@ -96,10 +132,8 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     folder = unpack(arguments.archive, arguments.results)
     config = (f"results_folder={arguments.results}", f"testbeds=[{folder.name}]", "compare_with=[]")
     study, page = folder / INPUTS / "study.json", folder / "report" / "index.html"
-    command = ("-m", "snakemake", "--cores", "1", "--configfile", str(study), "--config", *config, "--", str(page))
     doing = f"reproducing {arguments.archive}"
-    if status := subprocess.run([sys.executable, *command], check=False).returncode:
-        raise RecordError(doing, f"Snakemake ended with exit status {status}", "what it says above")
+    _snakemake(doing, "--configfile", str(study), "--config", *config, "--", str(page))
     compared, other = differing(arguments.archive, folder)
     if other:
         raise RecordError(

@@ -146,7 +146,8 @@ def _rows(described: Mapping[str, Any], definitions: Mapping[str, Any], prefix: 
 def _models(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if "$ref" in value:
         yield definitions[value["$ref"].rpartition("/")[2]]
-    for option in (*value.get("oneOf", ()), *value.get("anyOf", ())):
+    items = [value["items"]] if isinstance(value.get("items"), dict) else []
+    for option in (*value.get("oneOf", ()), *value.get("anyOf", ()), *items):
         yield from _models(option, definitions)
     yield from (model for each in _named_values(value) for model in _models(each, definitions))
 
@@ -176,6 +177,7 @@ def _kind(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         "string": "text",
         "driver": "keys of its driver, below",
         "boolean": "`true` or `false`",
+        "null": "`null`",
     }
     kind = words.get(value.get("type", ""), "value")
     limits = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}

@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from middlebench.config import drivers
+from middlebench.config.authors import Author, Licence
 from middlebench.config.functions import check_functions, load_functions
 from middlebench.config.messages import told_mistakes, truth_values
 from middlebench.config.others import file_of, names_of
@@ -247,6 +248,12 @@ class Study(Options):
     environments are mixed."""
     if_locked: Literal["fail", "wait"] = "fail"
     """What a second run does while another one has locked a testbed: end with a message that names it, or wait."""
+    licence: Licence | None = None
+    """On what terms others may use the results: the SPDX name of a licence, such as `CC-BY-4.0`. `make publish` needs
+    it."""
+    authors: Annotated[tuple[Author, ...], Distinct] = ()
+    """Who measured, and answers for the results: in the crate, in `CITATION.cff` and in `.zenodo.json`. `make publish`
+    needs one at least."""
 
     @model_validator(mode="before")
     @classmethod

@@ -4,7 +4,8 @@ Research Object Crate 1.1 (https://w3id.org/ro/crate/1.1): one JSON-LD file in t
 files in it. How they come from each other stands in it as actions, as the Workflow Run Crate demands
 (https://w3id.org/ro/wfrun/workflow, version 0.5): one of the workflow as a whole, and one of each step.
 The folder needs nothing from outside: the workflow, what the sweep was configured by, and the
-publications, are copied into it.
+publications, are copied into it. A page beside the description opens in a browser; how to cite the results
+stands beside it where the study names their authors.
 """
 
 from __future__ import annotations
@@ -26,12 +27,22 @@ from rocrate.rocrate import ROCrate
 
 from middlebench.analysis.data.dataset import Dataset
 from middlebench.analysis.data.publications import load_publication, names_in
+from middlebench.analysis.report.citation import CFF, KEYWORDS, ORCID, ZENODO, Citation, cff, zenodo
+from middlebench.analysis.tables.html import render
+from middlebench.config.authors import Author
+from middlebench.config.study import Study
 from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment
 from middlebench.system.errors import RecordError
-from middlebench.system.files import write_bytes
+from middlebench.system.files import write_bytes, write_text
 
-METADATA = "ro-crate-metadata.json"
+METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
+
+CHECKSUMS = "SHA256SUMS"
+"""In a packed crate, the SHA-256 of every other file, as ``sha256sum --check`` reads it."""
+
+CITATIONS = {CFF: cff, ZENODO: zenodo}
+"""How to cite the results, by the names of the files: there where the study names authors."""
 
 INPUTS = "inputs"
 """Folder, within the results of a testbed, of copies of what the sweep was made from."""
@@ -67,12 +78,11 @@ LICENCES = {
 }
 """SPDX names of the licences of what takes part in a sweep, as far as we know them."""
 
-TERMS_OF_USE = (
-    "The software that made these results is under the MIT licence. The results belong to whoever measured them; "
-    "published values among them to their authors."
-)
+LICENSED = "The software that made these results is under the MIT licence; published values belong to their authors."
+TERMS_OF_USE = f"The results belong to whoever measured them. {LICENSED}"
 
 FORMATS = {
+    "cff": "application/yaml",
     "csv": "text/csv",
     "html": "text/html",
     "ipynb": "application/x-ipynb+json",
@@ -106,21 +116,47 @@ WORDS = {
 """What is in the folder beside the cells; without words, a file has the caption of the workflow's report."""
 
 
-def write_crate(dataset: Dataset, folder: Path, inputs: Iterable[Path], study: str) -> None:
+def write_crate(dataset: Dataset, folder: Path, inputs: Iterable[Path], study: Study) -> None:
     """Describe a testbed's results folder as an RO-Crate, and read the description back.
 
-    ``inputs`` are files of the project that the results were made from: they are copied to ``folder``, as is ``study``,
-    the study as it ran, as JSON.
+    ``inputs`` are files of the project that the results were made from: they are copied to ``folder``, as is the study.
 
     Raises:
         RecordError: the description does not stand up to being read.
     """
-    write_bytes(folder / INPUTS / "study.json", f"{study}\n".encode())
+    write_text(folder / INPUTS / "study.json", f"{study.model_dump_json()}\n")
     for path in inputs:
         write_bytes(folder / INPUTS / path, path.read_bytes())
-    crate = _Description(dataset, folder).crate
-    write_bytes(folder / METADATA, b"".join(chunk for _, chunk in crate.metadata.stream()))
+    citation = _citation(dataset, study)
+    for name, form in CITATIONS.items():
+        if citation.authors:
+            write_text(folder / name, form(citation))
+        else:
+            (folder / name).unlink(missing_ok=True)
+    description = _Description(dataset, folder, citation)
+    write_text(folder / PREVIEW, description.page())
+    write_bytes(folder / METADATA, b"".join(chunk for _, chunk in description.crate.metadata.stream()))
     demand_whole(folder)
+
+
+def _citation(dataset: Dataset, study: Study) -> Citation:
+    description = (
+        f"{dataset.description} Throughput of chains of virtual middleboxes, by chain length and frame size: "
+        "records, raw output, tables, figures and the report."
+    )
+    return Citation(
+        title=f"Chains of middleboxes on testbed {dataset.name}",
+        description=description.strip(),
+        date=_last_moment(dataset)[:10],
+        authors=study.authors,
+        licence=study.licence,
+        publications=[load_publication(name) for name in names_in()],
+    )
+
+
+def _last_moment(dataset: Dataset) -> str:
+    """Return when the last cell or deployment was begun."""
+    return str(max([*dataset.measurements["started_at"], *(each.started_at for each in dataset.deployments)]))
 
 
 def demand_whole(folder: Path) -> ROCrate:
@@ -147,19 +183,21 @@ def demand_whole(folder: Path) -> ROCrate:
 
 
 def pack(folder: Path, out: Path) -> None:
-    """Write a crate as one zip file, without the logs of the workflow.
+    """Write a crate as one zip file with the checksums of its files, without the logs of the workflow.
 
     Raises:
         RecordError: the crate is not whole.
     """
     crate = demand_whole(folder)
-    listed = [METADATA, *(each.id for each in crate.data_entities if (folder / each.id).is_file())]
+    listed = [METADATA, PREVIEW, *(each.id for each in crate.data_entities if (folder / each.id).is_file())]
+    contents = {name: (folder / name).read_bytes() for name in sorted(listed)}
+    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items())
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(listed):
-            archive.writestr(
-                zipfile.ZipInfo.from_file(folder / name, name, strict_timestamps=False), (folder / name).read_bytes()
-            )
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in {CHECKSUMS: sums.encode(), **contents}.items():
+            timed = folder / (name if name in contents else METADATA)
+            entry = zipfile.ZipInfo.from_file(timed, name, strict_timestamps=False)
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     write_bytes(out, buffer.getvalue())
 
 
@@ -179,10 +217,11 @@ def _ending(path: Path) -> str:
 class _Description:
     """The description of one results folder, as it grows."""
 
-    def __init__(self, dataset: Dataset, folder: Path) -> None:
+    def __init__(self, dataset: Dataset, folder: Path, citation: Citation) -> None:
         self.crate = ROCrate(version="1.1")
         self.crate.metadata.extra_terms["sha256"] = SHA256
-        self._dataset, self._folder = dataset, folder
+        self._dataset, self._folder, self._citation = dataset, folder, citation
+        self._authors = [self._describe_author(place, each) for place, each in enumerate(citation.authors, 1)]
         self._cited = {name: self._describe_publication(name) for name in names_in()}
         self._programs = {identity: self._describe_programs(each) for identity, each in dataset.environments.items()}
         self._tool = self._describe_tool()
@@ -191,20 +230,40 @@ class _Description:
         self._describe_actions()
 
     def _describe_root(self) -> None:
-        dataset, root = self._dataset, self.crate.root_dataset
-        root["name"] = f"Chains of middleboxes on testbed {dataset.name}"
-        root["description"] = (
-            f"{dataset.description} Throughput of chains of virtual middleboxes, by chain length and frame size: "
-            "records, raw output, tables, figures and the report."
+        citation, root = self._citation, self.crate.root_dataset
+        root["name"], root["description"] = citation.title, citation.description
+        root["datePublished"] = _last_moment(self._dataset)
+        terms = {"name": "Terms of use", "description": TERMS_OF_USE}
+        root["license"] = (
+            self._add(SPDX + citation.licence, "CreativeWork", name=citation.licence, description=LICENSED)
+            if citation.licence
+            else self._add("#terms", "CreativeWork", **terms)
         )
-        root["datePublished"] = max([*dataset.measurements["started_at"], *(d.started_at for d in dataset.deployments)])
-        root["license"] = self._add("#terms", "CreativeWork", name="Terms of use", description=TERMS_OF_USE)
+        if self._authors:
+            root["author"] = _alone(self._authors)
+        if publishers := [each for each in self._authors if each.type == "Organization"]:
+            root["publisher"] = _alone(publishers)
         root["citation"] = list(self._cited.values())
         root["conformsTo"] = [
             self._add(address, "CreativeWork", name=name, version=version)
             for address, (name, version) in PROFILES.items()
         ]
-        root["keywords"] = "network function virtualization, middlebox, service chain, throughput, Open vSwitch"
+        root["keywords"] = ", ".join(KEYWORDS)
+
+    def page(self) -> str:
+        """Return the page that a browser shows of the crate."""
+        others = [entity for path, entity in self._files.items() if not path.startswith("cells/")]
+        citation, cells = self._citation, len(self._dataset.measurements)
+        shown = {name: getattr(citation, name) for name in ("title", "description", "date", "authors", "licence")}
+        return render("preview", **shown, files=others, cells=cells)
+
+    def _describe_author(self, place: int, author: Author) -> ContextEntity:
+        if author.kind == "organisation":
+            return self._add(f"#author-{place}", "Organization", name=author.name)
+        identity = ORCID + author.orcid if author.orcid else f"#author-{place}"
+        employer = author.affiliation
+        works = {"affiliation": self._add(f"#{_slug(employer)}", "Organization", name=employer)} if employer else {}
+        return self._add(identity, "Person", name=author.name, **works)
 
     def _describe_publication(self, name: str) -> ContextEntity:
         publication = load_publication(name)
@@ -247,6 +306,8 @@ class _Description:
 
     def _listed(self) -> Iterator[tuple[str, str]]:
         """Yield every file of the crate, relative to its folder, and what it is."""
+        if self._citation.authors:
+            yield from dict.fromkeys(CITATIONS, "How to cite these results").items()
         for pattern, words in WORDS.items():
             for path in sorted(self._folder.glob(pattern)):
                 if is_ours(path, self._folder):
@@ -289,9 +350,7 @@ class _Description:
                 self._below("provision.json"),
                 self._below(f"deployments/n{n}.json"),
                 startTime=deployment.started_at,
-                endTime=(
-                    datetime.fromisoformat(deployment.started_at) + timedelta(seconds=deployment.total_s)
-                ).isoformat(),
+                endTime=_after(deployment.started_at, deployment.total_s),
             )
         for row in measurements.to_dict("records"):
             self._measurement(row)
@@ -323,6 +382,10 @@ class _Description:
             [file for path, file in self._files.items() if not path.startswith(f"{INPUTS}/")],
             startTime=min(
                 [*self._dataset.measurements["started_at"], *(d.started_at for d in self._dataset.deployments)]
+            ),
+            endTime=max(
+                *(_after(each.started_at, each.usage.traffic_s) for each in self._dataset.all_records),
+                *(_after(each.started_at, each.total_s) for each in self._dataset.deployments),
             ),
         )
         run["instrument"] = workflow
@@ -357,6 +420,7 @@ class _Description:
             instrument=[self._tool, *instruments],
             object=list(made_from),
             result=list(made),
+            **({"agent": self._authors} if self._authors else {}),
             **properties,
         )
         self.crate.root_dataset.append_to("mentions", action)
@@ -370,6 +434,11 @@ class _Description:
         """Add an entity; of a list of one, the value stands alone, as RO-Crate recommends."""
         alone = {name: _alone(each) for name, each in properties.items()}
         return self.crate.add(ContextEntity(self.crate, identifier, properties={"@type": kind, **alone}))
+
+
+def _after(moment: str, seconds: float) -> str:
+    """Return the moment that comes some seconds after another."""
+    return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).isoformat()
 
 
 def _alone(value: object) -> object:
