@@ -19,7 +19,7 @@ from typing import Any
 from chains import measure_chains
 from figure import Figure
 from forwarding import measure_forwarding
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions, load_testbed
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.system import surroundings
 from middlebench.system.errors import MiddlebenchError
@@ -61,16 +61,16 @@ def main() -> int:
             say(f"error: {error}")
             return error.exit_status
         finally:
-            site_of("bench", config.load_testbed("local")).close()
+            site_of("bench", load_testbed("local")).close()
     write_text(arguments.output, report(figures, environment) + "\n")
     print(table(figures))
     print(f"every value: {arguments.output}")
     return 0 if all(figure.reached for figure in figures) else 1
 
 
-def chosen(accelerator: str) -> config.Testbed:
+def chosen(accelerator: str) -> TestbedOptions:
     """Return the local testbed with nothing left to choose."""
-    options = config.load_testbed("local")
+    options = load_testbed("local")
     machine = qemu.Options.model_validate({"driver": "qemu", "accelerator": accelerator})
     options = options.model_copy(update={"middlebox": machine})
     return alternatives(options, site_of("bench", options).open())[0]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from figure import Figure
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions
 from middlebench.generators.base import Generator
 from middlebench.model.deployment import Deployment
 from middlebench.model.traffic import Load, Probe, Traffic
@@ -25,7 +25,7 @@ SETTLE_S, IDLE_S = 3.0, 10.0
 KIB = 1024
 
 
-def measure_chains(options: config.Testbed, rounds: int, say: Callable[[str], None]) -> list[Figure]:
+def measure_chains(options: TestbedOptions, rounds: int, say: Callable[[str], None]) -> list[Figure]:
     """Return the figures of chain(20), and of chain(5) to compare with."""
     seconds: dict[int, list[float]] = {SHORT: [], LONG: []}
     memory: list[float] = []
@@ -66,7 +66,7 @@ class _Stopwatch:
         return self._generator.describe()
 
 
-def _from_nothing(options: config.Testbed, length: int) -> tuple[float, Deployment]:
+def _from_nothing(options: TestbedOptions, length: int) -> tuple[float, Deployment]:
     """Deploy a chain where there is no holder and no daemon; return the seconds until its first probe is back."""
     site_of("bench", options).close()
     start = time.monotonic()

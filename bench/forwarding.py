@@ -9,9 +9,9 @@ from pathlib import Path
 import tap_agent
 from figure import Figure
 from linux_guest import linux_guest
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions
 from middlebench.middleboxes.qemu import driver as qemu
-from middlebench.model.plan import plan_chain
+from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.testbed import site_of
 
@@ -23,7 +23,7 @@ FLOOD = 1.2
 """A flood offers at least so many times what comes out; else it is the generator's rate that was measured."""
 
 
-def measure_forwarding(options: config.Testbed, rounds: int, say: Callable[[str], None]) -> list[Figure]:
+def measure_forwarding(options: TestbedOptions, rounds: int, say: Callable[[str], None]) -> list[Figure]:
     """Return our rate as a multiple of a Linux guest's under the same QEMU and accelerator."""
     assert isinstance(options.middlebox, qemu.Options)
     linux = linux_guest(say).model_copy(update={"accelerator": options.middlebox.accelerator})
@@ -45,7 +45,7 @@ def measure_forwarding(options: config.Testbed, rounds: int, say: Callable[[str]
 def _rates(kind: qemu.Options, hosts: Hosts, say: Callable[[str], None]) -> dict[str, float]:
     """Return packets/s by pace, of a machine that is made and removed here."""
     server = hosts.middlebox_server
-    plan = plan_chain(1, hosts.server_ports)
+    plan = plan_of("chain", 1, hosts.server_ports)
     machines = qemu.QemuMiddleboxes(kind, server, mtu=1500)
     machines.destroy()
     machines.create(plan)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from figure import Figure
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions, load_testbed
 from middlebench.model.frames import udp_frame
 from middlebench.model.record import Settings
 from middlebench.system.errors import MiddlebenchError
@@ -37,7 +37,7 @@ Rates = dict[tuple[str, int, int], list[float]]
 """Received packets/s of each round, by system, chain length and frame size in bytes."""
 
 
-def measure_peers(options: config.Testbed, rounds: int, say: Callable[[str], None]) -> list[Figure]:
+def measure_peers(options: TestbedOptions, rounds: int, say: Callable[[str], None]) -> list[Figure]:
     """Return the ratios to Mininet, and write the table."""
     del options  # these testbeds choose for themselves
     chosen = {name: _chosen(name, say) for name in TESTBEDS}
@@ -95,22 +95,22 @@ def table(rates: Rates, switches: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def switch_of(options: config.Testbed) -> str:
+def switch_of(options: TestbedOptions) -> str:
     """Return what was chosen, as ``key value`` pairs."""
     values = options.switch.model_dump() | options.middlebox.model_dump()
     keys = ("datapath", "port_type", "uplink_type", "accelerator", "vhost")
     return ", ".join(f"{key.replace('_', ' ')} {values[key]}" for key in keys if values.get(key) not in (None, "auto"))
 
 
-def _chosen(name: str, say: Callable[[str], None]) -> config.Testbed:
-    options = config.load_testbed(name)
+def _chosen(name: str, say: Callable[[str], None]) -> TestbedOptions:
+    options = load_testbed(name)
     try:
         return chosen_testbed(provision("bench", options, say)[0])
     finally:
         site_of("bench", options).close()
 
 
-def _ours(options: config.Testbed, n: int) -> list[float]:
+def _ours(options: TestbedOptions, n: int) -> list[float]:
     try:
         testbed = stand_up("bench", options)
         plan = plan_for(testbed, n)

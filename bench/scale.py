@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from figure import Figure
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.convergence import deploy, plan_for
 
@@ -14,7 +14,7 @@ TARGET = 1.5
 """A middlebox of chain(100) may take this much longer than one of chain(20): linear, with room for noise."""
 
 
-def measure_scale(options: config.Testbed, rounds: int, say: Callable[[str], None]) -> list[Figure]:
+def measure_scale(options: TestbedOptions, rounds: int, say: Callable[[str], None]) -> list[Figure]:
     """Return what one middlebox costs in the longest chain as a multiple of what it costs in chain(20)."""
     totals: dict[int, list[float]] = {length: [] for length in LENGTHS}
     for number in range(rounds):

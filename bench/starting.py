@@ -8,10 +8,10 @@ from pathlib import Path
 
 import boot_agent
 from figure import Figure
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions
 from middlebench.middleboxes.qemu import driver as qemu
-from middlebench.model.plan import plan_chain
 from middlebench.model.port_kind import PortKind
+from middlebench.model.topologies import plan_of
 from middlebench.system.deadline import Deadline
 from middlebench.testbed import site_of
 
@@ -24,12 +24,12 @@ EMPTY_MACHINE = [
 STARTS_A_ROUND = 8
 
 
-def measure_starting(options: config.Testbed, rounds: int, say: Callable[[str], None]) -> list[Figure]:
+def measure_starting(options: TestbedOptions, rounds: int, say: Callable[[str], None]) -> list[Figure]:
     """Return the time to readiness as a multiple of ``qemu-system-x86_64 --version``."""
     assert isinstance(options.middlebox, qemu.Options)
     hosts = site_of("bench", options).open()
     server = hosts.middlebox_server
-    (middlebox,) = plan_chain(1, hosts.server_ports).middleboxes
+    (middlebox,) = plan_of("chain", 1, hosts.server_ports).middleboxes
     taps = dict.fromkeys(middlebox.ports, PortKind.TAP)
     machines = qemu.QemuMiddleboxes(options.middlebox, server, mtu=1500)
     machines.destroy()

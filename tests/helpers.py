@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions, composed
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.plan import Middlebox
@@ -60,13 +60,13 @@ def composition(
     }
 
 
-def compose(**changes: Any) -> config.Testbed:
+def compose(**changes: Any) -> TestbedOptions:
     """Return :func:`composition` as the model that the library takes."""
-    return config.composed(composition(**changes), "the tests")
+    return composed(composition(**changes), "the tests")
 
 
 @contextmanager
-def standing(options: config.Testbed) -> Iterator[Testbed]:
+def standing(options: TestbedOptions) -> Iterator[Testbed]:
     """Have a testbed stand, with no chain on it yet."""
     try:
         yield stand_up("tests", options)

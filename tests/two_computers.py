@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from helpers import eventually
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions, composed
 from ssh_server import Home, Sshd, descendants
 
 NAMES = ("test", "server")
@@ -82,14 +82,14 @@ class TwoComputers:
     composition: dict[str, Any]
 
     @property
-    def options(self) -> config.Testbed:
-        return config.composed(self.composition, "the tests")
+    def options(self) -> TestbedOptions:
+        return composed(self.composition, "the tests")
 
-    def changed(self, computer: str, **options: object) -> config.Testbed:
+    def changed(self, computer: str, **options: object) -> TestbedOptions:
         """Return the composition with other options of a computer, by its key in the testbed's file."""
         composition = json.loads(json.dumps(self.composition))
         composition["site"][computer].update(options)
-        return config.composed(composition, "the tests")
+        return composed(composition, "the tests")
 
     def ssh(self, sshd: Sshd) -> list[str]:
         """Return the words that run a command on a computer without our own code."""

@@ -23,8 +23,9 @@ from middlebench.model.functions.function import Function
 from middlebench.model.functions.lists import search_patterns
 from middlebench.model.functions.probes import Judge, negative_probes
 from middlebench.model.packets import packet_of
-from middlebench.model.plan import Middlebox, plan_chain
+from middlebench.model.plan import Middlebox
 from middlebench.model.port_kind import PortKind
+from middlebench.model.topologies import plan_of
 from middlebench.testbed import site_of
 from oracle import BACKWARDS, FORWARDS, Oracle, Seen
 
@@ -105,7 +106,7 @@ def running(
         try:
             hosts = site.open()
             server = hosts.middlebox_server
-            plan = plan_chain(1, hosts.server_ports, [only(text)])
+            plan = plan_of("chain", 1, hosts.server_ports, [only(text)])
             middleboxes = DRIVERS[driver].build(server, MTU, PORTS_OF[driver])
             middleboxes.create(plan)
             middleboxes.wait_until_ready(plan)

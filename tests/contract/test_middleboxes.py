@@ -15,7 +15,8 @@ from middlebench.middleboxes import netns
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.frames import udp_frame
-from middlebench.model.plan import Middlebox, Plan, plan_chain
+from middlebench.model.plan import Middlebox, Plan
+from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.system.errors import MiddleboxError
 
@@ -40,7 +41,7 @@ def middleboxes(request: pytest.FixtureRequest, server: Host, unikernel: Path) -
 
 @pytest.fixture
 def plan(hosts: Hosts) -> Plan:
-    return plan_chain(2, hosts.server_ports)
+    return plan_of("chain", 2, hosts.server_ports)
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_destroying_twice_is_no_error(running):
 
 
 def test_chain_of_none_makes_none(middleboxes, hosts):
-    plan = plan_chain(0, hosts.server_ports)
+    plan = plan_of("chain", 0, hosts.server_ports)
     middleboxes.create(plan)
     assert middleboxes.wait_until_ready(plan) == []
     assert middleboxes.live() == {}

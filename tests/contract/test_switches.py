@@ -12,7 +12,8 @@ from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
 from middlebench.model.frames import udp_frame
 from middlebench.model.live import LiveBridge
-from middlebench.model.plan import Plan, plan_chain, plan_of
+from middlebench.model.plan import Plan
+from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.switches import private_openvswitch, system_openvswitch
 from middlebench.switches.base import Switch
@@ -58,7 +59,7 @@ def switch(request: pytest.FixtureRequest, server: Host) -> Switch:
 @pytest.fixture
 def plan(hosts: Hosts) -> Plan:
     """A chain of two, with a plain wire in the place of each middlebox."""
-    return wired(plan_chain(2, hosts.server_ports), hosts)
+    return wired(plan_of("chain", 2, hosts.server_ports), hosts)
 
 
 def wired(plan: Plan, hosts: Hosts) -> Plan:
@@ -108,7 +109,7 @@ def test_live_bridges_are_those_of_the_plan(connected, plan):
 
 
 def test_single_bridge_joins_the_uplinks(switch, hosts):
-    plan = plan_chain(0, hosts.server_ports)
+    plan = plan_of("chain", 0, hosts.server_ports)
     switch.create_bridges(plan)
     switch.connect(plan)
     assert switch.live().bridges == planned(plan)
@@ -250,7 +251,7 @@ def test_port_whose_interface_went_away_is_seen_as_broken(connected, server):
 
 
 def test_port_that_is_missing_is_named(switch, hosts):
-    plan = plan_chain(0, (hosts.server_ports[0], "absent7"))
+    plan = plan_of("chain", 0, (hosts.server_ports[0], "absent7"))
 
     def join() -> None:
         switch.create_bridges(plan)

@@ -22,13 +22,13 @@ from middlebench.hosts.local import LocalHost
 from middlebench.middleboxes.xen import clickos
 from middlebench.middleboxes.xen import driver as xen
 from middlebench.middleboxes.xen.clickos import ClickosOptions
-from middlebench.model.plan import plan_chain
+from middlebench.model.topologies import plan_of
 from middlebench.system.errors import MiddleboxError
 
 STANDIN = PROJECT / "tests" / "clickos_standin.py"
 TOOLS = ("xl", "cosmos", "xenstore-ls", "xenstore-write", "xenstore-rm", "xenstore-watch")
-PLAN = plan_chain(1, ("eth0", "eth1"))
-TWO = plan_chain(2, ("eth0", "eth1"))
+PLAN = plan_of("chain", 1, ("eth0", "eth1"))
+TWO = plan_of("chain", 2, ("eth0", "eth1"))
 
 
 @dataclass

@@ -14,7 +14,8 @@ from middlebench.config.functions import functions_of, load_functions
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.frames import udp_frame
 from middlebench.model.functions.function import Function
-from middlebench.model.plan import Plan, plan_chain
+from middlebench.model.plan import Plan
+from middlebench.model.topologies import plan_of
 from middlebench.system.errors import TrialError
 from middlebench.trials.convergence import converge, deploy, read_live
 from middlebench.trials.probing import prove_paths
@@ -53,7 +54,7 @@ def machines(runtime: Path, wrong_unikernel: Path, monkeypatch: pytest.MonkeyPat
 
 
 def chain(testbed: Testbed, functions: Sequence[Function]) -> Plan:
-    return plan_chain(len(functions), testbed.hosts.server_ports, functions)
+    return plan_of("chain", len(functions), testbed.hosts.server_ports, functions)
 
 
 def deploy_and_prove(testbed: Testbed, plan: Plan) -> None:

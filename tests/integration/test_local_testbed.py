@@ -17,7 +17,7 @@ import middlebench.trials.provision
 import pytest
 import yaml
 from helpers import compose, composition, eventually, kill, once_traffic_runs, pass_frames, settings
-from middlebench.config import study as config
+from middlebench.config.study import Study
 from middlebench.config.study_file import write_study
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.generators.shared import agents
@@ -375,7 +375,7 @@ def cell_command(folder: Path, testbed: Testbed, **changes: float) -> list[str]:
     )
     record_file.write(found, folder / testbed.name / "provision.json")
     trial = settings(**changes).model_dump(include={"window_s", "warm_up_s", "sample_interval_s"})
-    study = config.Study(
+    study = Study(
         testbeds=(testbed.name,),
         chain_lengths=(1,),
         frame_sizes=(800,),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from helpers import compose, disguise
-from middlebench.config import study as config
+from middlebench.config.testbed import composed
 from middlebench.model import record_file
 from middlebench.model.environment import differences, keep
 from middlebench.model.provision import Provision
@@ -15,7 +15,7 @@ from middlebench.run import present
 from middlebench.testbed import environment_of, site_of
 
 OPTIONS = compose()
-NOWHERE = config.composed(
+NOWHERE = composed(
     {
         "description": "two computers that are not there",
         "site": {

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from helpers import eventually, settings
-from middlebench.config import study as config
+from middlebench.config.testbed import composed
 from middlebench.model.cell import Cell
 from middlebench.sites.shared.computer import AGENT, FOLDER
 from middlebench.sites.ssh import driver as ssh_site
@@ -98,7 +98,7 @@ def test_a_full_disk_on_the_server_is_told_and_once_there_is_room_the_chain_stan
 def test_pkt_gen_measures_over_ssh(computers: TwoComputers) -> None:
     stand_in = str(Path(__file__).parents[1] / "pktgen_stand_in.py")
     generator = {"driver": "pkt-gen", "program": stand_in, "link_wait_s": 0}
-    testbed = stand_up("two-hosts", config.composed(computers.composition | {"generator": generator}, "the tests"))
+    testbed = stand_up("two-hosts", composed(computers.composition | {"generator": generator}, "the tests"))
     load = settings(offered_load=2.0, warm_up_s=0.3, window_s=0.6, sample_interval_s=0.2)
     record, raw = measure(testbed, cell(1, 100), load)
     assert record.counts.trial_received_packets == record.counts.trial_sent_packets > 0
@@ -203,11 +203,11 @@ def somebody_else(computers: TwoComputers, locks: Sequence[str] = (RUN_LOCK, TRI
 OPEN = """
 import json
 import sys
-from middlebench.config import study as config
+from middlebench.config.testbed import composed
 from middlebench.sites.ssh import locks
 from middlebench.testbed import site_of
 locks.BEAT_SECONDS, locks.LOCK_SECONDS = 0.2, 0.3
-site_of("two-hosts", config.composed(json.loads(sys.argv[1]), "the tests")).open()
+site_of("two-hosts", composed(json.loads(sys.argv[1]), "the tests")).open()
 print("open", flush=True)
 sys.stdin.read()
 """

@@ -32,8 +32,9 @@ from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.cell import Cell
 from middlebench.model.functions.function import Function
-from middlebench.model.plan import CHAIN, Middlebox, Plan, Topology, plan_chain
+from middlebench.model.plan import CHAIN, Middlebox, Plan, Topology
 from middlebench.model.record import Record
+from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError, TrialError
@@ -62,7 +63,7 @@ def server(hosts: Hosts, unikernel: Path) -> Host:
 
 @pytest.fixture
 def plan(hosts: Hosts) -> Plan:
-    return plan_chain(1, hosts.server_ports)
+    return plan_of("chain", 1, hosts.server_ports)
 
 
 def start(middleboxes: qemu.QemuMiddleboxes, plan: Plan) -> None:
@@ -83,7 +84,7 @@ class TestFrames:
             site = site_of("tests", compose())
             try:
                 hosts = site.open()
-                plan = plan_chain(1, hosts.server_ports)
+                plan = plan_of("chain", 1, hosts.server_ports)
                 start(machines(hosts.middlebox_server), plan)
                 yield hosts.middlebox_server, plan.middleboxes[0]
             finally:
@@ -201,7 +202,7 @@ class TestFlood:
 
     def test_machine_that_does_not_answer_has_no_count_and_the_others_have_theirs(self, server, hosts, monkeypatch):
         monkeypatch.setattr(qemu, "STATUS_SECONDS", 1.0)
-        plan = plan_chain(2, hosts.server_ports)
+        plan = plan_of("chain", 2, hosts.server_ports)
         running = machines(server)
         start(running, plan)
         stopped, other = (each.name for each in plan.middleboxes)
@@ -221,7 +222,7 @@ def _packets(status: dict[str, Any]) -> list[list[int]]:
 class TestFailures:
     def test_unknown_function_is_named_with_the_known_ones(self, server, plan):
         """The config refuses such a name first; the image must not rely on that."""
-        plan = plan_chain(1, plan.uplinks, [Function("levitate", 1)])
+        plan = plan_of("chain", 1, plan.uplinks, [Function("levitate", 1)])
         broken = machines(server)
         broken.create(plan)
         with pytest.raises(MiddleboxError, match=r"mbench-1.*unknown function 'levitate'; known: .*forward"):
@@ -262,7 +263,7 @@ class TestFailures:
 
     @pytest.mark.parametrize("moment", ["before", "during"])
     def test_machine_that_ends_is_named_by_the_watch(self, server, hosts, footprint, moment):
-        plan = plan_chain(2, hosts.server_ports)
+        plan = plan_of("chain", 2, hosts.server_ports)
         running = machines(server)
         start(running, plan)
         if moment == "before":
@@ -276,7 +277,7 @@ class TestFailures:
         assert running.live().keys() == {"mbench-1"}
 
     def test_destroyed_machines_leave_neither_process_nor_tap(self, server, hosts, footprint):
-        plan = plan_chain(3, hosts.server_ports)
+        plan = plan_of("chain", 3, hosts.server_ports)
         running = machines(server)
         start(running, plan)
         assert len(footprint.named("qemu-system-x86")) == 3

@@ -11,8 +11,9 @@ from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.frames import udp_frame
 from middlebench.model.functions.function import Function
 from middlebench.model.packets import checksum_faults, packet_of
-from middlebench.model.plan import Middlebox, plan_chain
+from middlebench.model.plan import Middlebox
 from middlebench.model.port_kind import PortKind
+from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.system.errors import MiddleboxError
 
@@ -31,7 +32,7 @@ def start(server: Host, hosts: Hosts) -> Start:
 
     def started(name: str, words: str) -> Middlebox:
         machines = qemu.Options(driver="qemu", accelerator="tcg").build(server, 1500, PortKind.TAP)
-        plan = plan_chain(1, hosts.server_ports, [Function(name, 1, unikernel=words)])
+        plan = plan_of("chain", 1, hosts.server_ports, [Function(name, 1, unikernel=words)])
         machines.create(plan)
         machines.wait_until_ready(plan)
         return plan.middleboxes[0]

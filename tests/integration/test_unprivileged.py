@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import PROJECT, Footprint, composition, settings
-from middlebench.config import study as config
+from middlebench.config.study import Study
 from middlebench.config.study_file import write_study
+from middlebench.config.testbed import load_testbed
 from middlebench.model import record_file
 from middlebench.model.environment import recall
 from middlebench.model.provision import Provision
@@ -91,7 +92,7 @@ def test_first_row_is_measured_without_privileges(as_user, python, home):
     (home / "local.yaml").write_text(yaml.safe_dump(composition()))
     footprint, results = Footprint(home / "runtime"), home / "results"
     trial = settings().model_dump(include={"window_s", "warm_up_s", "sample_interval_s"})
-    study = config.Study(
+    study = Study(
         testbeds=("local",),
         chain_lengths=(1,),
         frame_sizes=SIZES,
@@ -99,7 +100,7 @@ def test_first_row_is_measured_without_privileges(as_user, python, home):
         trials={"short": trial},
         controls="none",
     )
-    write_study("a session", study, {"local": config.load_testbed("local", home)}, results)
+    write_study("a session", study, {"local": load_testbed("local", home)}, results)
     for path in (results, *results.rglob("*")):
         os.chown(path, os.getuid() or NOBODY, -1)
 

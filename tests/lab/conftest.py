@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import PROJECT
-from middlebench.config import study as config
+from middlebench.config.testbed import composed
 from middlebench.hosts.base import Host
 from middlebench.sites.lab.driver import Lab
 from middlebench.testbed import Testbed, stand_up
@@ -41,7 +41,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """The testbed of ``config/testbeds/lab.yaml``, on a lab of the tests' own."""
     composition = yaml.safe_load((PROJECT / "config/testbeds/lab.yaml").read_text())
     composition["site"]["idle_s"] = SESSION_SECONDS  # no lock is held between tests
-    options = config.composed(composition, "the tests")
+    options = composed(composition, "the tests")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIDDLEBENCH_RUNTIME", str(tmp_path_factory.mktemp("runtime")))
         try:

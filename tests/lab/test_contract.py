@@ -21,7 +21,8 @@ from contract.test_middleboxes import (  # noqa: F401 # pytest collects them her
 )
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
-from middlebench.model.plan import Plan, plan_chain
+from middlebench.model.plan import Plan
+from middlebench.model.topologies import plan_of
 from middlebench.trials.convergence import tear_down
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def server(lab: Testbed) -> Host:
 
 @pytest.fixture(scope="module")
 def plan(lab: Testbed) -> Plan:
-    return plan_chain(2, lab.hosts.server_ports)
+    return plan_of("chain", 2, lab.hosts.server_ports)
 
 
 @pytest.fixture(scope="module")

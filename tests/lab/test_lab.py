@@ -12,7 +12,7 @@ from helpers import eventually, interface_counters, settings
 from middlebench.hosts.base import Host
 from middlebench.hosts.ssh import SshHost
 from middlebench.model.cell import Cell
-from middlebench.model.plan import plan_chain
+from middlebench.model.topologies import plan_of
 from middlebench.sites.lab.driver import Lab
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, TrialError
@@ -36,8 +36,8 @@ def cell(length: int, frame_bytes: int = 256) -> Cell:
     return Cell(testbed="lab-tests", n=length, frame_bytes=frame_bytes, repetition=1)
 
 
-def plan_of(testbed: Testbed, length: int):
-    return plan_chain(length, testbed.hosts.server_ports)
+def chain_of(testbed: Testbed, length: int):
+    return plan_of("chain", length, testbed.hosts.server_ports)
 
 
 def what_is_there(server: Host) -> tuple[set[str], set[str]]:
@@ -73,7 +73,7 @@ def sent_frames(testbed: Testbed) -> int:
 
 
 def test_a_domain_that_is_destroyed_while_frames_pass_voids_the_trial(testbed, server):
-    deploy(testbed, plan_of(testbed, 1))
+    deploy(testbed, chain_of(testbed, 1))
     before = sent_frames(testbed)
 
     def destroy_once_frames_pass() -> None:
@@ -90,7 +90,7 @@ def test_a_domain_that_is_destroyed_while_frames_pass_voids_the_trial(testbed, s
 
 
 def test_sshd_killed_while_frames_pass_voids_the_trial_and_the_next_one_stands(testbed, server):
-    deploy(testbed, plan_of(testbed, 1))
+    deploy(testbed, chain_of(testbed, 1))
     before = sent_frames(testbed)
 
     def kill_once_frames_pass() -> None:
@@ -120,12 +120,12 @@ def test_a_stale_domain_of_the_same_name_is_removed_first(testbed, server):
         ["sh", "-c", "cat > /run/stale.cfg && xl create -p /run/stale.cfg"], stdin=STALE, deadline=Deadline(120.0)
     )
     stale = testbed.middleboxes.live()["mbench-1"]
-    deploy(testbed, plan_of(testbed, 1))
+    deploy(testbed, chain_of(testbed, 1))
     assert testbed.middleboxes.live()["mbench-1"] != stale
 
 
 def test_a_restarted_switch_is_noticed_and_the_chain_made_anew(testbed, server):
-    plan = plan_of(testbed, 1)
+    plan = chain_of(testbed, 1)
     deploy(testbed, plan)
     before = read_live(testbed)
     server.run(["sh", "-c", "ovs-appctl -t ovs-vswitchd exit && sleep 3; ovs-vsctl --timeout=30 show > /dev/null"])
@@ -142,7 +142,7 @@ pidof ovs-vswitchd > /dev/null || ovs-vswitchd unix:/run/openvswitch/db.sock --p
 
 
 def test_a_full_disk_on_the_server_is_told(testbed, server):
-    plan = plan_of(testbed, 1)
+    plan = chain_of(testbed, 1)
     try:
         server.run(["sh", "-c", "dd if=/dev/zero of=/var/full bs=1M 2> /dev/null; true"], deadline=Deadline(300.0))
         with pytest.raises(MiddlebenchError, match="No space left on device"):
@@ -155,7 +155,7 @@ def test_a_missing_image_is_told_before_anything_is_made(testbed, server):
     server.run(["mv", "/usr/lib/mbench/linux", "/usr/lib/mbench/away"])
     try:
         with pytest.raises(MiddleboxError, match="there is no file /usr/lib/mbench/linux/vmlinux"):
-            deploy(testbed, plan_of(testbed, 1))
+            deploy(testbed, chain_of(testbed, 1))
         assert what_is_there(server)[0] == {"Domain-0"}
     finally:
         server.run(["mv", "/usr/lib/mbench/away", "/usr/lib/mbench/linux"])

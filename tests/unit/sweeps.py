@@ -16,11 +16,11 @@ from middlebench.model.controls import Control
 from middlebench.model.deployment import Deployment
 from middlebench.model.environment import Computer, Environment, keep
 from middlebench.model.latency_result import LatencyTrial
-from middlebench.model.plan import plan_chain
 from middlebench.model.provision import Provision
 from middlebench.model.record import PROTOCOL, Attestation, Components, Counts, Hop, MiddleboxCounts, Record, Settings
 from middlebench.model.record_file import write
 from middlebench.model.search_result import Search, SearchTrial
+from middlebench.model.topologies import plan_of
 from middlebench.model.usage import ProcessorUsage, ProcessUsage, Usage
 
 COMPONENTS = Components(switch="a switch", middlebox="a middlebox", generator="a generator")
@@ -119,7 +119,7 @@ def record(
             rx_packets=None,
             tx_packets=None,
         )
-        for each in plan_chain(n, UPLINKS).middleboxes
+        for each in plan_of("chain", n, UPLINKS).middleboxes
     )
     return Record(
         cell=Cell(testbed=testbed, n=n, frame_bytes=frame_bytes, repetition=repetition),
@@ -233,7 +233,7 @@ def hops_of(n: int, sent: int, received: int) -> tuple[Hop, ...]:
     """Return what the bridges of a chain count when three quarters of the loss is at bridge 0, the rest at the last."""
     passed = sent - (sent - received) * 3 // 4
     hops = []
-    for bridge in plan_chain(n, UPLINKS).bridges:
+    for bridge in plan_of("chain", n, UPLINKS).bridges:
         entered, taken = (sent if bridge.index == 0 else passed), (received if bridge.index == n else passed)
         hops.append(
             Hop(
@@ -297,7 +297,7 @@ def deployment(n: int, testbed: str) -> Deployment:
     return Deployment(
         testbed=testbed,
         started_at="2026-01-02T03:00:00+00:00",
-        plan=asdict(plan_chain(n, UPLINKS)),
+        plan=asdict(plan_of("chain", n, UPLINKS)),
         components=COMPONENTS,
         environment=ENVIRONMENT.id,
         fingerprint="f" * 64,

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.accounting import account
-from middlebench.model.plan import Plan, plan_chain, plan_of
+from middlebench.model.plan import Plan
 from middlebench.model.record import Hop, MiddleboxCounts, WireCounts
+from middlebench.model.topologies import plan_of
 
 COUNTS = st.integers(min_value=0, max_value=10**9)
 MAYBE = st.none() | COUNTS
@@ -45,7 +46,7 @@ def account_of(plan: Plan, sent: int, hops: list[Hop], middleboxes: list[Middleb
 
 
 def chain(sent: int, hops: list[Hop], middleboxes: list[MiddleboxCounts], received: int):
-    return account_of(plan_chain(len(middleboxes), UPLINKS), sent, hops, middleboxes, received)
+    return account_of(plan_of("chain", len(middleboxes), UPLINKS), sent, hops, middleboxes, received)
 
 
 UPLINKS = ("eth0", "eth1")

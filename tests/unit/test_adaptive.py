@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from middlebench.analysis.data.measurements import from_rows
 from middlebench.analysis.law.adaptive import next_points, spread_out
 from middlebench.analysis.law.derivation import law_of
-from middlebench.config.study import check_study, read_yaml
+from middlebench.config.checks import check_study
+from middlebench.config.plain_yaml import read_yaml
 from middlebench.model.cell import Cell
 from middlebench.model.record_file import write
 from middlebench.run.adaptive import Batch, path_of, planned_cells

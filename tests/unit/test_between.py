@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between
 from middlebench.model.live import LiveSwitch
-from middlebench.model.plan import plan_chain
 from middlebench.model.reading import (
     BridgeCounters,
     MachineTimes,
@@ -18,12 +17,13 @@ from middlebench.model.reading import (
     Reading,
     SwitchReading,
 )
+from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Traffic
 from middlebench.model.usage import ProcessorUsage
 
 NUMBERS = st.integers(min_value=0, max_value=10**9)
 PORTS = st.builds(PortCounters, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
-PLANS = st.builds(plan_chain, st.integers(min_value=0, max_value=4), st.just(("eth0", "eth1")))
+PLANS = st.builds(plan_of, st.just("chain"), st.integers(min_value=0, max_value=4), st.just(("eth0", "eth1")))
 MISSED = "table_id=254, priority=0,reg0=0x2,actions=drop"
 FOREIGN = "priority=100,actions=drop"
 
@@ -87,7 +87,7 @@ def test_frames_that_pass_every_hop_make_the_same_difference_at_each_counter(dat
         assert (each.rx_packets, each.tx_packets) == (frames, frames)
 
 
-PLAN = plan_chain(0, ("eth0", "eth1"))
+PLAN = plan_of("chain", 0, ("eth0", "eth1"))
 BRIDGE = PLAN.bridges[0]
 
 
@@ -119,7 +119,7 @@ def test_with_a_flow_that_went_nobody_knows_what_it_took():
 
 
 def test_middlebox_that_is_another_one_has_counted_nothing_of_this_trial():
-    plan = plan_chain(1, ("eth0", "eth1"))
+    plan = plan_of("chain", 1, ("eth0", "eth1"))
     then = {"mbench-1": MiddleboxReading("process 1", None, 10, 10)}
     now = {"mbench-1": MiddleboxReading("process 2", None, 3, 3)}
     (found,) = middleboxes_between(plan, then, now)
@@ -150,7 +150,7 @@ def test_processors_of_a_shared_machine_are_those_of_the_window_and_others_those
 
 
 def test_machine_below_the_domains_of_a_chain_is_told_with_them():
-    plan = plan_chain(2, ("eth0", "eth1"))
+    plan = plan_of("chain", 2, ("eth0", "eth1"))
     then, now = (
         replace(
             reading("another", busy_s),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, bottleneck_of
-from middlebench.model.plan import plan_of
 from middlebench.model.record import Counts, Hop, MiddleboxCounts, WireCounts
+from middlebench.model.topologies import plan_of
 from middlebench.model.usage import ProcessorUsage, ProcessUsage, Usage
 
 LINE_RATE = 100_000

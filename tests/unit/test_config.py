@@ -6,7 +6,9 @@ import pytest
 import yaml
 from helpers import PROJECT, composition
 from middlebench.config import documentation
-from middlebench.config import study as config
+from middlebench.config.checks import check_study
+from middlebench.config.study import Study
+from middlebench.config.testbed import TESTBED_FOLDER, composed, load_testbed
 from middlebench.model.load import SearchParameters
 from middlebench.system.errors import ConfigError
 
@@ -47,7 +49,7 @@ def changed(values, **changes):
 
 
 def test_good_study_is_read_with_its_testbeds(folder):
-    study, testbeds = config.check_study(changed(STUDY, testbeds=["far", "near"]), ORIGIN, folder)
+    study, testbeds = check_study(changed(STUDY, testbeds=["far", "near"]), ORIGIN, folder)
     assert list(testbeds) == ["far", "near"]
     assert study.settings.window_s == 1
     assert study.settings.offered_load == "maximum"
@@ -55,15 +57,15 @@ def test_good_study_is_read_with_its_testbeds(folder):
 
 
 def test_chosen_trial_gives_the_settings(folder):
-    study, _ = config.check_study(changed(STUDY, trial="paper", offered_load=12.5), ORIGIN, folder)
+    study, _ = check_study(changed(STUDY, trial="paper", offered_load=12.5), ORIGIN, folder)
     said = study.settings.model_dump(exclude_none=True)
     asked = {"window_s": 60, "warm_up_s": 5, "sample_interval_s": 1, "offered_load": 12.5}
     assert said == asked | {"flows": 1, "latency": False}
 
 
 def test_measuring_command_asks_for_flows_and_latency_where_the_study_does(folder):
-    plain, _ = config.check_study(STUDY, ORIGIN, folder)
-    asked, _ = config.check_study(changed(STUDY, flows=8, latency=True), ORIGIN, folder)
+    plain, _ = check_study(STUDY, ORIGIN, folder)
+    asked, _ = check_study(changed(STUDY, flows=8, latency=True), ORIGIN, folder)
     assert "flows=" not in plain.measuring_command
     assert "latency=" not in plain.measuring_command
     assert "flows=8 latency=True" in asked.measuring_command
@@ -72,19 +74,19 @@ def test_measuring_command_asks_for_flows_and_latency_where_the_study_does(folde
 @pytest.mark.parametrize("changes", [{"flows": 0}, {"flows": 10_001}, {"latency": "often"}])
 def test_flows_and_latency_that_cannot_be_are_refused(folder, changes):
     with pytest.raises(ConfigError, match=next(iter(changes))):
-        config.check_study(changed(STUDY, **changes), ORIGIN, folder)
+        check_study(changed(STUDY, **changes), ORIGIN, folder)
 
 
 def test_parallel_needs_flows_that_can_be_spread_evenly(folder):
     asked = changed(STUDY, topologies=["chain", "parallel"], chain_lengths=[0, 1, 7])
     for flows in (14, 70, 75):
-        study, _ = config.check_study(changed(asked, flows=flows), ORIGIN, folder)
+        study, _ = check_study(changed(asked, flows=flows), ORIGIN, folder)
         assert {cell.topology for cell in study.cells("near")} == {"chain", "parallel"}
     for flows in (1, 8, 69):
         with pytest.raises(ConfigError, match=r"flows: .* the 7 paths of parallel\(7\)"):
-            config.check_study(changed(asked, flows=flows), ORIGIN, folder)
+            check_study(changed(asked, flows=flows), ORIGIN, folder)
     with pytest.raises(ConfigError, match="topologies"):
-        config.check_study(changed(STUDY, topologies=["ring"]), ORIGIN, folder)
+        check_study(changed(STUDY, topologies=["ring"]), ORIGIN, folder)
 
 
 def test_pipeline_is_refused_where_middleboxes_cannot_be_joined(folder):
@@ -93,35 +95,35 @@ def test_pipeline_is_refused_where_middleboxes_cannot_be_joined(folder):
     (folder / "xen.yaml").write_text(yaml.safe_dump(composition(switch=switch, middlebox=clickos)))
     asked = changed(STUDY, testbeds=["xen"], topologies=["chain", "pipeline"])
     with pytest.raises(ConfigError, match=r"topologies: .* testbed xen .* as pipeline\(2\) has them"):
-        config.check_study(asked, ORIGIN, folder)
-    config.check_study(changed(asked, chain_lengths=[0, 1]), ORIGIN, folder)
+        check_study(asked, ORIGIN, folder)
+    check_study(changed(asked, chain_lengths=[0, 1]), ORIGIN, folder)
 
 
 @pytest.mark.parametrize("several", [{"functions": ["forward", "nat"]}, {"topologies": ["chain", "pipeline"]}])
 def test_adaptive_sweep_of_several_kinds_is_refused(folder, several):
-    config.check_study(changed(STUDY, **several), ORIGIN, folder)
+    check_study(changed(STUDY, **several), ORIGIN, folder)
     with pytest.raises(ConfigError, match=f"sweep: .*{next(iter(several))}"):
-        config.check_study(changed(STUDY, sweep="adaptive", **several), ORIGIN, folder)
+        check_study(changed(STUDY, sweep="adaptive", **several), ORIGIN, folder)
 
 
 def test_latency_is_refused_where_the_generator_cannot_time_frames(folder):
     netmap = composition() | {"generator": {"driver": "pkt-gen"}}
     (folder / "netmap.yaml").write_text(yaml.safe_dump(netmap))
     with pytest.raises(ConfigError, match="cannot time frames"):
-        config.check_study(changed(STUDY, testbeds=["netmap"], latency=True), ORIGIN, folder)
+        check_study(changed(STUDY, testbeds=["netmap"], latency=True), ORIGIN, folder)
 
 
 def test_parameters_of_the_search_matter_to_a_search_alone(folder):
     search = {"duration_sum_s": 5}
-    without, _ = config.check_study(changed(STUDY, search=search), ORIGIN, folder)
-    searched, _ = config.check_study(changed(STUDY, search=search, offered_load="pdr(0.005)"), ORIGIN, folder)
+    without, _ = check_study(changed(STUDY, search=search), ORIGIN, folder)
+    searched, _ = check_study(changed(STUDY, search=search, offered_load="pdr(0.005)"), ORIGIN, folder)
     assert without.settings.search is None
     assert searched.settings.offered_load == "pdr(0.005)"
     assert searched.settings.search == SearchParameters(duration_sum_s=5)
 
 
 def test_command_that_measures_again_says_how_a_search_went_on(folder):
-    study, _ = config.check_study(changed(STUDY, search={"duration_sum_s": 5}, offered_load="ndr"), ORIGIN, folder)
+    study, _ = check_study(changed(STUDY, search={"duration_sum_s": 5}, offered_load="ndr"), ORIGIN, folder)
     said = dict(word.split("=", 1) for word in shlex.split(study.measuring_command) if "=" in word)
     assert said["offered_load"] == "ndr"
     assert SearchParameters(**yaml.safe_load(said["search"])) == study.search
@@ -137,7 +139,7 @@ def test_command_that_measures_again_says_how_a_search_went_on(folder):
 )
 def test_mistake_about_a_search_is_named(folder, changes, words):
     with pytest.raises(ConfigError) as caught:
-        config.check_study(changed(STUDY, **changes), ORIGIN, folder)
+        check_study(changed(STUDY, **changes), ORIGIN, folder)
     assert words in str(caught.value)
 
 
@@ -175,7 +177,7 @@ def test_mistake_about_a_search_is_named(folder, changes, words):
 )
 def test_bad_study_is_refused_with_file_key_value_and_what_is_allowed(folder, changes, words):
     with pytest.raises(ConfigError) as caught:
-        config.check_study(changed(STUDY, **changes), ORIGIN, folder)
+        check_study(changed(STUDY, **changes), ORIGIN, folder)
     message = str(caught.value)
     for word in (ORIGIN, *words):
         assert word in message
@@ -218,7 +220,7 @@ def test_bad_testbed_is_refused_with_file_key_value_and_what_is_allowed(folder, 
     path = folder / "near.yaml"
     path.write_text(yaml.safe_dump(changed(composition(), **changes)))
     with pytest.raises(ConfigError) as caught:
-        config.check_study(STUDY, ORIGIN, folder)
+        check_study(STUDY, ORIGIN, folder)
     message = str(caught.value)
     for word in (str(path), *words):
         assert word in message
@@ -226,7 +228,7 @@ def test_bad_testbed_is_refused_with_file_key_value_and_what_is_allowed(folder, 
 
 def test_every_mistake_is_told_at_once(folder):
     with pytest.raises(ConfigError) as caught:
-        config.check_study(changed(STUDY, frame_sizes=[59], chain_lengths=[-1], colour="red"), ORIGIN, folder)
+        check_study(changed(STUDY, frame_sizes=[59], chain_lengths=[-1], colour="red"), ORIGIN, folder)
     for word in ("frame_sizes.0", "chain_lengths.0", "colour"):
         assert word in str(caught.value)
 
@@ -237,19 +239,19 @@ def test_every_mistake_is_told_at_once(folder):
 def test_testbed_file_that_is_no_mapping_is_named(folder, text, words):
     (folder / "near.yaml").write_text(text)
     with pytest.raises(ConfigError, match=words) as caught:
-        config.load_testbed("near", folder)
+        load_testbed("near", folder)
     assert str(folder / "near.yaml") in str(caught.value)
 
 
 def test_frame_sizes_are_checked_against_the_links_of_every_testbed(folder):
     (folder / "far.yaml").write_text(yaml.safe_dump(changed(composition(), site__link__mtu=786)))
     with pytest.raises(ConfigError, match=r"1514 B: the links of testbed far \(mtu 786\) carry frames of 60 to 800 B"):
-        config.check_study(changed(STUDY, testbeds=["near", "far"]), ORIGIN, folder)
+        check_study(changed(STUDY, testbeds=["near", "far"]), ORIGIN, folder)
 
 
 def test_processors_given_to_both_computers_are_taken():
     both = changed(composition(), site__test_computer={"cpus": [0]}, site__middlebox_server={"cpus": [1, 2]})
-    testbed = config.composed(both, ORIGIN)
+    testbed = composed(both, ORIGIN)
     assert (testbed.site.test_computer.cpus, testbed.site.middlebox_server.cpus) == ((0,), (1, 2))
 
 
@@ -260,24 +262,22 @@ class TestShippedConfig:
 
     @pytest.mark.parametrize("trial", STUDY["trials"])
     def test_study_is_good_with_every_trial(self, trial):
-        study, testbeds = config.check_study(self.STUDY | {"trial": trial}, ORIGIN, PROJECT / config.TESTBED_FOLDER)
+        study, testbeds = check_study(self.STUDY | {"trial": trial}, ORIGIN, PROJECT / TESTBED_FOLDER)
         assert testbeds.keys() == set(study.testbeds)
 
-    @pytest.mark.parametrize(
-        "path", sorted((PROJECT / config.TESTBED_FOLDER).glob("*.yaml")), ids=lambda path: path.stem
-    )
+    @pytest.mark.parametrize("path", sorted((PROJECT / TESTBED_FOLDER).glob("*.yaml")), ids=lambda path: path.stem)
     def test_testbed_is_good(self, path):
-        assert config.load_testbed(path.stem, path.parent).description
+        assert load_testbed(path.stem, path.parent).description
 
     def test_schema_takes_the_shipped_study_and_refuses_a_typo(self):
-        schema = yaml.safe_load(documentation.schema(config.Study))
+        schema = yaml.safe_load(documentation.schema(Study))
         jsonschema.validate(self.STUDY, schema)
         with pytest.raises(jsonschema.ValidationError, match="frame_size"):
             jsonschema.validate(self.STUDY | {"frame_size": [60]}, schema)
 
 
 def test_measuring_command_is_of_the_study_that_it_measures_again():
-    study = config.Study.model_validate(STUDY | {"results_folder": "my results", "trial": "quick", "offered_load": 5})
+    study = Study.model_validate(STUDY | {"results_folder": "my results", "trial": "quick", "offered_load": 5})
     words = shlex.split(study.measuring_command)
     assert words[:4] == ["snakemake", "--cores", "1", "--force"]
     assert words[words.index("--config") + 1 :] == [
@@ -302,7 +302,7 @@ def test_measuring_command_is_of_the_study_that_it_measures_again():
 )
 def test_mistakes_are_told_in_the_words_of_the_file_and_once(folder, changes, told):
     with pytest.raises(ConfigError) as caught:
-        config.check_study(STUDY | changes, ORIGIN, folder)
+        check_study(STUDY | changes, ORIGIN, folder)
     assert caught.value.happened.split("\n  ") == told
 
 
@@ -316,7 +316,7 @@ def test_mistakes_are_told_in_the_words_of_the_file_and_once(folder, changes, to
 def test_results_lie_in_a_folder_of_their_own(folder, monkeypatch):
     monkeypatch.chdir(PROJECT)
     with pytest.raises(ValueError, match="results_folder"):
-        config.Study.model_validate(STUDY | {"results_folder": folder})
+        Study.model_validate(STUDY | {"results_folder": folder})
 
 
 @pytest.mark.parametrize(
@@ -332,13 +332,13 @@ def test_results_lie_in_a_folder_of_their_own(folder, monkeypatch):
 )
 def test_results_folder_has_one_form(given, path, monkeypatch):
     monkeypatch.chdir(PROJECT)
-    assert config.Study.model_validate(STUDY | {"results_folder": given}).results_folder == path
+    assert Study.model_validate(STUDY | {"results_folder": given}).results_folder == path
 
 
 def test_middlebox_whose_ports_the_switch_does_not_take_is_refused_with_both_kinds():
     xen = {"driver": "xen", "image": {"kind": "linux"}}
     with pytest.raises(ConfigError) as raised:
-        config.composed(composition(middlebox=xen), ORIGIN)
+        composed(composition(middlebox=xen), ORIGIN)
     assert all(word in raised.value.happened for word in ("xen", "Xen vif", "private-openvswitch", "tap, veth"))
 
 
@@ -350,6 +350,6 @@ def test_changed_content_of_a_click_file_changes_the_composition(tmp_path):
     found = []
     for text in texts:
         path.write_text(text, encoding="utf-8")
-        found.append(config.composed(paper, ORIGIN).model_dump_json())
+        found.append(composed(paper, ORIGIN).model_dump_json())
     assert all(text in dumped for text, dumped in zip(texts, found, strict=True))
     assert found[0] != found[1]

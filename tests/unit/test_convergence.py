@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.live import STOPPED, LiveBridge, LiveChain, LiveSwitch, PortState
-from middlebench.model.plan import Plan, plan_chain
+from middlebench.model.plan import Plan
+from middlebench.model.topologies import plan_of
 
 LENGTHS = st.integers(min_value=0, max_value=40)
 
@@ -28,7 +29,7 @@ def with_bridge(chain: LiveChain, name: str, **changes) -> LiveChain:
     return replace(chain, switch=replace(chain.switch, bridges={**chain.switch.bridges, name: bridge}))
 
 
-PLAN = plan_chain(2, ("eth0", "eth1"))
+PLAN = plan_of("chain", 2, ("eth0", "eth1"))
 CHAIN = live(PLAN)
 CHANGES = {
     "middlebox mbench-1": replace(CHAIN, middleboxes={"mbench-2": "process 2"}),
@@ -51,13 +52,13 @@ CHANGES = {
 
 @given(LENGTHS)
 def test_chain_that_stands_as_planned_has_no_differences(length):
-    plan = plan_chain(length, ("eth0", "eth1"))
+    plan = plan_of("chain", length, ("eth0", "eth1"))
     assert live(plan).differences(plan) == []
 
 
 @given(LENGTHS, LENGTHS)
 def test_chains_of_different_lengths_differ_both_ways(one, other):
-    plans = [plan_chain(length, ("eth0", "eth1")) for length in (one, other)]
+    plans = [plan_of("chain", length, ("eth0", "eth1")) for length in (one, other)]
     assert bool(live(plans[0]).differences(plans[1])) == (one != other)
     assert (live(plans[0]).fingerprint == live(plans[1]).fingerprint) == (one == other)
 

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import pytest
 from middlebench.analysis.figures.diagrams import PORT_COLOR, configuration_diagram
 from middlebench.analysis.figures.style import GREY
-from middlebench.model.plan import plan_chain, plan_of
+from middlebench.model.topologies import plan_of
 
 
 def names_in(figure):
@@ -15,7 +15,7 @@ def names_in(figure):
 
 @pytest.mark.parametrize("length", [0, 1, 4, 20, 64])
 def test_every_bridge_middlebox_and_port_is_named(length):
-    plan = asdict(plan_chain(length, ("eth0", "eth1")))
+    plan = asdict(plan_of("chain", length, ("eth0", "eth1")))
     shown = names_in(configuration_diagram(plan, "made", "a middlebox"))
     for part in (*plan["bridges"], *plan["middleboxes"]):
         assert part["name"] in shown
@@ -24,7 +24,7 @@ def test_every_bridge_middlebox_and_port_is_named(length):
 
 @pytest.mark.parametrize("length", [0, 1, 4, 20, 64])
 def test_there_is_an_arrow_for_every_link_and_no_two_boxes_overlap(length):
-    plan = asdict(plan_chain(length, ("eth0", "eth1")))
+    plan = asdict(plan_of("chain", length, ("eth0", "eth1")))
     axes = configuration_diagram(plan, "made", "a middlebox").axes[0]
     arrows = [text for text in axes.texts if getattr(text, "arrow_patch", None) is not None]
     assert len(arrows) == 2 * (length + 1)
@@ -42,7 +42,7 @@ def test_words_on_coloured_areas_keep_their_colour_on_a_dark_page(topology):
 
 
 def test_title_names_testbed_and_note():
-    figure = configuration_diagram(asdict(plan_chain(2, ("eth0", "eth1"))), "lab", "a middlebox", "emulated")
+    figure = configuration_diagram(asdict(plan_of("chain", 2, ("eth0", "eth1"))), "lab", "a middlebox", "emulated")
     assert "[emulated]" in figure.axes[0].get_title(loc="left")
     assert any("testbed lab" in name for name in names_in(figure))
 

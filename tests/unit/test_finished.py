@@ -4,7 +4,7 @@ import json
 
 import pytest
 from middlebench.model.cell import Cell
-from middlebench.run.plan import Past
+from middlebench.run.jobs import Past
 from middlebench.run.preflight import read_finished
 from sweeps import ENVIRONMENT, record, write_results
 

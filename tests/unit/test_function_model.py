@@ -15,7 +15,7 @@ from middlebench.model.functions.lists import address, filter_rules, search_patt
 from middlebench.model.functions.probes import Judge, negative_probes
 from middlebench.model.functions.specification import Specification, specifications
 from middlebench.model.packets import checksum_faults, packet_of
-from middlebench.model.plan import plan_chain
+from middlebench.model.topologies import plan_of
 from middlebench.system.errors import ConfigError
 from oracle import Seen
 
@@ -88,13 +88,13 @@ class TestDescriptions:
 
     @pytest.mark.parametrize("name", KNOWN)
     def test_each_middlebox_of_a_long_chain_has_its_own_names_within_limits(self, name):
-        plan = plan_chain(200, ("a", "b"), functions(name, 200))
+        plan = plan_of("chain", 200, ("a", "b"), functions(name, 200))
         assert len({middlebox.name for middlebox in plan.middleboxes}) == 200
         assert all(middlebox.function.hop == middlebox.index for middlebox in plan.middleboxes)
 
     def test_forwarding_leaves_names_as_short_as_they_were(self):
-        assert [each.name for each in plan_chain(2, ("a", "b")).middleboxes] == ["mbench-1", "mbench-2"]
-        assert plan_chain(2, ("a", "b"), functions("forward", 2)).middleboxes[0].name == "mbench-1"
+        assert [each.name for each in plan_of("chain", 2, ("a", "b")).middleboxes] == ["mbench-1", "mbench-2"]
+        assert plan_of("chain", 2, ("a", "b"), functions("forward", 2)).middleboxes[0].name == "mbench-1"
 
     def test_other_parameters_make_another_name(self):
         assert functions("filter-rules=5")[0].suffix != functions("filter-rules=6")[0].suffix

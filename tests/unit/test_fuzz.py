@@ -13,9 +13,10 @@ import pytest
 import yaml
 from helpers import PROJECT
 from middlebench import cli
-from middlebench.config import study as config
+from middlebench.config.checks import check_study
 from middlebench.config.plain_yaml import MOST_BYTES, read_yaml
 from middlebench.config.study_file import write_study
+from middlebench.config.testbed import TESTBED_FOLDER, composed
 from middlebench.model.record import Record
 from middlebench.model.record_file import read, write
 from middlebench.system.errors import ConfigError, MiddlebenchError, RecordError
@@ -30,7 +31,7 @@ ODD = (
     *([], [[]], [1, 1], {}, {"a": 1}, {1: 2}, ["60", True]),
 )
 STUDY_TEXT = (PROJECT / "config/config.yaml").read_text(encoding="utf-8")
-TESTBED_FOLDER = PROJECT / config.TESTBED_FOLDER
+TESTBED_FOLDER = PROJECT / TESTBED_FOLDER
 
 
 def places(values, path=()):
@@ -73,7 +74,7 @@ def test_mutated_study_is_good_or_refused_in_a_screen(part, tmp_path):
     refused = 0
     for _ in range(MUTATIONS // 4):
         try:
-            config.check_study(mutated(values, chance), "config/config.yaml", TESTBED_FOLDER)
+            check_study(mutated(values, chance), "config/config.yaml", TESTBED_FOLDER)
         except ConfigError as error:
             demand_short(error)
             refused += 1
@@ -86,7 +87,7 @@ def test_mutated_testbed_is_good_or_refused_in_a_screen(path):
     values = read_yaml(path)
     for _ in range(40):
         try:
-            config.composed(mutated(values, chance), str(path))
+            composed(mutated(values, chance), str(path))
         except ConfigError as error:
             demand_short(error)
 
@@ -100,7 +101,7 @@ def test_mutated_text_is_read_or_refused_in_a_screen(tmp_path):
             text[chance.randrange(len(text))] = chance.choice(string.printable + "\0äé{}[]&*!|>%@`")
         file.write_text("".join(text), encoding="utf-8")
         try:
-            config.check_study(read_yaml(file), str(file), TESTBED_FOLDER)
+            check_study(read_yaml(file), str(file), TESTBED_FOLDER)
         except ConfigError as error:
             demand_short(error)
 
@@ -162,7 +163,7 @@ def test_mutated_command_line_ends_in_a_status_and_touches_nothing(tmp_path, mon
     chance = random.Random("command line")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MIDDLEBENCH_RUNTIME", str(tmp_path / "runtime"))
-    study, _ = config.check_study(yaml.safe_load(STUDY_TEXT), "config.yaml", TESTBED_FOLDER)
+    study, _ = check_study(yaml.safe_load(STUDY_TEXT), "config.yaml", TESTBED_FOLDER)
     write_study("a session", study, {}, tmp_path / "results")
     before = sorted(map(str, tmp_path.rglob("*")))
     for _ in range(MUTATIONS):

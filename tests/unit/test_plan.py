@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.frames import MOST_FLOWS, UDP_PORT
-from middlebench.model.plan import INTERFACE_NAME_LIMIT, TOPOLOGIES, plan_chain, plan_of
 from middlebench.model.sharing import UNEVEN, are_even
+from middlebench.model.topologies import INTERFACE_NAME_LIMIT, TOPOLOGIES, plan_of
 
 UPLINKS = ("eth0", "eth1")
 LENGTHS = st.integers(min_value=0, max_value=999)
@@ -11,13 +11,13 @@ LENGTHS = st.integers(min_value=0, max_value=999)
 
 @given(LENGTHS)
 def test_chain_has_one_bridge_more_than_middleboxes(length):
-    plan = plan_chain(length, UPLINKS)
+    plan = plan_of("chain", length, UPLINKS)
     assert (len(plan.middleboxes), len(plan.bridges)) == (length, length + 1)
 
 
 @given(LENGTHS)
 def test_neighbours_share_a_bridge(length):
-    plan = plan_chain(length, UPLINKS)
+    plan = plan_of("chain", length, UPLINKS)
     for middlebox in plan.middleboxes:
         before, after = plan.bridges[middlebox.index - 1], plan.bridges[middlebox.index]
         assert before.egress_ports == (middlebox.ingress_port,)
@@ -26,14 +26,14 @@ def test_neighbours_share_a_bridge(length):
 
 @given(LENGTHS)
 def test_uplinks_are_the_ends_of_the_chain(length):
-    plan = plan_chain(length, UPLINKS)
+    plan = plan_of("chain", length, UPLINKS)
     assert plan.bridges[0].ingress_ports + plan.bridges[-1].egress_ports == UPLINKS
     assert plan.uplinks == UPLINKS
 
 
 @given(LENGTHS)
 def test_every_port_is_on_one_bridge_and_every_name_is_used_once(length):
-    plan = plan_chain(length, UPLINKS)
+    plan = plan_of("chain", length, UPLINKS)
     on_bridges = [port for bridge in plan.bridges for port in bridge.ports]
     on_middleboxes = [port for middlebox in plan.middleboxes for port in middlebox.ports]
     assert sorted(on_bridges) == sorted([*on_middleboxes, *UPLINKS])
@@ -43,20 +43,20 @@ def test_every_port_is_on_one_bridge_and_every_name_is_used_once(length):
 
 @given(LENGTHS)
 def test_every_name_fits_a_network_interface(length):
-    plan = plan_chain(length, UPLINKS)
+    plan = plan_of("chain", length, UPLINKS)
     names = [name for bridge in plan.bridges for name in (bridge.name, *bridge.ports)]
     assert max(map(len, names)) <= INTERFACE_NAME_LIMIT == 15
 
 
 def test_chain_of_none_is_one_bridge_between_the_uplinks():
-    plan = plan_chain(0, UPLINKS)
+    plan = plan_of("chain", 0, UPLINKS)
     assert plan.middleboxes == ()
     assert [bridge.ports for bridge in plan.bridges] == [UPLINKS]
 
 
 @given(LENGTHS)
 def test_chain_is_one_path_through_every_node(length):
-    plan = plan_chain(length, UPLINKS)
+    plan = plan_of("chain", length, UPLINKS)
     (path,) = plan.paths
     assert [hop.kind for hop in path.hops] == ["bridge", *["middlebox", "bridge"] * length]
     assert len(plan.links) == 2 * length
@@ -80,7 +80,7 @@ def test_bridge_where_paths_part_forwards_to_each_of_them():
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_no_middlebox_is_one_bridge_in_every_topology(topology):
-    assert plan_of(topology, 0, UPLINKS).paths == plan_chain(0, UPLINKS).paths
+    assert plan_of(topology, 0, UPLINKS).paths == plan_of("chain", 0, UPLINKS).paths
 
 
 @given(st.integers(1, 40), st.integers(1, MOST_FLOWS))
@@ -127,4 +127,4 @@ def test_middleboxes_without_a_bridge_between_them_are_joined_by_wires():
 )
 def test_impossible_chain_is_refused(length, uplinks, words):
     with pytest.raises(ValueError, match=words):
-        plan_chain(length, uplinks)
+        plan_of("chain", length, uplinks)

@@ -5,7 +5,8 @@ from middlebench.config.study import Study
 from middlebench.model.cell import Cell
 from middlebench.model.controls import ControlLog, ControlSet
 from middlebench.model.record_file import write
-from middlebench.run.plan import Finished, Job, Past, PastControls, Wanted, plan_run
+from middlebench.run.jobs import Finished, Job, Past, PastControls, Wanted
+from middlebench.run.plan import plan_run
 from middlebench.run.preflight import read_finished, undecided, wanted_of
 from sweeps import ENVIRONMENT, control, environment, record, write_results
 

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 from helpers import compose
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions
 from middlebench.system.errors import HostError, MiddlebenchError, SwitchError, TrialError
 from middlebench.trials import provision
 from middlebench.trials.provision import TRIES, _measured, _try
 
 QEMU = {"driver": "qemu"}
-Answer = Callable[[config.Testbed], float | MiddlebenchError]
+Answer = Callable[[TestbedOptions], float | MiddlebenchError]
 
 
-def pairs() -> list[config.Testbed]:
+def pairs() -> list[TestbedOptions]:
     """All pairs of two switches and two accelerators."""
     return [
         compose(
@@ -33,7 +33,7 @@ def measuring(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[tuple[
     tried: list[tuple[str, str]] = []
 
     def let(answer: Answer) -> list[tuple[str, str]]:
-        def rates(options: config.Testbed) -> dict[tuple[int, int], float]:
+        def rates(options: TestbedOptions) -> dict[tuple[int, int], float]:
             tried.append((options.switch.port_type, options.middlebox.accelerator))
             found = answer(options)
             if isinstance(found, MiddlebenchError):

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.cell import Cell
-from middlebench.run.plan import NEW, UNTIMED_S, Ahead, Finished, Job, Past, PastControls, Wanted, plan_run
+from middlebench.run.jobs import Finished, Job, Past, PastControls, Wanted
+from middlebench.run.plan import UNTIMED_S, Ahead, plan_run
+from middlebench.run.reasons import NEW
 from middlebench.run.summary import MOST_REASONS, summary
 from middlebench.system.text import changes, duration
 from sweeps import ENVIRONMENT, environment

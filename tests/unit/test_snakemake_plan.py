@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from middlebench.run.plan import Job
+from middlebench.run.jobs import Job
 from middlebench.run.snakemake_plan import WRITTEN_FOR
 
 SNAKEFILE = """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from middlebench.middleboxes.xen.domain import DomainView, config_file
 from middlebench.middleboxes.xen.images import LinuxImage, LinuxOptions
 from middlebench.middleboxes.xen.xl import Domain
-from middlebench.model.plan import plan_chain
+from middlebench.model.topologies import plan_of
 
 LINUX = LinuxImage(LinuxOptions(kind="linux"))
 
@@ -22,7 +22,7 @@ def read_back(text: str) -> dict[str, object]:
 
 @given(length=st.integers(1, 30), place=st.data())
 def test_the_two_interfaces_are_the_plans_ports_on_the_plans_bridges(length, place):
-    plan = plan_chain(length, ("eth0", "eth1"))
+    plan = plan_of("chain", length, ("eth0", "eth1"))
     middlebox = place.draw(st.sampled_from(plan.middleboxes))
     config = read_back(config_file(middlebox, plan, LINUX.settings(), memory_mib=100))
     vifs = [dict(part.split("=") for part in vif.split(",")) for vif in config["vif"]]
@@ -36,14 +36,14 @@ def test_the_two_interfaces_are_the_plans_ports_on_the_plans_bridges(length, pla
 
 
 def test_no_two_interfaces_of_a_chain_share_an_address():
-    plan = plan_chain(50, ("eth0", "eth1"))
+    plan = plan_of("chain", 50, ("eth0", "eth1"))
     texts = [config_file(each, plan, {}, memory_mib=100) for each in plan.middleboxes]
     macs = [part for text in texts for part in text.split(",") if part.startswith("mac=")]
     assert len(set(macs)) == 100
 
 
 def test_processors_are_given_in_turn():
-    plan = plan_chain(3, ("eth0", "eth1"))
+    plan = plan_of("chain", 3, ("eth0", "eth1"))
     given_cpus = [
         read_back(config_file(each, plan, {}, memory_mib=8, cpus=(2, 5)))["cpus"] for each in plan.middleboxes
     ]
@@ -52,7 +52,7 @@ def test_processors_are_given_in_turn():
 
 
 def test_a_quote_in_a_setting_cannot_end_it():
-    plan = plan_chain(1, ("eth0", "eth1"))
+    plan = plan_of("chain", 1, ("eth0", "eth1"))
     text = config_file(plan.middleboxes[0], plan, {"extra": 'a" b\nname = "x'}, memory_mib=100)
     assert read_back(text)["extra"] == 'a" b\nname = "x'
     assert text.count("name = ") == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions
 from middlebench.generators.base import Generator
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
@@ -21,7 +21,7 @@ class Testbed:
     """A testbed that stands: its site is open and its drivers are at hand."""
 
     name: str
-    options: config.Testbed
+    options: TestbedOptions
     hosts: Hosts
     switch: Switch
     middleboxes: Middleboxes
@@ -46,7 +46,7 @@ class Testbed:
         )
 
 
-def site_of(name: str, options: config.Testbed) -> Site:
+def site_of(name: str, options: TestbedOptions) -> Site:
     """Return the testbed's site, not opened yet."""
 
     def tear_down(hosts: Hosts) -> None:
@@ -57,7 +57,7 @@ def site_of(name: str, options: config.Testbed) -> Site:
     return options.site.build(name, tear_down)
 
 
-def stand_up(name: str, options: config.Testbed, environment: str = "", tell: Tell = silent) -> Testbed:
+def stand_up(name: str, options: TestbedOptions, environment: str = "", tell: Tell = silent) -> Testbed:
     """Open the testbed's site and return the testbed. Every ``auto`` must have been chosen by now.
 
     ``environment`` is the id of the environment that it stands in; ``tell`` is called with a sentence about what takes
@@ -80,14 +80,14 @@ def stand_up(name: str, options: config.Testbed, environment: str = "", tell: Te
     )
 
 
-def _middleboxes(options: config.Testbed, server: Host) -> Middleboxes:
+def _middleboxes(options: TestbedOptions, server: Host) -> Middleboxes:
     """Return the middleboxes, with the best ports that they and the switch have in common."""
     kind = common_kind(options.middlebox.port_kinds, options.switch.port_kinds)
     assert kind is not None, "a composition without a common kind of port is refused when it is read"
     return options.middlebox.build(server, options.site.link.mtu, kind)
 
 
-def alternatives(options: config.Testbed, hosts: Hosts) -> list[config.Testbed]:
+def alternatives(options: TestbedOptions, hosts: Hosts) -> list[TestbedOptions]:
     """Return the compositions that ``auto`` may stand for on these hosts; one if there is nothing to choose."""
     return [
         options.model_copy(update={"switch": switch, "middlebox": middlebox})
@@ -97,7 +97,7 @@ def alternatives(options: config.Testbed, hosts: Hosts) -> list[config.Testbed]:
     ]
 
 
-def programs(options: config.Testbed, hosts: Hosts) -> list[tuple[Host, tuple[str, ...]]]:
+def programs(options: TestbedOptions, hosts: Hosts) -> list[tuple[Host, tuple[str, ...]]]:
     """Return which programs the composition's drivers run on which host."""
     return [
         (hosts.test_computer, options.generator.programs()),
@@ -105,7 +105,7 @@ def programs(options: config.Testbed, hosts: Hosts) -> list[tuple[Host, tuple[st
     ]
 
 
-def environment_of(site: Site, options: config.Testbed) -> Environment:
+def environment_of(site: Site, options: TestbedOptions) -> Environment:
     """Return what a measurement depends on beside its configuration, as far as the site can tell now.
 
     Raises:

@@ -49,15 +49,15 @@ def testbed_of(wildcards):
     name = wildcards.testbed
     try:
         if name not in TESTBEDS:
-            TESTBEDS[name] = study_config.load_testbed(name)
+            TESTBEDS[name] = load_testbed(name)
         if "cell" in wildcards.keys():
-            study_config.check_frame_sizes(
+            check_frame_sizes(
                 [cell_of(wildcards).frame_bytes],
                 name,
                 TESTBEDS[name],
                 "looking for a cell",
             )
-            study_config.check_topology(
+            check_topology(
                 cell_of(wildcards).topology,
                 cell_of(wildcards).n,
                 STUDY.flows,

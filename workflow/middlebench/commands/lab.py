@@ -30,10 +30,10 @@ def add(verbs: Verbs) -> None:
 
 
 def _start(arguments: argparse.Namespace) -> None:
-    from middlebench.config import study as config
+    from middlebench.config.testbed import load_testbed
     from middlebench.sites.lab.driver import Lab, Options
 
-    site = config.load_testbed(arguments.testbed, arguments.testbed_folder).site
+    site = load_testbed(arguments.testbed, arguments.testbed_folder).site
     if not isinstance(site, Options):
         raise ConfigError(
             f"starting the lab for testbed {arguments.testbed}",

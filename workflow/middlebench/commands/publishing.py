@@ -94,8 +94,8 @@ def _pack(arguments: argparse.Namespace) -> None:
 
 
 def _publish(_: argparse.Namespace) -> None:
+    from middlebench.config.checks import check_study
     from middlebench.config.plain_yaml import read_yaml
-    from middlebench.config.study import check_study
 
     config, doing = Path("config/config.yaml"), "publishing the results"
     study = check_study(read_yaml(config), str(config))[0]

@@ -42,7 +42,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    from middlebench.config import study as config
+    from middlebench.config.testbed import load_testbed
     from middlebench.system.locks import lock_ended
     from middlebench.testbed import site_of
 
@@ -50,7 +50,7 @@ def _down(arguments: argparse.Namespace) -> None:
     failures = []
     for name in names:
         try:
-            site = site_of(name, config.load_testbed(name, arguments.testbed_folder))
+            site = site_of(name, load_testbed(name, arguments.testbed_folder))
             if not arguments.testbeds and not site.trial_lock.exists():
                 tell(f"{name}: not used since this machine started (`middlebench down {name}` checks it nevertheless)")
                 continue
@@ -80,13 +80,13 @@ def _count(text: str) -> int:
 
 
 def _archive(arguments: argparse.Namespace) -> None:
-    from middlebench.config import study as config
+    from middlebench.config.testbed import load_testbed
     from middlebench.run.remeasure import archive_flagged
     from middlebench.system.locks import lock
     from middlebench.testbed import site_of
 
     for results in _measured(arguments):
-        site = site_of(results.name, config.load_testbed(results.name, arguments.testbed_folder))
+        site = site_of(results.name, load_testbed(results.name, arguments.testbed_folder))
         with lock(site.run_lock, f"archiving cells of {results.name}"):
             moved = archive_flagged(results, arguments.flag, tell)
         tell(f"{results.name}: {len(moved)} cells archived; `snakemake --cores 1 -- all` measures them again")
@@ -110,10 +110,10 @@ def _measured(arguments: argparse.Namespace) -> list[Path]:
 
 def _results_folder(testbed_folder: Path) -> Path:
     """Return the folder of all results that the config names."""
-    from middlebench.config import study as config
+    from middlebench.config.checks import check_study
     from middlebench.config.plain_yaml import read_yaml
 
-    study, _ = config.check_study(read_yaml(STUDY_FILE), str(STUDY_FILE), testbed_folder)
+    study, _ = check_study(read_yaml(STUDY_FILE), str(STUDY_FILE), testbed_folder)
     return Path(study.results_folder)
 
 

@@ -18,7 +18,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from middlebench.config import drivers
-from middlebench.config.study import Study, Testbed
+from middlebench.config.study import Study
+from middlebench.config.testbed import TestbedOptions
 from middlebench.model.options import Options
 from middlebench.system.files import write_text
 
@@ -41,14 +42,14 @@ Two kinds of file say what a run does. Both refuse keys and values that they do 
 """
 
 
-def _any_testbed() -> type[Testbed]:
+def _any_testbed() -> type[TestbedOptions]:
     """Return the model of a testbed in which every part may be any driver's."""
     parts: dict[str, Any] = {}
     for part in drivers.FOLDERS:
         options: Any = functools.reduce(operator.or_, drivers.all_options(part).values())
-        meaning = Testbed.model_fields[part].description
+        meaning = TestbedOptions.model_fields[part].description
         parts[part] = (Annotated[options, Field(discriminator="driver", description=meaning)], ...)
-    return create_model("Testbed", __base__=Testbed, **parts)
+    return create_model("Testbed", __base__=TestbedOptions, **parts)
 
 
 def schema(model: type[Options]) -> str:
@@ -59,7 +60,7 @@ def schema(model: type[Options]) -> str:
 def readme() -> str:
     """Return the text of ``config/README.md``."""
     parts = [INTRODUCTION, "## `config/config.yaml`\n", *_section(Study)]
-    parts += ["## `config/testbeds/NAME.yaml`\n", *_section(Testbed)]
+    parts += ["## `config/testbeds/NAME.yaml`\n", *_section(TestbedOptions)]
     for part in drivers.FOLDERS:
         for name, options in drivers.all_options(part).items():
             parts += [f"### `{part}` with `driver: {name}`\n", *_section(options, f"{part}.")]
@@ -120,7 +121,7 @@ def _section(model: type[Options], prefix: str = "") -> Iterator[str]:
     if "const" in properties.get("driver", {}):
         yield properties.pop("driver")["description"].replace("\n", " ") + "\n"
     for part in drivers.FOLDERS:
-        if model is Testbed:
+        if model is TestbedOptions:
             properties[part] = {"description": properties[part]["description"], "type": "driver"}
     yield "| key | value | default | meaning |\n|---|---|---|---|"
     yield from _rows(described, definitions, prefix)

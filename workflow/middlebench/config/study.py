@@ -1,59 +1,38 @@
-"""The config files as frozen models; their JSON schema and ``config/README.md`` are made from these.
+"""``config/config.yaml``, what to sweep and how hard, as a frozen model.
 
-``config/config.yaml`` says what to sweep and how hard (:class:`Study`); each file in
-``config/testbeds/`` composes one testbed (:class:`Testbed`).
+Its JSON schema and a part of ``config/README.md`` are made from this.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    ValidationError,
     WithJsonSchema,
-    create_model,
     field_validator,
     model_validator,
 )
 
-from middlebench.config import drivers
 from middlebench.config.authors import Author, Licence
-from middlebench.config.functions import check_functions, load_functions
-from middlebench.config.messages import told_mistakes, truth_values
-from middlebench.config.others import file_of, names_of
-from middlebench.config.plain_yaml import read_yaml
-from middlebench.generators.base import GeneratorOptions
-from middlebench.middleboxes.base import MiddleboxOptions
+from middlebench.config.folders import free_folder
+from middlebench.config.others import names_of
 from middlebench.model.cell import AXES, LONGEST_CHAIN, Cell, cells_of
 from middlebench.model.controls import CONTROL_BAND
-from middlebench.model.frames import MINIMUM_FRAME_BYTES, MOST_FLOWS, maximum_frame_bytes
+from middlebench.model.frames import MINIMUM_FRAME_BYTES, MOST_FLOWS
 from middlebench.model.functions.function import FORWARD
 from middlebench.model.functions.specification import JOIN, specifications
 from middlebench.model.load import OfferedLoad, SearchParameters, goal_of
 from middlebench.model.options import Options
 from middlebench.model.order import RunOrder
-from middlebench.model.plan import CHAIN, Topology, plan_of
-from middlebench.model.port_kind import common_kind
+from middlebench.model.plan import CHAIN, Topology
 from middlebench.model.record import Settings
-from middlebench.model.sharing import are_even, least_flows
-from middlebench.sites.base import SiteOptions
-from middlebench.switches.base import SwitchOptions
-from middlebench.system.errors import ConfigError
 from middlebench.system.text import suggestion
-
-PROJECT_FOLDERS = frozenset(
-    ("bench", "build", "config", "data", "docs", "envs", "notebooks", "profiles", "tests", "workflow")
-)
-"""Folders of the project in which no results may lie."""
 
 SHORTEST_INTERVAL_S = 0.01
 """The shortest window and sampling interval, in seconds: counters are read every few milliseconds at best."""
@@ -69,38 +48,6 @@ RENAMED_KEYS = {
     "extra_repetitions": "this key is gone: `middlebench repeat` measures again where the interval is widest",
 }
 """Keys of earlier versions, and what stands in their place."""
-
-
-class Testbed(Options):
-    """A named composition of hosts, links and drivers that a sweep runs on."""
-
-    description: str
-    """One sentence for the report: what this testbed is."""
-    site: SiteOptions
-    """Where the two computers come from, and the links between them."""
-    switch: SwitchOptions
-    """What joins ports on the middlebox server."""
-    middlebox: MiddleboxOptions
-    """What forwards."""
-    generator: GeneratorOptions
-    """What makes and counts traffic on the test computer."""
-
-    @model_validator(mode="after")
-    def _processes_end(self) -> Testbed:
-        for part, options in (("switch", self.switch), ("middlebox", self.middlebox)):
-            if options.leaves_processes and not self.site.ends_processes:
-                raise ValueError(f"{part}.driver: {options.driver} leaves processes behind on site {self.site.driver}")
-        return self
-
-    @model_validator(mode="after")
-    def _ports_fit(self) -> Testbed:
-        taken, offered = self.middlebox.port_kinds, self.switch.port_kinds
-        if common_kind(taken, offered) is None:
-            raise ValueError(
-                f"middlebox.driver: {self.middlebox.driver} takes ports of the kind {' or '.join(taken)}, but switch "
-                f"{self.switch.driver} offers {', '.join(offered)}"
-            )
-        return self
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -148,26 +95,6 @@ class Controls(Options):
     band: Annotated[float, Field(gt=0, lt=1)] = CONTROL_BAND
     """How far a control may lie from the median of its kind, over that median, before the cells next to it are marked
     `drift`. The default is the spread from which pyperf calls a measurement unstable."""
-
-
-def free_folder(folder: str) -> str:
-    """Return the path of a folder for results in its plainest form, relative to the project where it lies in it.
-
-    Workflow and records name files by that path: two forms of it would be two folders to them.
-
-    Raises:
-        ValueError: it is the project, or its own, or there is something else than a folder in its place.
-    """
-    project, place = Path.cwd(), Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow links)
-    if place in (project, *project.parents):
-        raise ValueError(f"{folder} is the project's own folder, or one around it; name another folder")
-    within = place.relative_to(project) if place.is_relative_to(project) else None
-    if within and (within.parts[0] in PROJECT_FOLDERS or within.parts[0].startswith(".")):
-        raise ValueError(f"{folder} belongs to the project; name another folder")
-    for each in (place, *place.parents):
-        if each.exists() and not each.is_dir():
-            raise ValueError(f"{each} is there and is not a folder; move it away, or name another folder")
-    return str(within or place)
 
 
 def _function_text(value: object) -> object:
@@ -328,122 +255,3 @@ class Study(Options):
         asked = {name: getattr(self, name) for name in ("offered_load", "flows", "latency")}
         search = self.search if goal_of(self.offered_load) else None
         return Settings(search=search, **asked, **self.trials[self.trial].model_dump())
-
-
-TESTBED_FOLDER = Path("config/testbeds")
-
-_Model = TypeVar("_Model", bound=Options)
-
-
-def check_study(
-    values: Mapping[str, Any], origin: str, testbed_folder: Path = TESTBED_FOLDER
-) -> tuple[Study, dict[str, Testbed]]:
-    """Return the study and its testbeds, checked against each other.
-
-    Raises:
-        ConfigError: something in them is impossible; the message names file, key, value and what is allowed.
-    """
-    study = _parse(Study, values, origin)
-    testbeds = {name: load_testbed(name, testbed_folder, origin) for name in study.testbeds}
-    for name, testbed in testbeds.items():
-        sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
-        check_frame_sizes(sizes, name, testbed, f"reading {origin}")
-        for topology, n in itertools.product(study.topologies, study.chain_lengths):
-            check_topology(topology, n, study.flows, name, testbed, f"reading {origin}")
-        if study.latency and not testbed.generator.times:
-            raise ConfigError(
-                f"reading {origin}",
-                f"latency: the generator of testbed {name} ({testbed.generator.driver}) cannot time frames",
-                "use the generator `trafgen` in that testbed's file, or `latency: false`",
-            )
-        if study.functions != (FORWARD,):
-            check_functions(study.functions, name, testbed.middlebox, load_functions(), f"reading {origin}")
-    for path in study.compare_with:
-        if not Path(file_of(path)).is_file():
-            raise ConfigError(
-                f"reading {origin}",
-                f"compare_with: there are no results at {path}: {file_of(path)} is missing",
-                "name a testbed's results folder, or a zip file that `snakemake --cores 1 -- results/local.zip` made",
-            )
-    return study, testbeds
-
-
-def check_frame_sizes(sizes: Iterable[int], name: str, testbed: Testbed, doing: str) -> None:
-    """Demand that the links of a testbed carry frames of these sizes, in bytes without FCS.
-
-    Raises:
-        ConfigError: they do not; the message says what they carry.
-    """
-    mtu = testbed.site.link.mtu
-    allowed = range(MINIMUM_FRAME_BYTES, maximum_frame_bytes(mtu) + 1)
-    if wrong := [size for size in sizes if size not in allowed]:
-        raise ConfigError(
-            doing,
-            f"frame_sizes: {', '.join(map(str, wrong))} B: the links of testbed {name} (mtu {mtu}) "
-            f"carry frames of {allowed.start} to {allowed.stop - 1} B",
-            f"leave these sizes out, or raise `mtu` in the file of testbed {name}",
-        )
-
-
-def check_topology(topology: Topology, n: int, flows: int, name: str, testbed: Testbed, doing: str) -> None:
-    """Demand that a testbed can join n middleboxes so, and that the flows can be spread evenly over their paths.
-
-    Raises:
-        ConfigError: it cannot, or they cannot; the message says how many can.
-    """
-    plan = plan_of(topology, n, ("in", "out"))
-    if plan.wires and not testbed.middlebox.joins:
-        raise ConfigError(
-            doing,
-            f"topologies: the middleboxes of testbed {name} (driver {testbed.middlebox.driver}) cannot be joined "
-            f"without a switch, as {plan} has them",
-            f"leave {topology} out, or leave the testbed out",
-        )
-    paths = len(plan.paths)
-    if not are_even(flows, paths):
-        raise ConfigError(
-            doing,
-            f"flows: {flows} cannot be spread evenly over the {paths} paths of {plan}",
-            f"set `flows` to {least_flows(paths)} or more, or to a multiple of {paths}",
-        )
-
-
-def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the command line") -> Testbed:
-    """Return the testbed that the file ``folder/name.yaml`` composes.
-
-    Raises:
-        ConfigError: there is no such file, or what it says cannot be.
-    """
-    path = folder / f"{name}.yaml"
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
-    if name not in known:
-        raise ConfigError(
-            f"reading {origin}",
-            f"testbeds: there is no testbed {name!r}, only {', '.join(known) or f'no file in {folder}'}",
-            f"name one of these, or write {path}" + suggestion(name, known),
-        )
-    return composed(read_yaml(path), str(path))
-
-
-def composed(values: Mapping[str, Any], origin: str) -> Testbed:
-    """Return the testbed that ``values`` compose, each part with the options of the driver that it names.
-
-    Raises:
-        ConfigError: there is no such driver, or what the values say cannot be.
-    """
-    parts: dict[str, Any] = {}
-    for part in drivers.FOLDERS:
-        chosen = values.get(part)
-        if isinstance(chosen, Mapping) and "driver" in chosen:
-            parts[part] = (drivers.options_of(part, chosen["driver"], origin), ...)
-    return _parse(create_model("Testbed", __base__=Testbed, **parts), values, origin)
-
-
-def _parse(model: type[_Model], values: Mapping[str, Any], origin: str) -> _Model:
-    try:
-        found = model.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"reading {origin}", told_mistakes(model, values, error)) from None
-    if mistakes := truth_values(values, found.model_dump()):
-        raise ConfigError(f"reading {origin}", "\n  ".join(mistakes))
-    return found

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from middlebench.config.checks import check_frame_sizes, check_topology
 from middlebench.config.functions import check_functions, functions_of, load_functions
-from middlebench.config.study import Study, Testbed, check_frame_sizes, check_topology, composed
+from middlebench.config.study import Study
+from middlebench.config.testbed import TestbedOptions, composed
 from middlebench.model.cell import LONGEST_CHAIN, Cell, deployment_values
 from middlebench.model.functions.description import FunctionDescription
 from middlebench.model.functions.function import FORWARD, Function
@@ -44,7 +46,7 @@ class StudyFile(Options):
     functions: dict[str, FunctionDescription] = {}  # noqa: RUF012 (pydantic copies it)
     """The descriptions of the functions beside forwarding, by name; none where all forward."""
 
-    def testbed(self, name: str) -> Testbed:
+    def testbed(self, name: str) -> TestbedOptions:
         """Return the composition of a testbed.
 
         Raises:
@@ -168,7 +170,7 @@ def target_of(path: Path, study_file: Path | None = None) -> Target:
     )
 
 
-def write_study(session: str, study: Study, testbeds: Mapping[str, Testbed], results: Path) -> None:
+def write_study(session: str, study: Study, testbeds: Mapping[str, TestbedOptions], results: Path) -> None:
     """Write the study's file of a run into its results folder, whole or not at all."""
     compositions = {name: testbed.model_dump(mode="json") for name, testbed in testbeds.items()}
     functions = {} if study.functions == (FORWARD,) else load_functions()

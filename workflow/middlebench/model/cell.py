@@ -19,7 +19,8 @@ from pydantic import Field, ValidationError
 from middlebench.model.functions.function import FORWARD
 from middlebench.model.functions.specification import CHAIN_PATTERN
 from middlebench.model.options import Options
-from middlebench.model.plan import CHAIN, TOPOLOGIES, Topology
+from middlebench.model.plan import CHAIN, Topology
+from middlebench.model.topologies import TOPOLOGIES
 
 LONGEST_CHAIN = 1000
 """The longest chain that the config allows, and the most middleboxes of any topology."""

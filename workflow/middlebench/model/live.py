@@ -24,7 +24,7 @@ class LiveBridge:
     def without(self, middleboxes: Iterable[str]) -> LiveBridge:
         """Return this bridge without what belongs to the ports of some middleboxes.
 
-        A port is named after its middlebox's label and number (:func:`middlebench.model.plan.middlebox_hop`).
+        A port is named after its middlebox's label and number (:func:`middlebench.model.topologies.middlebox_hop`).
         """
         starts = tuple("-".join([*name.split("-")[:2], ""]) for name in middleboxes)
         return LiveBridge(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions
 from middlebench.sites.base import Site
 from middlebench.system.locks import lock
 from middlebench.testbed import site_of
@@ -26,7 +26,7 @@ class RunLocks:
     ``if_locked`` is ``wait`` for what another run has locked, or ``fail``.
     """
 
-    def __init__(self, testbeds: Mapping[str, config.Testbed], results: Path, if_locked: str) -> None:
+    def __init__(self, testbeds: Mapping[str, TestbedOptions], results: Path, if_locked: str) -> None:
         self._testbeds = testbeds
         self._results = results
         self._wait_s = PATIENCE_SECONDS if if_locked == "wait" else 0.0
@@ -52,7 +52,7 @@ class RunLocks:
         self._held.enter_context(lock(self._results / RESULTS_LOCK, purpose, wait_s=self._wait_s, tell=_tell))
 
 
-def shared_testbeds(testbeds: Mapping[str, config.Testbed]) -> dict[str, str]:
+def shared_testbeds(testbeds: Mapping[str, TestbedOptions]) -> dict[str, str]:
     """Return a name for what each testbed may not be used with at once: the same for testbeds on the same hosts."""
     first: dict[Path, str] = {}
     return {

@@ -21,7 +21,8 @@ from middlebench.model.controls import Control, ControlSet
 from middlebench.model.environment import Environment, recall
 from middlebench.model.record import Settings
 from middlebench.model.record_file import read
-from middlebench.run.plan import CELL_RULE, Finished, Past, PastControls, RunPlan, TestbedPlan, Wanted, plan_run
+from middlebench.run.jobs import Finished, Past, PastControls, Wanted
+from middlebench.run.plan import CELL_RULE, RunPlan, TestbedPlan, plan_run
 from middlebench.run.snakemake_plan import planned_jobs, seconds_of, tells_plan
 from middlebench.run.summary import summary
 from middlebench.system.errors import ConfigError, RecordError

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions
 from middlebench.model.environment import Environment, recall
 from middlebench.model.provision import Provision
 from middlebench.model.record_file import read
@@ -28,7 +28,7 @@ def noted(testbed: str) -> Path:
     return FOLDER / f"{testbed}.json"
 
 
-def look(name: str, options: config.Testbed, results: Path, tell: Callable[[str], None]) -> Environment | None:
+def look(name: str, options: TestbedOptions, results: Path, tell: Callable[[str], None]) -> Environment | None:
     """Look at a testbed's environment, without opening the testbed, and note it; return it.
 
     Where a host cannot be reached, the environment of the last time is taken to be there still, and

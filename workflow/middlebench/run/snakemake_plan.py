@@ -13,7 +13,7 @@ from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.io import IOFile
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from middlebench.run.plan import Job
+from middlebench.run.jobs import Job
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job as SnakemakeJob

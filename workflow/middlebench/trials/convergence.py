@@ -15,8 +15,9 @@ from middlebench.model.deployment import Deployment
 from middlebench.model.frames import MINIMUM_FRAME_BYTES
 from middlebench.model.functions.function import Function
 from middlebench.model.live import LiveChain
-from middlebench.model.plan import CHAIN, Plan, Topology, plan_of
+from middlebench.model.plan import CHAIN, Plan, Topology
 from middlebench.model.reading import Reading
+from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Probe
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, TrialError

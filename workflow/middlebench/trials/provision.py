@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from middlebench.config import study as config
+from middlebench.config.testbed import TestbedOptions, composed
 from middlebench.model.environment import Environment
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
 from middlebench.model.provision import Provision
@@ -34,7 +34,7 @@ Load = tuple[int, int]
 class Attempt:
     """One alternative, tried."""
 
-    options: config.Testbed
+    options: TestbedOptions
     received_pps: dict[Load, float]
     """Packets/s received, by chain length and frame size; empty where the alternative does not work."""
     failure: str = ""
@@ -48,7 +48,7 @@ class Attempt:
 
 
 def provision(
-    name: str, options: config.Testbed, tell: Callable[[str], None] = lambda _: None
+    name: str, options: TestbedOptions, tell: Callable[[str], None] = lambda _: None
 ) -> tuple[Provision, Environment]:
     """Check the testbed, choose where its composition says ``auto``, and describe what it is and stands in.
 
@@ -108,16 +108,16 @@ def provision(
     return record, environment
 
 
-def chosen_testbed(record: Provision) -> config.Testbed:
+def chosen_testbed(record: Provision) -> TestbedOptions:
     """Return the composition that a provision record chose.
 
     Raises:
         ConfigError: the record's composition is none that this version knows.
     """
-    return config.composed(record.options, f"the provision record of {record.testbed}")
+    return composed(record.options, f"the provision record of {record.testbed}")
 
 
-def describe_choice(asked: config.Testbed, candidate: config.Testbed) -> str:
+def describe_choice(asked: TestbedOptions, candidate: TestbedOptions) -> str:
     """Return what an alternative puts in the place of ``auto``, as ``key value`` pairs."""
     words = []
     for part in ("switch", "middlebox"):
@@ -127,7 +127,7 @@ def describe_choice(asked: config.Testbed, candidate: config.Testbed) -> str:
 
 
 def _measured(
-    name: str, candidates: Sequence[config.Testbed], tell: Callable[[Attempt], None] = lambda _: None
+    name: str, candidates: Sequence[TestbedOptions], tell: Callable[[Attempt], None] = lambda _: None
 ) -> list[Attempt]:
     """Measure alternatives: all kinds of middleboxes with the first switch, then the other switches with the fastest.
 
@@ -135,12 +135,12 @@ def _measured(
     """
     attempts: list[Attempt] = []
 
-    def measure(chosen: Sequence[config.Testbed]) -> None:
+    def measure(chosen: Sequence[TestbedOptions]) -> None:
         for each in chosen:
             attempts.append(_try(name, each))
             tell(attempts[-1])
 
-    by_switch: dict[str, list[config.Testbed]] = {}
+    by_switch: dict[str, list[TestbedOptions]] = {}
     for candidate in candidates:
         by_switch.setdefault(candidate.switch.model_dump_json(), []).append(candidate)
     first, *others = by_switch.values()
@@ -153,11 +153,11 @@ def _measured(
     return attempts
 
 
-def _line(asked: config.Testbed, attempt: Attempt) -> str:
+def _line(asked: TestbedOptions, attempt: Attempt) -> str:
     return f"{describe_choice(asked, attempt.options)}: {_outcome(attempt)}"
 
 
-def _try(name: str, options: config.Testbed) -> Attempt:
+def _try(name: str, options: TestbedOptions) -> Attempt:
     """Measure an alternative, as often as it takes until it does not fail.
 
     Only that the switch or the middleboxes refuse, or that no trial of their chain can be believed, and that each time,

@@ -17,9 +17,9 @@ import yaml
 from pydantic import Field, ValidationError
 
 from middlebench.analysis.data.measurements import from_rows
-from middlebench.model import frames
-from middlebench.model import plan as topology
+from middlebench.model import frames, topologies
 from middlebench.model.options import Options
+from middlebench.model.plan import Path as FramePath
 from middlebench.system.errors import RecordError
 
 FOLDER = Path(__file__).parents[4] / "data" / "publications"
@@ -174,7 +174,7 @@ def plan_of(publication: Publication, length: int) -> dict[str, Any]:
     A study names the server's ports; bridges and middleboxes go by what they are.
     """
     components = publication.components
-    plan = topology.plan_chain(length, publication.uplinks)
+    plan = topologies.plan_of("chain", length, publication.uplinks)
     ports = {each.ingress_port: "first port" for each in plan.middleboxes}
     ports |= {each.egress_port: "second port" for each in plan.middleboxes}
     names = {"bridge": components.switch, "middlebox": components.middlebox}
@@ -187,4 +187,4 @@ def plan_of(publication: Publication, length: int) -> dict[str, Any]:
         )
         for hop in plan.paths[0].hops
     )
-    return topology.from_paths(plan.topology, length, [topology.Path(tuple(hops))]).record()
+    return topologies.from_paths(plan.topology, length, [FramePath(tuple(hops))]).record()

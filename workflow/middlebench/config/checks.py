@@ -1,0 +1,92 @@
+"""Checks the study and its testbeds against each other, before anything is touched."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from middlebench.config.functions import check_functions, load_functions
+from middlebench.config.others import file_of
+from middlebench.config.study import Study
+from middlebench.config.testbed import TESTBED_FOLDER, TestbedOptions, load_testbed, parse
+from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
+from middlebench.model.functions.function import FORWARD
+from middlebench.model.plan import Topology
+from middlebench.model.sharing import are_even, least_flows
+from middlebench.model.topologies import plan_of
+from middlebench.system.errors import ConfigError
+
+
+def check_study(
+    values: Mapping[str, Any], origin: str, testbed_folder: Path = TESTBED_FOLDER
+) -> tuple[Study, dict[str, TestbedOptions]]:
+    """Return the study and its testbeds, checked against each other.
+
+    Raises:
+        ConfigError: something in them is impossible; the message names file, key, value and what is allowed.
+    """
+    study = parse(Study, values, origin)
+    testbeds = {name: load_testbed(name, testbed_folder, origin) for name in study.testbeds}
+    for name, testbed in testbeds.items():
+        sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
+        check_frame_sizes(sizes, name, testbed, f"reading {origin}")
+        for topology, n in itertools.product(study.topologies, study.chain_lengths):
+            check_topology(topology, n, study.flows, name, testbed, f"reading {origin}")
+        if study.latency and not testbed.generator.times:
+            raise ConfigError(
+                f"reading {origin}",
+                f"latency: the generator of testbed {name} ({testbed.generator.driver}) cannot time frames",
+                "use the generator `trafgen` in that testbed's file, or `latency: false`",
+            )
+        if study.functions != (FORWARD,):
+            check_functions(study.functions, name, testbed.middlebox, load_functions(), f"reading {origin}")
+    for path in study.compare_with:
+        if not Path(file_of(path)).is_file():
+            raise ConfigError(
+                f"reading {origin}",
+                f"compare_with: there are no results at {path}: {file_of(path)} is missing",
+                "name a testbed's results folder, or a zip file that `snakemake --cores 1 -- results/local.zip` made",
+            )
+    return study, testbeds
+
+
+def check_frame_sizes(sizes: Iterable[int], name: str, testbed: TestbedOptions, doing: str) -> None:
+    """Demand that the links of a testbed carry frames of these sizes, in bytes without FCS.
+
+    Raises:
+        ConfigError: they do not; the message says what they carry.
+    """
+    mtu = testbed.site.link.mtu
+    allowed = range(MINIMUM_FRAME_BYTES, maximum_frame_bytes(mtu) + 1)
+    if wrong := [size for size in sizes if size not in allowed]:
+        raise ConfigError(
+            doing,
+            f"frame_sizes: {', '.join(map(str, wrong))} B: the links of testbed {name} (mtu {mtu}) "
+            f"carry frames of {allowed.start} to {allowed.stop - 1} B",
+            f"leave these sizes out, or raise `mtu` in the file of testbed {name}",
+        )
+
+
+def check_topology(topology: Topology, n: int, flows: int, name: str, testbed: TestbedOptions, doing: str) -> None:
+    """Demand that a testbed can join n middleboxes so, and that the flows can be spread evenly over their paths.
+
+    Raises:
+        ConfigError: it cannot, or they cannot; the message says how many can.
+    """
+    plan = plan_of(topology, n, ("in", "out"))
+    if plan.wires and not testbed.middlebox.joins:
+        raise ConfigError(
+            doing,
+            f"topologies: the middleboxes of testbed {name} (driver {testbed.middlebox.driver}) cannot be joined "
+            f"without a switch, as {plan} has them",
+            f"leave {topology} out, or leave the testbed out",
+        )
+    paths = len(plan.paths)
+    if not are_even(flows, paths):
+        raise ConfigError(
+            doing,
+            f"flows: {flows} cannot be spread evenly over the {paths} paths of {plan}",
+            f"set `flows` to {least_flows(paths)} or more, or to a multiple of {paths}",
+        )
