@@ -8,17 +8,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dpkt
 import pytest
-from helpers import PROJECT, compose, standing
+from helpers import PROJECT, compose, settings, standing
 from middlebench.config.functions import functions_of, load_functions
 from middlebench.middleboxes.qemu import driver as qemu
-from middlebench.model.frames import udp_frame
+from middlebench.model.frames import UDP_PORT, udp_frame
 from middlebench.model.functions.function import Function
 from middlebench.model.plan import Plan
 from middlebench.model.topologies import plan_of
 from middlebench.system.errors import TrialError
 from middlebench.trials.convergence import converge, deploy, read_live
 from middlebench.trials.probing import prove_paths
+from middlebench.trials.trial import Outcome, load_of, prepare, run_trial
+from oracle import FORWARDS, Oracle
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed
@@ -85,20 +88,61 @@ def test_two_translations_and_two_balancers_in_a_row_are_proven(testbed):
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "complaint"),
+    ("right", "wrong", "place", "complaint"),
     [
-        ("nat", "wrong_nat", "did it: its UDP checksum is wrong"),
-        ("filter", "leaky_filter", "let through what it must stop"),
-        ("balance", "splitting_balance", "did it: its flow was changed in another way before"),
+        ("nat", "wrong_nat", 1, "did it: its UDP checksum is wrong"),
+        ("nat", "wrong_nat", 3, "did it: its UDP checksum is wrong"),
+        ("filter", "leaky_filter", 1, "let through what it must stop"),
+        ("filter", "leaky_filter", 2, "let through what it must stop"),
+        ("balance", "splitting_balance", 3, "did it: its flow was changed in another way before"),
     ],
 )
-@pytest.mark.parametrize("place", [1, 2, 3])
-def test_function_that_does_wrong_is_named_by_its_hop(machines, right, wrong, complaint, place):
+def test_function_that_does_wrong_is_named_by_its_hop(machines, right, wrong, place, complaint):
     functions = list(functions_of("+".join(right if hop == place else "forward" for hop in (1, 2, 3)), 3, KNOWN))
     functions[place - 1] = dataclasses.replace(functions[place - 1], name=wrong)
     plan = chain(machines, functions)
     with pytest.raises(TrialError, match=rf"middlebox {place} \(mbench-{place}-{wrong}-\w+\) {complaint}"):
         deploy_and_prove(machines, plan)
+
+
+FLOWS = range(100)
+DENIED = range(40, 100)
+
+
+def denying(function: Function) -> Function:
+    """Return a filter that also denies the flows of :data:`DENIED`."""
+    ports = f"{UDP_PORT + DENIED[0]}-{UDP_PORT + DENIED[-1]}"
+    return dataclasses.replace(
+        function,
+        unikernel=f"rule=deny:17:0.0.0.0/0:{ports}:0.0.0.0/0:0-65535 {function.unikernel}",
+        nftables=function.nftables.replace("policy drop;\n", f"policy drop;\n ether type ip udp sport {ports} drop\n"),
+    )
+
+
+def full_load(testbed: Testbed, plan: Plan, frame_bytes: int) -> Outcome:
+    """Send all that the link carries, of many flows, through the chain."""
+    before, _ = prepare(testbed, plan, frame_bytes)
+    asked = settings(flows=len(FLOWS), window_s=1.0)
+    return run_trial(testbed, plan, load_of(frame_bytes, asked, testbed.options.site.link.rate_bps), before)
+
+
+def test_frames_at_full_load_are_those_of_the_oracle_and_forbidden_flows_are_absent(testbed):
+    guard, translator = functions_of("filter+nat", 2, KNOWN)
+    sample = full_load(testbed, chain(testbed, [denying(guard), translator]), 100).traffic.sample
+    oracle = Oracle(translator)
+    for frame, _ in sample:
+        oracle.demand(FORWARDS, udp_frame(100, flow=dpkt.ethernet.Ethernet(frame).data.id), frame)
+    allowed = {flow for flow in FLOWS if flow not in DENIED}
+    assert {sport - UDP_PORT for _, _, _, sport, _ in oracle.mappings} == allowed
+    assert len(sample) == len(allowed), "each flow has one translation"
+    assert sum(count for _, count in sample) > 1000
+
+
+def test_translation_that_does_wrong_only_now_and_then_voids_the_trial_by_its_hop(machines):
+    functions = list(functions_of("forward+nat+forward", 3, KNOWN))
+    functions[1] = dataclasses.replace(functions[1], name="wrong_nat", unikernel=f"{functions[1].unikernel} every=211")
+    with pytest.raises(TrialError, match=r"under load: .*; middlebox 2 \(mbench-2-wrong_nat-\w+\) did it: its UDP"):
+        full_load(machines, chain(machines, functions), 60)
 
 
 def test_lost_probe_is_still_named_by_its_hop(machines):

@@ -1,13 +1,20 @@
 /*
- * wrong_nat: a translation that forgets a checksum, for the tests.
+ * wrong_nat: a translation that forgets a checksum, of every frame or (every=N) of every Nth, for the tests.
  */
 #include "function.h"
 #include "packet.h"
+#include "text.h"
 
 extern const struct function function_nat;
 
+static unsigned every = 1, turn;
+
 static bool set(const char *name, const char *value)
 {
+    if (text_equal(name, "every")) {
+        every = (unsigned)text_number(&value, UINT32_MAX, name);
+        return true;
+    }
     return function_nat.set(name, value);
 }
 
@@ -25,9 +32,9 @@ static int process(unsigned port, uint8_t *frame, unsigned length)
     if (is_udp)
         put16(checksum, get16(packet.transport + 6));
     int verdict = function_nat.process(port, frame, length);
-    if (is_udp && verdict != DROP)
+    if (is_udp && verdict != DROP && ++turn % every == 0)
         put16(packet.transport + 6, get16(checksum));
     return verdict;
 }
 
-FUNCTION(wrong_nat) = { .name = "wrong_nat", .parameters = "pool ports", .set = set, .start = start, .process = process };
+FUNCTION(wrong_nat) = { .name = "wrong_nat", .parameters = "pool ports every", .set = set, .start = start, .process = process };

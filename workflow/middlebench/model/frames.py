@@ -78,7 +78,8 @@ def udp_frame(frame_bytes: int, payload: bytes = b"", flow: int = 0) -> bytes:
     Args:
         frame_bytes: size without FCS.
         payload: start of the UDP payload; the rest is zero.
-        flow: number of the flow, from 0, by which its UDP source port goes up.
+        flow: number of the flow, from 0, by which its UDP source port goes up; it is also the packet's identification,
+            which no function changes, so that a frame tells its flow whatever was made of its addresses and ports.
 
     Raises:
         ValueError: the frame is too small for its headers and the payload.
@@ -87,7 +88,7 @@ def udp_frame(frame_bytes: int, payload: bytes = b"", flow: int = 0) -> bytes:
     if room < len(payload):
         raise ValueError(f"a frame of {frame_bytes} B has no room for {len(payload)} B of payload behind its headers")
     length = IP_HEADER_BYTES + UDP_HEADER_BYTES + room
-    header = struct.pack("!BBHHHBB", 0x45, 0, length, 0, 0, TIME_TO_LIVE, IP_PROTOCOL_UDP)
+    header = struct.pack("!BBHHHBB", 0x45, 0, length, flow, 0, TIME_TO_LIVE, IP_PROTOCOL_UDP)
     ethernet = _mac(RECEIVER_MAC) + _mac(SENDER_MAC) + struct.pack("!H", ETHERTYPE_IPV4)
     ports = (UDP_PORT + flow, UDP_PORT)
     return ethernet + checksummed(header, _ip(SENDER_IP) + _ip(RECEIVER_IP), ports, payload.ljust(room, b"\0"))

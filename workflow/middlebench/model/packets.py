@@ -40,6 +40,11 @@ class Packet:
     """What is behind the UDP header, and whatever pads the frame."""
 
     @property
+    def identification(self) -> int:
+        """What the sender calls the packet: of the load the number of its flow."""
+        return int.from_bytes(self.header[4:6], "big")
+
+    @property
     def flow(self) -> tuple[int, int, int, int, int]:
         """What tells one flow from another."""
         return (self.protocol, self.source_address, self.source_port, self.destination_address, self.destination_port)

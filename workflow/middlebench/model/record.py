@@ -193,6 +193,9 @@ class Attestation(Options):
     probes_sent: int
     probes_returned: int
     """Came back byte for byte, through every hop."""
+    checked_packets: Count = 0
+    """Frames of the trial's load that were picked out at the receiver, and were what the functions on their way must
+    have made of them; 0 where all middleboxes forward."""
 
 
 class Record(Options):

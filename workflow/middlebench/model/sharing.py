@@ -38,12 +38,21 @@ def shares(numbers: Collection[int], paths: int, side: Literal["source", "destin
         paths: how many paths there are in all.
         side: `source` for frames on their way forth, `destination` for those that answer them.
     """
-    buckets = 1 << (BUCKETS_A_PATH * paths - 1).bit_length()
+    buckets = _buckets(paths)
     return [
         UdpPorts(side, (UDP_PORT + bucket) % buckets, buckets - 1)
         for bucket in range(buckets)
         if bucket % paths in numbers
     ]
+
+
+def path_of(flow: int, paths: int) -> int:
+    """Return the number of the path that a flow takes, from 0."""
+    return flow % _buckets(paths) % paths
+
+
+def _buckets(paths: int) -> int:
+    return 1 << (BUCKETS_A_PATH * paths - 1).bit_length()
 
 
 def least_flows(paths: int) -> int:

@@ -31,6 +31,8 @@ class Load:
     """Flows that the frames belong to, in turn; each has a UDP source port of its own."""
     latency: bool = False
     """Whether some of the frames tell when they left, and are timed; such a load is paced whatever its rate."""
+    sampled: bool = False
+    """Whether some of the frames are to be returned as they arrived; a generator may have none."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Traffic:
     """What the receiving port had counted when the drain ended, since it was made; None where no port counts."""
     claimed: bool = False
     """Whether what was sent is the sender's own word, not what a port has counted."""
+    sample: tuple[tuple[bytes, int], ...] = ()
+    """Some frames as they reached the receiver: each different one, and how often it was seen."""
 
 
 @dataclass(frozen=True)

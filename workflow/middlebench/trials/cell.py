@@ -81,7 +81,7 @@ def measure(
             Sample(t_s=round(each.t_s, 6), sent_packets=each.sent_packets, received_packets=each.received_packets)
             for each in outcome.traffic.samples
         ),
-        attestation=attest(before.live, probes),
+        attestation=attest(before.live, probes, outcome.traffic),
         hops=outcome.hops,
         middleboxes=outcome.middleboxes,
         wires=outcome.wires,
@@ -112,7 +112,11 @@ def flags_of(
     return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))
 
 
-def attest(live: LiveChain, probes: Sequence[Probe]) -> Attestation:
+def attest(live: LiveChain, probes: Sequence[Probe], traffic: Traffic) -> Attestation:
     """Return the evidence for one trial."""
-    sent, returned = sum(each.sent for each in probes), sum(each.returned for each in probes)
-    return Attestation(fingerprint=live.fingerprint, probes_sent=sent, probes_returned=returned)
+    return Attestation(
+        fingerprint=live.fingerprint,
+        probes_sent=sum(each.sent for each in probes),
+        probes_returned=sum(each.returned for each in probes),
+        checked_packets=sum(count for _, count in traffic.sample),
+    )

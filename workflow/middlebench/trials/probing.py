@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from middlebench.generators.base import NONCE_BYTES, nonce
 from middlebench.hosts.shared.agents import agent_text
-from middlebench.model.frames import udp_frame
+from middlebench.model.frames import MINIMUM_FRAME_BYTES, udp_frame
 from middlebench.model.functions.function import FORWARD, Function
 from middlebench.model.functions.probes import Judge, NegativeProbe, negative_probes
 from middlebench.model.packets import HEADERS_BYTES, is_udp
@@ -134,7 +134,10 @@ def dead_path(testbed: Testbed, plan: Plan, flow: int, probed: Probed, before: C
     probe = probed.probe
     where = odd_place(plan.paths[flow], before, after, probed)
     if probed.problem and not where:
-        where = f"{probed.problem}; {_wrong_hop(testbed, plan, flow)}"
+        marks = [nonce() for _ in range(PROBES)]
+        frames = [udp_frame(MINIMUM_FRAME_BYTES, mark, flow) for mark in marks]
+        culprit = wrong_hop(testbed, plan, flow, marks, lambda: testbed.generator.exchange(frames, marks))
+        where = f"{probed.problem}; {culprit}"
     return TrialError(
         f"probing {plan} on {testbed.name}",
         f"of {probe.sent} probes {probe.returned} came back as they must, with {probe.unexpected} unexpected frames; "
@@ -143,11 +146,12 @@ def dead_path(testbed: Testbed, plan: Plan, flow: int, probed: Probed, before: C
     )
 
 
-def _wrong_hop(testbed: Testbed, plan: Plan, flow: int) -> str:
-    """Send more probes and look at them in front of and behind each middlebox; say which one does wrong."""
-    hops = [hop for hop in plan.paths[flow].hops if hop.kind == "middlebox"]
-    marks = [nonce() for _ in range(PROBES)]
-    frames = [udp_frame(60, mark, flow) for mark in marks]
+def wrong_hop(testbed: Testbed, plan: Plan, path: int, marks: Sequence[bytes], send: Callable[[], object]) -> str:
+    """Say which middlebox of a path does wrong, by frames in front of and behind each.
+
+    ``send`` sends frames, and is called until enough was seen of those that have one of the ``marks`` in them.
+    """
+    hops = [hop for hop in plan.paths[path].hops if hop.kind == "middlebox"]
     seen: dict[str, list[bytes]] = {}
 
     def look() -> None:
@@ -165,10 +169,10 @@ def _wrong_hop(testbed: Testbed, plan: Plan, flow: int) -> str:
     thread = threading.Thread(target=look, name="look at probes", daemon=True)
     thread.start()
     while thread.is_alive():
-        testbed.generator.exchange(frames, marks)
+        send()
         time.sleep(AGAIN_SECONDS)
     thread.join()
-    for hop, function in zip(hops, plan.functions_on(plan.paths[flow]), strict=True):
+    for hop, function in zip(hops, plan.functions_on(plan.paths[path]), strict=True):
         if problem := _problem_at(hop, function, marks, seen):
             return f"middlebox {hop.index} ({hop.name}) did it: {problem}"
     return "which middlebox did it cannot be seen at the server's ports"
@@ -177,9 +181,15 @@ def _wrong_hop(testbed: Testbed, plan: Plan, flow: int) -> str:
 def _problem_at(hop: Hop, function: Function, marks: Sequence[bytes], seen: Mapping[str, Sequence[bytes]]) -> str:
     """Return what a middlebox did wrong, from what was seen on both of its ports."""
     judge = Judge([function])
+    sent: dict[bytes, bytes] = {}
+    for frame in seen.get(hop.ingress_port, ()):
+        sent.setdefault(_first(marks, frame), frame)
     for came in seen.get(hop.egress_port, ()):
-        for mark in marks:
-            sent = [frame for frame in seen.get(hop.ingress_port, ()) if mark in frame]
-            if mark in came and sent and (problem := judge.problem(sent[0], came)):
-                return problem
+        before = sent.get(_first(marks, came))
+        if before is not None and (problem := judge.problem(before, came)):
+            return problem
     return ""
+
+
+def _first(marks: Sequence[bytes], frame: bytes) -> bytes:
+    return next(mark for mark in marks if mark in frame)

@@ -16,10 +16,12 @@ from middlebench.diagnosis.between import hops_between, middleboxes_between, usa
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, bottleneck_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, unexpected_frames
 from middlebench.diagnosis.received import on_the_way, stopped
-from middlebench.model.frames import line_rate_pps, wire_bits
+from middlebench.diagnosis.sampled import WrongFrame, is_sampled, wrong_frame
+from middlebench.model.frames import ETHERNET_HEADER_BYTES, line_rate_pps, udp_frame, wire_bits
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
 from middlebench.model.record import Bottleneck, Counts, Hop, MiddleboxCounts, Settings, WireCounts
+from middlebench.model.sharing import path_of
 from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.model.usage import Usage
 from middlebench.sites.base import LinkOptions
@@ -27,6 +29,7 @@ from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
 from middlebench.trials.convergence import converge, deploy, proven, read_after, read_before, release_held
+from middlebench.trials.probing import wrong_hop
 
 LINE_RATE_TOLERANCE = 0.01
 """How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
@@ -35,6 +38,12 @@ BLUR_SECONDS = 0.002
 
 LATE_SECONDS = 5.0
 """How long to wait for frames that are known to be on the last link, after the generator's own drain."""
+
+UNCHANGED_BYTES = 9
+"""How much of the IPv4 header no function changes, its flow's number in it: all up to the protocol, but for that."""
+
+MOST_FLOWS_LOOKED_AT = 256
+"""How many flows are looked at to find the middlebox that did something wrong to one of them."""
 
 LEAST_PACKETS = 10
 """Frames that a load must intend in a window: below, what is counted says more of the moments of reading."""
@@ -96,6 +105,7 @@ def run_trial(
         MiddlebenchError: there was no traffic, or no counters.
     """
     doing = f"measuring {plan}, {load.frame_bytes} B on {testbed.name}"
+    load = dataclasses.replace(load, sampled=is_sampled(plan, load))
     link_bps = testbed.options.site.link.rate_bps
     with testbed.middleboxes.watch() as watch:
         try:
@@ -112,7 +122,8 @@ def run_trial(
         raise void(doing, [f"what is live cannot be read any more: {error.happened}"]) from error
     problems = after.live.changes_since(before.live) + problems_of(load, testbed.options.site.link, traffic)
     if missing := {*before.missing(plan), *after.missing(plan)}:
-        raise void(doing, problems or [f"nothing is counted at {', '.join(sorted(missing))} any more"])
+        nothing = [f"nothing is counted at {', '.join(sorted(missing))} any more"]
+        raise void(doing, [*(problems or nothing), *_passed_between(plan, before, after)])
     hops = hops_between(plan, before.switch, after.switch)
     if testbed.hosts.links_lose_nothing:
         traffic = with_late_frames(testbed, traffic, hops[-1].tx_packets)
@@ -123,6 +134,8 @@ def run_trial(
     if testbed.hosts.links_lose_nothing:
         problems += on_the_way(counts.trial_sent_packets, counts.trial_received_packets, hops)
     usage = usage_between(plan, before, after, traffic, testbed.hosts.test_computer.cpus)
+    if wrong := wrong_frame(plan, load, traffic):
+        problems.append(_wrong_under_load(testbed, plan, load, wrong))
     if not problems:
         try:
             after = proven(testbed, plan, load.frame_bytes, after)[0]
@@ -152,14 +165,40 @@ def run_trial(
     )
 
 
+def _wrong_under_load(testbed: Testbed, plan: Plan, load: Load, wrong: WrongFrame) -> str:
+    """Return, as a sentence, what is wrong with a frame of the load, and which middlebox did it, under the same load."""
+    paths = len(plan.paths)
+    path = path_of(wrong.flow, paths)
+    flows = [wrong.flow, *(flow for flow in range(load.flows) if path_of(flow, paths) == path)][:MOST_FLOWS_LOOKED_AT]
+    frames = [udp_frame(load.frame_bytes, flow=flow)[ETHERNET_HEADER_BYTES:] for flow in flows]
+    again = dataclasses.replace(load, warm_up_s=0.0, window_s=1.0, sample_interval_s=1.0, packets=None)
+    try:
+        marks = [frame[:UNCHANGED_BYTES] for frame in frames]
+        culprit = wrong_hop(testbed, plan, path, marks, lambda: testbed.generator.run(again))
+    except MiddlebenchError as error:
+        culprit = f"which middlebox did it was not seen: {error.happened}"
+    return f"a frame came back wrong under load: {wrong.problem}; {culprit}"
+
+
 def _passed_since(testbed: Testbed, plan: Plan, before: Reading) -> list[str]:
     """Return, as a sentence, what has passed the middleboxes since a reading; nothing where that cannot be told."""
     try:
         after = read_after(testbed)
     except MiddlebenchError:  # whatever ended the trial is the error to tell
         return []
+    return _passed_between(plan, before, after)
+
+
+def _passed_between(plan: Plan, before: Reading, after: Reading) -> list[str]:
+    """Return, as a sentence, what has passed the middleboxes between two readings; where some are gone, the others."""
     if before.missing(plan) or after.missing(plan):
-        return []
+        then, now = before.switch.ports, after.switch.ports
+        passed = [
+            f"{now[port].rx_packets - then[port].rx_packets:,} by {middlebox.name}"
+            for middlebox in plan.middleboxes
+            if (port := middlebox.egress_port) in then and port in now
+        ]
+        return [f"the others passed on: {', '.join(passed)}"] if passed else []
     hops = hops_between(plan, before.switch, after.switch)
     middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
     wires = wires_between(plan, before.switch, after.switch)

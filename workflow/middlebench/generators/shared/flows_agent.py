@@ -1,29 +1,31 @@
 """Runs on the test computer, in front of a sender's text: the frames of several flows, made from one.
 
-Flow ``k`` is the frame with its UDP source port raised by ``k``, so flow 0 is the frame itself. Standard
-library only.
+Flow ``k`` is the frame with its UDP source port and its IPv4 identification raised by ``k``, so flow 0 is the frame
+itself. Standard library only.
 """
 
 import struct
 
-SOURCE_PORT = 34
-"""Where an Ethernet/IPv4/UDP frame without options has its source port; the checksum stands 6 B behind it."""
+RAISED = ((18, 24, 0), (34, 40, 0xFFFF))
+"""Where an Ethernet/IPv4/UDP frame without options has what tells its flow, where the checksum over that, and what
+stands there for a sum of zero: identification and IPv4 header, UDP source port and datagram (RFC 768)."""
 
 
 def flow_frames(frame: bytes, flows: int) -> "list[bytes]":
     """Return a frame of each flow, valid as the given one is.
 
-    The checksum is brought up to date by the difference, as RFC 1624 (equation 3) has it: HC' = ~(~HC + ~m + m').
+    The checksums are brought up to date by the difference, as RFC 1624 (equation 3) has it: HC' = ~(~HC + ~m + m').
     """
-    (port,) = struct.unpack_from("!H", frame, SOURCE_PORT)
-    (checksum,) = struct.unpack_from("!H", frame, SOURCE_PORT + 6)
     found = []
     for flow in range(flows):
-        total = (~checksum & 0xFFFF) + (~port & 0xFFFF) + port + flow
-        while total > 0xFFFF:
-            total = (total & 0xFFFF) + (total >> 16)
         changed = bytearray(frame)
-        struct.pack_into("!H", changed, SOURCE_PORT, port + flow)
-        struct.pack_into("!H", changed, SOURCE_PORT + 6, (~total & 0xFFFF) or 0xFFFF)  # RFC 768: 0 is "no checksum"
+        for place, checksum_place, zero in RAISED:
+            (value,) = struct.unpack_from("!H", frame, place)
+            (checksum,) = struct.unpack_from("!H", frame, checksum_place)
+            total = (~checksum & 0xFFFF) + (~value & 0xFFFF) + value + flow
+            while total > 0xFFFF:
+                total = (total & 0xFFFF) + (total >> 16)
+            struct.pack_into("!H", changed, place, value + flow)
+            struct.pack_into("!H", changed, checksum_place, (~total & 0xFFFF) or zero)
         found.append(bytes(changed))
     return found

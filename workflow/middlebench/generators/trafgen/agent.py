@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
     from middlebench.generators.shared.flows_agent import flow_frames
+    from middlebench.generators.shared.listeners_agent import Sampler, Timer
     from middlebench.generators.shared.ports_agent import Counters, caller_is_gone, fail, read_counters
-    from middlebench.generators.shared.stamps_agent import PAYLOAD, Listener
+    from middlebench.generators.shared.stamps_agent import PAYLOAD
     from middlebench.hosts.shared.usage_agent import children_usage, end_with_parent, machine, processors
 
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
@@ -116,18 +117,25 @@ def lock_all_memory_allowed() -> None:
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (most, most))
 
 
-def timed(listener: "Listener | None", window_ns: "tuple[int, int]") -> "dict[str, object]":
-    """End the listening; return what it noted, of the frames that left within the window each one's time."""
-    if listener is None:
-        return {}
-    unread = listener.end()
+def timed(timer: "Timer", window_ns: "tuple[int, int]") -> "dict[str, object]":
+    """End the timing; return what it noted, of the frames that left within the window each one's time."""
+    unread = timer.end()
     first, last = window_ns
-    ways = sorted(listener.arrived.values())
+    ways = sorted(timer.arrived.values())
     return {
         "unread": unread,
-        "twice": listener.twice,
+        "twice": timer.twice,
         "arrived": len(ways),
         "nanoseconds": [took for left, took in ways if first <= left <= last],
+    }
+
+
+def sampled(sampler: "Sampler") -> "dict[str, object]":
+    """End the sampling; return of each different frame its length, its bytes up to the last that is not zero, and how
+    often it came."""
+    sampler.end()
+    return {
+        "sample": [(len(frame), frame.rstrip(b"\0").hex(), count) for frame, count in sampler.frames.items()],
     }
 
 
@@ -154,9 +162,9 @@ def load(request: dict[str, Any]) -> dict[str, object]:
     if argv[0] == "trafgen" and request["flows"] > 1:
         files = [packet_file(bytes.fromhex(request["frame"]), request["flows"])]
         argv = [*argv, "--in", f"/proc/self/fd/{files[0]}"]
-    listener = None
-    if request["times"]:
-        listener = Listener(ports[1])
+    timer = Timer(ports[1]) if request["times"] else None
+    sampler = Sampler(ports[1]) if request["samples"] else None
+    for listener in filter(None, (timer, sampler)):
         listener.start()
     with (
         open("/dev/null", encoding="utf-8") as nothing,
@@ -209,7 +217,8 @@ def load(request: dict[str, Any]) -> dict[str, object]:
         "machine": machine(),
         "usage": children_usage(),
         "said": said,
-        **timed(listener, (window_ns[0], window_ns[-1])),
+        **(timed(timer, (window_ns[0], window_ns[-1])) if timer else {}),
+        **(sampled(sampler) if sampler else {}),
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from middlebench.diagnosis.usage import parse_processors, processors_between, started_process
 from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions
-from middlebench.generators.shared import agents, flows_agent, ports_agent, stamps_agent
+from middlebench.generators.shared import agents, flows_agent, listeners_agent, ports_agent, stamps_agent
 from middlebench.generators.trafgen import agent, paced_sender
 from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text, script_text
@@ -25,7 +25,7 @@ from middlebench.model.traffic import Load, Probe, Timing, Traffic
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 
-AGENT = agent_text(ports_agent, flows_agent, stamps_agent, agent)
+AGENT = agent_text(ports_agent, flows_agent, stamps_agent, listeners_agent, agent)
 PACED_SENDER = (flows_agent, stamps_agent, paced_sender)
 PACED_SENDER_NAME = "paced sender of middlebench"
 """What a record says of it."""
@@ -92,6 +92,7 @@ class Trafgen:
                 "frame": udp_frame(load.frame_bytes).hex(),
                 "flows": load.flows,
                 "times": load.latency,
+                "samples": load.sampled,
                 "cpus": list(self._host.cpus),
                 "moments_s": moments(load),
                 "end_limit_s": end_limit_s,
@@ -187,6 +188,9 @@ class Trafgen:
             raw=answer["said"],
             sender=PACED_SENDER_NAME if is_paced(load) else "",
             timing=self._timing(answer) if load.latency else None,
+            sample=tuple(
+                (bytes.fromhex(text).ljust(length, b"\0"), count) for length, text, count in answer.get("sample", ())
+            ),
         )
 
     def _timing(self, answer: dict[str, Any]) -> Timing:
