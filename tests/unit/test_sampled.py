@@ -33,7 +33,10 @@ def complaint(functions: str, *frames: bytes) -> str:
 
 def test_frames_are_judged_by_the_path_of_their_flow():
     assert complaint("nat", *(translated(flow, POOLS[flow % 2], 5000 + flow // 2) for flow in range(8))) == ""
-    assert complaint("nat", translated(1, POOLS[0], 5000)) == f"its source address is {POOLS[0]}, not {POOLS[1]} to {POOLS[1]}"
+    assert (
+        complaint("nat", translated(1, POOLS[0], 5000))
+        == f"its source address is {POOLS[0]}, not {POOLS[1]} to {POOLS[1]}"
+    )
     assert complaint("nat+filter", translated(0, POOLS[0], 5000), udp_frame(100, flow=1)) == ""
 
 
