@@ -1,4 +1,4 @@
-"""Whether frames that were picked out of a trial's load are what the functions on their way must have made of them. Pure.
+"""Whether frames of a trial's load are what the functions on their way must have made of them. Pure.
 
 Each is compared, byte by byte, to what became of the frame that its flow sent; by the description that probes use.
 """

@@ -166,7 +166,7 @@ def run_trial(
 
 
 def _wrong_under_load(testbed: Testbed, plan: Plan, load: Load, wrong: WrongFrame) -> str:
-    """Return, as a sentence, what is wrong with a frame of the load, and which middlebox did it, under the same load."""
+    """Return, as a sentence, what is wrong with a frame of a load, and which middlebox does it under that load."""
     paths = len(plan.paths)
     path = path_of(wrong.flow, paths)
     flows = [wrong.flow, *(flow for flow in range(load.flows) if path_of(flow, paths) == path)][:MOST_FLOWS_LOOKED_AT]

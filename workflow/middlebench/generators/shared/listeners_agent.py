@@ -51,7 +51,6 @@ class Listener(threading.Thread):
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer_bytes)
         except PermissionError:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.bind((port, ETH_P_ALL))
 
     def prepare(self) -> None:
@@ -69,15 +68,7 @@ class Listener(threading.Thread):
             self.read()
 
     def read(self) -> None:
-        """Read one frame, which is there."""
-        data, ancillary, _, address = self.socket.recvmsg(LONGEST_FRAME, 64)
-        times = [struct.unpack("qq", each) for _, kind, each in ancillary if kind == SO_TIMESTAMPNS]
-        if address[2] != PACKET_OUTGOING and times:
-            seconds, nanoseconds = times[0]
-            self.note(data, seconds * 10**9 + nanoseconds)
-
-    def note(self, frame: bytes, arrived_ns: int) -> None:
-        """Note a frame that arrived, and when, in nanoseconds since 1970."""
+        """Read one frame, which is there, and note it."""
         raise NotImplementedError
 
     def end(self) -> int:
@@ -98,23 +89,31 @@ class Timer(Listener):
         self.twice = 0
 
     def prepare(self) -> None:
-        """Have the kernel copy stamped frames only."""
+        """Have the kernel copy stamped frames only, each with the moment at which it arrived."""
         program = ctypes.create_string_buffer(only_stamped())
         length = (len(program) - 1) // 8
         self.socket.setsockopt(
             socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", length, ctypes.addressof(program))
         )
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
-    def note(self, frame: bytes, arrived_ns: int) -> None:
-        """Note how long it took."""
-        _, number, left_ns = STAMP.unpack_from(frame, PAYLOAD)
+    def read(self) -> None:
+        """Note how long a frame took."""
+        data, ancillary, _, address = self.socket.recvmsg(PAYLOAD + STAMP_BYTES, 64)
+        times = [struct.unpack("qq", each) for _, kind, each in ancillary if kind == SO_TIMESTAMPNS]
+        if address[2] == PACKET_OUTGOING or not times:
+            return
+        _, number, left_ns = STAMP.unpack_from(data, PAYLOAD)
         self.twice += number in self.arrived
-        self.arrived.setdefault(number, (left_ns, arrived_ns - left_ns))
+        seconds, nanoseconds = times[0]
+        self.arrived.setdefault(number, (left_ns, seconds * 10**9 + nanoseconds - left_ns))
 
 
 class Sampler(Listener):
-    """Keeps some frames: all that fit into a small buffer, some fifty times a second; each different one once, and how
-    often it came. The rest costs the receiver next to nothing."""
+    """Keeps some frames: all that fit into a small buffer, some fifty times a second.
+
+    Each different one is kept once, and how often it came. The rest costs the receiver next to nothing.
+    """
 
     pause_s = SAMPLER_PAUSE_SECONDS
 
@@ -122,7 +121,8 @@ class Sampler(Listener):
         super().__init__(port, SAMPLER_BUFFER_BYTES)
         self.frames: dict[bytes, int] = {}
 
-    def note(self, frame: bytes, arrived_ns: int) -> None:
-        """Keep it, as long as there is room."""
-        if frame in self.frames or len(self.frames) < MOST_DIFFERENT:
+    def read(self) -> None:
+        """Keep a frame, as long as there is room."""
+        frame, address = self.socket.recvfrom(LONGEST_FRAME)
+        if address[2] != PACKET_OUTGOING and (frame in self.frames or len(self.frames) < MOST_DIFFERENT):
             self.frames[frame] = self.frames.get(frame, 0) + 1

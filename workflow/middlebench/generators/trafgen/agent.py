@@ -131,8 +131,10 @@ def timed(timer: "Timer", window_ns: "tuple[int, int]") -> "dict[str, object]":
 
 
 def sampled(sampler: "Sampler") -> "dict[str, object]":
-    """End the sampling; return of each different frame its length, its bytes up to the last that is not zero, and how
-    often it came."""
+    """End the sampling; return each different frame and how often it came.
+
+    A frame is its length, and its bytes up to the last that is not zero.
+    """
     sampler.end()
     return {
         "sample": [(len(frame), frame.rstrip(b"\0").hex(), count) for frame, count in sampler.frames.items()],
