@@ -8,7 +8,8 @@ from middlebench.diagnosis.sampled import is_sampled, wrong_frame
 from middlebench.model.frames import SENDER_IP, udp_frame
 from middlebench.model.functions.lists import address
 from middlebench.model.packets import packet_of
-from middlebench.model.plan import Plan, plan_of
+from middlebench.model.plan import Plan
+from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Load
 from test_trial import TRAFFIC
 
