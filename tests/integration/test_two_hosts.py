@@ -191,7 +191,7 @@ def somebody_else(computers: TwoComputers, locks: Sequence[str] = (RUN_LOCK, TRI
     holder = json.dumps({"user": "alice@elsewhere", "since": "noon", "purpose": "testbed x", "pid": 1, "command": "c"})
     request = {"verb": "hold", "folder": FOLDER, "locks": dict.fromkeys(locks, 3.0), "beat_s": 60.0}
     words = json.dumps(request | {"holder": holder, "family": []})
-    hold = shlex.join(["python3", "-c", AGENT.read_text(), words])
+    hold = shlex.join(["python3", "-c", AGENT, words])
     with subprocess.Popen(
         [*computers.ssh(computers.server), hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:

@@ -8,6 +8,7 @@ import pytest
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells
+from middlebench.analysis.figures import labels, maps
 from middlebench.analysis.figures import throughput as figures
 from middlebench.analysis.figures.description import describe
 from middlebench.analysis.figures.style import save_figure
@@ -37,12 +38,12 @@ def test_line_plot_names_measured_and_published_units_and_begins_at_zero(draw):
     assert figure.axes[0].get_ylim()[0] == 0
 
 
-@pytest.mark.parametrize("draw", [*LINES, figures.heat_map])
+@pytest.mark.parametrize("draw", [*LINES, maps.heat_map])
 def test_note_is_in_the_title(draw):
     assert "[emulated]" in draw(sweep(), note="emulated").axes[0].get_title(loc="left")
 
 
-@pytest.mark.parametrize("draw", [*LINES, figures.heat_map])
+@pytest.mark.parametrize("draw", [*LINES, maps.heat_map])
 @pytest.mark.parametrize("measurements", [NO_CELL, from_records([record(n=0, frame_bytes=512, received=0)])])
 @pytest.mark.filterwarnings("error")
 def test_sweep_of_next_to_nothing_is_drawn_all_the_same(draw, measurements):
@@ -132,20 +133,18 @@ def test_published_values_are_not_called_a_testbed():
 
 
 def test_heat_map_marks_unstable_cells_and_says_what_the_mark_means():
-    assert "363?" in words(
-        figures.heat_map(repeated().assign(received_mbps=lambda cells: cells["received_mbps"] * 1.25))
-    )
-    assert "unstable" in words(figures.heat_map(repeated()))
-    assert "unstable" not in words(figures.heat_map(sweep()))
+    assert "363?" in words(maps.heat_map(repeated().assign(received_mbps=lambda cells: cells["received_mbps"] * 1.25)))
+    assert "unstable" in words(maps.heat_map(repeated()))
+    assert "unstable" not in words(maps.heat_map(sweep()))
 
 
 def test_cells_beside_drift_are_marked_in_maps_and_hollow_in_lines():
     cells = sweep()
     drifted = adding(cells, DRIFT, (cells["n"] == 1).to_numpy())
-    assert words(figures.heat_map(drifted)).count("~") == 3 + 1  # n = 1 in three sizes, and what it means
-    assert "~ drift: a control" in words(figures.heat_map(drifted))
-    assert "~" in words(figures.ratio_map(drifted, cells))
-    assert "~" not in words(figures.ratio_map(cells, cells))
+    assert words(maps.heat_map(drifted)).count("~") == 3 + 1  # n = 1 in three sizes, and what it means
+    assert "~ drift: a control" in words(maps.heat_map(drifted))
+    assert "~" in words(maps.ratio_map(drifted, cells))
+    assert "~" not in words(maps.ratio_map(cells, cells))
     for draw in (figures.fig1, figures.fig3, figures.fig5):
         assert "hollow" in words(draw(drifted))
         assert "hollow" not in words(draw(cells))
@@ -164,7 +163,7 @@ def test_cells_beside_drift_are_marked_in_maps_and_hollow_in_lines():
     ],
 )
 def test_legend_names_a_middlebox_in_short(described, short):
-    assert figures.short_name(described) == short
+    assert labels.short_name(described) == short
 
 
 def test_long_description_stands_in_the_subtitle_and_not_in_the_legend():
@@ -181,26 +180,26 @@ def test_what_a_sweep_does_not_have_is_said_in_the_legend():
 
 def test_heat_map_has_a_number_in_every_measured_cell_only():
     measurements = from_records([record(n=1, frame_bytes=60), record(n=2, frame_bytes=100, received=0)])
-    numbers = [text.get_text() for text in figures.heat_map(measurements).axes[0].texts]
+    numbers = [text.get_text() for text in maps.heat_map(measurements).axes[0].texts]
     assert "19.2" in numbers
     assert "0.00" in numbers
     assert len([number for number in numbers if number.replace(".", "").isdigit()]) == 2
 
 
 def test_colours_of_the_papers_grid_are_logarithmic():
-    (image,) = figures.heat_map(load_cells("maksic")).axes[0].images
+    (image,) = maps.heat_map(load_cells("maksic")).axes[0].images
     assert isinstance(image.norm, mpl.colors.LogNorm)
 
 
 def test_ratio_map_is_symmetric_around_one():
-    (image,) = figures.ratio_map(sweep(), load_cells("maksic")).axes[0].images
+    (image,) = maps.ratio_map(sweep(), load_cells("maksic")).axes[0].images
     assert image.norm.vmin * image.norm.vmax == pytest.approx(1)
     assert np.isfinite(image.get_array().compressed()).all()
 
 
 @pytest.mark.filterwarnings("error")
 def test_ratio_map_of_datasets_without_a_common_cell_says_so():
-    assert "no such cells" in words(figures.ratio_map(sweep(sizes=(61,)), load_cells("maksic")))
+    assert "no such cells" in words(maps.ratio_map(sweep(sizes=(61,)), load_cells("maksic")))
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
@@ -219,7 +218,7 @@ def test_svg_has_its_words_as_text_and_says_what_it_shows(tmp_path):
 
 
 def test_map_is_described_by_its_extremes():
-    words = describe(figures.heat_map(load_cells("maksic")))
+    words = describe(maps.heat_map(load_cells("maksic")))
     assert "Lowest: 0.5 at 20, 60. Highest: 603 at 2, 1500." in words
 
 
@@ -252,11 +251,11 @@ def test_point_of_another_dataset_leads_to_its_own_source():
 
 def test_every_known_cell_of_a_map_leads_to_what_it_is_of():
     some = from_records([record(n=1, frame_bytes=60), record(n=2, frame_bytes=100)])
-    assert links(figures.heat_map(some)) == [
+    assert links(maps.heat_map(some)) == [
         "../report/index.html#cell-n1-size60",
         "../report/index.html#cell-n2-size100",
     ]
-    assert links(figures.ratio_map(some, load_cells("maksic"))) == [
+    assert links(maps.ratio_map(some, load_cells("maksic"))) == [
         "../report/index.html#beside-maksic-n1-size60",
         "../report/index.html#beside-maksic-n2-size100",
     ]

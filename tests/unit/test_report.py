@@ -13,6 +13,7 @@ from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.flags import explain
 from middlebench.analysis.data.measurements import from_records
 from middlebench.analysis.data.publications import load_cells
+from middlebench.analysis.figures import maps
 from middlebench.analysis.figures import throughput as figures
 from middlebench.analysis.figures.deployments import deployment_figure, deployment_table
 from middlebench.analysis.figures.style import save_figure
@@ -96,8 +97,8 @@ def linked_results(tmp_path_factory):
     shown = (
         figure(figures.fig1, data.measurements, published),
         figure(figures.fig5, data.measurements, published),
-        figure(figures.heat_map, data.measurements),
-        figure(figures.ratio_map, data.measurements, published),
+        figure(maps.heat_map, data.measurements),
+        figure(maps.ratio_map, data.measurements, published),
         figure(deployment_figure, data.deployments, "made"),
         *(
             display(text__html=to_html(table))

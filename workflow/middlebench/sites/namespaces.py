@@ -21,7 +21,7 @@ from middlebench.model.environment import Computer, Environment
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.reading import ProcessTimes
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions, Tell, silent
-from middlebench.sites.shared import computer_agent
+from middlebench.sites.shared import facts_agent
 from middlebench.sites.shared.holder import SiteInHolder, enter, kept_of_run
 from middlebench.sites.shared.ports import changed_ports, polled_by, prepare_ports, read_ports
 from middlebench.system.errors import HostError
@@ -218,7 +218,7 @@ def _lines(*lines: str) -> str:
 
 def this_machine(inventory: Inventory, cpus: Sequence[int]) -> Computer:
     """Return what of this machine a measurement depends on that runs on these processors."""
-    found = computer_agent.describe(
+    found = facts_agent.describe(
         [list(argv) for argv in inventory.versions], list(inventory.modules), dict(inventory.images), [], list(cpus)
     )
     return Computer.model_validate(found)

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from middlebench.analysis.data.summary import nearest_size
 from middlebench.analysis.figures import style
+from middlebench.analysis.figures.labels import LENGTH_AXIS
 from middlebench.analysis.figures.style import LineStyle, noted, styled
-from middlebench.analysis.figures.throughput import LENGTH_AXIS
 from middlebench.model.record import Record
 
 LINES = (

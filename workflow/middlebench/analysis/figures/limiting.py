@@ -15,8 +15,9 @@ from matplotlib.patches import Patch, Rectangle
 from middlebench.analysis.data.provenance import cell_address, own_name
 from middlebench.analysis.data.summary import PAPER_SIZE, grid, nearest_size
 from middlebench.analysis.figures import style
+from middlebench.analysis.figures.labels import NEAREST, origin_of
+from middlebench.analysis.figures.maps import ink_on, link_cells, new_map
 from middlebench.analysis.figures.style import noted, styled
-from middlebench.analysis.figures.throughput import NEAREST, ink_on, link_cells, new_map, origin_of
 from middlebench.analysis.tables.table import Table
 from middlebench.diagnosis.accounting import FLOW_TABLE, IN, OUT, Place, account
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS

@@ -18,7 +18,7 @@ from middlebench.analysis.data.intervals import UNSTABLE
 from middlebench.analysis.data.provenance import PAGE
 from middlebench.analysis.data.publications import CLAIMS, FOLDER, Publication, load_cells, load_publication, names_in
 from middlebench.analysis.data.summary import summarise
-from middlebench.analysis.figures import throughput
+from middlebench.analysis.figures import maps, throughput
 from middlebench.analysis.figures.style import save_figure
 from middlebench.analysis.report.crate import PROJECT, commit_of
 from middlebench.analysis.report.inline_svg import inline
@@ -101,7 +101,7 @@ def figures_of(dataset: Dataset) -> list[Markup]:
     beside = [] if dataset.publication else [load_cells(name) for name in names_in() if load_publication(name).link_bps]
     return [
         inlined(throughput.fig5(dataset.measurements, *beside, note=dataset.note), "first screen"),
-        inlined(throughput.heat_map(dataset.measurements, dataset.note), "first screen"),
+        inlined(maps.heat_map(dataset.measurements, dataset.note), "first screen"),
     ]
 
 

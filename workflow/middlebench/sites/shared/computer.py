@@ -7,17 +7,17 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
+from middlebench.hosts.shared.agents import script_text
 from middlebench.sites.base import Inventory
-from middlebench.sites.shared import computer_agent
+from middlebench.sites.shared import computer_agent, facts_agent
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 
-AGENT = Path(computer_agent.__file__)
+AGENT = script_text(facts_agent, computer_agent)
 FOLDER = f"/run/{LABEL}"
 """Our folder on both computers; a reboot empties it, and undoes all that it notes."""
 AGENT_SECONDS = 60.0
@@ -70,4 +70,4 @@ def about(inventory: Inventory, ports: Sequence[str], cpus: Sequence[int]) -> di
 def agent_call(computer: Host, verb: str, **request: object) -> list[str]:
     """Return the command that has the agent do something; its answer is one line of JSON."""
     words = json.dumps({"verb": verb, "folder": FOLDER, **request})
-    return computer.script(AGENT.read_text(encoding="utf-8"), words)
+    return computer.script(AGENT, words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from middlebench.sites.shared import computer_agent
+from middlebench.sites.shared import facts_agent
 
 NOTE = bytes.fromhex("040000001400000003000000474e5500") + bytes(range(20))
 """A build id as /sys has it: sizes, type and owner of the note (elf(5)), then 20 bytes."""
@@ -14,7 +14,7 @@ NOTE = bytes.fromhex("040000001400000003000000474e5500") + bytes(range(20))
 @pytest.fixture
 def sys_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A /sys with netmap, a driver that knows it and one that does not, and a port of each."""
-    monkeypatch.setattr(computer_agent, "SYS", str(tmp_path))
+    monkeypatch.setattr(facts_agent, "SYS", str(tmp_path))
     for module in ("netmap", "e1000", "r8169"):
         notes = tmp_path / "module" / module / "notes"
         notes.mkdir(parents=True)
@@ -30,23 +30,23 @@ def sys_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_mode_of_netmap_follows_from_who_calls_its_module(sys_folder: Path) -> None:
-    assert computer_agent.netmap_facts("eth2") == {"driver build": "000102030405", "netmap": "native"}
-    assert computer_agent.netmap_facts("eth3")["netmap"] == "emulated"
+    assert facts_agent.netmap_facts("eth2") == {"driver build": "000102030405", "netmap": "native"}
+    assert facts_agent.netmap_facts("eth3")["netmap"] == "emulated"
 
 
 def test_netmap_that_may_only_emulate_does_so_with_every_driver(sys_folder: Path) -> None:
     (sys_folder / "module/netmap/parameters/admode").write_text("2\n")
-    assert computer_agent.netmap_facts("eth2")["netmap"] == "emulated"
+    assert facts_agent.netmap_facts("eth2")["netmap"] == "emulated"
 
 
 def test_module_without_a_version_is_told_by_its_build(sys_folder: Path) -> None:
-    assert computer_agent.module_version("netmap") == "000102030405"
-    assert computer_agent.module_version("absent") == ""
+    assert facts_agent.module_version("netmap") == "000102030405"
+    assert facts_agent.module_version("absent") == ""
 
 
 def test_without_netmap_nothing_is_said_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(computer_agent, "SYS", str(tmp_path))
-    assert computer_agent.netmap_facts("eth2") == {}
+    monkeypatch.setattr(facts_agent, "SYS", str(tmp_path))
+    assert facts_agent.netmap_facts("eth2") == {}
 
 
 def test_program_that_does_not_tell_its_version_is_found_by_its_name(
@@ -55,5 +55,5 @@ def test_program_that_does_not_tell_its_version_is_found_by_its_name(
     program = tmp_path / "pkt-gen"
     program.write_bytes(b"one build")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert computer_agent.locate("pkt-gen") == computer_agent.locate(str(program)) == str(program)
-    assert computer_agent.locate("other") == computer_agent.locate(str(tmp_path / "other")) == ""
+    assert facts_agent.locate("pkt-gen") == facts_agent.locate(str(program)) == str(program)
+    assert facts_agent.locate("other") == facts_agent.locate(str(tmp_path / "other")) == ""
