@@ -19,7 +19,7 @@ import pytest
 from helpers import PROJECT
 from middlebench.diagnosis.usage import machine_between, process_between
 from middlebench.hosts.local import LocalHost
-from middlebench.middleboxes.xen import clickos
+from middlebench.middleboxes.xen import clickos, dom0
 from middlebench.middleboxes.xen import driver as xen
 from middlebench.middleboxes.xen.clickos import ClickosOptions
 from middlebench.model.topologies import plan_of
@@ -68,7 +68,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
         (tools / tool).symlink_to(STANDIN)
     monkeypatch.setattr(xen, "FOLDER", str(tmp_path / "run"))
     monkeypatch.setattr(clickos, "FOLDER", str(tmp_path / "run"))
-    monkeypatch.setattr(xen, "CONSOLES", (f"{tmp_path}/guest-{{name}}.log",))
+    monkeypatch.setattr(dom0, "CONSOLES", (f"{tmp_path}/guest-{{name}}.log",))
     monkeypatch.setattr(xen, "BOOT_SECONDS", 5.0)
     monkeypatch.setattr(xen, "READY_SECONDS", 2.0)
     monkeypatch.setattr(xen, "LONGEST_PAUSE_SECONDS", 0.2)

@@ -8,7 +8,6 @@ each of which does much.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 import time
@@ -24,23 +23,20 @@ from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
 from middlebench.middleboxes.xen import watch_agent, xl
 from middlebench.middleboxes.xen.clickos import FOLDER, ClickosImage, ClickosOptions
+from middlebench.middleboxes.xen.dom0 import Dom0, command_error, consoles
 from middlebench.middleboxes.xen.domain import DomainView, config_file
 from middlebench.middleboxes.xen.images import Image, LinuxImage, LinuxOptions
-from middlebench.middleboxes.xen.xenstore import parse_keys
-from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain, crash_report, explain, parse_list, parse_version
+from middlebench.middleboxes.xen.xl import HOTPLUG_TIMEOUT, Domain
 from middlebench.model.functions.function import Function
 from middlebench.model.live import STOPPED
 from middlebench.model.plan import Middlebox, Plan
 from middlebench.model.port_kind import PortKind
-from middlebench.model.reading import MachineTimes, MiddleboxReading, ProcessTimes
-from middlebench.system.command_result import CommandResult
+from middlebench.model.reading import MiddleboxReading, ProcessTimes
 from middlebench.system.deadline import Deadline
-from middlebench.system.errors import HostError, MiddleboxError, last_lines
+from middlebench.system.errors import MiddleboxError, last_lines
 
 AGENT = "\n".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (xl, watch_agent))
 PREFIX = f"{LABEL}-"
-DOM0 = 0
-"""Number of the domain that the server's own system is."""
 CREATE_SECONDS = 60.0
 """For ``xl create``: well below one on real hardware, but libxl gives each network script 40 s."""
 CREATE_TRIES = 2
@@ -57,15 +53,8 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 """Pause between two readings of a domain: it doubles from the first to the longest."""
 PAUSE_RATIO = 2
 """A pause takes at least this many times as long as the reading before it, which takes the guest's processor."""
-READ_TRIES = 3
-"""A command that only reads is run again where a signal ended it: in an emulated dom0 ``xl list`` was seen to
-crash at its exit (a general protection fault), and to work a moment later."""
 LEAVE_SECONDS = 24 * 3600.0
-CONSOLES = ("/var/log/xen/console/guest-{name}.log", "/var/log/xen/guest-{name}.log")
-"""Where xenconsoled logs the consoles of guests, with its option ``--log=guest``."""
-CONSOLE_LINES = CRASH_LINES = 12
-SECTION = "=== mbench ==="
-
+CONSOLE_LINES = 12
 CREATE = """
 set -eu
 folder=$1 name=$2 weight=$3
@@ -85,33 +74,6 @@ exec xl create "$folder/$name.cfg"
 
 On a full disk a console stays empty, as if the guest printed nothing: check first that there is room.
 """
-
-VIEW = f"""
-name=$1 keys=$2
-shift 2
-xl list -v
-status=$?
-echo '{SECTION}'
-if [ -n "$keys" ] && domain=$(xl domid "$name" 2> /dev/null); then
-    xenstore-ls -f "/local/domain/$domain"
-    xenstore-ls -f "/local/domain/0/backend/vif/$domain" 2> /dev/null
-fi
-for console; do
-    if [ -e "$console" ]; then
-        echo '{SECTION}'
-        cat "$console"
-        break
-    fi
-done
-exit $status
-"""
-"""Arguments: the domain's name, anything if keys are asked for, its console logs.
-
-Answers the list, the keys, and the console where there is one.
-"""
-
-READ = "cat /proc/uptime && xl info nr_cpus && exec xl list -v"
-"""Answers the time, how many processors the machine has, and the list."""
 
 DESTROY = """
 for domain; do
@@ -169,6 +131,7 @@ class XenMiddleboxes:
     def __init__(self, options: Options, host: Host) -> None:
         self._options = options
         self._host = host
+        self._dom0 = Dom0(host)
         self._image = options.guest()
         self._starts: dict[str, Start] = {}
 
@@ -203,19 +166,7 @@ class XenMiddleboxes:
         Seconds of all domains, dom0's too, are of one list and one moment, so that their shares have one span. Xen does
         not tell how often a domain lost its processor.
         """
-        doing = f"reading what domains on {self._host.name} used"
-        result = self._read(doing, "sh", "-c", READ, f"{LABEL}-read")
-        try:
-            uptime, processors, listed = result.stdout.split("\n", 2)
-            domains = parse_list(listed)
-            machine = MachineTimes(
-                processors=int(processors),
-                dom0_s=sum(each.cpu_s for each in domains if each.id == DOM0),
-                domains_s=sum(each.cpu_s for each in domains if each.id != DOM0),
-                moment_s=float(uptime.split()[0]),
-            )
-        except (ValueError, IndexError) as error:
-            raise self._unexpected(doing, error) from error
+        domains, machine = self._dom0.times()
         ours = [each for each in domains if each.name.startswith(PREFIX) and not each.ended]
         counts = self._image.counts(self._host, ours)
         return {
@@ -242,7 +193,7 @@ class XenMiddleboxes:
             answer = json.loads(output)
             name, state = answer["ended"], answer["state"]
             if "c" in state:
-                return f"domain {name} crashed (state {state}){self._crash(domains[name])}"
+                return f"domain {name} crashed (state {state}){self._dom0.crash(domains[name])}"
             return f"domain {name} ended"
 
         return watching(wait)
@@ -264,12 +215,7 @@ class XenMiddleboxes:
 
     def describe(self) -> str:
         """Return image, memory and Xen's version."""
-        doing = f"asking for Xen's version on {self._host.name}"
-        version = self._read(doing, "xl", "info", "xen_version").stdout
-        try:
-            return f"{self._image.describe()}, {self._options.memory_mib} MiB, Xen {parse_version(version)}"
-        except ValueError as error:
-            raise self._unexpected(doing, error) from error
+        return f"{self._image.describe()}, {self._options.memory_mib} MiB, Xen {self._dom0.version()}"
 
     def _check_files(self) -> None:
         for path in self._image.files():
@@ -287,7 +233,7 @@ class XenMiddleboxes:
         weight = "" if self._options.dom0_weight is None else str(self._options.dom0_weight)
         for _ in range(CREATE_TRIES):
             result = self._host.run(
-                ["sh", "-c", CREATE, f"{LABEL}-create", FOLDER, middlebox.name, weight, *_consoles(middlebox.name)],
+                ["sh", "-c", CREATE, f"{LABEL}-create", FOLDER, middlebox.name, weight, *consoles(middlebox.name)],
                 stdin=text,
                 deadline=Deadline(CREATE_SECONDS),
                 check=False,
@@ -295,21 +241,21 @@ class XenMiddleboxes:
             if result.status == 0 or HOTPLUG_TIMEOUT not in result.stderr:
                 break
         if result.status != 0:
-            raise self._explained(f"creating domain {middlebox.name} on {self._host.name}", result)
+            raise command_error(f"creating domain {middlebox.name} on {self._host.name}", result)
 
     def _await(self, middlebox: Middlebox, step: str, reached: Callable[[DomainView], bool], seconds: float) -> Domain:
         """Read a domain's state until it has reached a step, and return it."""
         deadline, pause = Deadline(seconds).stretched(self._host.timeout_factor), FIRST_PAUSE_SECONDS
         while True:
             begin = time.monotonic()
-            view = self._view(middlebox.name, with_keys=self._image.watches_keys or deadline.expired)
+            view = self._dom0.view(middlebox.name, with_keys=self._image.watches_keys or deadline.expired)
             if view.console is None and not view.keys:
-                view = self._view(middlebox.name, with_keys=True)
+                view = self._dom0.view(middlebox.name, with_keys=True)
             took = time.monotonic() - begin
             if view.domain is None or view.domain.dying:
                 raise self._error(middlebox, step, "it is gone", "see `xl dmesg` there", view)
             if view.domain.crashed:
-                crash = self._crash(view.domain.id)
+                crash = self._dom0.crash(view.domain.id)
                 raise self._error(middlebox, step, f"it crashed (state {view.domain.state}){crash}", "", view)
             if view.domain.ended:
                 raise self._error(middlebox, step, f"it shut itself down (state {view.domain.state})", "", view)
@@ -323,45 +269,14 @@ class XenMiddleboxes:
             time.sleep(min(max(pause, PAUSE_RATIO * took), deadline.remaining))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _view(self, name: str, *, with_keys: bool) -> DomainView:
-        """Return what can be seen of a domain from dom0 now; reading its keys takes as long as all the rest."""
-        doing = f"reading the state of domain {name} on {self._host.name}"
-        argv = ("sh", "-c", VIEW, f"{LABEL}-view", name, "keys" if with_keys else "", *_consoles(name))
-        result = self._read(doing, *argv)
-        listed, _, rest = result.stdout.partition(f"{SECTION}\n")
-        keys, has_console, console = rest.partition(f"{SECTION}\n")
-        try:
-            domain = next((each for each in parse_list(listed) if each.name == name), None)
-            return DomainView(domain=domain, keys=parse_keys(keys), console=console if has_console else None)
-        except ValueError as error:
-            raise self._unexpected(doing, error) from error
-
-    def _read(self, doing: str, *argv: str) -> CommandResult:
-        """Run a command that only reads."""
-        for _ in range(READ_TRIES):
-            result = self._host.run(argv, check=False)
-            if result.status >= 0:
-                break
-        if result.status != 0:
-            raise self._explained(doing, result)
-        return result
-
-    def _list(self) -> list[Domain]:
-        doing = f"listing domains on {self._host.name}"
-        result = self._read(doing, "xl", "list", "-v")
-        try:
-            return parse_list(result.stdout)
-        except ValueError as error:
-            raise self._unexpected(doing, error) from error
-
     def _ours(self) -> list[Domain]:
-        return [domain for domain in self._list() if domain.name.startswith(PREFIX)]
+        return [domain for domain in self._dom0.domains() if domain.name.startswith(PREFIX)]
 
     def _await_gone(self, destroyed: dict[int, str], failed: Sequence[str]) -> None:
         """Wait until what was destroyed is gone, and what else is dying (it has lost its name) too."""
         deadline = Deadline(GONE_SECONDS).stretched(self._host.timeout_factor)
         while True:
-            left = [domain for domain in self._list() if domain.id in destroyed or domain.dying]
+            left = [domain for domain in self._dom0.domains() if domain.id in destroyed or domain.dying]
             if not left:
                 return
             ours = [domain for domain in left if domain.id in destroyed]
@@ -378,29 +293,6 @@ class XenMiddleboxes:
                 "something in dom0 holds their memory: see /var/log/xen there; a restart of the server helps",
             )
 
-    def _crash(self, domain: int) -> str:
-        """Return Xen's log of the crash of a domain, to be appended to a sentence."""
-        with contextlib.suppress(HostError):
-            report = crash_report(self._host.run(["xl", "dmesg"], check=False).stdout, domain)
-            return f"; from Xen's log:\n{last_lines(report, CRASH_LINES)}" if report else ""
-        return ""
-
-    def _unexpected(self, doing: str, error: Exception) -> MiddleboxError:
-        """Return the error for text that is not what this code knows, with the version of Xen that printed it."""
-        version = "version unknown"
-        with contextlib.suppress(HostError, ValueError):
-            output = self._host.run(["xl", "info", "xen_version"], check=False).stdout
-            version = f"version {parse_version(output)}"
-        return MiddleboxError(
-            doing,
-            f"{error} (of Xen on {self._host.name}, {version})",
-            "Xen 4.17 is known to work; report the text and the version",
-        )
-
-    def _explained(self, doing: str, result: CommandResult) -> MiddleboxError:
-        meaning = explain(result.stderr + result.stdout)
-        return MiddleboxError(doing, meaning.happened, meaning.advice, result)
-
     def _error(
         self, middlebox: Middlebox, step: str, happened: str, advice: str = "", view: DomainView | None = None
     ) -> MiddleboxError:
@@ -411,10 +303,6 @@ class XenMiddleboxes:
             end = last_lines(view.console or "", CONSOLE_LINES)
             happened += f"\n  end of its console:\n{end}" if end else "\n  its console is empty"
         return MiddleboxError(doing, happened, advice)
-
-
-def _consoles(name: str) -> list[str]:
-    return [path.format(name=name) for path in CONSOLES]
 
 
 def _identity(domain: Domain) -> str:
