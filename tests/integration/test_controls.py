@@ -6,7 +6,9 @@ import pytest
 from helpers import settings
 from middlebench.diagnosis.processors import links_share
 from middlebench.model.controls import ControlLog
+from middlebench.model.record import LINKS_SHARE
 from middlebench.system.errors import GeneratorError
+from middlebench.system.processes import may_administer
 from middlebench.trials.controls import links_only, measure_controls, whole_set
 from middlebench.trials.convergence import read_live
 
@@ -18,7 +20,10 @@ def test_controls_measure_the_generator_alone_and_a_bridge_alone(testbed, tmp_pa
     *controls, links = log.controls()
     assert (links.kind, links.frame_bytes, links.counts.received_packets) == ("links-only", 60, 0)
     assert links.counts.offered_packets > 0
-    assert 0 < links_share(links.usage) <= 1
+    assert links_share(links.usage) <= LINKS_SHARE
+    if may_administer():
+        *_, cards = links.usage.generator
+        assert (cards.name, cards.cpu_s > 0) == ("links", True)
     assert read_live(testbed).switch.bridges == {}
     assert [(each.kind, each.frame_bytes) for each in controls] == [
         ("back-to-back", 60),

@@ -76,7 +76,7 @@ def test_hops_are_the_differences_of_what_each_bridge_counted(data):
 @given(st.data(), NUMBERS)
 def test_frames_that_pass_every_hop_make_the_same_difference_at_each_counter(data, frames):
     plan = data.draw(PLANS)
-    before = replace(data.draw(readings(plan)), links=ProcessTimes(1.0, {"1": 1.0}, {"1": 1}))
+    before = replace(data.draw(readings(plan)), links={"middlebox server": ProcessTimes(1.0, {"1": 1.0}, {"1": 1})})
     after = before.with_passed(plan.paths[0], frames)
     assert after.links == before.links
     for hop in hops_between(plan, before.switch, after.switch):

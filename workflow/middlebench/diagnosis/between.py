@@ -80,7 +80,7 @@ def usage_between(
     else:
         server = tuple(of_traffic(each, traffic.traffic_s) for each in server)
     switch = process_between("switch", before.switch.daemon, after.switch.daemon)
-    links = process_between("links", before.links, after.links)
+    links = {role: process_between("links", then, after.links.get(role)) for role, then in before.links.items()}
     readings = [
         (each.name, before.middleboxes[each.name].usage, after.middleboxes[each.name].usage)
         for each in plan.middleboxes
@@ -92,11 +92,11 @@ def usage_between(
         traffic_s=round(traffic.traffic_s, 6),
         test_computer=tuple(each for each in traffic.processors if not test_cpus or each.cpu in test_cpus),
         middlebox_server=server,
-        generator=(traffic.usage,) if traffic.usage else (),
+        generator=tuple(each for each in (traffic.usage, links.get("test computer")) if each),
         switch=(switch,) if switch else (),
         middleboxes=tuple(each for each in middleboxes if each),
         machine=next(filter(None, machines), None),
-        links=(links,) if links else (),
+        links=tuple(each for each in (links.get("middlebox server"),) if each),
     )
 
 

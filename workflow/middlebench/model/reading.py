@@ -6,8 +6,9 @@ The drivers take the readings; what lies between two of them :mod:`middlebench.d
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from middlebench.model.live import LiveChain, LiveSwitch
 from middlebench.model.plan import Path, Plan
@@ -54,6 +55,19 @@ class ProcessTimes:
     """Whether it takes a processor all the time, work or not."""
     machine: MachineTimes | None = None
     """Whose processors it runs on, where a hypervisor gives it time beside the server's own system."""
+
+
+Role = Literal["test computer", "middlebox server"]
+
+
+def together(processes: Iterable[ProcessTimes]) -> ProcessTimes:
+    """Return several processes as one, whose threads are those of all."""
+    found = tuple(processes)
+    return ProcessTimes(
+        cpu_s=sum(each.cpu_s for each in found),
+        threads_s={thread: seconds for each in found for thread, seconds in each.threads_s.items()},
+        switches={thread: count for each in found for thread, count in (each.switches or {}).items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -120,8 +134,8 @@ class Reading:
 
     switch: SwitchReading
     middleboxes: Mapping[str, MiddleboxReading]
-    links: ProcessTimes | None = None
-    """What has been used on the server to play its network cards; None where they are real ones."""
+    links: Mapping[Role, ProcessTimes] = field(default_factory=dict)
+    """What has been used to play network cards, on the processors of either computer; empty where they are real."""
 
     @property
     def live(self) -> LiveChain:

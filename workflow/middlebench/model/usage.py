@@ -61,9 +61,10 @@ class Usage(Options):
     middlebox_server: tuple[ProcessorUsage, ...]
     """As the server's own system sees them."""
     generator: tuple[ProcessUsage, ...]
+    """With ``links``, where they are emulated: what played the network cards on the test computer's processors."""
     switch: tuple[ProcessUsage, ...]
     middleboxes: tuple[ProcessUsage, ...]
     machine: MachineUsage | None = None
     """None where the server's own system has the machine to itself; else its processors are virtual ones."""
     links: tuple[ProcessUsage, ...] = ()
-    """What was used on the server to play its network cards, where the links are emulated: the instrument's own."""
+    """What was used on the server's processors to play network cards, where the links are emulated."""

@@ -14,7 +14,7 @@ from middlebench.hosts.base import Host, Ports
 from middlebench.model.environment import Environment
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, WIRE_OVERHEAD_BYTES
 from middlebench.model.options import Options
-from middlebench.model.reading import ProcessTimes
+from middlebench.model.reading import ProcessTimes, Role
 
 Tell = Callable[[str], None]
 """Takes a sentence about what goes on, for whoever waits."""
@@ -75,8 +75,8 @@ class Hosts:
     """Whether both ends of a link count the same frames, so that one that is missing is still on its way."""
     changes: Callable[[], Sequence[str]] = tuple
     """Returns, a phrase each, which of the ports is not as it was set up any more."""
-    links_usage: Callable[[], ProcessTimes | None] = lambda: None
-    """Returns what has been used on the server to play its network cards; None where they are real ones."""
+    links_usage: Callable[[], Mapping[Role, ProcessTimes]] = dict
+    """Returns what has been used to play network cards, on the processors of either; nothing where they are real."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ The shaper counts 24 B of overhead a frame, and 84 B at the least, as Ethernet d
 
 PREPARE_PORTS = """
 set -eu
-mtu=$1 cpus=$2 offloads=$3
+mtu=$1 offloads=$2 polled=$3
 shift 3
 for key in all default; do
     [ ! -e /proc/sys/net/ipv6/conf/$key ] || echo 1 > /proc/sys/net/ipv6/conf/$key/disable_ipv6
@@ -47,38 +47,38 @@ done
 mount -t sysfs sysfs /sys
 for port; do
     ip link set dev "$port" mtu "$mtu"
+    ethtool -K "$port" $offloads gro off > /dev/null
+    ip link set dev "$port" arp off up
+    [ "$polled" ] || continue
     ip link set dev "$port" gro_max_size 1 2> /dev/null ||
         echo "limit: frames of TCP that reach $port may be merged: the kernel takes no gro_max_size"
-    ethtool -K "$port" $offloads > /dev/null
-    ip link set dev "$port" arp off up
-    { ethtool -K "$port" gro on && echo 1 > /sys/class/net/$port/threaded; } > /dev/null 2>&1 || {
-        echo "limit: $port is not polled by a thread of its own: each frame interrupts its receiver's processor"
-        echo "$cpus" > /sys/class/net/$port/queues/rx-0/rps_cpus
-    } 2> /dev/null || echo "limit: frames that reach $port are first handled on the sender's processor"
+    { ethtool -K "$port" gro on && echo 1 > /sys/class/net/$port/threaded; } > /dev/null 2>&1 ||
+        echo "limit: frames that reach $port are received on the processor that sent them: it has no polling thread"
 done
 """
 """IPv6 is off because router solicitations are unexpected frames.
 
 A veth hands each frame to its receiver at once, on the sender's processor, unless its receiving end has a NAPI
-context: GRO gives it one (drivers/net/veth.c). Then frames wait in a ring, are taken from it in batches by a kernel
-thread, and overflow at the sender's expense, as with a network card. `gro_max_size` is smaller than any two frames, so
-that GRO merges none (net/core/gro.c). Without NAPI, receive packet steering moves the work, one frame at a time.
+context: GRO gives it one (drivers/net/veth.c). Then frames wait in a ring, and a kernel thread takes them from it in
+batches: it plays the network card, on whatever processor it is bound to. `gro_max_size` is smaller than any two frames,
+so that GRO merges none (net/core/gro.c).
 """
 
 POLLING_THREAD = re.compile(r"napi/(.+)-\d+")
 """Name of the kernel thread that polls an interface (net/core/dev.c)."""
 
 
-def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> list[str]:
+def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions, *, polled: bool = False) -> list[str]:
     """Prepare ``ports`` of a namespace that plays a computer; return what the kernel did not let us, a sentence each.
+
+    Where they are ``polled`` a kernel thread each receives what reaches them, else whoever sends it.
 
     Raises:
         HostError: a port is missing or cannot be set up.
     """
-    mask = f"{sum(1 << cpu for cpu in computer.cpus):x}"
     offloads = " ".join(f"{offload} off" for offload in OFFLOADS)
     script = ("unshare", "--mount", "sh", "-c", PREPARE_PORTS, f"{LABEL}-prepare-ports")
-    limits = _limits(computer, [*script, str(link.mtu), mask, offloads, *ports])
+    limits = _limits(computer, [*script, str(link.mtu), offloads, "polled" if polled else "", *ports])
     return shape_ports(computer, ports, link) + limits
 
 
@@ -86,7 +86,7 @@ def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> li
 def polled_by(cpus: Sequence[int], limits: list[str]) -> Iterator[list[int]]:
     """Bind the polling threads of interfaces that are set up in this context to processors; yield their process ids.
 
-    They are threads of the kernel of this machine, whatever namespace the interface is in. Who is not root may not
+    They are threads of the kernel of this machine, whatever namespace the interface is in. Root in a container may not
     bind them; that is added to ``limits``, a sentence.
     """
     before, threads = set(_polling_threads()), list[int]()
@@ -98,7 +98,7 @@ def polled_by(cpus: Sequence[int], limits: list[str]) -> Iterator[list[int]]:
         except ProcessLookupError:
             continue  # another testbed's, that has just ended
         except PermissionError:
-            limits.append("the kernel threads that poll the links run on any processor: only root may bind them")
+            limits.append("the kernel threads that poll the links run on any processor: we may not bind them")
             return
 
 
