@@ -78,6 +78,7 @@ lock: $(INSTALLED) ## resolve the dependencies anew and pin them
 		--extra dev --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 setup: packages $(INSTALLED) ## install what is missing: Debian packages and Python packages
+	@$(BIN)/python -m compileall -q workflow # by each of hundreds of jobs else, where PYTHONDONTWRITEBYTECODE is set
 
 packages: # all in one round, so that a password is asked for once
 	@envs/install-packages $(ROLES)

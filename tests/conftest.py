@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from middlebench.testbed import Testbed, site_of, stand_up
 settings.register_profile("middlebench", deadline=None, derandomize=True)
 settings.load_profile("middlebench")
 surroundings.prepare()  # as every entry of the program does
+# A container's image may forbid to keep what was compiled: each of hundreds of processes would compile the library.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 LONGEST_FIRST = ("workflow", "lab", "integration", "contract")

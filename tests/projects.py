@@ -120,7 +120,8 @@ def copy_of_the_project(folder: Path, testbed: Mapping[str, Any] | None = None) 
         capture_output=True,
         text=True,
     ).stdout
-    for name in filter(None, listed.split("\0")):
+    compiled = (str(path.relative_to(PROJECT)) for path in PROJECT.glob("workflow/**/*.pyc"))
+    for name in filter(None, [*listed.split("\0"), *compiled]):
         if (PROJECT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, folder / name)

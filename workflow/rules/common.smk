@@ -31,7 +31,7 @@ def records(testbed):
     """Every record of a testbed that its tables hold: of the planned cells, and of finished repetitions beside them."""
     folder = Path(RESULTS, testbed)
     planned = planned_cells(testbed)
-    beside = remeasure.finished_beyond(STUDY, testbed, folder)
+    beside = finished_beyond(STUDY, testbed, folder)
     return [str(folder / cell.path) for cell in (*planned, *beside)]
 
 

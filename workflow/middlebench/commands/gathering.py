@@ -34,7 +34,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.data.summary import write_summary
     from middlebench.model.controls import CONTROL_BAND, ControlLog
     from middlebench.run.adaptive import planned_cells
-    from middlebench.run.remeasure import finished_beyond
+    from middlebench.run.beyond import finished_beyond
 
     target = target_of(arguments)
     study, folder, testbed = target.file.study, target.folder, target.testbed

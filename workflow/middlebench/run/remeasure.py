@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from middlebench.analysis.data.flags import MEANINGS, carrying
 from middlebench.analysis.data.measurements import read_measurements
 from middlebench.analysis.data.summary import summarise
-from middlebench.config.study import Study
-from middlebench.model.cell import AXES, Cell, cells_on_disk
-from middlebench.model.record import PROTOCOL, Record, Settings
+from middlebench.model.cell import AXES, Cell
+from middlebench.model.record import Record
 from middlebench.model.record_file import read
-from middlebench.run.adaptive import planned_cells
 from middlebench.run.archive import archive
 from middlebench.system.errors import ConfigError, RecordError
 from middlebench.system.text import suggestion
@@ -91,22 +87,3 @@ def widest_cells(results: Path, count: int) -> list[Cell]:
         Cell(testbed=results.name, repetition=int(last.loc[point]) + 1, **dict(zip(fields, point, strict=True)))
         for point in points
     ]
-
-
-def finished_beyond(study: Study, testbed: str, results: Path) -> list[Cell]:
-    """Return the finished repetitions of planned points that the study itself does not plan.
-
-    They belong to the tables as well, as far as they were measured with the settings of now.
-    """
-    planned = set(planned_cells(study, testbed, results))
-    points = {cell.point for cell in planned}
-    settings = study.settings
-    found = []
-    for cell in cells_on_disk(results):
-        if cell.point not in points or cell in planned:
-            continue
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            values = json.loads((results / cell.path).read_bytes())
-            if values["protocol"] == PROTOCOL and Settings.model_validate(values["settings"]) == settings:
-                found.append(cell)
-    return found

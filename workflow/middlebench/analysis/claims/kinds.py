@@ -22,7 +22,6 @@ from statistics import fmean
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
-from scipy import stats
 
 from middlebench.analysis.claims.findings import Finding, Verdict, graded, untestable
 from middlebench.analysis.data.curves import FULL, PERCENT, Curve
@@ -119,6 +118,8 @@ class Trend(Options):
 
     def judge(self, curve: Curve) -> Finding:
         """Return what the values say; the change from the first to the last, in per cent, is the figure."""
+        from scipy import stats  # here, because it takes as long as all else together
+
         if len(curve.points) < FEWEST_POINTS:
             return _too_few(curve)
         places, values = zip(*curve.points, strict=True)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from middlebench.analysis.data import flags
 from middlebench.analysis.data.intervals import CONFIDENCE, Interval
@@ -166,6 +165,8 @@ def _moments(times: pd.Series[str]) -> pd.Series[Any]:
 
 def _slope(controls: pd.DataFrame) -> Slope:
     """Return the trend of one series by Theil and Sen, which single outliers do not turn."""
+    from scipy import stats  # here, because it takes as long as all else together, and few want a slope
+
     relative = controls["relative"].to_numpy(dtype=float)
     level = float(controls["kpps"].median())
     hours = (controls["time"] - controls["time"].min()).dt.total_seconds().to_numpy() / SECONDS_PER_HOUR

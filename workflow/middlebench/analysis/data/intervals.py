@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 """Of the intervals: so often they hold the true mean, if repetitions scatter independently and normally."""
@@ -49,7 +49,7 @@ def half_width(deviation: ArrayLike, repetitions: ArrayLike) -> NDArray[Any]:
     """
     count = np.asarray(repetitions, dtype=float)
     known = np.where(count > 1, count, np.nan)
-    factor = stats.t.ppf((1 + CONFIDENCE) / 2, known - 1)
+    factor = special.stdtrit(known - 1, (1 + CONFIDENCE) / 2)
     return np.asarray(factor * np.asarray(deviation, dtype=float) / np.sqrt(known))
 
 

@@ -14,7 +14,7 @@ from math import exp, inf, log1p, sqrt
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from middlebench.analysis.law.cells import Cells, Spread, cells_of
 from middlebench.analysis.law.terms import Numbers
@@ -84,7 +84,7 @@ def _half_width(known: list[tuple[Spread, int]]) -> float:
     parts = [(spread.deviation**2 / count, spread.freedom) for spread, count in known]
     variance = sum(part for part, _ in parts)
     freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    return float(stats.t.ppf(1 - ERROR, freedom)) * sqrt(variance)
+    return float(special.stdtrit(freedom, 1 - ERROR)) * sqrt(variance)
 
 
 def _sameness(low: float, high: float, margin: float) -> Sameness:
