@@ -80,6 +80,11 @@ def test_time_left_is_never_negative_when_more_cells_come_than_the_plan_knew():
     assert Cells(Ahead(2), done=3, started=0.0).left_s == 0
 
 
+def test_an_adaptive_sweep_is_told_as_far_as_it_may_go():
+    assert Cells(Ahead(24, at_most=True), done=3).far == "3 of at most 24 cells"
+    assert Cells(Ahead(24), done=3).far == "3 of 24 cells"
+
+
 def test_finished_cell_is_described_by_its_rates(tmp_path):
     path = tmp_path / "rep1.json"
     path.write_text(json.dumps(RECORD))
@@ -98,7 +103,7 @@ def test_line_tells_what_matters_most_first_and_is_one_line(width):
     console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
     progress = Progress(Line(), console=console)
     doing = "local n=20 1500 B  (last: local n=20 1400 B: 123.4 kpkt/s, 1382.1 Mb/s)"
-    progress.add_task(doing, total=192, completed=7, left="about 1 h 43 min left")
+    progress.add_task(doing, far=Cells(Ahead(192), done=7).far, left="about 1 h 43 min left")
     console.print(progress.get_renderable())
     (line,) = console.file.getvalue().splitlines()
     assert line.startswith("7 of 192 cells  about 1 h 43 min left"[:width])

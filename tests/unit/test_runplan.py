@@ -190,6 +190,15 @@ def test_those_who_show_the_time_left_are_told_of_cells_and_controls():
     assert plan_run([cell(runs=False)], {}, {}, wanted).ahead == Ahead(cells=0)
 
 
+@pytest.mark.parametrize(("choosing", "left"), [(True, 21), (False, 0)])
+def test_what_an_adaptive_sweep_may_yet_choose_is_told_as_the_most(choosing, left):
+    jobs = [cell(runs=False), cell(2), cell(4), job("choose_cells", runs=choosing)]
+    plan = plan_run(jobs, {}, {}, Wanted(SETTINGS, grid_cells=24))
+    assert (plan.testbeds[0].cells, plan.testbeds[0].open) == (2, left)
+    assert (plan.ahead.cells, plan.ahead.at_most) == (2 + left, choosing)
+    assert plan_run([jobs[-1]], {}, {}, Wanted(SETTINGS, grid_cells=24)).ahead.cells == 24 * choosing
+
+
 def test_nothing_is_said_of_an_environment_that_nobody_can_see():
     plan, _ = planned([cell(runs=False)], {(1, 800, 1): past(NEWER)}, present=None)
     assert (plan.kept, plan.kept_of_others) == (1, {})

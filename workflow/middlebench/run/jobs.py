@@ -74,6 +74,8 @@ class Wanted:
     """How many cells are measured between controls; None without controls."""
     control_sizes: int = 1
     """How many frame sizes the controls have."""
+    grid_cells: int | None = None
+    """How many cells an adaptive sweep measures at the most; None where the sweep is no adaptive one."""
     remeasures: bool = False
     """Whether cells of other environments are measured again."""
 

@@ -19,6 +19,7 @@ from middlebench.run.reasons import Judge
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"
 
 CLOSE_RULE, TABLE_RULE = "close", "aggregate"
+CHOOSE_RULE = "choose_cells"
 
 UNTIMED_S = 6.0
 """What a job beside the cells takes that was never timed: most execute a notebook, in so long on two idle cores."""
@@ -51,6 +52,8 @@ class TestbedPlan:
     """How long all of it takes, as far as the past tells."""
     certain: bool
     """Whether the past tells it of everything."""
+    open: int = 0
+    """Cells that an adaptive sweep may yet choose; they are in no other number."""
 
     @property
     def cells(self) -> int:
@@ -68,13 +71,15 @@ class Ahead:
     """What a run measures, in numbers."""
 
     cells: int
-    """Cells."""
+    """Cells; the most of them where ``at_most``."""
     control_sets: int = 0
     """Sets of controls before and between them."""
     closing_sets: int = 0
     """Sets of controls after the last cell of a testbed."""
     set_in_cells: float = 0.0
     """How many cells take as long as one set of controls."""
+    at_most: bool = False
+    """Whether it may be fewer cells, as in an adaptive sweep."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ class RunPlan:
         cell_s = sum(plan.cells * plan.cell_s for plan in self.testbeds) / max(1, cells)
         set_s = sum(plan.control_sets * plan.control_set_s for plan in self.testbeds) / max(1, sets)
         closing = sum(plan.closes for plan in self.testbeds)
-        return Ahead(cells, sets - closing, closing, set_s / cell_s if cell_s else 0.0)
+        unchosen = sum(plan.open for plan in self.testbeds)
+        return Ahead(cells + unchosen, sets - closing, closing, set_s / cell_s if cell_s else 0.0, unchosen > 0)
 
 
 def plan_run(
@@ -106,7 +112,7 @@ def plan_run(
     ``jobs`` are all of the workflow's plan, also those that need not run; finished cells and environments go by
     testbed.
     """
-    of_testbeds = [job for job in jobs if job.rule in (CELL_RULE, DEPLOY_RULE)]
+    of_testbeds = [job for job in jobs if job.rule in (CELL_RULE, DEPLOY_RULE, CHOOSE_RULE)]
     names = dict.fromkeys(job.wildcards["testbed"] for job in sorted(of_testbeds, key=lambda job: -job.priority))
     producers = {path: job for job in jobs if job.runs for path in job.outputs}
     testbeds = tuple(
@@ -119,7 +125,7 @@ def plan_run(
         )
         for name in names
     )
-    of_plans = (CELL_RULE, DEPLOY_RULE, CLOSE_RULE)
+    of_plans = (CELL_RULE, DEPLOY_RULE, CHOOSE_RULE, CLOSE_RULE)
     others = [job for job in jobs if job.runs and job.rule not in of_plans and job.outputs]
     known = [seconds_of(job, jobs) for job in others]
     return RunPlan(
@@ -168,6 +174,7 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: Jud
         control_set_s=set_s,
         seconds=cell_s * to_come + set_s * sets + sum(each for each in deploy_s if each is not None),
         certain=(cell_certain or not to_come) and (set_certain or not sets) and None not in deploy_s,
+        open=max(0, wanted.grid_cells - len(cells)) if wanted.grid_cells and CHOOSE_RULE in running else 0,
     )
 
 

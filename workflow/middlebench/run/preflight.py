@@ -87,6 +87,7 @@ def wanted_of(study: Study) -> Wanted:
         repetitions=study.repetitions,
         controls_every=controls.every if controls else None,
         control_sizes=len(controls.frame_sizes) if controls else 0,
+        grid_cells=len(study.cells(study.testbeds[0])) if study.sweep == "adaptive" else None,
         remeasures=study.on_environment_change == "remeasure",
     )
 

@@ -46,6 +46,8 @@ CHATTER = (
     "Reasons:",
     "Some jobs were triggered by provenance information",
     "Rules with provenance triggered jobs",
+    "DAG of jobs will be updated after completion",
+    "Updating checkpoint dependencies",
 )
 """Starts of Snakemake's messages that are of no use to a user of this workflow. They carry no event, and have the level
 of "Nothing to be done", which is shown."""
@@ -68,6 +70,11 @@ class Cells:
     def total(self) -> int:
         """Cells that the run measures at the most."""
         return self.ahead.cells
+
+    @property
+    def far(self) -> str:
+        """How far it is, in words."""
+        return f"{self.done} of {'at most ' * self.ahead.at_most}{self.total} cells"
 
     def begin(self) -> None:
         """Note that a cell, or the deployment of a chain, begins."""
@@ -111,7 +118,7 @@ class Line(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Return the line."""
-        parts = (f"{task.completed:.0f} of {task.total:.0f} cells", task.fields["left"], task.description)
+        parts = (task.fields["far"], task.fields["left"], task.description)
         return Text("  ".join(filter(None, parts)), no_wrap=True, overflow="ellipsis")
 
 
@@ -208,9 +215,7 @@ class LogHandler(LogHandlerBase):
             self._show("")
         elif self._cells.done * STEPS_TOLD // max(1, self._cells.total) > self._steps_told:
             self._steps_told = self._cells.done * STEPS_TOLD // max(1, self._cells.total)
-            self._say(
-                "; ".join(filter(None, (f"{self._cells.done} of {self._cells.total} cells", self._last, self._left())))
-            )
+            self._say("; ".join(filter(None, (self._cells.far, self._last, self._left()))))
         if self._cells.done == self._cells.total:
             self._hide()
 
@@ -220,10 +225,12 @@ class LogHandler(LogHandlerBase):
             return
         if self._display is None:
             self._display = Progress(Line(), console=self._console)
-            self._task = self._display.add_task("", total=self._cells.total, left="")
+            self._task = self._display.add_task("", total=self._cells.total, far=self._cells.far, left="")
             self._display.start()
         description = f"{doing or '…'}" + (f"  (last: {self._last})" if self._last else "")
-        self._display.update(self._task, completed=self._cells.done, description=description, left=self._left())
+        self._display.update(
+            self._task, completed=self._cells.done, description=description, far=self._cells.far, left=self._left()
+        )
 
     def _hide(self) -> None:
         if self._display is not None:
@@ -232,7 +239,7 @@ class LogHandler(LogHandlerBase):
 
     def _left(self) -> str:
         left = self._cells.left_s
-        return f"about {duration(left)} left" if left else ""
+        return f"{'at most ' * self._cells.ahead.at_most}about {duration(left)} left" if left else ""
 
     def _pass_on(self, record: LogRecord) -> None:
         text = (self.formatter or Formatter()).format(record)

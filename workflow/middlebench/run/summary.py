@@ -24,7 +24,7 @@ def summary(plan: RunPlan) -> str:
         jobs = ", ".join(f"{rule} × {count}" if count > 1 else rule for rule, count in plan.other_jobs.items())
         lines.append(f"  then: {jobs}")
     seconds = sum(each.seconds for each in plan.testbeds) + plan.other_seconds
-    if any(each.cells or each.control_sets for each in plan.testbeds) or plan.other_jobs:
+    if any(each.cells or each.open or each.control_sets for each in plan.testbeds) or plan.other_jobs:
         certain = plan.certain and all(each.certain for each in plan.testbeds)
         untimed = "" if certain else "; some of it was never timed here"
         lines.append(f"  in total {_about(seconds, certain)}{untimed}")
@@ -36,6 +36,8 @@ def summary(plan: RunPlan) -> str:
 def _lines(plan: TestbedPlan) -> list[str]:
     kept = plan.kept + sum(plan.kept_of_others.values())
     head = f"  {plan.testbed}: {plan.cells} of {plural(plan.cells + kept, 'cell')} to measure, {kept} kept"
+    if plan.open:
+        head += f", and {plan.open} at the most that the sweep may yet choose"
     lines = [head + (f"; {_about(plan.seconds, plan.certain)}" if plan.cells else "")]
     lines += _counted({_named(reason, cells): len(cells) for reason, cells in plan.reasons.items()})
     lines += _counted({f"kept of another environment: {text}": n for text, n in plan.kept_of_others.items()})
