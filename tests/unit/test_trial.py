@@ -98,8 +98,8 @@ LINE_RATE = line_rate_pps(LINK_BPS, 800) * 2
         ({"offered_packets": 0}, "sent nothing"),
         ({"unexpected_packets": 1}, "not ours"),
         ({"trial_received_packets": 2601}, "2601 frames arrived of 2600 sent"),
-        ({"offered_packets": round(LINE_RATE * 1.02)}, "offered in 2.000 s is above line rate"),
-        ({"received_packets": round(LINE_RATE * 1.02)}, "received in 2.000 s is above line rate"),
+        ({"offered_packets": round(LINE_RATE * 1.02)}, "offered in 2 s are above line rate"),
+        ({"received_packets": round(LINE_RATE * 1.02)}, "received in 2 s are above line rate"),
     ],
 )
 def test_trial_that_cannot_be_is_void(changes, words):

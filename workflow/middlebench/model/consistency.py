@@ -6,15 +6,17 @@ Pure. The trial has checked the same before it wrote the record; what is found h
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from middlebench.model.frames import line_rate_pps
+from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.record import Record
 
 TOLERANCE = 0.01
-"""How far a rate may lie above what is possible: the moments of reading blur it. The same as a trial's."""
-BLUR_S = 0.1
-"""Seconds of line rate that a window may hold besides: what a queue or a shaper's burst held back before it."""
+"""How far a rate may lie above what is possible: the moments of reading blur it."""
+BLUR_S = 0.002
+"""How much longer than told a window may have been: a reading at either end takes up to a millisecond."""
+LONGEST_BURST_S = 0.1
+"""Seconds of line rate that pass at once at the most: an emulated computer is late by as much."""
 SHORTEST_SHARE = 0.5
 """The least share of the window asked for that a window may last."""
 
@@ -24,19 +26,36 @@ def contradictions(record: Record) -> list[str]:
     return [*_counts(record), *_samples(record), *_hops(record), *_attestation(record)]
 
 
+def above_line_rate(
+    packets: Mapping[str, int], frame_bytes: int, window_s: float, link_bps: float, burst_bytes: float | None = None
+) -> list[str]:
+    """Return, a sentence each, which of the packets counted in a window are more than a link carries.
+
+    Besides its line rate (bits/s) it may pass one burst of the token bucket that shapes it; where that is not known,
+    the longest that a site allows.
+    """
+    burst_bytes = LONGEST_BURST_S * link_bps / 8 if burst_bytes is None else burst_bytes
+    most = line_rate_pps(link_bps, frame_bytes) * (window_s * (1 + TOLERANCE) + BLUR_S)
+    most += burst_bytes * 8 / wire_bits(frame_bytes)
+    return [
+        f"{count} frames {side} in {window_s:g} s are above line rate ({most:.0f})"
+        for side, count in packets.items()
+        if count > most
+    ]
+
+
 def _counts(record: Record) -> Iterator[str]:
     counts, cell = record.counts, record.cell
     if counts.window_s < SHORTEST_SHARE * record.settings.window_s:
         yield f"its window of {counts.window_s:g} s is shorter than the {record.settings.window_s:g} s asked for"
     if counts.offered_packets == 0:
         yield "no frame was offered in its window"
-    for side in ("offered", "received"):
+    packets_of = {"offered": counts.offered_packets, "received": counts.received_packets}
+    yield from above_line_rate(packets_of, cell.frame_bytes, counts.window_s, record.link_bps)
+    for side in packets_of:
         packets, size = getattr(counts, f"{side}_packets"), getattr(counts, f"{side}_bytes")
         if size != packets * cell.frame_bytes:
             yield f"{size} bytes {side} are not {packets} frames of {cell.frame_bytes} B"
-        most = line_rate_pps(record.link_bps, cell.frame_bytes) * (counts.window_s * (1 + TOLERANCE) + BLUR_S)
-        if packets > most:
-            yield f"{packets} frames {side} in {counts.window_s:g} s are above line rate ({most:.0f})"
     if counts.offered_packets > counts.trial_sent_packets:
         yield f"{counts.offered_packets} frames were offered of {counts.trial_sent_packets} sent"
     if counts.received_packets > counts.trial_received_packets:

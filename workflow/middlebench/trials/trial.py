@@ -17,7 +17,8 @@ from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, bottleneck_of
 from middlebench.diagnosis.offered import is_confirmed, stalls, unexpected_frames
 from middlebench.diagnosis.received import on_the_way, stopped
 from middlebench.diagnosis.sampled import WrongFrame, is_sampled, wrong_frame
-from middlebench.model.frames import ETHERNET_HEADER_BYTES, line_rate_pps, udp_frame, wire_bits
+from middlebench.model.consistency import above_line_rate
+from middlebench.model.frames import ETHERNET_HEADER_BYTES, line_rate_pps, udp_frame
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
 from middlebench.model.record import Bottleneck, Counts, Hop, MiddleboxCounts, Settings, WireCounts
@@ -30,11 +31,6 @@ from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed
 from middlebench.trials.convergence import converge, deploy, proven, read_after, read_before, release_held
 from middlebench.trials.probing import wrong_hop
-
-LINE_RATE_TOLERANCE = 0.01
-"""How far above line rate a count may lie, besides one burst of a shaper: the moments of reading blur it."""
-BLUR_SECONDS = 0.002
-"""How much longer than told a window may have been: a reading at either end takes up to a millisecond."""
 
 LATE_SECONDS = 5.0
 """How long to wait for frames that are known to be on the last link, after the generator's own drain."""
@@ -261,22 +257,14 @@ def counts_of(load: Load, traffic: Traffic) -> Counts:
 
 
 def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
-    """Return, a sentence each, why what was counted cannot be believed; none when it can.
-
-    What left a queue by one of the links came at the line rate, too.
-    """
+    """Return, a sentence each, why what was counted cannot be believed; none when it can."""
     problems = [*stalls(load, traffic), *stopped(load, traffic)]
     if traffic.unexpected_packets:
         problems.append("frames that are not ours crossed the measured ports")
     if traffic.trial_received_packets > traffic.trial_sent_packets:
         problems.append(f"{traffic.trial_received_packets} frames arrived of {traffic.trial_sent_packets} sent")
-    longest_s = traffic.window_s * (1 + LINE_RATE_TOLERANCE) + BLUR_SECONDS
-    most = line_rate_pps(link.rate_bps, load.frame_bytes) * longest_s
-    most += link.burst_bytes * 8 / wire_bits(load.frame_bytes)
-    for side, packets in (("offered", traffic.offered_packets), ("received", traffic.received_packets)):
-        if packets > most:
-            problems.append(f"{packets} packets {side} in {traffic.window_s:.3f} s is above line rate ({most:.0f})")
-    return problems
+    packets = {"offered": traffic.offered_packets, "received": traffic.received_packets}
+    return problems + above_line_rate(packets, load.frame_bytes, traffic.window_s, link.rate_bps, link.burst_bytes)
 
 
 def void(doing: str, problems: Sequence[str]) -> TrialError:
