@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from middlebench.driver_options import ServerDriverOptions
 from middlebench.hosts.base import Host
-from middlebench.hosts.shared.server_part import ServerPartOptions
 from middlebench.model.functions.function import FORWARD, Function
 from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind
@@ -71,7 +71,7 @@ def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
         thread.join()
 
 
-class MiddleboxOptions(ServerPartOptions):
+class MiddleboxOptions(ServerDriverOptions):
     """What every middlebox driver's options have."""
 
     joins: ClassVar[bool] = False

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from middlebench.driver_options import ServerDriverOptions
 from middlebench.hosts.base import Host
-from middlebench.hosts.shared.server_part import ServerPartOptions
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
 from middlebench.model.reading import PortCounters, SwitchReading
 
 
-class SwitchOptions(ServerPartOptions):
+class SwitchOptions(ServerDriverOptions):
     """What every switch driver's options have."""
 
     def build(self, host: Host) -> Switch:

@@ -1,4 +1,4 @@
-"""What drivers of a switch and of middleboxes, both on the middlebox server, have in their options."""
+"""The options that drivers of a switch and of middleboxes share, both of which run on the middlebox server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from middlebench.model.options import Options
 from middlebench.model.port_kind import PortKind
 
 
-class ServerPartOptions(Options):
+class ServerDriverOptions(Options):
     """Options of a switch's or of the middleboxes' driver."""
 
     programs: ClassVar[tuple[str, ...]] = ()
