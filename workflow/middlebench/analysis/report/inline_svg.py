@@ -40,7 +40,8 @@ def say_where_links_lead(page: str, parts: Mapping[str, str]) -> str:
 
     def with_title(link: re.Match[str]) -> str:
         words = parts.get(link[1])
-        return f"{link[0]}<title>{html.escape(words)}</title>" if words else link[0]
+        start = f'{link[0][:-1]} tabindex="-1">'  # hundreds of stops; the tables lead to the same parts
+        return f"{start}<title>{html.escape(words)}</title>" if words else start
 
     return LINK.sub(with_title, page)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -71,11 +73,28 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title:
     page = render(
         "page", title=title or _title(dataset.name), dataset=dataset, sections=sections_of(dataset, notebooks)
     )
-    page = say_where_links_lead(page, _parts(dataset, notebooks))
+    page = _with_named_headings(say_where_links_lead(page, _parts(dataset, notebooks)))
     outside = OUTSIDE.search(page)
     if outside:
         raise RecordError(f"rendering {out}", f"the page would load something from outside: {outside[0][:200]}")
     write_text(out, page)
+
+
+def _with_named_headings(page: str) -> str:
+    """Return a page with names for the headings within sections, so that a link can lead to each."""
+    section, taken = "", Counter[str]()
+
+    def named(tag: re.Match[str]) -> str:
+        nonlocal section
+        if tag["section"]:
+            section = tag["section"]
+            return tag[0]
+        words = html.unescape(re.sub(r"<[^>]+>", "", tag["words"]))
+        name = f"{section}-{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}"
+        taken[name] += 1
+        return f'<h3 id="{name}{f"-{taken[name]}" if taken[name] > 1 else ""}">{tag["words"]}</h3>'
+
+    return re.sub(r'<section id="(?P<section>[^"]+)">|<h3>(?P<words>.*?)</h3>', named, page, flags=re.DOTALL)
 
 
 def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:

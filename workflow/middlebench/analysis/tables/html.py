@@ -41,4 +41,4 @@ def _with_code(text: str) -> Markup:
 
 def _unbroken(text: str) -> Markup:
     """Return text as HTML in which no line ends between a number and what belongs to it."""
-    return Markup(re.sub(r" (?=[%±])|(?<=±) ", "&nbsp;", str(escape(text))))
+    return Markup(re.sub(r" (?=[%±=])|(?<=[±=]) |(?<=\d) (?=B\b|Mb/s)", "&nbsp;", str(escape(text))))
