@@ -40,7 +40,7 @@ def ports(port_type: str, uplink_type: str = "auto") -> dict[str, Any]:
         pytest.param((ports("afxdp"), NETNS), id="netns afxdp", marks=as_root),
         pytest.param((ports("system"), QEMU), id="qemu system"),
         pytest.param((ports("afxdp"), QEMU), id="qemu afxdp", marks=as_root),
-        pytest.param((ports("vhost-user", "system"), QEMU), id="qemu vhost-user", marks=with_dpdk),
+        pytest.param((ports("vhost-user", "af-packet"), QEMU), id="qemu vhost-user af-packet", marks=with_dpdk),
         pytest.param((ports("vhost-user", "afxdp"), QEMU), id="qemu vhost-user afxdp", marks=[as_root, with_dpdk]),
     ]
 )

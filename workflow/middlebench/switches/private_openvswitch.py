@@ -81,8 +81,9 @@ class Options(SwitchOptions):
     """How the userspace datapath reaches its ports; `auto` takes the fastest that works, measured at provision.
     `vhost-user` joins virtual machines by memory that they share with the switch; it needs the package
     openvswitch-switch-dpdk."""
-    uplink_type: Literal["auto", "system", "afxdp"] = "auto"
-    """How the userspace datapath reaches the two uplinks where `port_type` is `vhost-user`; else as all ports."""
+    uplink_type: Literal["auto", "system", "afxdp", "af-packet"] = "auto"
+    """How the userspace datapath reaches the two uplinks where `port_type` is `vhost-user`; else as all ports. Where
+    AF_XDP is not allowed, `af-packet` is the fastest: packet sockets with shared rings, which the switch polls."""
 
     programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl")
     versions: ClassVar = (("ovs-vswitchd", "--version"),)
@@ -107,7 +108,7 @@ class Options(SwitchOptions):
             for port_type in port_types:
                 chosen = {"datapath": "userspace", "port_type": port_type}
                 if port_type == "vhost-user" and self.uplink_type == "auto":
-                    found += [chosen | {"uplink_type": each} for each in ("afxdp", "system")]
+                    found += [chosen | {"uplink_type": each} for each in ("afxdp", "af-packet", "system")]
                 else:
                     found.append(chosen)
         return [self.model_copy(update=each) for each in found]
@@ -195,6 +196,7 @@ class PrivateOpenVSwitch(OpenVSwitch):
             "system": (),
             "afxdp": ("type=afxdp", AFXDP_OPTIONS),
             "afxdp-nonpmd": ("type=afxdp-nonpmd", AFXDP_OPTIONS),
+            "af-packet": ("type=dpdk", f"options:dpdk-devargs=net_af_packet_{port},iface={port}"),
             "vhost-user": ("type=dpdkvhostuserclient", f"options:vhost-server-path={socket_path(port)}"),
         }[port_type]
         return ("--", "set", "Interface", port, *words) if words else ()
