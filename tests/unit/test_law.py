@@ -18,9 +18,10 @@ from middlebench.analysis.law.fitting import Fit, fit
 from middlebench.analysis.law.knee import knees
 from middlebench.analysis.law.prediction import predictor
 from middlebench.analysis.law.resources import resources_of
-from middlebench.analysis.law.results import read_law, write_law
+from middlebench.analysis.law.results import Law
 from middlebench.analysis.law.terms import PARAMETERS, Shape, candidates
 from middlebench.model import frames
+from middlebench.model.record_file import read, write
 from middlebench.model.usage import ProcessUsage
 from middlebench.system.errors import RecordError
 
@@ -114,8 +115,8 @@ def test_intervals_hold_what_they_promise_of_left_out_cells_of_the_paper(paper):
 
 
 def test_a_law_reads_back_as_written_and_predicts_the_same(paper, tmp_path):
-    write_law(paper, tmp_path / "law.json")
-    again = read_law(tmp_path / "law.json")
+    write(paper, tmp_path / "law.json")
+    again = read(Law, tmp_path / "law.json")
     assert again == paper
     n, size = np.array([12.0]), np.array([1000.0])
     assert [float(each[0]) for each in again.predictor.kpps(n, size)] == pytest.approx(
@@ -199,8 +200,8 @@ def test_too_few_chain_lengths_give_knees_and_a_reason_but_no_law(lengths, tmp_p
     assert not law.parameters
     assert law.remarks
     assert set(law.knee) == set(map(str, SIZES))
-    write_law(law, tmp_path / "law.json")
-    assert read_law(tmp_path / "law.json") == law
+    write(law, tmp_path / "law.json")
+    assert read(Law, tmp_path / "law.json") == law
 
 
 def test_nothing_measured_gives_a_law_file_all_the_same():
@@ -277,7 +278,7 @@ def test_predictor_of_three_chains_has_no_calibration_but_an_interval():
 def test_a_file_that_is_no_law_is_refused(tmp_path):
     (tmp_path / "law.json").write_text("{}")
     with pytest.raises(RecordError):
-        read_law(tmp_path / "law.json")
+        read(Law, tmp_path / "law.json")
 
 
 def test_the_papers_knee_is_not_at_its_cores_for_it_moves(paper):

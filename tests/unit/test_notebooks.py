@@ -9,7 +9,7 @@ from executed import NAMES, NOTEBOOKS, PROMISED, execute_here, files_of, read
 from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.law.derivation import law_of_dataset
-from middlebench.analysis.law.results import write_law
+from middlebench.model.record_file import write
 from sweeps import write_results
 
 
@@ -37,7 +37,7 @@ def run_here(name, results, dataset, at, **parameters):
     """Run a notebook, in the folder ``at``, on a made-up testbed's results or on the published ones."""
     write_results(results)
     if name in ("claims", "law", "equivalence"):
-        write_law(law_of_dataset(load_dataset(dataset, results)), results / dataset / "law.json")
+        write(law_of_dataset(load_dataset(dataset, results)), results / dataset / "law.json")
     before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
     other = {"path": str(results / "made")} if name == "equivalence" else {}
     os.chdir(at)

@@ -49,11 +49,6 @@ def target_of(arguments: argparse.Namespace) -> Target:
     return study_file.target_of(arguments.target, arguments.study)
 
 
-def add_output(parser: argparse.ArgumentParser, help_: str) -> None:
-    """Take the file to write."""
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help=help_)
-
-
 def add_testbed_folder(parser: argparse.ArgumentParser) -> None:
     """Take the folder of the testbeds."""
     parser.add_argument(

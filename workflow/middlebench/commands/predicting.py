@@ -69,22 +69,23 @@ def _frame_size(text: str) -> int:
 def _law(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.data.dataset import load_dataset
     from middlebench.analysis.law.derivation import law_of_dataset
-    from middlebench.analysis.law.results import write_law
+    from middlebench.model.record_file import write
 
     target = target_of(arguments)
     dataset = load_dataset(target.testbed, target.folder.parent)
-    write_law(law_of_dataset(dataset, target.file.study.knee_share), target.path)
+    write(law_of_dataset(dataset, target.file.study.knee_share), target.path)
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.law.results import FILE, read_law
+    from middlebench.analysis.law.results import FILE, Law
+    from middlebench.model.record_file import read
 
     paths = arguments.laws or sorted(RESULTS.glob(f"*/{FILE}"))
     if not paths:
         advice = "`snakemake --cores 1 -- all` makes one for each dataset; or name a law's file"
         raise RecordError(f"looking for a law in {RESULTS}", f"there is no */{FILE}", advice)
     for path in paths:
-        law = read_law(path)
+        law = read(Law, path)
         if law.predictor is None:
             print(f"{law.dataset}: no law. {' '.join(law.remarks)}")
         elif arguments.n is not None:

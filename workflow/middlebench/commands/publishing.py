@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_output, add_target, add_verb, target_of, tell
+from middlebench.commands.arguments import add_target, add_verb, target_of, tell
 from middlebench.system.errors import ConfigError, RecordError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add(verbs: Verbs) -> None:
 
     pack = add_verb(verbs, "pack", "write an RO-Crate as one file")
     pack.add_argument("--folder", required=True, type=Path, metavar="FOLDER", help="the crate")
-    add_output(pack, "the zip file to write")
+    pack.add_argument("--output", required=True, type=Path, metavar="FILE", help="the zip file to write")
     pack.set_defaults(verb=_pack)
 
     publish = add_verb(verbs, "publish", "pack the results of each testbed as an archive such as Zenodo takes them")

@@ -6,16 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from middlebench.analysis.claims.kinds import Kind
 from middlebench.analysis.data.curves import Selection
-from middlebench.analysis.data.publications import CLAIMS, FOLDER, HELP
+from middlebench.analysis.data.publications import CLAIMS, FOLDER, Text, read_yaml
 from middlebench.model.options import Options
-from middlebench.system.errors import RecordError
-
-Text = Annotated[str, Field(min_length=1)]
 
 
 class Claim(Options):
@@ -55,13 +51,4 @@ def load_claims(publication: str, folder: Path = FOLDER) -> tuple[Claim, ...]:
     Raises:
         RecordError: the file cannot be read, or a claim is not what it should be; the message names it.
     """
-    path = folder / publication / CLAIMS
-    doing = f"reading {path}"
-    try:
-        return Claims.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).claims
-    except (OSError, yaml.YAMLError) as error:
-        raise RecordError(doing, str(error), HELP) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RecordError(doing, f"{where}: {first['msg']} (found: {first['input']!r})") from error
+    return read_yaml(Claims, folder / publication / CLAIMS).claims

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 import yaml
@@ -32,6 +32,7 @@ RATES = ("offered_kpps", "offered_mbps", "offered_raw_mbps", "received_kpps", "r
 HELP = "see data/publications/README.md for the form of a publication"
 
 Text = Annotated[str, Field(min_length=1)]
+_Model = TypeVar("_Model", bound=Options)
 
 
 class Components(Options):
@@ -102,14 +103,24 @@ def load_publication(name: str, folder: Path = FOLDER) -> Publication:
     Raises:
         RecordError: the file cannot be read, or a value in it is not what it should be.
     """
-    path = folder / name / "publication.yaml"
+    return read_yaml(Publication, folder / name / "publication.yaml")
+
+
+def read_yaml(model: type[_Model], path: Path) -> _Model:
+    """Return what a YAML file of a publication says.
+
+    Raises:
+        RecordError: the file cannot be read, or a value in it is not what it should be; the message names it.
+    """
+    doing = f"reading {path}"
     try:
-        return Publication.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError) as error:
-        raise RecordError(f"reading {path}", str(error), HELP) from error
+        raise RecordError(doing, str(error), HELP) from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecordError(f"reading {path}", f"{'.'.join(map(str, first['loc']))}: {first['msg']}", HELP) from error
+        where = ".".join(map(str, first["loc"]))
+        raise RecordError(doing, f"{where}: {first['msg']} (found: {first['input']!r})", HELP) from error
 
 
 def load_table(name: str, folder: Path = FOLDER) -> pd.DataFrame:

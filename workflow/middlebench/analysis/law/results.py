@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -14,7 +13,6 @@ from middlebench.analysis.law.prediction import Calibration, Predictor
 from middlebench.analysis.law.resources import Resources
 from middlebench.analysis.law.terms import Extra, Flat, Hops, Shape
 from middlebench.model.options import Options
-from middlebench.model.record_file import read, write
 
 FILE = "law.json"
 
@@ -120,17 +118,3 @@ class Law(Options):
             lengths=(min(self.chain_lengths), max(self.chain_lengths)),
             sizes=(min(self.frame_sizes), max(self.frame_sizes)),
         )
-
-
-def read_law(path: Path) -> Law:
-    """Return the law in a file.
-
-    Raises:
-        RecordError: it is not there, or is no such file.
-    """
-    return read(Law, path)
-
-
-def write_law(law: Law, path: Path) -> None:
-    """Write a law to a file, whole or not at all."""
-    write(law, path)
