@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from middlebench.middleboxes.qemu import driver as qemu
+from middlebench.middleboxes.qemu import machine
 from middlebench.system.errors import MiddlebenchError
 from middlebench.system.files import write_bytes
 
@@ -69,7 +70,7 @@ def linux_guest(say: Callable[[str], None]) -> qemu.Options:
         driver="qemu",
         accelerator="tcg",
         memory_mib=MEMORY_MIB,
-        image=qemu.KernelOptions(
+        image=machine.KernelOptions(
             kernel=kernel,
             initrd=initramfs,
             command_line="console=ttyS0 quiet mitigations=off ipv6.disable=1",

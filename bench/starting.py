@@ -10,6 +10,7 @@ import boot_agent
 from figure import Figure
 from middlebench.config.testbed import TestbedOptions
 from middlebench.middleboxes.qemu import driver as qemu
+from middlebench.middleboxes.qemu import machine
 from middlebench.model.port_kind import PortKind
 from middlebench.model.topologies import plan_of
 from middlebench.system.deadline import Deadline
@@ -17,7 +18,7 @@ from middlebench.testbed import site_of
 
 TARGET = 1.5
 EMPTY_MACHINE = [
-    *(qemu.QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg", "-machine", "none", "-S"),
+    *(machine.QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg", "-machine", "none", "-S"),
     *("-monitor", "stdio"),
 ]
 """A machine without processor, memory or device, which is told to quit: the least that QEMU can be started for."""
@@ -34,14 +35,14 @@ def measure_starting(options: TestbedOptions, rounds: int, say: Callable[[str], 
     machines = qemu.QemuMiddleboxes(options.middlebox, server, mtu=1500)
     machines.destroy()
     server.run(["sh", "-c", qemu.TAPS, "taps", "1500", *middlebox.ports])
-    server.run(["mkdir", "-p", qemu.FOLDER])
+    server.run(["mkdir", "-p", machine.FOLDER])
     times = STARTS_A_ROUND * rounds
     request = {
-        "version": [qemu.QEMU, "--version"],
+        "version": [machine.QEMU, "--version"],
         "empty": EMPTY_MACHINE,
-        "machine": qemu.command_line(options.middlebox, qemu.UNIKERNEL.absolute(), middlebox, taps),
+        "machine": machine.command_line(options.middlebox, qemu.UNIKERNEL.absolute(), middlebox, taps),
         "environment": qemu.ENVIRONMENT,
-        "log": f"{qemu.FOLDER}/{middlebox.name}.log",
+        "log": f"{machine.FOLDER}/{middlebox.name}.log",
         "word": qemu.UNIKERNEL_READY,
         "times": times,
     }

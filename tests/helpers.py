@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pytest
 from middlebench.config.testbed import TestbedOptions, composed
 from middlebench.hosts.base import Host
-from middlebench.middleboxes.qemu import driver as qemu
+from middlebench.middleboxes.qemu import machine
 from middlebench.model.plan import Middlebox
 from middlebench.model.reading import PortCounters
 from middlebench.model.record import Settings
@@ -259,7 +259,7 @@ def table(host: Host, middlebox: Middlebox) -> list[dict[str, Any]]:
 
 
 def _console(host: Host, middlebox: Middlebox, request: str, last: str) -> list[str]:
-    path = f"{qemu.FOLDER}/{middlebox.name}.console"
+    path = f"{machine.FOLDER}/{middlebox.name}.console"
     return host.run([host.python, "-I", "-c", CONSOLE_AGENT, path, request, last]).stdout.splitlines()
 
 

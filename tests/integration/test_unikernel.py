@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
+from middlebench.middleboxes.qemu import machine
 from middlebench.model.cell import Cell
 from middlebench.model.functions.function import Function
 from middlebench.model.plan import CHAIN, Middlebox, Plan, Topology
@@ -241,7 +242,7 @@ class TestFailures:
             machines(server, image=image).create(plan)
 
     def test_missing_qemu_is_named(self, server, plan, monkeypatch):
-        monkeypatch.setattr(qemu, "QEMU", "qemu-system-absent")
+        monkeypatch.setattr(machine, "QEMU", "qemu-system-absent")
         with pytest.raises(MiddleboxError, match=r"mbench-1 .*there is no program 'qemu-system-absent'") as caught:
             machines(server).create(plan)
         assert "make setup" in str(caught.value)
@@ -361,7 +362,7 @@ def own_kernel(unikernel: Path) -> dict[str, Any]:
         "kernel": str(unikernel),
         "command_line": "function=forward",
         "ready": "ready ",
-        "machine": qemu.MACHINE,
+        "machine": machine.MACHINE,
         "device": "virtio-net-device",
         "arguments": ["-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit"],
     }

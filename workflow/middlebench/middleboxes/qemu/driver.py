@@ -14,30 +14,26 @@ import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import Any, ClassVar, Literal
 
 from middlebench import LABEL
 from middlebench.diagnosis.usage import parse_process
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.hosts.shared.agents import agent_text
-from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
-from middlebench.middleboxes.qemu import agent
+from middlebench.middleboxes.base import Middleboxes, Start, Watch, watching
+from middlebench.middleboxes.qemu import agent, machine
+from middlebench.middleboxes.qemu.machine import MachineOptions
 from middlebench.middleboxes.shared.wires import check_wires, join
 from middlebench.model.environment import BUILT_HERE
 from middlebench.model.functions.function import Function
 from middlebench.model.live import STOPPED
-from middlebench.model.options import Options as BaseOptions
-from middlebench.model.plan import Middlebox, Plan
-from middlebench.model.port_kind import SOCKET_FOLDER, PortKind, socket_path
+from middlebench.model.plan import Plan
+from middlebench.model.port_kind import SOCKET_FOLDER, PortKind
 from middlebench.model.reading import MiddleboxReading
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
 
 AGENT = agent_text(agent)
-QEMU = "qemu-system-x86_64"
-FOLDER = f"/run/{LABEL}-qemu"
 PREFIX = f"{LABEL}-"
 MACHINE_SECONDS = 1.0
 """What each machine may add to how long a step on all of them takes: they start side by side on a few processors."""
@@ -51,23 +47,9 @@ UNIKERNEL = Path("build/unikernel/unikernel.elf")
 UNIKERNEL_READY = "ready "
 """Start of the line by which our image says that it forwards."""
 
-MACHINE = "microvm,acpi=off,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on,auto-kernel-cmdline=off"
-"""The smallest machine that QEMU has, and of it only a serial port and virtio over MMIO."""
-
-NO_OFFLOAD = ",vnet_hdr=off"
-"""For our image's taps: it takes finished frames, so the host need not say before each what is left to be done."""
-
 ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Added to QEMU's own: its heap in large pages, where the kernel has them for those who ask. A start touches some 800
 pages fewer, which is a fourteenth of its time; a machine has 2 MiB more."""
-
-LONG_QUEUES = ",rx_queue_size=512,tx_queue_size=512"
-"""For vhost-user, where the queues are all that frames can wait in while a machine does not run; a tap has its own.
-With 256 entries a flooded chain(1) lost twice as much in front of its machine (tried)."""
-
-CODE_BUFFER_MIB = 2
-"""Room for translated code under emulation, for our image: QEMU's default of 1 GiB is backed by large pages, of which
-each machine would touch a second one."""
 
 DOING = {
     "start": "starting",
@@ -102,45 +84,14 @@ ip -brief link show type tun |
 """
 
 
-class KernelOptions(BaseOptions):
-    """A kernel of the user's own."""
-
-    kernel: Path
-    """File that QEMU's `-kernel` takes."""
-    initrd: Path | None = None
-    """File that QEMU's `-initrd` takes."""
-    command_line: str = ""
-    """What the kernel is told; `{name}` stands for the middlebox's name."""
-    ready: str = ""
-    """Text on the console that says that it forwards; empty: any output does."""
-    machine: str = "q35"
-    """QEMU's `-machine`."""
-    device: str = "virtio-net-pci"
-    """QEMU's network device."""
-    arguments: tuple[str, ...] = ()
-    """Further words for QEMU's command line, such as `[-cpu, max]`."""
-    polls: bool = False
-    """Whether it polls its devices, and so takes a whole processor, work or not."""
-
-
-class Options(MiddleboxOptions):
+class Options(MachineOptions):
     """Virtual machines under QEMU."""
 
     driver: Literal["qemu"]
     """A virtual machine a middlebox, under QEMU."""
-    image: Literal["unikernel"] | KernelOptions = "unikernel"
-    """What a machine boots: `unikernel` for our own image, or a kernel of yours."""
-    memory_mib: Annotated[int, Field(ge=4, le=65536)] = 4
-    """Memory of each machine in MiB."""
-    accelerator: Literal["auto", "kvm", "tcg"] = "auto"
-    """`kvm`, or `tcg` (emulation); `auto` takes the faster of what works, measured at provision."""
-    vhost: Literal["auto", "on", "off"] = "off"
-    """Whether the kernel (vhost-net) moves frames between a tap and its machine, and not QEMU; `auto` takes the faster
-    of what works, measured at provision."""
-
-    programs: ClassVar = ("ip", "tc", QEMU)
+    programs: ClassVar = ("ip", "tc", machine.QEMU)
     joins: ClassVar = True
-    versions: ClassVar = ((QEMU, "--version"),)
+    versions: ClassVar = ((machine.QEMU, "--version"),)
     leaves_processes: ClassVar = True
 
     def offers(self, function: Function) -> bool:
@@ -217,7 +168,7 @@ class QemuMiddleboxes:
         if self._kind is PortKind.VHOST_USER:
             self._host.run(["sh", "-c", MAKE_SOCKET_FOLDER, f"{LABEL}-sockets", SOCKET_FOLDER])
         machines = [
-            {"name": middlebox.name, "argv": command_line(self._options, kernel, middlebox, kinds)}
+            {"name": middlebox.name, "argv": machine.command_line(self._options, kernel, middlebox, kinds)}
             for middlebox in plan.middleboxes
         ]
         request = {"verb": "start", "machines": machines, "environment": ENVIRONMENT}
@@ -268,10 +219,13 @@ class QemuMiddleboxes:
     def describe(self) -> str:
         """Return image, function, QEMU's version and the accelerator."""
         kernel = self._kernel()
-        said = self._host.run([QEMU, "--version"], check=False)
+        said = self._host.run([machine.QEMU, "--version"], check=False)
         if said.status != 0:
             raise MiddleboxError(
-                f"looking at {QEMU} on {self._host.name}", "it does not say its version", "run `make setup`", said
+                f"looking at {machine.QEMU} on {self._host.name}",
+                "it does not say its version",
+                "run `make setup`",
+                said,
             )
         version = said.stdout.split("(")[0].split()[-1]
         digest = hashlib.sha256(kernel.read_bytes()).hexdigest()[:12]
@@ -315,7 +269,7 @@ class QemuMiddleboxes:
         self, request: dict[str, Any], deadline: Deadline | None = None, stop: threading.Event | None = None
     ) -> dict[str, Any]:
         """Run the agent on the server and return its answer."""
-        request = {**request, "folder": FOLDER, "prefix": PREFIX, "stopped": STOPPED}
+        request = {**request, "folder": machine.FOLDER, "prefix": PREFIX, "stopped": STOPPED}
         result = self._host.run(
             self._host.script(AGENT),
             stdin=json.dumps(request) + "\n",
@@ -338,44 +292,6 @@ class QemuMiddleboxes:
                 advice,
             )
         return answer
-
-
-def command_line(options: Options, kernel: Path, middlebox: Middlebox, kinds: Mapping[str, PortKind]) -> list[str]:
-    """Return the command that runs one machine; port 0 is the ingress, port 1 the egress."""
-    image = options.image
-    console = f"socket,id=console,path={FOLDER}/{middlebox.name}.console,server=on,wait=off"
-    words = [
-        *(QEMU, "-name", middlebox.name, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-        *("-monitor", "none", "-m", str(options.memory_mib)),
-        *("-chardev", f"{console},logfile={FOLDER}/{middlebox.name}.log", "-serial", "chardev:console"),
-        *("-kernel", str(kernel)),
-    ]
-    if image == "unikernel":
-        words += ["-bios", str(kernel)]  # it brings the few instructions that it needs; QEMU's own BIOS takes a ms more
-        shared = any(kinds[port] is PortKind.VHOST_USER for port in middlebox.ports)
-        if shared:  # the switch reads and writes the machine's memory
-            words += ["-object", f"memory-backend-memfd,id=memory,size={options.memory_mib}M,share=on"]
-        machine = MACHINE + (",memory-backend=memory" if shared else "")
-        words += ["-M", machine, "-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit"]
-        words += ["-append", f"function={middlebox.function.name} {middlebox.function.unikernel}".strip()]
-        words += ["-accel", f"tcg,tb-size={CODE_BUFFER_MIB}" if options.accelerator == "tcg" else options.accelerator]
-        device, offload = "virtio-net-device", NO_OFFLOAD
-    else:
-        words += ["-M", image.machine, "-accel", options.accelerator, *image.arguments]
-        words += ["-initrd", str(image.initrd.absolute())] if image.initrd else []
-        words += ["-append", image.command_line.replace("{name}", middlebox.name)] if image.command_line else []
-        device, offload = image.device, ""
-    for index, port in enumerate(middlebox.ports):
-        queues = ""
-        if kinds[port] is PortKind.VHOST_USER:
-            words += ["-chardev", f"socket,id=switch{index},path={socket_path(port)},server=on,wait=off"]
-            words += ["-netdev", f"vhost-user,id=port{index},chardev=switch{index}"]
-            queues = LONG_QUEUES
-        else:
-            tap = f"tap,id=port{index},ifname={port},script=no,downscript=no,vhost={options.vhost}"
-            words += ["-netdev", tap + offload]
-        words += ["-device", f"{device},netdev=port{index}{queues}"]
-    return words
 
 
 def machine_reading(said: Mapping[str, Any], *, polls: bool) -> MiddleboxReading:
