@@ -68,6 +68,22 @@ def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
     assert what_is_there(server) == ({"Domain-0"}, set())
 
 
+@pytest.mark.parametrize("topology", ["pipeline", "parallel"])
+def test_domains_that_are_joined_in_another_way_pass_every_frame_and_leave_nothing_behind(testbed, server, topology):
+    asked = SHORT.model_copy(update={"offered_load": 0.02, "flows": 2})
+    record, _ = measure(testbed, cell(2).model_copy(update={"topology": topology}), asked)
+    assert record.counts.trial_received_packets == record.counts.trial_sent_packets > 0
+    assert [hop.bridge for hop in record.hops] == ["mbench-br0", "mbench-br1"]
+    if topology == "pipeline":
+        (wire,) = record.wires
+        assert (wire.rx_packets, wire.tx_packets) == (record.counts.trial_sent_packets,) * 2
+    else:
+        first, second = record.hops[0].egress.values()
+        assert abs(first - second) <= 1
+    tear_down(testbed)
+    assert what_is_there(server) == ({"Domain-0"}, set())
+
+
 def sent_frames(testbed: Testbed) -> int:
     return interface_counters(testbed.hosts.test_computer)[testbed.hosts.test_ports[0]].tx_packets
 

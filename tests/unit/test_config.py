@@ -89,16 +89,6 @@ def test_parallel_needs_flows_that_can_be_spread_evenly(folder):
         check_study(changed(STUDY, topologies=["ring"]), ORIGIN, folder)
 
 
-def test_pipeline_is_refused_where_middleboxes_cannot_be_joined(folder):
-    clickos = {"driver": "xen", "image": {"kind": "clickos", "kernel": "/root/clickos_x86_64"}}
-    switch = {"driver": "system-openvswitch"}
-    (folder / "xen.yaml").write_text(yaml.safe_dump(composition(switch=switch, middlebox=clickos)))
-    asked = changed(STUDY, testbeds=["xen"], topologies=["chain", "pipeline"])
-    with pytest.raises(ConfigError, match=r"topologies: .* testbed xen .* as pipeline\(2\) has them"):
-        check_study(asked, ORIGIN, folder)
-    check_study(changed(asked, chain_lengths=[0, 1]), ORIGIN, folder)
-
-
 @pytest.mark.parametrize("several", [{"functions": ["forward", "nat"]}, {"topologies": ["chain", "pipeline"]}])
 def test_adaptive_sweep_of_several_kinds_is_refused(folder, several):
     check_study(changed(STUDY, **several), ORIGIN, folder)

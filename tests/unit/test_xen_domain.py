@@ -35,6 +35,21 @@ def test_the_two_interfaces_are_the_plans_ports_on_the_plans_bridges(length, pla
     assert all(vif["script"] == "vif-openvswitch" for vif in vifs)
 
 
+def test_neighbours_in_a_pipeline_share_a_bridge_that_is_none_of_open_vswitch():
+    plan = plan_of("pipeline", 3, ("eth0", "eth1"))
+    vifs = [
+        dict(part.split("=") for part in vif.split(","))
+        for middlebox in plan.middleboxes
+        for vif in read_back(config_file(middlebox, plan, LINUX.settings(), memory_mib=100))["vif"]
+    ]
+    assert [(vif["script"], vif["bridge"]) for vif in vifs] == [
+        ("vif-openvswitch", "mbench-br0"),
+        *[("vif-bridge", "mbench-wire2")] * 2,
+        *[("vif-bridge", "mbench-wire3")] * 2,
+        ("vif-openvswitch", "mbench-br1"),
+    ]
+
+
 def test_no_two_interfaces_of_a_chain_share_an_address():
     plan = plan_of("chain", 50, ("eth0", "eth1"))
     texts = [config_file(each, plan, {}, memory_mib=100) for each in plan.middleboxes]

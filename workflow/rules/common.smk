@@ -57,12 +57,10 @@ def testbed_of(wildcards):
                 TESTBEDS[name],
                 "looking for a cell",
             )
-            check_topology(
+            check_flows(
                 cell_of(wildcards).topology,
                 cell_of(wildcards).n,
                 STUDY.flows,
-                name,
-                TESTBEDS[name],
                 "looking for a cell",
             )
     except MiddlebenchError as problem:

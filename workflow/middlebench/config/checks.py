@@ -28,12 +28,12 @@ def check_study(
         ConfigError: something in them is impossible; the message names file, key, value and what is allowed.
     """
     study = parse(Study, values, origin)
+    for topology, n in itertools.product(study.topologies, study.chain_lengths):
+        check_flows(topology, n, study.flows, f"reading {origin}")
     testbeds = {name: load_testbed(name, testbed_folder, origin) for name in study.testbeds}
     for name, testbed in testbeds.items():
         sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
         check_frame_sizes(sizes, name, testbed, f"reading {origin}")
-        for topology, n in itertools.product(study.topologies, study.chain_lengths):
-            check_topology(topology, n, study.flows, name, testbed, f"reading {origin}")
         if study.latency and not testbed.generator.times:
             raise ConfigError(
                 f"reading {origin}",
@@ -69,20 +69,13 @@ def check_frame_sizes(sizes: Iterable[int], name: str, testbed: TestbedOptions, 
         )
 
 
-def check_topology(topology: Topology, n: int, flows: int, name: str, testbed: TestbedOptions, doing: str) -> None:
-    """Demand that a testbed can join n middleboxes so, and that the flows can be spread evenly over their paths.
+def check_flows(topology: Topology, n: int, flows: int, doing: str) -> None:
+    """Demand that the flows can be spread evenly over the paths of n middleboxes.
 
     Raises:
-        ConfigError: it cannot, or they cannot; the message says how many can.
+        ConfigError: they cannot; the message says how many can.
     """
     plan = plan_of(topology, n, ("in", "out"))
-    if plan.wires and not testbed.middlebox.joins:
-        raise ConfigError(
-            doing,
-            f"topologies: the middleboxes of testbed {name} (driver {testbed.middlebox.driver}) cannot be joined "
-            f"without a switch, as {plan} has them",
-            f"leave {topology} out, or leave the testbed out",
-        )
     paths = len(plan.paths)
     if not are_even(flows, paths):
         raise ConfigError(

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from middlebench.config.checks import check_frame_sizes, check_topology
+from middlebench.config.checks import check_flows, check_frame_sizes
 from middlebench.config.functions import check_functions, functions_of, load_functions
 from middlebench.config.study import Study
 from middlebench.config.testbed import TestbedOptions, composed
@@ -93,7 +93,7 @@ class Target:
             raise no_cell(self.testbed, key, self.file.study, self.folder.parent)
         testbed, doing = self.file.testbed(self.testbed), f"measuring {self.path}"
         check_frame_sizes([cell.frame_bytes], self.testbed, testbed, doing)
-        check_topology(cell.topology, cell.n, self.file.study.flows, self.testbed, testbed, doing)
+        check_flows(cell.topology, cell.n, self.file.study.flows, doing)
         return cell
 
     def functions(self, text: str, n: int) -> Sequence[Function]:

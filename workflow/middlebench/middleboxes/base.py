@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from middlebench.driver_options import ServerDriverOptions
 from middlebench.hosts.base import Host
@@ -73,9 +73,6 @@ def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
 
 class MiddleboxOptions(ServerDriverOptions):
     """What every middlebox driver's options have."""
-
-    joins: ClassVar[bool] = False
-    """Whether two of its middleboxes can be joined without a switch."""
 
     def offers(self, function: Function) -> bool:
         """Whether a middlebox of this kind can do this to frames."""

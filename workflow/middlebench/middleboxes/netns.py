@@ -108,7 +108,6 @@ class Options(MiddleboxOptions):
     """A network namespace with a two-port Linux bridge: the baseline without a virtual machine."""
 
     programs: ClassVar = ("ip", "tc")
-    joins: ClassVar = True
 
     @property
     def port_kinds(self) -> tuple[PortKind, ...]:

@@ -90,7 +90,6 @@ class Options(MachineOptions):
     driver: Literal["qemu"]
     """A virtual machine a middlebox, under QEMU."""
     programs: ClassVar = ("ip", "tc", machine.QEMU)
-    joins: ClassVar = True
     versions: ClassVar = ((machine.QEMU, "--version"),)
     leaves_processes: ClassVar = True
 

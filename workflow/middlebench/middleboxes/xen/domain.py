@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from middlebench.middleboxes.xen.wires import bridges_of, script_of
 from middlebench.middleboxes.xen.xenstore import VifState, vif_states
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.plan import Middlebox, Plan
@@ -49,9 +50,9 @@ def config_file(
     Interface 0 is its ingress, 1 its egress; of ``cpus`` it gets the one whose turn it is, and any where there are
     none.
     """
-    bridge_of = {port: bridge.name for bridge in plan.bridges for port in bridge.ports}
+    bridge_of = bridges_of(plan)
     vifs = [
-        f"script=vif-openvswitch,mac={MAC.format(middlebox.index % 256, port_index)},"
+        f"script={script_of(bridge_of[port])},mac={MAC.format(middlebox.index % 256, port_index)},"
         f"bridge={bridge_of[port]},vifname={port}"
         for port_index, port in enumerate(middlebox.ports)
     ]

@@ -21,7 +21,7 @@ from pydantic import Field
 from middlebench import LABEL
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.middleboxes.base import Middleboxes, MiddleboxOptions, Start, Watch, watching
-from middlebench.middleboxes.xen import watch_agent, xl
+from middlebench.middleboxes.xen import watch_agent, wires, xl
 from middlebench.middleboxes.xen.clickos import FOLDER, ClickosImage, ClickosOptions
 from middlebench.middleboxes.xen.dom0 import Dom0, command_error, consoles
 from middlebench.middleboxes.xen.domain import DomainView, config_file
@@ -136,12 +136,14 @@ class XenMiddleboxes:
         self._starts: dict[str, Start] = {}
 
     def check(self, plan: Plan) -> None:
-        """Demand nothing: which elements a ClickOS image has, only a start of it tells."""
+        """Demand that domains can be joined; which elements a ClickOS image has, only a start of it tells."""
+        wires.check(self._host, plan)
 
     def create(self, plan: Plan) -> None:
         """Create one domain after the other; each forwards before the next one is created."""
         self._starts = {}
         self._check_files()
+        wires.make(self._host, plan)
         for middlebox in plan.middleboxes:
             begin = time.monotonic()
             self._create(middlebox, plan)
@@ -211,6 +213,7 @@ class XenMiddleboxes:
             )
             failed = [line for line in result.stdout.splitlines() if line.startswith("failed: ")]
         self._await_gone({domain.id: domain.name for domain in ours}, failed)
+        wires.remove(self._host)
         self._host.run(["rm", "-rf", FOLDER])
 
     def describe(self) -> str:

@@ -33,7 +33,7 @@ CACHE = "MIDDLEBENCH_LAB_CACHE"
 DISK_MEGABYTES = 1500
 INITRD_MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")
 HOST_MODULES = (
-    *("virtio_pci", "virtio_net", "openvswitch", "sch_tbf"),
+    *("virtio_pci", "virtio_net", "openvswitch", "bridge", "sch_tbf"),
     *("xen_netback", "xen_gntdev", "xen_gntalloc", "xen_evtchn", "xen_privcmd", "xenfs"),
 )
 PLACED = {"inittab": "etc/inittab", "sshd_config": "etc/ssh/sshd_config", "xen-host-start": "usr/sbin/xen-host-start"}
