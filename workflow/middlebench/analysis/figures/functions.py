@@ -21,12 +21,14 @@ from middlebench.model.functions.function import FORWARD
 from middlebench.model.record import Record
 
 LINES = ("-", "--", ":", "-.")
+MARKERS = "o^Dsv<>pPX*h"
+"""One for each line, the first ones as everywhere."""
 FEWEST_SIZES = 2
 """A line needs two."""
 
 
 def costs_of(records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row a record.
+    """Return one row a record, those of ``forward``, which others are compared with, first.
 
     Returns:
         Columns function, n, frame_bytes, received_kpps, and cpu_us: processor time of a middlebox in µs for each frame
@@ -38,7 +40,7 @@ def costs_of(records: Sequence[Record]) -> pd.DataFrame:
             record.counts.received_packets / record.counts.window_s / 1e3,
             _cpu_us(record),
         )
-        for record in records
+        for record in sorted(records, key=lambda record: record.cell.function != FORWARD)
         if record.cell.n > 0
     ]
     frame = pd.DataFrame(rows, columns=["function", "n", "frame_bytes", "received_kpps", "cpu_us"])
@@ -137,4 +139,5 @@ def lines(axes: Axes, table: pd.DataFrame, of: str, along: str, value: str) -> N
         again, number = divmod(place, len(style.MEASURED_STYLES))
         look = style.MEASURED_STYLES[number]
         kind = LINES[again % len(LINES)]  # there are fewer colours than there may be lines
-        axes.plot(means.index, means, color=look.color, marker=look.marker, linestyle=kind, label=str(name))
+        marker = MARKERS[place % len(MARKERS)]
+        axes.plot(means.index, means, color=look.color, marker=marker, linestyle=kind, label=str(name))
