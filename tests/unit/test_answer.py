@@ -72,6 +72,13 @@ def test_each_topology_has_an_answer_of_its_own_in_the_same_columns():
     assert (table.loc["chain", "n_100"], table.loc["pipeline", "n_100"]) == (2, 4)
 
 
+def test_of_middleboxes_side_by_side_the_largest_number_counts_that_passes_on_enough():
+    rising = chains({1: 7_000, 2: 15_000, 4: 12_000, 8: 7_000})
+    asked = [100]
+    assert answer(rising.assign(topology="parallel"), asked).lengths == ((4,),)
+    assert answer(rising.assign(topology="pipeline"), asked).lengths == ((None,),)
+
+
 def test_without_a_middlebox_there_is_no_answer():
     assert answer(chains({0: 40_000})) is None
     assert answer(from_records([])) is None

@@ -38,7 +38,8 @@ class Answer:
     steps_mbps: tuple[int, ...]
     """Throughputs in Mb/s: the columns."""
     lengths: tuple[tuple[int | None, ...], ...]
-    """The longest chain up to which all that were swept pass on so much; None where none does."""
+    """The longest chain up to which all that were swept pass on so much; of middleboxes side by side, where more may
+    pass on more, the largest number that does. None where none does."""
 
 
 def answer(measurements: pd.DataFrame, steps_mbps: Sequence[int] = ()) -> Answer | None:
@@ -56,15 +57,17 @@ def answer(measurements: pd.DataFrame, steps_mbps: Sequence[int] = ()) -> Answer
     sizes = sorted({size for _, size in received})
     reached = steps_mbps or [step for step in STEPS_MBPS if step <= max(received.values())][-MOST_STEPS:]
     by_size = {size: _by_length(received, size) for size in sizes}
+    topology = summary["topology"].iloc[0]
+    most = _largest if topology == "parallel" else _longest
     return Answer(
         sentences=(
-            _range(received, summary["topology"].iloc[0]),
+            _range(received, topology),
             *_falling(by_size, nearest_size(summary, PAPER_SIZE), summary),
             _certainty(summary),
         ),
         sizes=tuple(sizes),
         steps_mbps=tuple(reached),
-        lengths=tuple(tuple(_longest(by_size[size], step) for step in reached) for size in sizes),
+        lengths=tuple(tuple(most(by_size[size], step) for step in reached) for size in sizes),
     )
 
 
@@ -86,7 +89,10 @@ def topology_table(measurements: pd.DataFrame, testbed: str) -> Table:
         for topology, each in found.items()
         for size, lengths in zip(each.sizes, each.lengths, strict=True)
     ]
-    caption = f"How many middleboxes still pass on at least so much on testbed {testbed}, by how they are joined"
+    caption = (
+        f"How many middleboxes still pass on at least so much on testbed {testbed}, by how they are joined; in series "
+        "all shorter ones do too"
+    )
     frame = pd.DataFrame(rows, columns=list(headings)).astype({f"n_{step}": "Int64" for step in steps})
     return Table(frame, headings, caption, widths={"topology": 0.2})
 
@@ -147,6 +153,11 @@ def _longest(by_length: Mapping[int, float], least: float) -> int | None:
     """Return the greatest length up to which no value is below the least one; None when the first is."""
     enough = list(takewhile(lambda n: by_length[n] >= least, by_length))
     return enough[-1] if enough else None
+
+
+def _largest(by_length: Mapping[int, float], least: float) -> int | None:
+    """Return the greatest length whose value is not below the least one; None where all are."""
+    return max((n for n, value in by_length.items() if value >= least), default=None)
 
 
 def _named(topology: str, n: int) -> str:
