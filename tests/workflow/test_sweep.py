@@ -178,7 +178,7 @@ def test_finished_sweep_is_published_and_then_there_is_nothing_to_do(finished):
     demand_whole(finished.results)
     finished.run("--report", "report.html")
     report = (finished.folder / "report.html").read_text()
-    for name in ("fig5.svg", "table2.csv", "measurements.csv", "claims_maksic.csv"):
+    for name in ("the whole report, one page", "fig5.svg", "table2.csv", "measurements.csv", "claims_maksic.csv"):
         assert name in report
 
 

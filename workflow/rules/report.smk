@@ -6,7 +6,13 @@ rule report:
         data=dataset_files,
         notebooks=report_notebooks,
     output:
-        f"{RESULTS}/{{dataset}}/report/index.html",
+        report(
+            f"{RESULTS}/{{dataset}}/report/index.html",
+            category="{dataset}",
+            subcategory="Report",
+            caption="../report/report.rst",
+            labels={"what": "the whole report, one page"},
+        ),
     log:
         f"{RESULTS}/{{dataset}}/logs/report.log",
     conda:
