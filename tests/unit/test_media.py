@@ -12,8 +12,8 @@ from executed import NAMES, PROMISED, execute_here, files_of
 from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.law.derivation import law_of_dataset
-from middlebench.analysis.law.results import write_law
 from middlebench.analysis.report.page import render_report
+from middlebench.model.record_file import write
 from playwright.sync_api import sync_playwright
 from sweeps import write_results
 
@@ -32,7 +32,7 @@ def published(tmp_path_factory):
     folder = results / "made"
     with contextlib.chdir(PROJECT):
         write_results(results, lengths=LENGTHS, sizes=SIZES)
-        write_law(law_of_dataset(load_dataset("made", results)), folder / "law.json")
+        write(law_of_dataset(load_dataset("made", results)), folder / "law.json")
         (folder / "report").mkdir()
         notebooks = []
         for name in NAMES:
