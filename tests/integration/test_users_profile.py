@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers import PROJECT
-from middlebench.analysis.report.crate import commit_of
+from middlebench.analysis.report.crate_files import commit_of
 from middlebench.config.checks import check_study
 from middlebench.config.plain_yaml import read_yaml
 from middlebench.config.study_file import write_study

@@ -16,15 +16,8 @@ from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.publications import FOLDER
 from middlebench.analysis.report.citation import CFF, ZENODO
-from middlebench.analysis.report.crate import (
-    CHECKSUMS,
-    METADATA,
-    PREVIEW,
-    WORKFLOW,
-    demand_whole,
-    pack,
-    write_crate,
-)
+from middlebench.analysis.report.crate import CHECKSUMS, METADATA, PREVIEW, demand_whole, pack, write_crate
+from middlebench.analysis.report.crate_files import WORKFLOW
 from middlebench.config.authors import Author
 from middlebench.system.errors import RecordError
 from requests import Request

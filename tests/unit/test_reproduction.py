@@ -3,7 +3,8 @@
 import zipfile
 
 import pytest
-from middlebench.analysis.report.crate import CHECKSUMS, INPUTS
+from middlebench.analysis.report.crate import CHECKSUMS
+from middlebench.analysis.report.crate_files import INPUTS
 from middlebench.analysis.report.reproduction import differing, unpack
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text

@@ -126,7 +126,8 @@ def _snakemake(doing: str, *argv: str) -> None:
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
-    from middlebench.analysis.report.crate import INPUTS, METADATA
+    from middlebench.analysis.report.crate import METADATA
+    from middlebench.analysis.report.crate_files import INPUTS
     from middlebench.analysis.report.reproduction import differing, unpack
 
     folder = unpack(arguments.archive, arguments.results)

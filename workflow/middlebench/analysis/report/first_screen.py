@@ -20,7 +20,7 @@ from middlebench.analysis.data.publications import CLAIMS, FOLDER, Publication, 
 from middlebench.analysis.data.summary import summarise
 from middlebench.analysis.figures import maps, throughput
 from middlebench.analysis.figures.style import save_figure
-from middlebench.analysis.report.crate import PROJECT, commit_of
+from middlebench.analysis.report.crate_files import PROJECT, commit_of
 from middlebench.analysis.report.inline_svg import inline
 from middlebench.model.record import LINKS_COSTLY, LINKS_SHARE
 from middlebench.system.text import percent, plural

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
-from middlebench.analysis.report.crate import CHECKSUMS, CITATIONS, INPUTS, METADATA, PREVIEW
+from middlebench.analysis.report.crate import CHECKSUMS, METADATA, PREVIEW
+from middlebench.analysis.report.crate_files import CITATIONS, INPUTS
 from middlebench.config.study import Study
 from middlebench.model.provision import Provision
 from middlebench.system.errors import RecordError
