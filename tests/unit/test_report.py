@@ -17,8 +17,9 @@ from middlebench.analysis.figures import maps
 from middlebench.analysis.figures import throughput as figures
 from middlebench.analysis.figures.deployments import deployment_figure, deployment_table
 from middlebench.analysis.figures.style import save_figure
+from middlebench.analysis.report.grid import grid_of
 from middlebench.analysis.report.notebook_html import section_of
-from middlebench.analysis.report.page import at_a_glance, grid_of, render_report
+from middlebench.analysis.report.page import at_a_glance, render_report
 from middlebench.analysis.tables.comparison import cells_table
 from middlebench.analysis.tables.table import table1, table2, to_html
 from middlebench.model.provision import Provision

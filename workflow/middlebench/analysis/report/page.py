@@ -5,8 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from middlebench.analysis.figures import latency
 from middlebench.analysis.report import first_screen
 from middlebench.analysis.report.answer import answer, answers
 from middlebench.analysis.report.every_cell import chains_of, pairs_of, parts_of
+from middlebench.analysis.report.grid import Grid, grid_of, grid_of_facts, grid_of_table
 from middlebench.analysis.report.inline_svg import say_where_links_lead
 from middlebench.analysis.report.notebook_html import Section, section_of
 from middlebench.analysis.tables.html import render
@@ -39,11 +39,6 @@ COMPARISON = "comparison_"
 
 MOMENT, TIME = "%Y-%m-%d %H:%M", "%H:%M"
 
-UNITS = {"s": "s", "mbps": "Mb/s", "pps": "pkt/s", "kib": "KiB", "mib": "MiB"}
-"""What a key's last word says of its unit."""
-
-NONE = "none"
-
 COMBINATIONS = "combinations of chain length and frame size"
 
 OUTSIDE = re.compile(
@@ -52,14 +47,6 @@ OUTSIDE = re.compile(
     flags=re.IGNORECASE,
 )
 """What would make a browser load something from outside the page."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A plain table of text."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title: str = "") -> None:
@@ -282,23 +269,6 @@ def _doubtful(measurements: pd.DataFrame, summary: pd.DataFrame) -> dict[str, st
     }
 
 
-def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:
-    """Return mappings as a table: nested keys joined, a column each that has a value, in order of appearance."""
-    flat = [dict(_flattened(row)) for row in rows]
-    columns = tuple(dict.fromkeys(key for row in flat for key, text in row.items() if text not in ("", NONE)))
-    return Grid(columns, tuple(tuple(row.get(column, "") for column in columns) for row in flat))
-
-
-def grid_of_table(table: pd.DataFrame) -> Grid:
-    """Return a table of text as such."""
-    return Grid(tuple(table.columns), tuple(table.itertuples(index=False, name=None)))
-
-
-def grid_of_facts(facts: Mapping[str, Any]) -> Grid:
-    """Return nested facts as a table of two columns, without those that are empty."""
-    return Grid(("fact", "value"), tuple(row for row in _flattened(facts) if row[1]))
-
-
 def _deployment(deployment: Deployment) -> dict[str, Any]:
     """Return one deployment as a row: its steps in seconds."""
     steps = {f"{name} [s]": f"{seconds:.3f}" for name, seconds in deployment.steps_s.items()}
@@ -320,37 +290,6 @@ def _title(name: str) -> str:
         if is_published(name)
         else f"Chains of middleboxes on testbed {name}"
     )
-
-
-def _flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Yield every leaf of a nested mapping as text, under its keys as a reader calls them."""
-    for key, leaf in value.items():
-        name = f"{prefix}: {_named(key)}" if prefix else _named(key)
-        if isinstance(leaf, Mapping):
-            yield from _flattened(leaf, name)
-        else:
-            yield name, _text(leaf)
-
-
-def _named(key: str) -> str:
-    """Return a key in words, its unit in brackets; what is no key of ours, such as a program's name, as it is."""
-    if not key.isidentifier():
-        return key
-    *words, last = key.split("_")
-    return f"{' '.join(words)} [{UNITS[last]}]" if words and last in UNITS else key.replace("_", " ")
-
-
-def _text(value: object) -> str:
-    """Return a value as a reader wants it: lists joined, booleans in words, numbers in four digits or whole."""
-    if value is None:
-        return NONE
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value)) or NONE
-    return str(value)
 
 
 def _listed(values: pd.Series[int]) -> str:
