@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.consistency import contradictions
 from middlebench.model.record import Record, Sample
-from middlebench.model.record_file import read, write
+from middlebench.model.record_file import content_digest, read, write
 from middlebench.system.errors import RecordError
 from sweeps import record
 
@@ -73,6 +73,18 @@ def test_contradiction_is_found_and_the_file_named(tmp_path, update):
 def test_written_record_is_read_back(tmp_path):
     write(SOUND, tmp_path / "rep1.json")
     assert read(Record, tmp_path / "rep1.json").model_copy(update={"digest": ""}) == SOUND
+
+
+def test_record_of_an_earlier_version_with_fewer_keys_is_read_and_one_that_lost_a_key_is_refused(tmp_path):
+    path = tmp_path / "rep1.json"
+    write(SOUND, path)
+    values = json.loads(path.read_bytes())
+    del values["wires"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(RecordError):
+        read(Record, path)
+    path.write_text(json.dumps(values | {"digest": content_digest(values)}))
+    assert read(Record, path).wires == SOUND.wires
 
 
 @given(place=st.integers(0, 2**31), bit=st.integers(0, 7))

@@ -5,8 +5,6 @@ Below this module nothing knows of figures; above it nothing knows of hosts.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -235,8 +233,3 @@ class Record(Options):
     """How long frames took, at several loads; empty where that was not asked for."""
     digest: str = ""
     """SHA-256 of all the rest, set when the record is written: what changes the file afterwards shows."""
-
-    def content_digest(self) -> str:
-        """Return the SHA-256 of the record without its own digest."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"digest"}), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
