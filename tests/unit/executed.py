@@ -37,7 +37,9 @@ LAW_TABLES = (
 COMPARISONS = ("comparison_maksic", "comparison_by_length_maksic", "comparison_by_size_maksic")
 PROMISED = {
     "claims": {f"tables/claims_maksic.{suffix}" for suffix in ("csv", "md", "tex")},
-    "law": {f"figures/{name}.{suffix}" for name in ("law", "knee") for suffix in ("png", "svg", "pdf")}
+    "law": {
+        f"figures/{name}.{suffix}" for name in ("law", "knee", "predictions_map") for suffix in ("png", "svg", "pdf")
+    }
     | {f"tables/{name}.{suffix}" for name in LAW_TABLES for suffix in ("csv", "md", "tex")},
     "equivalence": {
         f"tables/{name}_other.{suffix}" for name in ("equivalence", "laws") for suffix in ("csv", "md", "tex")

@@ -4,6 +4,7 @@ import re
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from middlebench.analysis.data.flags import DRIFT, adding
 from middlebench.analysis.data.measurements import from_records
@@ -130,6 +131,20 @@ def test_published_values_are_not_called_a_testbed():
     text = words(figures.fig3(load_cells("maksic")))
     assert "published maksic · ClickOS" in text
     assert "testbed maksic" not in text
+
+
+def test_what_a_law_predicts_is_told_apart_from_what_was_measured():
+    cells = sweep()
+    known = cells[cells["n"] != 2]
+    predicted = cells[cells["n"] == 2][["n", "frame_bytes"]].assign(predicted_mbps=77.7)
+    beyond = predicted.assign(n=99, predicted_mbps=55.5)
+    drawn = maps.predicted_map(known, pd.concat([predicted, beyond]))
+    styles = {text.get_text(): text.get_fontstyle() for text in drawn.axes[0].texts}
+    assert styles.pop("77.7") == "italic"
+    assert set(styles.values()) == {"normal"}
+    assert "55.5" not in styles
+    assert len(drawn.axes[0].patches) == len(predicted)
+    maps.predicted_map(known.iloc[:0], predicted.iloc[:0])
 
 
 def test_heat_map_marks_unstable_cells_and_says_what_the_mark_means():

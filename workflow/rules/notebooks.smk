@@ -61,6 +61,7 @@ NOTEBOOKS = [
         "figures": {
             "law": "The law of the throughput",
             "knee": "How long a chain keeps its rate, by frame size",
+            "predictions_map": "Every cell, measured or predicted",
         },
         "tables": {
             "law_parameters": "The parameters of the law",

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from middlebench.analysis.data.provenance import cell_address, own_name, pair_address
@@ -24,6 +25,9 @@ from middlebench.analysis.figures import style
 from middlebench.analysis.figures.labels import LENGTH_AXIS, SIZE_AXIS, origin_of
 from middlebench.analysis.figures.style import noted, styled
 from middlebench.analysis.tables.comparison import compare
+
+FAINT_WHITE = (1, 1, 1, 0.35)
+"""Of hatches, so that numbers on them can be read."""
 
 DECADES_FOR_LOG = 1.5
 """A colour scale is logarithmic when the values span more powers of ten than this."""
@@ -45,6 +49,30 @@ def heat_map(measurements: pd.DataFrame, note: str = "") -> Figure:
     link_cells(figure.axes[0], values, lambda n, size: cell_address(own, own, n, size))
     title = noted("Received throughput [Mb/s] by chain length and frame size", note)
     style.set_title(figure.axes[0], title, origin_of(measurements) + _legend_of_marks(doubts(summary)))
+    return figure
+
+
+@styled
+def predicted_map(measurements: pd.DataFrame, predictions: pd.DataFrame, note: str = "") -> Figure:
+    """Return the map of measured throughputs with what a law predicts between them, hatched and in italics.
+
+    ``predictions`` has the columns ``n``, ``frame_bytes`` and ``predicted_mbps``, of cells that were not measured.
+    """
+    measured = summarise(measurements)[["n", "frame_bytes", "received_mbps"]]
+    between = predictions[predictions["n"] <= measured["n"].max()].rename(columns={"predicted_mbps": "received_mbps"})
+    values = grid(pd.concat([measured, between[measured.columns]], ignore_index=True), "received_mbps")
+    unknown = values.notna() & grid(measured, "received_mbps").reindex_like(values).isna()
+    legend, colors = "received throughput [Mb/s]", mpl.colormaps[style.THROUGHPUT_MAP]
+    figure = _draw_map(values, _throughput_scale(values), colors, legend, values.isna().replace({True: "", False: ""}))
+    axes = figure.axes[0]
+    for row, column in np.argwhere(unknown.to_numpy(dtype=bool)).tolist():
+        place = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(place, 1, 1, fill=False, hatch="//", edgecolor=FAINT_WHITE, linewidth=0))
+    for text in axes.texts:
+        column, row = map(round, text.get_position())
+        text.set_fontstyle("italic" if not values.empty and unknown.iat[row, column] else "normal")
+    counts = f"{len(measured)} cells measured, {len(between)} predicted by the law (hatched, in italics)"
+    style.set_title(axes, noted("Received throughput [Mb/s], measured and predicted", note), counts)
     return figure
 
 
