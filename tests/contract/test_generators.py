@@ -21,11 +21,11 @@ from middlebench.generators.pkt_gen import driver as pkt_gen
 from middlebench.generators.trafgen import driver as trafgen
 from middlebench.generators.trafgen.paced_sender import BURST_PACKETS
 from middlebench.hosts.base import Host, Ports
+from middlebench.model.consistency import TOLERANCE
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, UDP_PORT, internet_checksum, line_rate_pps, udp_frame
 from middlebench.model.traffic import Load, Traffic
 from middlebench.system.errors import GeneratorError
 from middlebench.testbed import site_of
-from middlebench.trials.trial import LINE_RATE_TOLERANCE
 
 TESTS = Path(__file__).parents[1]
 GENERATORS: dict[str, Callable[[Host, Ports], Generator]] = {
@@ -196,7 +196,7 @@ def test_saturating_load_is_never_above_line_rate(by_ports, generator, rate_mbps
     load = saturating(frame_bytes, rate_mbps)
     traffic = generator.run(load)
     assert not traffic.sender
-    assert 0 < traffic.offered_packets <= load.packets_per_second * traffic.window_s * (1 + LINE_RATE_TOLERANCE)
+    assert 0 < traffic.offered_packets <= load.packets_per_second * traffic.window_s * (1 + TOLERANCE)
 
 
 def test_frames_that_nobody_receives_are_not_counted_as_received(make, test_computer):
