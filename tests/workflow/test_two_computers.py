@@ -18,7 +18,8 @@ from two_computers import TwoComputers, two_computers
 
 pytestmark = needs_sshd
 
-EFFORT = {"short": {"window_s": 1, "warm_up_s": 0.1}}
+SLOW = {"trials": {"short": {"window_s": 1, "warm_up_s": 0.1}}}
+"""Trials that last long enough to be met in their middle."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def computers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoComputers
 def project(computers: TwoComputers, tmp_path: Path) -> Iterator[Project]:
     """A project in which nothing was run yet; what it leaves on the computers is gone after ``down``."""
     project = copy_of_the_project(tmp_path / "project", computers.composition)
-    project.configure(trials=EFFORT)
+    project.configure(**SLOW)
     project.runtime.mkdir(mode=0o700)
     try:
         yield project
@@ -113,7 +114,7 @@ def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_not
     project: Project, computers: TwoComputers
 ) -> None:
     one, new = "n1/size60/rep1.json", "n1/size800/rep1.json"
-    project.configure(trials=EFFORT, chain_lengths=[1], frame_sizes=[60], controls={"frame_sizes": [60]})
+    project.configure(chain_lengths=[1], frame_sizes=[60], controls={"frame_sizes": [60]})
     project.run(MEASUREMENTS)
     first = project.cells()
     demand_controls(project)
@@ -122,7 +123,7 @@ def test_cells_of_a_changed_computer_are_kept_apart_and_a_second_run_touches_not
     assert computers.touched() == touched
     assert project.cells() == first
 
-    changed = {"trials": EFFORT, "chain_lengths": [1], "frame_sizes": [60, 800]}
+    changed = {"chain_lengths": [1], "frame_sizes": [60, 800]}
     with computers.replaced(computers.test_computer, "trafgen", NEWER_TRAFGEN):
         project.configure(**changed)
         status, said = project.try_run(MEASUREMENTS)
