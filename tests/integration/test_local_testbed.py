@@ -237,7 +237,9 @@ class TestWherePacketsDie:
         usage = measure_cell(testbed, 1, **PACED).usage
         assert [each.cpu for each in usage.test_computer] == list(testbed.hosts.test_computer.cpus)
         assert [each.cpu for each in usage.middlebox_server] == list(testbed.hosts.middlebox_server.cpus)
-        for (process,) in (usage.generator, usage.switch):
+        generator, cards = usage.generator
+        assert (generator.name, cards.name) == ("generator", "links")
+        for process in (generator, *usage.switch):
             assert process.cpu_s >= process.busiest_thread_s >= 0
             assert process.context_switches is None or process.context_switches > 0
         assert usage.middleboxes == (), "a namespace has no process of its own"
