@@ -31,7 +31,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 INTRODUCTION = """# Configuration
 
-This page is made from the models in `workflow/middlebench/config/study.py` by `make docs`; change it there.
+This page is made from the models in `workflow/middlebench/config` and of the drivers by `make docs`; change it there.
 
 Two kinds of file say what a run does. Both refuse keys and values that they do not know, before anything is touched.
 
