@@ -132,9 +132,7 @@ def test_first_row_is_measured_without_privileges(as_user, python, home):
 MEASURE = """
 import sys
 from helpers import compose, settings
-from middlebench.model import record_file
-from middlebench.model.provision import Provision
-from middlebench.model.record import Record
+from middlebench.model.cell import Cell
 from middlebench.system.processes import may_administer
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.cell import measure
