@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -204,32 +205,44 @@ def test_scripts_run_beside_each_other_and_end_by_deadline_or_lifeline(host: Hos
     eventually(lambda: not sleeping("67.1"), "the whole process group of the script is gone")
 
 
-def test_a_script_runs_after_the_python_that_stood_ready_was_killed(host: Host) -> None:
-    killed = host.script("import os; os.kill(os.getppid(), 9)")
-    if not isinstance(host, LocalHost):
-        pytest.skip("there is none on other machines")
-    assert host.run(killed, check=False).status in (0, -9)
-    assert host.run(host.script("print(1)")).stdout == "1\n"
-
-
-CHILDREN_FIRST = """
-import os
+READY = """
+import os, sys
 ready = os.getppid()
-os.sched_setaffinity(ready, [min(os.sched_getaffinity(ready))])
-os.sched_setscheduler(ready, os.SCHED_IDLE | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+if ready == int(sys.argv[1]):
+    sys.exit("no Python stood ready")
 """
 
 
-def test_a_script_may_become_another_program_before_the_python_that_stood_ready_goes_on(host: Host) -> None:
+@pytest.fixture
+def ready(host: Host) -> Callable[[str], str]:
+    """Run a script that knows, as `ready`, the Python that stands ready; it runs where that one does only."""
     if not isinstance(host, LocalHost):
         pytest.skip("there is none on other machines")
-    ready = host.script("import os; print(os.getppid())")
-    host.run(host.script(CHILDREN_FIRST))
-    before = host.run(ready).stdout
+    own = LocalHost("own", (), host._prefix)
+    own.stand_ready()
+    return lambda script: own.run(own.script(READY + script, str(os.getpid())), check=False).stdout
+
+
+def test_a_script_runs_after_the_python_that_stood_ready_was_killed(ready: Callable[[str], str]) -> None:
+    tell = "print(ready)"
+    before = ready(tell)
+    ready("os.kill(ready, 9)")
+    eventually(lambda: ready(tell) not in ("", before), "another one stands ready")
+
+
+def test_a_script_may_become_another_program_before_the_python_that_stood_ready_goes_on(
+    ready: Callable[[str], str],
+) -> None:
+    children_first = """
+os.sched_setaffinity(ready, [min(os.sched_getaffinity(ready))])
+os.sched_setscheduler(ready, os.SCHED_IDLE | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+print(ready)
+"""
+    before = ready(children_first)
+    assert before
     for _ in range(100):
-        host.run(host.script(AS_COMMAND, "true"))
-    assert host.run(ready).stdout == before
-    host.run(host.script("import os; os.kill(os.getppid(), 9)"), check=False)  # the next one runs as usual
+        ready("os.execvp('true', ['true'])")
+    assert ready("print(ready)") == before
 
 
 CALLER = """
