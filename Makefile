@@ -74,7 +74,7 @@ docs: $(INSTALLED) ## make config/README.md and the config's schemas from the mo
 	$(BIN)/middlebench schema
 
 lock: $(INSTALLED) ## resolve the dependencies anew and pin them
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
 		--extra dev --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 setup: packages $(INSTALLED) ## install what is missing: Debian packages and Python packages
