@@ -267,6 +267,18 @@ def test_more_repetitions_of_a_noisy_machine_make_the_knee_surer():
     assert many.high - many.low <= few.high - few.low
 
 
+def test_few_chains_that_agree_by_chance_do_not_make_a_law_too_sure():
+    inside = []
+    for seed in range(6):
+        deployed = dict(zip(range(1, 13), np.random.default_rng(seed).lognormal(0, 0.05, 12), strict=True))
+        whole = measured(lambda n, size, of=deployed: machine(n, size) * of[n], deployed, (60, 400, 800, 1500))
+        known = whole[whole.n.isin((1, 2, 4, 8))]
+        hidden = whole[~whole.n.isin(known.n)]
+        _, low, high = law_of(known, "made").predictor.kpps(*(hidden[axis].to_numpy(float) for axis in ("n", "frame_bytes")))
+        inside += list((low <= hidden.received_kpps) & (hidden.received_kpps <= high))
+    assert np.mean(inside) >= 0.9
+
+
 def test_predictor_of_three_chains_has_no_calibration_but_an_interval():
     chosen, _ = choose(cells_of(measured(machine, (1, 4, 8), SIZES, noise=0.02)))
     predicting, calibration = predictor(chosen)

@@ -5,6 +5,9 @@ the 95 % quantile of this over all left-out cells is what an interval takes to e
 "Distribution-Free Predictive Inference for Regression", 2018, section 5.2; here whole chains are left out, not single
 cells). What can be known beforehand is the residual of the fit, and how far the law moves at this cell when a chain is
 left out. To be honest about left-out cells, the latter is asked of fits without two chains.
+
+Of few chains neither is known well enough: a law fits four of them by chance, and fits without two of them are of two.
+There the interval is that of Student's t, with as many observations as chains were left out.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from itertools import combinations
 from math import ceil
 
 import numpy as np
+from scipy.stats import t as student
 
 from middlebench.analysis.law.cells import Offered, offered_us
 from middlebench.analysis.law.choice import Candidate
@@ -26,6 +30,15 @@ CONFIDENCE = 0.95
 
 LEAST_RESIDUAL = 0.005
 """A law is never believed to more than this share: a trial's own counting is not better."""
+
+DEPLOYMENT_SCATTER = 0.05
+"""By how much the rate of a chain differs when it is deployed again (standard deviation of the logarithm).
+
+Measured where each chain is deployed once, this shows in no residual; few chains do not show it either.
+"""
+
+FEWEST_GROUPS = 6
+"""Of left-out chains (or groups), for a conformal interval."""
 
 MOST_GROUPS = 12
 """Of more chains (or groups) only so many, evenly spread, are left out with each other one. Bounds the time."""
@@ -54,7 +67,7 @@ class Predictor:
     without: Sequence[Fit]
     """The fits without each chain."""
     residual: float
-    """Robust standard deviation of the fit's residuals, of the logarithm."""
+    """Standard deviation of the logarithm: robust, of the fit's residuals; of few chains, of a left-out chain."""
     width: float
     """How many times the expected error an interval takes to either side."""
     offered: Offered
@@ -96,16 +109,17 @@ class Predictor:
 def predictor(chosen: Candidate) -> tuple[Predictor, Calibration | None]:
     """Return what predicts cells by the chosen law, and how its intervals do on cells that it does not know.
 
-    The second is missing where there are too few chains to leave two of them out.
+    The second is missing where there are fewer than :data:`FEWEST_GROUPS`.
     """
-    cells, residual = chosen.cells, robust_scale(chosen.whole.residuals(chosen.cells))
-    scores = _scores(chosen) if len(chosen.without) >= 4 else None
+    cells, many = chosen.cells, len(chosen.without) >= FEWEST_GROUPS
+    scores = _scores(chosen) if many else None
+    residual = robust_scale(chosen.whole.residuals(cells)) if many else _new_chain_error(chosen)
     return (
         Predictor(
             chosen.whole,
             tuple(chosen.without.values()),
             residual,
-            quantile(np.abs(chosen.left_out_residuals) / residual if scores is None else scores),
+            _students(len(chosen.without)) if scores is None else quantile(scores),
             cells.offered,
             (int(cells.n.min()), int(cells.n.max())),
             (int(cells.size.min()), int(cells.size.max())),
@@ -129,6 +143,16 @@ def quantile(scores: Numbers) -> float:
     """Return what a new score stays below with :data:`CONFIDENCE`, after so many: rank ⌈(k + 1)·confidence⌉."""
     rank = min(ceil((len(scores) + 1) * CONFIDENCE), len(scores))
     return float(np.sort(scores)[rank - 1])
+
+
+def _students(groups: int) -> float:
+    return float(student.ppf((1 + CONFIDENCE) / 2, groups - 1))
+
+
+def _new_chain_error(chosen: Candidate) -> float:
+    """Return the standard deviation of the logarithm of a new chain's rate: each left-out chain counts alike."""
+    squares = [np.mean(chosen.left_out_residuals[chosen.groups == group] ** 2) for group in chosen.without]
+    return float(np.sqrt(np.mean(squares) + DEPLOYMENT_SCATTER**2))
 
 
 def _scores(chosen: Candidate) -> Numbers:

@@ -42,6 +42,8 @@ def describe(law: Law) -> str:
     if law.calibration:
         inside = percent(law.calibration.inside)
         text += f" Of {law.calibration.cells} left-out cells, {inside} lie inside their 95 % interval."
+    else:
+        text += " There are too few chain lengths to check the intervals of predictions."
     return " ".join((text, *law.remarks))
 
 
