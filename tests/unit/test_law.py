@@ -274,7 +274,9 @@ def test_few_chains_that_agree_by_chance_do_not_make_a_law_too_sure():
         whole = measured(lambda n, size, of=deployed: machine(n, size) * of[n], deployed, (60, 400, 800, 1500))
         known = whole[whole.n.isin((1, 2, 4, 8))]
         hidden = whole[~whole.n.isin(known.n)]
-        _, low, high = law_of(known, "made").predictor.kpps(*(hidden[axis].to_numpy(float) for axis in ("n", "frame_bytes")))
+        _, low, high = law_of(known, "made").predictor.kpps(
+            *(hidden[axis].to_numpy(float) for axis in ("n", "frame_bytes"))
+        )
         inside += list((low <= hidden.received_kpps) & (hidden.received_kpps <= high))
     assert np.mean(inside) >= 0.9
 
