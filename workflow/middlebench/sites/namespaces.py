@@ -215,7 +215,8 @@ class Namespaces(SiteInHolder):
         prepared = ((hosts.test_computer, (*PORTS, *DIRECT_PORTS)), (hosts.middlebox_server, PORTS))
         polled, link = may_administer(), self._options.link
         limits = [] if polled else [RECEIVED_BY_SENDER]
-        with polled_by(hosts.test_computer.cpus, limits) as threads:
+        polled_ports = (*PORTS, *DIRECT_PORTS) if polled else ()
+        with polled_by(hosts.test_computer.cpus, polled_ports, limits) as threads:
             for computer, ports in prepared:
                 limits += prepare_ports(computer, ports, link, polled=polled)
         return limits, {computer.name: read_ports(computer, ports) for computer, ports in prepared}, threads

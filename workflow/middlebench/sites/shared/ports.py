@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from middlebench.hosts.base import Host
 from middlebench.hosts.shared.outputs import outputs
 from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import HostError
+from middlebench.system.locks import lock
 from middlebench.system.text import changes
 
 OFFLOADS = ("rx", "tx", "sg", "tso", "gso")
@@ -67,6 +68,11 @@ so that GRO merges none (net/core/gro.c).
 POLLING_THREAD = re.compile(r"napi/(.+)-\d+")
 """Name of the kernel thread that polls an interface (net/core/dev.c)."""
 
+SET_UP_LOCK = Path("/run/middlebench-polled-ports.lock")
+"""One for all users of this machine that may bind such threads."""
+SET_UP_SECONDS = 60.0
+"""What setting up takes at the most: some tenths of a second on an idle machine."""
+
 
 def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions, *, polled: bool = False) -> list[str]:
     """Prepare ``ports`` of a namespace that plays a computer; return what the kernel did not let us, a sentence each.
@@ -83,33 +89,41 @@ def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions, *, po
 
 
 @contextmanager
-def polled_by(cpus: Sequence[int], limits: list[str]) -> Iterator[list[int]]:
-    """Bind the polling threads of interfaces that are set up in this context to processors; yield their process ids.
+def polled_by(cpus: Sequence[int], ports: Collection[str], limits: list[str]) -> Iterator[list[int]]:
+    """Bind the polling threads of ports that are set up in this context to processors; yield their process ids.
 
-    They are threads of the kernel of this machine, whatever namespace the interface is in. Root in a container may not
-    bind them; that is added to ``limits``, a sentence.
+    They are threads of the kernel of this machine, named after their interfaces, whatever namespace these are in. Other
+    testbeds' ports have the same names: one testbed at a time sets up what is polled, if anything. Root in a
+    container may not bind the threads; that is added to ``limits``, a sentence.
+
+    Raises:
+        LockError: another testbed has not set up its ports for :data:`SET_UP_SECONDS`.
     """
-    before, threads = set(_polling_threads()), list[int]()
-    yield threads
-    threads += sorted(set(_polling_threads()) - before)
+    threads = list[int]()
+    if not ports:
+        yield threads
+        return
+    with lock(SET_UP_LOCK, "setting up ports that are polled", wait_s=SET_UP_SECONDS):
+        before = set(_polling_threads(ports))
+        yield threads
+        threads += sorted(set(_polling_threads(ports)) - before)
     for thread in threads:
         try:
             os.sched_setaffinity(thread, cpus)
-        except ProcessLookupError:
-            continue  # another testbed's, that has just ended
         except PermissionError:
             limits.append("the kernel threads that poll the links run on any processor: we may not bind them")
             return
 
 
-def _polling_threads() -> Iterator[int]:
-    """Yield the process ids of the kernel threads that poll interfaces."""
+def _polling_threads(ports: Collection[str]) -> Iterator[int]:
+    """Yield the process ids of the kernel threads that poll interfaces of these names, in any namespace."""
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and POLLING_THREAD.fullmatch((entry / "comm").read_text(encoding="utf-8").strip()):
-                yield int(entry.name)
+            found = entry.name.isdigit() and POLLING_THREAD.fullmatch((entry / "comm").read_text("utf-8").strip())
         except OSError:
             continue  # it ended in between
+        if found and found[1] in ports:
+            yield int(entry.name)
 
 
 def shape_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> list[str]:
