@@ -28,6 +28,7 @@ from middlebench.testbed import alternatives, environment_of, site_of
 from peers import measure_peers
 from scale import measure_scale
 from starting import measure_starting
+from sweep import measure_sweep
 
 PARTS = {
     "forwarding": measure_forwarding,
@@ -35,6 +36,7 @@ PARTS = {
     "chains": measure_chains,
     "scale": measure_scale,
     "peers": measure_peers,
+    "sweep": measure_sweep,
 }
 OUTPUT = Path("build/bench.json")
 RUNTIME = "MIDDLEBENCH_RUNTIME"
