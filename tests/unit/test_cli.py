@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from helpers import PROJECT
-from middlebench.cli import TERMINAL, main
+from middlebench.cli import main
+from middlebench.system.handover import TERMINAL
 
 FULL = Path("/dev/full")
 """A device on which every write ends as on a full disk."""

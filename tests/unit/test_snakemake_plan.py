@@ -12,11 +12,13 @@ from middlebench.run.snakemake_plan import WRITTEN_FOR
 SNAKEFILE = """
 import dataclasses, json
 from pathlib import Path
-from middlebench.run.snakemake_plan import is_main, limit_resource, outputs_to_come, planned_jobs, tells_plan
+from middlebench.run.snakemake_plan import (
+    is_main, limit_resource, outputs_to_come, planned_jobs, runs_jobs_here, tells_plan
+)
 from snakemake.logging import logger
 
 limit_resource(workflow, "bench", 1)
-if is_main(workflow):
+if is_main(workflow) and runs_jobs_here(workflow):
     with Path("mains").open("a") as mains:
         mains.write("one\\n")
 

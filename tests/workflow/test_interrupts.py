@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 from helpers import eventually
+from middlebench.system.locks import holder_of
+from middlebench.system.processes import ancestors
 from projects import MEASUREMENTS, copy_of_the_project, live
 
 LONG = {"trials": {"short": {"window_s": 60, "warm_up_s": 0.1, "sample_interval_s": 1}}}
@@ -31,10 +33,13 @@ def test_impatient_interrupts_end_what_runs_without_a_traceback(tmp_path: Path):
                 eventually(
                     lambda: [*logs.glob("measure/**/*.log")] and project.footprint.named("trafgen"), "traffic runs", 120
                 )
+                job = holder_of(project.runtime / "trial.lock")["pid"]
+                standing = Path(f"/proc/{ancestors(job)[0]}/cmdline").read_text("utf-8").split("\0")
                 said = interrupt(process, times=5)
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
+        assert "middlebench.commands.standing" in standing, "the job has a Python that stood ready"
         assert process.returncode != 0
         assert project.footprint.named("trafgen") == []
         texts = [said, *(path.read_text(encoding="utf-8") for path in logs.rglob("*.log"))]

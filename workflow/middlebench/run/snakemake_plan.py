@@ -28,6 +28,11 @@ def is_main(workflow: Workflow) -> bool:
     return bool(workflow.is_main_process)
 
 
+def runs_jobs_here(workflow: Workflow) -> bool:
+    """Return whether jobs run on this computer, as children of this process."""
+    return bool(workflow.local_exec)
+
+
 def limit_resource(workflow: Workflow, name: str, most: int) -> None:
     """Let jobs that run at once use no more than this of a resource, whatever the command line says."""
     workflow.register_resource(name, most)

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from middlebench.hosts.shared import script_process
+from middlebench.system import standing_python
 
 PIPE_BYTES = 65536
 """What a pipe takes before anybody reads it (pipe(7))."""
@@ -21,7 +21,7 @@ PIPE_BYTES = 65536
 class ScriptCall:
     """One script that runs; the part of :class:`subprocess.Popen` that a host needs.
 
-    ``request`` are the script, its words and its environment, ``data`` what its standard input holds; that may stay
+    ``request`` are the script, its ``argv`` and its environment, ``data`` what its standard input holds; that may stay
     open behind at most :data:`PIPE_BYTES`.
 
     Raises:
@@ -48,7 +48,7 @@ class ScriptCall:
             asked = given.enter_context(_file(json.dumps(request).encode()))
             handles = (theirs.fileno(), asked.fileno(), reading, *(each.fileno() for each in self._output))
             socket.send_fds(calls, [b"\0"], handles)
-        if self._socket.recv(len(script_process.STARTED)) != script_process.STARTED:
+        if self._socket.recv(len(standing_python.STARTED)) != standing_python.STARTED:
             raise ConnectionError("the Python that runs scripts has ended")
 
     def communicate(self, data: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:
@@ -76,7 +76,7 @@ class ScriptCall:
     def kill(self) -> None:
         """Kill it, and its process group."""
         with contextlib.suppress(OSError):
-            self._socket.send(b"k")
+            self._socket.send(bytes([signal.SIGKILL]))
 
 
 class Scripts:
@@ -90,7 +90,7 @@ class Scripts:
         self._inherited = dict(os.environ)  # what of the process's own differs from it, its command has set
         with theirs:
             process = subprocess.Popen(
-                [*command, "-I", "-S", str(script_process.__file__)],
+                [*command, "-I", "-S", str(standing_python.__file__)],
                 stdin=theirs.fileno(),
                 env=self._inherited,
                 stdout=subprocess.DEVNULL,
@@ -107,7 +107,7 @@ class Scripts:
         Raises:
             OSError: the process does not stand ready (any more).
         """
-        request = {"script": script, "words": list(words), "environment": dict(environment)}
+        request = {"script": script, "argv": ["-c", *words], "environment": dict(environment)}
         request["inherited"] = self._inherited
         return ScriptCall(self._calls, request, data, keep_stdin_open=keep_stdin_open)
 
