@@ -1,11 +1,8 @@
-"""Notebooks executed here, without a kernel: their code, their parameters, and what each cell shows."""
-
-import ast
+"""The notebooks, and the files that each of them promises."""
 
 import nbformat
 from helpers import PROJECT
-from IPython.core.formatters import DisplayFormatter
-from nbformat.v4 import new_output
+from middlebench.analysis.report.execution import executed
 
 NOTEBOOKS = PROJECT / "notebooks"
 NAMES = (
@@ -63,24 +60,7 @@ def read(name):
 
 
 def execute_here(name, **parameters):
-    """Return an executed notebook, its parameters set as papermill sets them: by a cell after their defaults."""
-    notebook, namespace, shown = read(name), {}, DisplayFormatter()
-    notebook.metadata["papermill"] = {"parameters": parameters}
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        *statements, last = ast.parse(cell.source).body
-        value = None
-        if not isinstance(last, ast.Expr):
-            statements.append(last)
-        exec(compile(ast.Module(statements, []), name, "exec"), namespace)
-        if isinstance(last, ast.Expr):
-            value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
-        if value is not None:
-            cell.outputs = [new_output("display_data", data=shown.format(value)[0])]
-        if "parameters" in cell.metadata.get("tags", []):
-            namespace.update(parameters)
-    return notebook
+    return executed(NOTEBOOKS / f"{name}.ipynb", parameters)
 
 
 def files_of(folder):

@@ -9,7 +9,10 @@ from executed import NAMES, NOTEBOOKS, PROMISED, execute_here, files_of, read
 from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.law.derivation import law_of_dataset
+from middlebench.analysis.report.execution import executed
 from middlebench.model.record_file import write
+from middlebench.system.errors import MiddlebenchError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sweeps import write_results
 
 
@@ -59,3 +62,32 @@ def test_notebook_run_by_hand_in_its_own_folder_leaves_the_results_as_they_were(
     monkeypatch.chdir(PROJECT)
     before = run_here(name, results, "made", NOTEBOOKS)
     assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
+
+
+def notebook_of(folder, *sources):
+    """Write a notebook whose parameter has the default 1, and return where it is."""
+    cells = [new_code_cell("x = 1", metadata={"tags": ["parameters"]}), *map(new_code_cell, sources)]
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# A notebook"), *cells]), folder / "some.ipynb")
+    return folder / "some.ipynb"
+
+
+def test_executed_notebook_has_what_its_cells_print_display_and_end_in(tmp_path):
+    shows = "from IPython.display import Markdown, display\nprint(x)\ndisplay(Markdown('**bold**'))\n{'x': x}"
+    content = executed(notebook_of(tmp_path, shows, "x;", "y = x"), {"x": 2, "name": "a 'b'"})
+    nbformat.validate(content)
+    injected, shown, *silent = content.cells[2:]
+    assert injected.source == "x = 2\nname = \"a 'b'\""
+    printed, displayed, last = shown.outputs
+    assert printed.text == "2\n"
+    assert displayed.data["text/markdown"] == "**bold**"
+    assert last.data["text/plain"] == "{'x': 2}"
+    assert [cell.outputs for cell in silent] == [[], []]
+    assert [cell.execution_count for cell in content.cells[1:]] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("source", "words"), [("1 / (x - x)", "ZeroDivisionError"), ("x = = 1", "SyntaxError")])
+def test_cell_that_fails_ends_the_notebook_with_an_error_that_names_it(tmp_path, capsys, source, words):
+    with pytest.raises(MiddlebenchError, match=rf"(?s)some\.ipynb.*{words}") as caught:
+        executed(notebook_of(tmp_path, source, "print('not reached')"), {})
+    assert source in str(caught.value)
+    assert capsys.readouterr() == ("", "")
