@@ -7,6 +7,9 @@ INSTALLED := $(VENV)/installed
 # What `setup` installs packages for; see envs/.
 ROLES := python workflow test-computer middlebox-server
 
+# Processes that run tests: more than processors, since tests wait half of the time; each takes some 500 MB at its most.
+WORKERS ?= $(shell echo $$(($$(nproc) < 4 ? $$(nproc) + 2 : 6)))
+
 .DEFAULT_GOAL := help
 .PHONY: help all demo preflight remeasure publish reproduce test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
 .NOTPARALLEL:
@@ -26,7 +29,7 @@ preflight: $(INSTALLED) ## say what a run would measure, why, and how long it ta
 
 test test-lab test-stock: ROLES += lab tests
 test: setup ## install what is missing, run the tests (of those on the emulated Xen host, the quick ones)
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: setup ## measure the virtual machines against their targets and against Mininet (about 15 minutes)
 	envs/install-packages bench

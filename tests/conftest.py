@@ -24,14 +24,20 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-LONGEST_FIRST = ("workflow", "lab", "integration", "contract")
+TESTS = Path(__file__).parent
+LONGEST_FIRST = ("workflow", "lab", "test_media.py", "test_notebooks.py", "integration", "contract")
+"""Folders of tests, and files of the others that take long, in the order in which they begin."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several workers share the files, begin with the longest: the last ones to run are then short."""
     if hasattr(config, "workerinput"):
-        folders = {name: place for place, name in enumerate(LONGEST_FIRST)}
-        items.sort(key=lambda item: folders.get(item.path.parent.name, len(folders)))
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    parts = item.path.relative_to(TESTS).parts
+    return next((place for place, name in enumerate(LONGEST_FIRST) if name in parts), len(LONGEST_FIRST))
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
+import time
 
-import pytest
-from helpers import Footprint, compose, settings
+from helpers import compose, once_traffic_runs, settings
 from middlebench.diagnosis.latency import times_of
 from middlebench.model.record import Cell
 from middlebench.testbed import site_of, stand_up
@@ -33,29 +32,25 @@ def test_a_cell_tells_how_long_frames_take_at_each_load_and_over_the_cable(testb
     assert bool(testbed.direct) == (record.latency[-1].path == "direct")
 
 
-@pytest.fixture
-def stopped_for_a_tenth_of_a_second(footprint: Footprint):
-    """Stops the only middlebox, a virtual machine, for 100 ms in the middle of a trial's window."""
+WARM_UP_S = 0.5
 
-    def stop(after_s: float) -> None:
+
+def test_a_middlebox_that_stands_still_shows_in_the_longest_times_and_in_no_loss(runtime, unikernel, footprint):
+    def stop_in_the_window() -> None:
         (machine,) = footprint.named("qemu-system-x86")
-        threading.Timer(after_s, os.kill, (machine, signal.SIGSTOP)).start()
-        threading.Timer(after_s + 0.1, os.kill, (machine, signal.SIGCONT)).start()
+        time.sleep(2 * WARM_UP_S)
+        os.kill(machine, signal.SIGSTOP)
+        time.sleep(0.1)
+        os.kill(machine, signal.SIGCONT)
 
-    return stop
-
-
-def test_a_middlebox_that_stands_still_shows_in_the_longest_times_and_in_no_loss(
-    runtime, unikernel, stopped_for_a_tenth_of_a_second
-):
     options = compose(middlebox={"driver": "qemu", "accelerator": "tcg"})
     try:
         testbed = stand_up("tests", options)
         plan = plan_for(testbed, 1)
         before, _ = prepare(testbed, plan, 100)
-        load = timed_load(load_of(100, settings(offered_load=0.5, window_s=2.0, warm_up_s=0.5), 1e9), 500)
-        stopped_for_a_tenth_of_a_second(2.0)
-        outcome = run_trial(testbed, plan, load, before)
+        load = timed_load(load_of(100, settings(offered_load=0.5, window_s=2.0, warm_up_s=WARM_UP_S), 1e9), 500)
+        with once_traffic_runs(testbed, stop_in_the_window):
+            outcome = run_trial(testbed, plan, load, before)
     finally:
         site_of("tests", options).close()
     times = times_of(outcome.traffic.timing.nanoseconds)

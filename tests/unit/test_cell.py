@@ -72,7 +72,9 @@ def test_what_is_no_function_is_no_cells(function):
     assert Cell.of_key("local", f"function-{function}/n4/size800/rep1") is None
 
 
-@pytest.mark.parametrize("key", ["", "n4", "n4/size800", "n04/size800/rep1", "n4/size800/rep0", "x/n4/size800/rep1"])
+@pytest.mark.parametrize(
+    "key", ["", "n4", "n4/size800", "size800/n4/rep1", "n04/size800/rep1", "n4/size800/rep0", "x/n4/size800/rep1"]
+)
 def test_other_paths_are_no_cells(key):
     assert Cell.of_key("local", key) is None
     assert not re.fullmatch(CELL_PATTERN, key)

@@ -18,7 +18,7 @@ def fresh(tmp_path: Path) -> Iterator[Project]:
         yield project
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose sweep is finished, and nothing of it live; not to be changed."""
     with live(copy_of_the_project(tmp_path_factory.mktemp("swept") / "project")) as project:

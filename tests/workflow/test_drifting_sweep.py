@@ -3,49 +3,61 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from helpers import eventually
+from helpers import composition, eventually
 from middlebench.analysis.data.flags import DRIFT, carrying
 from middlebench.analysis.data.measurements import read_measurements
 from middlebench.model import record_file
 from middlebench.model.controls import ControlLog
 from middlebench.model.record import Record
-from middlebench.sites.namespaces import partition
 from projects import MEASUREMENTS, Project, copy_of_the_project, live
 
-HOGS_A_PROCESSOR = 8
-"""They leave a ninth of each processor to the server: far outside of a band that bears a busy machine's noise."""
-HOG_SECONDS = 120
-MOST_ROUNDS = 3
-"""How often cells are measured again: on a busy machine others disturb them as well. On an idle one, one is enough."""
+RATE_MBPS = 5.0
+"""So little that no other work on this machine makes a control lose frames: only the disturbance does."""
+STOPPED_S, RUNNING_S = 0.2, 0.005
+"""The disturbed switch is stopped for so long, then gets so much of a processor's time; its queues hold a fifth of the
+frames that come meanwhile."""
+LOOK_S = 0.005
 BAND = 0.5
 
 
-@contextmanager
-def processor_hogs() -> Iterator[None]:
-    """Burn the middlebox server's processors, for two minutes at the most.
+def used_s(process: int) -> float:
+    """Return the processor time that the threads of a process have used, in seconds."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text(encoding="utf-8").split()[0]) for thread in threads) / 1e9
 
-    Each hog has a session of its own: the kernel may share processors out by session (sched(7), autogroup).
+
+@contextmanager
+def stuttering_switch(project: Project) -> Iterator[None]:
+    """Stop the project's switch daemon again and again, as a machine does that gives it hardly any processor.
+
+    How long it runs in between is counted in processor time: on a busy machine it would come to nothing else.
     """
-    _, server_cpus = partition(sorted(os.sched_getaffinity(0)))
-    burn = ["timeout", str(HOG_SECONDS), "taskset", "--cpu-list"]
-    hogs = [
-        subprocess.Popen([*burn, str(cpu), "sh", "-c", "while :; do :; done"], start_new_session=True)
-        for cpu in server_cpus
-        for _ in range(HOGS_A_PROCESSOR)
-    ]
+    (daemon,) = project.footprint.named("ovs-vswitchd")
+    ended = threading.Event()
+
+    def stutter() -> None:
+        while not ended.is_set():
+            os.kill(daemon, signal.SIGSTOP)
+            ended.wait(STOPPED_S)
+            os.kill(daemon, signal.SIGCONT)
+            enough_s = used_s(daemon) + RUNNING_S
+            while used_s(daemon) < enough_s and not ended.wait(LOOK_S):
+                pass
+
+    thread = threading.Thread(target=stutter)
+    thread.start()
     try:
         yield
     finally:
-        for hog in hogs:
-            hog.terminate()
-        for hog in hogs:
-            hog.wait()
+        ended.set()
+        thread.join()
 
 
 def started_at(project: Project, name: str) -> datetime:
@@ -57,43 +69,38 @@ def marked(project: Project) -> set[str]:
     return {str(Path(path).relative_to("cells")) for path in measurements["record"][carrying(measurements, DRIFT)]}
 
 
-def test_processor_hog_marks_the_cells_it_touched_and_measured_again_they_are_clean(tmp_path):
-    with live(copy_of_the_project(tmp_path / "project")) as project:
+def test_disturbance_marks_the_cells_it_touched_and_measured_again_they_are_clean(tmp_path):
+    with live(copy_of_the_project(tmp_path / "project", composition(rate_mbps=RATE_MBPS))) as project:
         project.configure(
             chain_lengths=[1],
+            frame_sizes=[60],
             repetitions=6,
-            controls={"every": 2, "band": BAND},
+            controls={"every": 2, "band": BAND, "frame_sizes": [60]},
             trials={"short": {"window_s": 0.4, "warm_up_s": 0.2, "sample_interval_s": 0.4}},
         )
         with project.start(MEASUREMENTS) as sweep:
-            eventually(lambda: len(project.cells()) >= 5, "five of twelve cells are measured", 120)
-            with processor_hogs():
+            eventually(lambda: len(project.cells()) >= 3, "three of six cells are measured", 120)
+            with stuttering_switch(project):
                 began = datetime.now(UTC)
-                eventually(lambda: len(project.cells()) >= 8, "three more cells are measured", HOG_SECONDS)
+                eventually(lambda: len(project.cells()) >= 5, "two more cells are measured", 120)
                 ended = datetime.now(UTC)
             said, _ = sweep.communicate()
         assert sweep.returncode == 0, said
 
         before = project.cells()
-        in_time = sorted(before, key=lambda name: started_at(project, name))
-        touched = {name for name in in_time if began < started_at(project, name) < ended}
+        touched = {name for name in before if began < started_at(project, name) < ended}
         disturbed = marked(project)
         assert touched
-        assert touched <= disturbed
+        assert touched <= disturbed < before.keys()
 
-        again = set()
-        for _ in range(MOST_ROUNDS):
-            again |= disturbed
-            project.middlebench("archive", "--flag", DRIFT)
-            assert project.cells().keys() == before.keys() - disturbed
-            controls = len(ControlLog(project.results).controls())
-            project.run("--until", "aggregate", "--", "all")
-            assert len(ControlLog(project.results).controls()) > controls
-            if not (disturbed := marked(project)):
-                break
-        assert not disturbed
+        project.middlebench("archive", "--flag", DRIFT)
+        assert project.cells().keys() == before.keys() - disturbed
+        controls = len(ControlLog(project.results).controls())
+        project.run("--until", "aggregate", "--", "all")
+        assert len(ControlLog(project.results).controls()) > controls
+        assert not marked(project)
         after = project.cells()
         assert after.keys() == before.keys()
-        assert {name for name in after if after[name] != before[name]} == again
-        aside = {path.read_bytes() for path in (project.results / "archive").glob("**/rep*.json")}
-        assert {before[name][0] for name in again} <= aside
+        assert {name for name in after if after[name] != before[name]} == disturbed
+        archived = {path.read_bytes() for path in (project.results / "archive").glob("**/rep*.json")}
+        assert {before[name][0] for name in disturbed} <= archived

@@ -12,14 +12,15 @@ from middlebench.model.controls import ControlLog
 from middlebench.model.environment import recall
 from middlebench.model.provision import Provision
 from middlebench.model.record import Record
-from projects import CELLS, MEASUREMENTS, Project, copy_of_the_project
+from projects import MEASUREMENTS, Project, copy_of_the_project
 from ssh_server import make_key, needs_sshd
 from two_computers import TwoComputers, two_computers
 
 pytestmark = needs_sshd
 
-SLOW = {"trials": {"short": {"window_s": 1, "warm_up_s": 0.1}}}
+SLOW = {"frame_sizes": [60], "trials": {"short": {"window_s": 1, "warm_up_s": 0.1}}}
 """Trials that last long enough to be met in their middle."""
+CELLS = {"n1/size60/rep1.json", "n2/size60/rep1.json"}
 
 
 @pytest.fixture(scope="module")
