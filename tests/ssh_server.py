@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from middlebench.hosts.ssh import SshHost
+from middlebench.system.errors import HostError
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 START_SECONDS = 10.0
@@ -181,6 +183,14 @@ class Home:
             config.write("\n".join(stanza) + "\n")
         with self.known_hosts.open("a") as known:
             known.write(server.entry)
+
+
+def refused(host: SshHost, marker: Path) -> str:
+    """Return why the host is refused; nothing may have run there."""
+    with pytest.raises(HostError) as caught:
+        host.run(["touch", str(marker)])
+    assert not marker.exists()
+    return str(caught.value)
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def test_every_fault_is_named_and_not_by_the_usage_page(
 ) -> None:
     monkeypatch.setenv("STAND_IN_FAULT", fault)
     monkeypatch.setenv("STAND_IN_VERSION", version)
-    monkeypatch.setattr(driver, "INTERRUPT_SECONDS", 1.0)
+    monkeypatch.setattr(driver, "END_SECONDS", 1.0)
     monkeypatch.setattr(driver, "START_SECONDS", 3.0)
     with pytest.raises(GeneratorError, match=said) as caught:
         pktgen(testbed).run(load(window_s=0.2))

@@ -46,7 +46,7 @@ def test_looking_opens_nothing_and_writes_once(project, footprint):
     assert footprint.processes() == {}
 
 
-def test_tool_of_another_version_is_anon_environment_change(project, monkeypatch):
+def test_tool_of_another_version_is_another_environment(project, monkeypatch):
     before = present.look("tests", OPTIONS, project, pytest.fail)
     disguise("trafgen", "trafgen 99", project / "bin")
     with monkeypatch.context() as patch:

@@ -16,12 +16,14 @@ from middlebench.model.controls import Control
 from middlebench.model.deployment import Deployment
 from middlebench.model.environment import Computer, Environment, keep
 from middlebench.model.latency_result import LatencyTrial
+from middlebench.model.plan import Plan
 from middlebench.model.provision import Provision
-from middlebench.model.record import PROTOCOL, Attestation, Components, Counts, Hop, MiddleboxCounts, Record, Settings
+from middlebench.model.record import PROTOCOL, Attestation, Components, Counts, Hop, Record, Settings
 from middlebench.model.record_file import write
 from middlebench.model.search_result import Search, SearchTrial
 from middlebench.model.topologies import plan_of
 from middlebench.model.usage import ProcessorUsage, ProcessUsage, Usage
+from plan_counts import Passed, hops_of, middleboxes_of
 
 COMPONENTS = Components(switch="a switch", middlebox="a middlebox", generator="a generator")
 LINK_BPS = 1e9
@@ -110,17 +112,8 @@ def record(
         trial_sent_packets=2 * offered,
         trial_received_packets=2 * received,
     )
-    hops = hops_of(n, 2 * offered, 2 * received)
-    own = tuple(
-        MiddleboxCounts(
-            name=each.name,
-            ingress_port=each.ingress_port,
-            egress_port=each.egress_port,
-            rx_packets=None,
-            tx_packets=None,
-        )
-        for each in plan_of("chain", n, UPLINKS).middleboxes
-    )
+    plan = plan_of("chain", n, UPLINKS)
+    hops, own = hops_with_loss(plan, 2 * offered, 2 * received), tuple(middleboxes_of(plan))
     return Record(
         cell=Cell(testbed=testbed, n=n, frame_bytes=frame_bytes, repetition=repetition),
         started_at=f"2026-01-02T03:0{repetition}:00+00:00",
@@ -229,23 +222,12 @@ def costly(**usage):
     return record(2).model_copy(update={"usage": USAGE.model_copy(update={**used, **usage})})
 
 
-def hops_of(n: int, sent: int, received: int) -> tuple[Hop, ...]:
+def hops_with_loss(plan: Plan, sent: int, received: int) -> tuple[Hop, ...]:
     """Return what the bridges of a chain count when three quarters of the loss is at bridge 0, the rest at the last."""
-    passed = sent - (sent - received) * 3 // 4
-    hops = []
-    for bridge in plan_of("chain", n, UPLINKS).bridges:
-        entered, taken = (sent if bridge.index == 0 else passed), (received if bridge.index == n else passed)
-        hops.append(
-            Hop(
-                bridge=bridge.name,
-                ingress=dict.fromkeys(bridge.ingress_ports, entered),
-                matched_packets=taken,
-                forwarded_packets=taken,
-                egress=dict.fromkeys(bridge.egress_ports, taken),
-                dropped=dict.fromkeys(bridge.egress_ports, 0),
-            )
-        )
-    return tuple(hops)
+    passed, last = sent - (sent - received) * 3 // 4, len(plan.bridges) - 1
+    entered = [sent, *[passed] * last]
+    left = [*[passed] * last, received]
+    return tuple(hops_of(plan, [Passed(rx, tx, tx, tx) for rx, tx in zip(entered, left, strict=True)]))
 
 
 def records(lengths=LENGTHS, sizes=SIZES, repetitions=1, testbed="made", environment=ENVIRONMENT):

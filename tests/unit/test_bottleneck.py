@@ -1,4 +1,4 @@
-"""What limited a cell follows from its counts, from where its packets died and from who was busy."""
+"""What limited a cell follows from its counts, from where its packets were lost and from who was busy."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS, bottleneck_of
-from middlebench.model.record import Counts, Hop, MiddleboxCounts, WireCounts
+from middlebench.model.record import Counts, WireCounts
 from middlebench.model.topologies import plan_of
 from middlebench.model.usage import ProcessorUsage, ProcessUsage, Usage
+from plan_counts import Passed, hops_of, middleboxes_of
 
 LINE_RATE = 100_000
 SENT = 100_000
+UPLINKS = ("eth0", "eth1")
 
 
 def counts(received=SENT, offered=SENT, intended=LINE_RATE) -> Counts:
@@ -70,33 +72,9 @@ class Chain:
         for step in steps:
             passed.append(passed[-1] - step)
         _, entered, taken, forwarded, left, entered_1, left_1 = passed
-        hops = [
-            Hop(
-                bridge="mbench-br0",
-                ingress={"eth0": entered},
-                matched_packets=taken,
-                forwarded_packets=forwarded,
-                egress={"mbench-1-in": left},
-                dropped={"mbench-1-in": self.dropped},
-            ),
-            Hop(
-                bridge="mbench-br1",
-                ingress={"mbench-1-out": entered_1},
-                matched_packets=left_1,
-                forwarded_packets=left_1,
-                egress={"eth1": left_1},
-                dropped={"eth1": 0},
-            ),
-        ]
-        own = [
-            MiddleboxCounts(
-                name="mbench-1",
-                ingress_port="mbench-1-in",
-                egress_port="mbench-1-out",
-                rx_packets=None,
-                tx_packets=None,
-            )
-        ]
+        first = Passed(entered, taken, forwarded, left, self.dropped)
+        plan = plan_of("chain", 1, UPLINKS)
+        hops, own = hops_of(plan, [first, Passed(entered_1, left_1, left_1, left_1)]), middleboxes_of(plan)
         total = counts(received=left_1 - self.link_1, offered=self.sent, **changes)
         return bottleneck_of(total, LINE_RATE, hops, own, used or usage(), negligible)
 
@@ -148,37 +126,17 @@ def test_while_processors_are_free_the_place_of_the_loss_decides(chain, cause, p
 
 
 def test_what_the_end_of_a_wire_drops_is_the_loss_of_the_middlebox_behind_it():
-    plan, through = plan_of("pipeline", 2, ("eth0", "eth1")), 80_000
-    hops = [
-        Hop(
-            bridge=bridge.name,
-            ingress=dict.fromkeys(bridge.ingress_ports, packets),
-            matched_packets=packets,
-            forwarded_packets=packets,
-            egress=dict.fromkeys(bridge.egress_ports, packets),
-            dropped=dict.fromkeys(bridge.egress_ports, 0),
-        )
-        for bridge, packets in zip(plan.bridges, (SENT, through), strict=True)
-    ]
-    own = [
-        MiddleboxCounts(
-            name=each.name,
-            ingress_port=each.ingress_port,
-            egress_port=each.egress_port,
-            rx_packets=None,
-            tx_packets=None,
-        )
-        for each in plan.middleboxes
-    ]
+    plan, through = plan_of("pipeline", 2, UPLINKS), 80_000
+    hops = hops_of(plan, [Passed(*[SENT] * 4), Passed(*[through] * 4)])
     (wire,) = plan.wires
     lossy = WireCounts(
         source_port=wire.source_port, destination_port=wire.destination_port, rx_packets=SENT, tx_packets=through
     )
-    found = bottleneck_of(counts(received=through), LINE_RATE, hops, own, usage(), wires=[lossy])
+    found = bottleneck_of(counts(received=through), LINE_RATE, hops, middleboxes_of(plan), usage(), wires=[lossy])
     assert (found.cause, found.place, found.unaccounted_packets) == ("middlebox", "wire 2", 0)
 
 
-def test_chain_that_passes_on_the_line_rate_is_limited_by_the_link_though_frames_died_outside_of_the_window():
+def test_chain_that_passes_on_the_line_rate_is_limited_by_the_link_though_frames_were_lost_outside_of_the_window():
     chain = Chain(bridge_0_out=5_000, sent=SENT + 5_000)
     assert chain.limit().cause == "link"
     assert "100 % of the line rate arrived" in chain.limit().evidence
@@ -220,7 +178,7 @@ def test_rule_that_drops_is_to_blame_however_busy_the_server_is():
     assert Chain(flow_table=20_000).limit(usage(server=(2.0, 2.0))).cause == "switch"
 
 
-def test_process_that_used_up_one_processor_is_to_blame_wherever_packets_died():
+def test_process_that_used_up_one_processor_is_to_blame_wherever_packets_were_lost():
     assert Chain(bridge_0_in=20_000).limit(usage(middlebox=1.95)).cause == "middlebox"
     assert Chain(middlebox=20_000).limit(usage(switch=1.95)).cause == "switch"
 

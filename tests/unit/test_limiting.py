@@ -23,7 +23,7 @@ def test_every_cell_of_the_map_says_its_verdict_and_where_most_was_lost():
     assert cells(limit_map(sweep())) == ["switch\nbridge 0 in"] * 9
 
 
-def test_where_a_negligible_loss_died_is_not_shown():
+def test_where_a_negligible_loss_was_is_not_shown():
     found = record(offered=30_000, received=29_990)
     assert found.bottleneck.place
     assert "generator" in texts(limit_map(from_records([found])))

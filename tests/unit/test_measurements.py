@@ -37,7 +37,7 @@ def test_row_leads_to_its_record_its_raw_output_and_the_command_that_measures_it
     assert shlex.split(row["command"])[-2:] == ["--", "my results/made/cells/n4/size800/rep2.json"]
 
 
-def test_row_says_what_limited_the_cell_and_where_its_packets_died():
+def test_row_says_what_limited_the_cell_and_where_its_packets_were_lost():
     row = from_records([record(n=2, offered=50_000, received=20_000)]).iloc[0]
     assert (row["bottleneck"], row["lost_at"], row["unaccounted_packets"]) == ("switch", "bridge 0 (in)", 0)
     assert (row["server_busy_ratio"], row["test_computer_busy_ratio"]) == (pytest.approx(0.75), pytest.approx(1))

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.diagnosis.received import DEAD_SECONDS, on_the_way, stopped
-from middlebench.model.record import Hop, Sample
+from middlebench.model.record import Sample
+from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Load, Traffic
+from plan_counts import Passed, hops_of
 
 LOAD = Load(800, packets_per_second=1000, saturating=False, warm_up_s=0.1, window_s=1.0, sample_interval_s=0.1)
 
@@ -80,26 +82,20 @@ def test_steady_stream_never_counts_as_silent(steps):
     assert stopped(LOAD, traffic(received, step_s=DEAD_SECONDS / 2)) == []
 
 
-def hop(rx: int, tx: int) -> Hop:
-    return Hop(
-        bridge="mbench-br0",
-        ingress={"a": rx},
-        matched_packets=rx,
-        forwarded_packets=tx,
-        egress={"b": tx},
-        dropped={"b": 0},
-    )
+def passed(rx: int, tx: int) -> Passed:
+    return Passed(rx, rx, tx, tx)
 
 
 @pytest.mark.parametrize(
     ("sent", "received", "hops", "problems"),
     [
-        (2000, 356, [hop(2000, 2000), hop(1990, 1956)], 1),
-        (2000, 1956, [hop(2000, 2000), hop(1990, 1956)], 0),
-        (2000, 1956, [hop(1800, 1956)], 1),
-        (2000, 300, [hop(1800, 1956)], 2),
+        (2000, 356, [passed(2000, 2000), passed(1990, 1956)], 1),
+        (2000, 1956, [passed(2000, 2000), passed(1990, 1956)], 0),
+        (2000, 1956, [passed(1800, 1956)], 1),
+        (2000, 300, [passed(1800, 1956)], 2),
     ],
     ids=["still on the last link", "all arrived", "still on the first link", "on both"],
 )
 def test_frames_that_are_still_on_a_link_are_no_loss(sent, received, hops, problems):
-    assert len(on_the_way(sent, received, hops)) == problems
+    plan = plan_of("chain", len(hops) - 1, ("eth0", "eth1"))
+    assert len(on_the_way(sent, received, hops_of(plan, hops))) == problems

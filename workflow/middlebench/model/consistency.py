@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from middlebench.model.frames import line_rate_pps, wire_bits
 from middlebench.model.record import Record
 
-TOLERANCE = 0.01
-"""How far a rate may lie above what is possible: the moments of reading blur it."""
+LINE_RATE_TOLERANCE = 0.01
+"""How far a rate may lie above line rate, over it: the moments of reading blur it."""
 BLUR_S = 0.002
 """How much longer than told a window may have been: a reading at either end takes up to a millisecond."""
 LONGEST_BURST_S = 0.1
@@ -35,7 +35,7 @@ def above_line_rate(
     the longest that a site allows.
     """
     burst_bytes = LONGEST_BURST_S * link_bps / 8 if burst_bytes is None else burst_bytes
-    most = line_rate_pps(link_bps, frame_bytes) * (window_s * (1 + TOLERANCE) + BLUR_S)
+    most = line_rate_pps(link_bps, frame_bytes) * (window_s * (1 + LINE_RATE_TOLERANCE) + BLUR_S)
     most += burst_bytes * 8 / wire_bits(frame_bytes)
     return [
         f"{count} frames {side} in {window_s:g} s are above line rate ({most:.0f})"

@@ -63,16 +63,9 @@ def predicted_map(measurements: pd.DataFrame, predictions: pd.DataFrame, note: s
     values = grid(pd.concat([measured, between[measured.columns]], ignore_index=True), "received_mbps")
     unknown = values.notna() & grid(measured, "received_mbps").reindex_like(values).isna()
     legend, colors = "received throughput [Mb/s]", mpl.colormaps[style.THROUGHPUT_MAP]
-    figure = _draw_map(values, _throughput_scale(values), colors, legend, values.isna().replace({True: "", False: ""}))
-    axes = figure.axes[0]
-    for row, column in np.argwhere(unknown.to_numpy(dtype=bool)).tolist():
-        place = (column - 0.5, row - 0.5)
-        axes.add_patch(Rectangle(place, 1, 1, fill=False, hatch="//", edgecolor=FAINT_WHITE, linewidth=0))
-    for text in axes.texts:
-        column, row = map(round, text.get_position())
-        text.set_fontstyle("italic" if not values.empty and unknown.iat[row, column] else "normal")
+    figure = _draw_map(values, _throughput_scale(values), colors, legend, predicted=unknown)
     counts = f"{len(measured)} cells measured, {len(between)} predicted by the law (hatched, in italics)"
-    style.set_title(axes, noted("Received throughput [Mb/s], measured and predicted", note), counts)
+    style.set_title(figure.axes[0], noted("Received throughput [Mb/s], measured and predicted", note), counts)
     return figure
 
 
@@ -95,8 +88,18 @@ def ratio_map(measurements: pd.DataFrame, reference: pd.DataFrame, note: str = "
     return figure
 
 
-def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: str, marks: pd.DataFrame) -> Figure:
-    """Draw a grid of values: frame sizes down, chain lengths across, a number and its mark in each cell."""
+def _draw_map(
+    values: pd.DataFrame,
+    norm: Normalize,
+    colors: Colormap,
+    legend: str,
+    marks: pd.DataFrame | None = None,
+    predicted: pd.DataFrame | None = None,
+) -> Figure:
+    """Draw a grid of values: frame sizes down, chain lengths across, a number and its mark in each cell.
+
+    Cells that are ``predicted`` are hatched, and their numbers in italics.
+    """
     figure, axes = new_map(values)
     if values.empty:
         return figure
@@ -104,8 +107,15 @@ def _draw_map(values: pd.DataFrame, norm: Normalize, colors: Colormap, legend: s
     image = axes.imshow(np.ma.masked_invalid(numbers), norm=norm, cmap=colors, aspect="auto", origin="upper")
     for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
-            text, color = _short(number) + str(marks.iat[row, column]), ink_on(colors(norm(number)))
-            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
+            text, color = _short(number), ink_on(colors(norm(number)))
+            if marks is not None:
+                text += str(marks.iat[row, column])
+            is_predicted = predicted is not None and bool(predicted.iat[row, column])
+            if is_predicted:
+                place = (column - 0.5, row - 0.5)
+                axes.add_patch(Rectangle(place, 1, 1, fill=False, hatch="//", edgecolor=FAINT_WHITE, linewidth=0))
+            slant = "italic" if is_predicted else "normal"
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8, fontstyle=slant)
     bar = figure.colorbar(image, ax=axes, label=legend, pad=0.02)
     bar.outline.set_visible(False)
     if isinstance(norm, LogNorm):

@@ -55,7 +55,7 @@ QUIET_SECONDS = 0.5
 """The chain is drained when the receiver has counted nothing for this long, and in two whole intervals."""
 DRAIN_SECONDS = 10.0
 """How long that may take to come."""
-INTERRUPT_SECONDS = 10.0
+END_SECONDS = 10.0
 """How long pkt-gen may take from SIGINT to its end; then it is killed."""
 DEVICE = "/dev/netmap"
 PORT_SUFFIXES = ("/x", "")
@@ -140,14 +140,14 @@ class PktGen:
                 "silent_s": silent_s,
                 "quiet_intervals": max(2, math.ceil(QUIET_SECONDS / interval_s)),
                 "drain_s": DRAIN_SECONDS,
-                "interrupt_s": INTERRUPT_SECONDS,
+                "interrupt_s": END_SECONDS,
             },
             Deadline(
                 load.warm_up_s
                 + load.window_s
                 + silent_s
                 + DRAIN_SECONDS
-                + 2 * (ready_s + LINK_SECONDS + INTERRUPT_SECONDS + agents.ANSWER_SECONDS)
+                + 2 * (ready_s + LINK_SECONDS + END_SECONDS + agents.ANSWER_SECONDS)
             ),
             cancel,
         )
@@ -269,11 +269,11 @@ class PktGen:
                 f"see whether {self._tx_port} has a link in netmap mode, and raise `link_wait_s`",
             ),
             "does not end": (
-                f"it did not end within {INTERRUPT_SECONDS:g} s of SIGINT and was killed",
+                f"it did not end within {END_SECONDS:g} s of SIGINT and was killed",
                 "run the same command again; where it stays so, another version of netmap or the generator `trafgen`",
             ),
             "hangs": (
-                f"it did not end within {INTERRUPT_SECONDS:g} s of SIGINT, nor by SIGKILL: it hangs in the kernel, in "
+                f"it did not end within {END_SECONDS:g} s of SIGINT, nor by SIGKILL: it hangs in the kernel, in "
                 "the port's netmap driver",
                 "restart that computer; then another netmap driver (or emulation: admode 2), or the generator "
                 "`trafgen`",

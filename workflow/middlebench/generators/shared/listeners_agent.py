@@ -20,6 +20,8 @@ TIMER_BUFFER_BYTES = 4 << 20
 SAMPLER_BUFFER_BYTES = 32 << 10
 """Room for some dozen frames, large or small: the kernel adds to each what it needs itself, and doubles the number."""
 SAMPLER_PAUSE_SECONDS = 0.02
+LEAST_CHARGED_BYTES = 512
+"""Of its buffer, of which it may take twice what is asked for, a socket gives each frame more than this."""
 LONGEST_FRAME = 16384
 MOST_DIFFERENT = 2048
 """Different frames that a sample keeps at the most."""
@@ -45,6 +47,8 @@ class Listener(threading.Thread):
     def __init__(self, port: str, buffer_bytes: int) -> None:
         super().__init__(daemon=True)
         self.ended = threading.Event()
+        self.most = 2 * buffer_bytes // LEAST_CHARGED_BYTES
+        """Frames that the buffer cannot hold more of."""
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.prepare()
         try:
@@ -63,8 +67,10 @@ class Listener(threading.Thread):
                 self.read_all()
 
     def read_all(self) -> None:
-        """Read all frames that are there."""
-        while select.select([self.socket], [], [], 0)[0]:
+        """Read all frames that are there; of those that arrive meanwhile, no more than another buffer of them."""
+        for _ in range(self.most):
+            if not select.select([self.socket], [], [], 0)[0]:
+                return
             self.read()
 
     def read(self) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # its text stands before ours
 
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
 END_POLL_SECONDS = 0.002
-STOP_SECONDS = 2.0
+END_SECONDS = 2.0
 """How long the generator may take from SIGINT to its end; then it is killed."""
 
 
@@ -45,7 +45,7 @@ def pin(group: int, cpus: Collection[int]) -> None:
 
 def stop(generator: "subprocess.Popen[bytes]", log: TextIO) -> str:
     """End the generator's process group, gently first, and return what it printed."""
-    for signal_number, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+    for signal_number, patience in ((signal.SIGINT, END_SECONDS), (signal.SIGKILL, END_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(generator.pid, signal_number)
         try:
@@ -147,7 +147,7 @@ def bounded(argv: "list[str]", limit_s: float) -> "list[str]":
     ``timeout`` (coreutils) passes a signal on to its whole process group. The kernel sends it one when we end, by
     whatever: trafgen's own workers would otherwise go on sending.
     """
-    return ["timeout", f"--kill-after={STOP_SECONDS}", f"{limit_s:.3f}", *argv]
+    return ["timeout", f"--kill-after={END_SECONDS}", f"{limit_s:.3f}", *argv]
 
 
 def load(request: dict[str, Any]) -> dict[str, object]:
