@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0, or the one of the error's kind."""
     surroundings.prepare()
     heed_one_interrupt()
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         arguments.verb(arguments)
     except MiddlebenchError as error:
@@ -45,14 +46,16 @@ def _complain(text: str) -> None:
             os.write(int(os.environ.get(TERMINAL, "")), f"{text}\n".encode())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+@functools.cache
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    whole = argparse.ArgumentParser(
         prog="middlebench",
         description="Measure chains of virtual middleboxes. The whole study is `snakemake --cores 1 all`; "
         "these are its steps, one by one.",
     )
-    parser.add_argument("--version", action="version", version=f"middlebench {version('middlebench')}")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    whole.add_argument("--version", action="version", version=f"middlebench {version('middlebench')}")
+    verbs = whole.add_subparsers(required=True, metavar="VERB")
     for group in (measuring, gathering, publishing, predicting, tending, lab):
         group.add(verbs)
-    return parser
+    return whole

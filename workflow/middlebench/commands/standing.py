@@ -38,6 +38,7 @@ def main() -> int:
     def accepted(request: dict[str, Any]) -> dict[str, Any] | None:
         return request if _stamps(files) == before else None
 
+    line.parser()
     calls = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         calls.bind(str(path))

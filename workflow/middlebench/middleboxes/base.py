@@ -51,6 +51,7 @@ def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
     Args:
         wait: returns which middlebox ended and why; or nothing, soon after its argument is set. An error of it
             fires the watch as well: a watch that does not work must not pass for one in which nothing ended.
+            Nobody waits for the end of the thread, which takes a while.
     """
     watch, stop = Watch(fired=threading.Event()), threading.Event()
 
@@ -62,13 +63,11 @@ def watching(wait: Callable[[threading.Event], str]) -> Iterator[Watch]:
         if problem and not stop.is_set():
             watch.fire(problem)
 
-    thread = threading.Thread(target=look, name="watch middleboxes", daemon=True)
-    thread.start()
+    threading.Thread(target=look, name="watch middleboxes", daemon=True).start()
     try:
         yield watch
     finally:
         stop.set()
-        thread.join()
 
 
 class MiddleboxOptions(ServerDriverOptions):

@@ -12,8 +12,10 @@ from typing import Any
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
-from middlebench.hosts.shared.outputs import outputs
+from middlebench.hosts.shared import devices_agent
+from middlebench.hosts.shared.agents import script_text
 from middlebench.sites.base import LinkOptions
+from middlebench.sites.shared import port_state_agent
 from middlebench.system.errors import HostError
 from middlebench.system.locks import lock
 from middlebench.system.text import changes
@@ -21,8 +23,7 @@ from middlebench.system.text import changes
 OFFLOADS = ("rx", "tx", "sg", "tso", "gso")
 """Offloads are off so that a frame on the link is a frame as it was sent (ethtool(8), -K). For GRO see below."""
 
-KEPT_OFFLOADS = ("tx-checksumming", "scatter-gather", "tcp-segmentation-offload", "generic-segmentation-offload")
-"""What of these ``ethtool -k`` must go on saying. GRO is on where the kernel polls."""
+PORT_STATES = script_text(devices_agent, port_state_agent)
 
 SHAPE_PORTS = """
 set -eu
@@ -140,33 +141,14 @@ def read_ports(computer: Host, ports: Sequence[str]) -> dict[str, dict[str, Any]
     """Return what matters of each port: which interface it is, and how it is set up; nothing of one that is gone.
 
     Raises:
-        HostError: the computer is gone, or what its tools print is not understood.
+        HostError: the computer is gone, or does not answer.
     """
-    offloads = [["sh", "-c", 'ethtool -k "$1" 2> /dev/null || :', "sh", port] for port in ports]
-    text, queues, *features = outputs(
-        computer, ["ip", "-json", "link", "show"], ["tc", "-json", "qdisc", "show"], *offloads
-    )
+    result = computer.run(computer.script(PORT_STATES, *ports))
     try:
-        links = {each["ifname"]: each for each in json.loads(text)}
-        shapers = {each["dev"]: (each["kind"], each["options"]) for each in json.loads(queues) if each.get("root")}
-        return {
-            port: {
-                "number": links[port]["ifindex"],
-                "up": "UP" in links[port]["flags"],
-                "answers ARP": "NOARP" not in links[port]["flags"],
-                "MTU": links[port]["mtu"],
-                "shaper": json.dumps(shapers.get(port)),
-                "offloads": [line for line in said.splitlines() if line.startswith(KEPT_OFFLOADS) and ": on" in line],
-            }
-            for port, said in zip(ports, features, strict=True)
-            if port in links
-        }
-    except (ValueError, LookupError, TypeError) as error:
-        raise HostError(
-            f"reading the ports {', '.join(ports)} of {computer.name}",
-            f"what its `ip` and `tc` print is not what is known of them: {type(error).__name__}: {error}",
-            "see what `ip -V` says: iproute2 4.18 or newer is needed",
-        ) from error
+        return dict(json.loads(result.stdout))
+    except ValueError as error:
+        doing = f"reading the ports {', '.join(ports)} of {computer.name}"
+        raise HostError(doing, "our script there gave no answer", "try again", result) from error
 
 
 def changed_ports(computer: Host, before: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -14,7 +14,6 @@ A rule is [port in, port out], or [port in, port out, [side, value, mask]] for s
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -25,8 +24,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # its text stands before ours
     from collections.abc import Callable, Iterator
 
+    from middlebench.hosts.shared.devices_agent import IFF_UP, TCA_STATS, kind_of, queues, state_of
     from middlebench.hosts.shared.usage_agent import STATES, machine, process_state, process_usage, processors
-    from middlebench.switches.shared.openflow_agent import SECONDS, Controller, connected, flow
+    from middlebench.switches.shared.openflow_agent import Controller, connected, flow
+
+DROPS = struct.Struct("=12xI")
+"""Where struct tc_stats (linux/pkt_sched.h) has the packets that were dropped."""
 
 DEVICE_TYPES = ("", "system", "tap", "afxdp", "afxdp-nonpmd")
 """Types of ports that are network devices of the kernel."""
@@ -116,76 +119,6 @@ def demand_running(folder: str) -> None:
             raise ConnectionError(f"{name} (process {pid}) {STATES[state]}")
 
 
-SIOCGIFFLAGS, SIOCGIFMTU = 0x8913, 0x8921
-
-IFREQ, IFF_UP = struct.Struct("=16sh14x"), 1
-
-MTU_REQUEST = struct.Struct("=16si12x")
-
-
-def state_of(port: str) -> "dict[str, object] | None":
-    """Return whether a network device is up, and its MTU (netdevice(7)); None where it is gone.
-
-    Not from /sys, which shows the network namespace of whoever mounted it.
-    """
-    name = port.encode()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kernel:
-        try:
-            flags = IFREQ.unpack(fcntl.ioctl(kernel, SIOCGIFFLAGS, IFREQ.pack(name, 0)))[1]
-            mtu = MTU_REQUEST.unpack(fcntl.ioctl(kernel, SIOCGIFMTU, MTU_REQUEST.pack(name, 0)))[1]
-        except OSError:
-            return None
-    return {"up": bool(flags & IFF_UP), "mtu": mtu}
-
-
-RTM_NEWQDISC, RTM_GETQDISC = 36, 38
-
-NLMSG_ERROR, NLMSG_DONE = 2, 3
-
-NLM_F_DUMP_REQUEST = 0x301
-
-TC_H_ROOT = 0xFFFFFFFF
-
-TCA_KIND, TCA_STATS = 1, 3
-
-NETLINK_HEADER, TRAFFIC_CONTROL, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BxxxiIII"), struct.Struct("=HH")
-
-DROPS = struct.Struct("=12xI")
-"""Where struct tc_stats (linux/pkt_sched.h) has the packets that were dropped."""
-
-
-def queues() -> "dict[str, tuple[str, int]]":
-    """Return each network device's root queueing discipline, by kind, and how many frames it has dropped.
-
-    It is what ``tc -statistics qdisc`` asks the kernel (rtnetlink(7)), without a process.
-    """
-    names = dict(socket.if_nameindex())
-    found: dict[str, tuple[str, int]] = {}
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
-        kernel.settimeout(SECONDS)
-        size = NETLINK_HEADER.size + TRAFFIC_CONTROL.size
-        kernel.send(
-            NETLINK_HEADER.pack(size, RTM_GETQDISC, NLM_F_DUMP_REQUEST, 0, 0) + TRAFFIC_CONTROL.pack(0, 0, 0, 0, 0)
-        )
-        while True:
-            for kind, body in parts(NETLINK_HEADER, kernel.recv(65536)):
-                if kind in (NLMSG_DONE, NLMSG_ERROR):  # a kernel may have none of them
-                    return found
-                _, device, _, parent, _ = TRAFFIC_CONTROL.unpack_from(body)
-                if kind == RTM_NEWQDISC and parent == TC_H_ROOT and device in names:
-                    said = dict(parts(ATTRIBUTE, body[TRAFFIC_CONTROL.size :]))
-                    (drops,) = DROPS.unpack_from(said[TCA_STATS])
-                    found[names[device]] = (said[TCA_KIND].rstrip(b"\0").decode(), drops)
-
-
-def parts(header: struct.Struct, data: bytes) -> "Iterator[tuple[int, bytes]]":
-    """Yield kind and body of each part of a netlink message, whose header begins with length and kind."""
-    while len(data) >= header.size:
-        length, kind = header.unpack_from(data)[:2]
-        yield kind, data[header.size : length]
-        data = data[(length + 3) & ~3 :]
-
-
 def describe(folder: str, owner: str) -> None:
     """Print what is there."""
     print(json.dumps(described(folder, owner)))
@@ -205,7 +138,12 @@ def read(folder: str, owner: str, settle: str) -> None:
     answer = described(folder, owner)
     counted = port_counters(folder)
     used = {"usage": usage, "machine": machine(), "processors": [begin, processors()]}
-    print(json.dumps({**answer, **used, **counted, "queues": queues()}))
+    print(json.dumps({**answer, **used, **counted, "queues": dropped_by_queues()}))
+
+
+def dropped_by_queues() -> "dict[str, tuple[str, int]]":
+    """Return each network device's root queueing discipline, by kind, and how many frames it has dropped."""
+    return {name: (kind_of(queue), DROPS.unpack_from(queue[TCA_STATS])[0]) for name, queue in queues().items()}
 
 
 def ports(folder: str) -> None:
@@ -263,7 +201,8 @@ def described(folder: str, owner: str) -> dict[str, Any]:
             }
         )
     ports = [interface["name"] for bridge in found_bridges for interface in bridge["interfaces"]]
-    states = {port: state for port in ports if (state := state_of(port)) is not None}
+    known = {port: state for port in ports if (state := state_of(port)) is not None}
+    states = {port: {"up": bool(flags & IFF_UP), "mtu": mtu} for port, (flags, mtu) in known.items()}
     return {"daemon": pid, "bridges": found_bridges, "states": states}
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from middlebench import LABEL
 from middlebench.diagnosis.usage import parse_process, parse_processors
 from middlebench.hosts.base import COMMAND_SECONDS, Host
+from middlebench.hosts.shared import devices_agent
 from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
@@ -36,7 +37,7 @@ BRIDGE_SECONDS = 3.0
 """What each bridge, or each pair of ports, may add to how long a transaction takes: AF_XDP ports take longest."""
 MARGIN_SECONDS = 5.0
 """How much later than Open vSwitch's tools (OVS_CTL_TIMEOUT, ovs-vsctl(8)) their host gives up: they say why."""
-AGENT = agent_text(openflow_agent, agent)
+AGENT = agent_text(devices_agent, openflow_agent, agent)
 Settle = Literal["revalidator/purge", "revalidator/wait"]
 """How a flow's count becomes exact: `purge` has the daemon take down what its datapath has cached, with the counts, at
 once (5 ms; the next frame of each bridge has its flow looked up again); `wait` waits for the next time that the daemon
