@@ -33,7 +33,7 @@ def test_notebook_begins_with_a_title_and_one_parameters_cell(name):
     cells = read(name).cells
     assert re.match(r"# \w", cells[0].source)
     (parameters,) = (cell for cell in cells if "parameters" in cell.metadata.get("tags", []))
-    assert 'dataset = "local"\nresults = "results"\npublications = "data/publications"' in parameters.source
+    assert 'dataset = "local"\nresults = "results"' in parameters.source
 
 
 def run_here(name, results, dataset, at, **parameters):

@@ -22,8 +22,9 @@ rule aggregate:
         ),
     log:
         f"{RESULTS}/{{testbed}}/logs/aggregate.log",
+    localrule: True
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     params:
         cells=[STUDY.axes, STUDY.repetitions],
         band=BAND,

@@ -11,8 +11,9 @@ checkpoint choose_cells:
         f"{RESULTS}/{{testbed}}/logs/choose-cells-{{batch}}.log",
     wildcard_constraints:
         batch=r"[1-9]\d*",
+    localrule: True
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     params:
         grid=STUDY.axes,
         certainty=STUDY.certainty,

@@ -12,7 +12,7 @@ rule close:
         f"{RESULTS}/{{testbed}}/logs/close.log",
     priority: lambda wildcards: ORDER.closing_priority(wildcards.testbed)
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     resources:
         **TESTBED_RESOURCES,
     params:

@@ -3,7 +3,7 @@
 UNIKERNEL_SOURCES = sorted(
     str(path)
     for pattern in ("*.[chS]", "*.ld", "Makefile", "functions/*.c")
-    for path in Path("workflow/unikernel").glob(pattern)
+    for path in place_of("workflow/unikernel").glob(pattern)
 )
 
 
@@ -77,9 +77,14 @@ def images(wildcards):
 def present_environment(wildcards):
     """What the environment is now. A change of it makes cells out of date where the config says so."""
     name = wildcards.testbed
-    if name not in PRESENT:
+    if name not in PRESENT and is_main(workflow):
         options = testbed_of(wildcards)
-        PRESENT[name] = present.look(name, options, Path(RESULTS, name), logger.warning)
+        if not runs_jobs_here(workflow):  # what is here says nothing: each job looks there
+            PRESENT[name] = present.leave_open(name)
+        else:
+            PRESENT[name] = present.look(
+                name, options, Path(RESULTS, name), logger.warning
+            )
     file = str(present.noted(name))
     return file if STUDY.on_environment_change == "remeasure" else ancient(file)
 
@@ -121,24 +126,34 @@ def deployment_priority(wildcards):
 ORDER = STUDY.order
 BAND = CONTROL_BAND if STUDY.controls == "none" else STUDY.controls.band
 
-# What touches a testbed runs alone on it: each has a resource of its own, or shares it with those on the same hosts.
-RESOURCE_OF = shared_testbeds(TESTBEDS)
-for resource in set(RESOURCE_OF.values()):
+RESOURCE_OF = {name: resource_of(name) for name in TESTBEDS}
+"""What touches a testbed runs alone on it: each has a resource of its own."""
+
+SHARED_RESOURCE_OF = shared_testbeds(TESTBEDS)
+"""The resource of the first testbed on the same hosts. Where jobs run elsewhere, each testbed has hosts of its own."""
+
+for resource in RESOURCE_OF.values():
     limit_resource(workflow, resource, 1)
 TESTBED_RESOURCES = {
     resource: lambda wildcards, resource=resource: int(
         RESOURCE_OF.get(wildcards.testbed) == resource
+        or (
+            SHARED_RESOURCE_OF.get(wildcards.testbed) == resource
+            and runs_jobs_here(workflow)
+        )
     )
-    for resource in set(RESOURCE_OF.values())
+    for resource in RESOURCE_OF.values()
 }
 
 OTHERS = STUDY.others
 """Results of others to compare with: where they are, by the name that each goes by here."""
 
-PUBLICATIONS = sorted(glob_wildcards("data/publications/{name}/publication.yaml").name)
+PUBLISHED = place_of("data/publications")
+
+PUBLICATIONS = sorted(path.parent.name for path in PUBLISHED.glob("*/publication.yaml"))
 """The datasets that were not measured but published by others: a folder each."""
 
-CLAIMING = sorted(glob_wildcards("data/publications/{name}/claims.yaml").name)
+CLAIMING = sorted(path.parent.name for path in PUBLISHED.glob("*/claims.yaml"))
 """Those of them whose claims are put to every dataset."""
 
 for name in set(PUBLICATIONS) & set(TESTBEDS):
@@ -150,20 +165,20 @@ for name in set(PUBLICATIONS) & set(TESTBEDS):
 def published_files(name):
     """The files of a publication."""
     return [
-        f"data/publications/{name}/{file}"
+        str(PUBLISHED / name / file)
         for file in ("publication.yaml", "cells.csv", "claims.yaml")
         if file != "claims.yaml" or name in CLAIMING
     ]
 
 
 CRATE_INPUTS = [
-    "config/config.yaml",
-    "config/testbeds/{testbed}.yaml",
-    "workflow/Snakefile",
-    *sorted(map(str, Path("workflow/rules").glob("*.smk"))),
+    *(["config/config.yaml"] if Path("config/config.yaml").exists() else []),
+    f"{place_of('config/testbeds')}/{{testbed}}.yaml",
+    str(place_of("workflow/Snakefile")),
+    *sorted(map(str, place_of("workflow/rules").glob("*.smk"))),
     *(file for name in PUBLICATIONS for file in published_files(name)),
 ]
-"""What a crate needs from outside of its folder, by its path in the project."""
+"""What a crate needs from outside of its folder."""
 
 
 def dataset_files(wildcards, name=None):

@@ -15,12 +15,16 @@ rule crate:
         ),
         copies=expand(
             f"{RESULTS}/{{{{testbed}}}}/inputs/{{name}}",
-            name=["study.json", *CRATE_INPUTS],
+            name=[
+                "study.json",
+                *(path_in_project(Path(path)) for path in CRATE_INPUTS),
+            ],
         ),
     log:
         f"{RESULTS}/{{testbed}}/logs/crate.log",
+    localrule: True
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     params:
         study=STUDY.model_dump_json(),
     message:
@@ -38,8 +42,9 @@ rule pack_crate:
         f"{RESULTS}/{{testbed}}.zip",
     log:
         f"{RESULTS}/{{testbed}}/logs/pack-crate.log",
+    localrule: True
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     params:
         folder=lambda wildcards: f"{RESULTS}/{wildcards.testbed}",
     message:

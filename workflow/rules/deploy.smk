@@ -11,7 +11,7 @@ rule deploy:
         f"{RESULTS}/{{testbed}}/logs/deploy/{{deployment}}.log",
     priority: deployment_priority
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     resources:
         **TESTBED_RESOURCES,
     params:

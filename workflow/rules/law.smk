@@ -8,8 +8,9 @@ rule find_law:
         f"{RESULTS}/{{dataset}}/law.json",
     log:
         f"{RESULTS}/{{dataset}}/logs/find-law.log",
+    localrule: True
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     params:
         share=STUDY.knee_share,
     message:

@@ -13,7 +13,7 @@ rule measure:
         f"{RESULTS}/{{testbed}}/logs/measure/{{cell}}.log",
     priority: lambda wildcards: ORDER.cell_priority(cell_of(wildcards))
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     resources:
         **TESTBED_RESOURCES,
     params:
@@ -37,6 +37,6 @@ rule misspelt_cell:
     wildcard_constraints:
         cell=f"(?!(?:{CELL_PATTERN})[.]json).+",
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     shell:
         "false {input:q} {output:q} 2> {log:q}"

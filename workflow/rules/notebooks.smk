@@ -155,7 +155,7 @@ for row in NOTEBOOKS:
         input:
             **row.get("needs", {}),
             data=dataset_files,
-            notebook=f"notebooks/{row['notebook']}.ipynb",
+            notebook=str(place_of(f"notebooks/{row['notebook']}.ipynb")),
         output:
             *[
                 report(
@@ -176,8 +176,9 @@ for row in NOTEBOOKS:
             notebook=f"{RESULTS}/{{dataset}}/report/{row['notebook']}{ending}.ipynb",
         log:
             f"{RESULTS}/{{dataset}}/logs/{row['rule'].replace('_', '-')}{ending}.log",
+        localrule: True
         conda:
-            ENVIRONMENT
+            "../../envs/environment.yaml"
         params:
             beside=f"--parameter {beside} {{{beside}}}" if beside else "",
             more=row.get("parameters", ""),

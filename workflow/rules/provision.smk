@@ -11,7 +11,7 @@ rule provision:
         f"{RESULTS}/{{testbed}}/logs/provision.log",
     priority: lambda wildcards: ORDER.provision_priority(wildcards.testbed)
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     resources:
         **TESTBED_RESOURCES,
     params:

@@ -15,8 +15,9 @@ rule report:
         ),
     log:
         f"{RESULTS}/{{dataset}}/logs/report.log",
+    localrule: True
     conda:
-        ENVIRONMENT
+        "../../envs/environment.yaml"
     message:
         "Writing the report of {wildcards.dataset}"
     shell:

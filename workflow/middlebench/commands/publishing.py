@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from middlebench.commands.arguments import add_target, add_verb, target_of, tell
 from middlebench.system.errors import ConfigError, RecordError
+from middlebench.system.project import place_of
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -64,7 +65,7 @@ def _execute(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.report.execution import execute
 
     target = target_of(arguments)
-    notebook = Path("notebooks", target.path.stem.partition("_")[0]).with_suffix(".ipynb")
+    notebook = place_of(Path("notebooks", target.path.stem.partition("_")[0]).with_suffix(".ipynb"))
     place = {"dataset": target.testbed, "results": str(target.folder.parent)}
     numbers = {name: float(value) for name, value in arguments.number}
     execute(notebook, target.path, {**place, **dict(arguments.parameter), **numbers})

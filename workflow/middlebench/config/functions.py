@@ -14,6 +14,7 @@ from middlebench.model.functions.description import FunctionDescription
 from middlebench.model.functions.function import FORWARD, Function
 from middlebench.model.functions.specification import specifications
 from middlebench.system.errors import ConfigError
+from middlebench.system.project import place_of
 from middlebench.system.text import suggestion
 
 FOLDER = Path("config/functions")
@@ -27,7 +28,7 @@ def load_functions(folder: Path = FOLDER) -> dict[str, FunctionDescription]:
     Raises:
         ConfigError: a file is not there or cannot be read; it is named.
     """
-    return {path.stem: _load(path) for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: _load(path) for path in sorted(place_of(folder).glob("*.yaml"))}
 
 
 def functions_of(text: str, length: int, known: Mapping[str, FunctionDescription]) -> tuple[Function, ...]:

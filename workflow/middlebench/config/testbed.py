@@ -22,6 +22,7 @@ from middlebench.model.port_kind import common_kind
 from middlebench.sites.base import SiteOptions
 from middlebench.switches.base import SwitchOptions
 from middlebench.system.errors import ConfigError
+from middlebench.system.project import place_of
 from middlebench.system.text import suggestion
 
 
@@ -68,6 +69,7 @@ def load_testbed(name: str, folder: Path = TESTBED_FOLDER, origin: str = "the co
     Raises:
         ConfigError: there is no such file, or what it says cannot be.
     """
+    folder = place_of(folder)
     path = folder / f"{name}.yaml"
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if name not in known:

@@ -56,9 +56,13 @@ def shared_testbeds(testbeds: Mapping[str, TestbedOptions]) -> dict[str, str]:
     """Return a name for what each testbed may not be used with at once: the same for testbeds on the same hosts."""
     first: dict[Path, str] = {}
     return {
-        name: "testbed_" + first.setdefault(site_of(name, options).run_lock, name).replace("-", "_")
-        for name, options in testbeds.items()
+        name: resource_of(first.setdefault(site_of(name, options).run_lock, name)) for name, options in testbeds.items()
     }
+
+
+def resource_of(testbed: str) -> str:
+    """Return a name for what no two jobs on a testbed may have at once."""
+    return "testbed_" + testbed.replace("-", "_")
 
 
 def _tell(message: str) -> None:

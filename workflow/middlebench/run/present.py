@@ -46,10 +46,18 @@ def look(name: str, options: TestbedOptions, results: Path, tell: Callable[[str]
             f"({error.doing}: {error.happened})"
         )
         now = _last_time(file, results)
-    text = NOBODY_KNOWS if now is None else now.model_dump_json(indent=1) + "\n"
+    _note(file, NOBODY_KNOWS if now is None else now.model_dump_json(indent=1) + "\n")
+    return now
+
+
+def leave_open(testbed: str) -> None:
+    """Note that nobody knows a testbed's environment: each of its jobs then reads it where it runs."""
+    _note(noted(testbed), NOBODY_KNOWS)
+
+
+def _note(file: Path, text: str) -> None:
     if not file.exists() or file.read_bytes() != text.encode():
         write_text(file, text)
-    return now
 
 
 def _last_time(file: Path, results: Path) -> Environment | None:

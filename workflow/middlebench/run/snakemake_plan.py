@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from logging import LogRecord
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ def is_main(workflow: Workflow) -> bool:
 
 
 def runs_jobs_here(workflow: Workflow) -> bool:
-    """Return whether jobs run on this computer, as children of this process."""
+    """Return whether jobs run on this computer, as children of this process. Not known before the plan is made."""
     return bool(workflow.local_exec)
 
 
@@ -82,6 +82,22 @@ def _job(job: SnakemakeJob, workflow: Workflow) -> Job:
         priority=job.priority if runs else 0,  # Snakemake orders nothing else
         seconds=seconds_of(workflow, job.output[0]) if job.output else None,
     )
+
+
+def is_module(workflow: Workflow) -> bool:
+    """Return whether the rules that are being read are those of a module of another workflow."""
+    return not workflow.modifier.is_main_snakefile()
+
+
+def heed(workflow: Workflow, begin: Callable[[], None], succeed: Callable[[], None], fail: Callable[[], None]) -> None:
+    """Let a run of another workflow begin and end with what this one needs.
+
+    Snakemake heeds the handlers of the main Snakefile alone. Those that were defined there before still come, after
+    ours; those that are defined later take the place of ours.
+    """
+    for name, ours in (("_onstart", begin), ("_onsuccess", succeed), ("_onerror", fail)):
+        theirs = getattr(workflow, name)
+        setattr(workflow, name, lambda log, ours=ours, theirs=theirs: (ours(), theirs(log)))
 
 
 def set_default_target(workflow: Workflow, rule: str) -> None:

@@ -21,8 +21,9 @@ from middlebench.model import frames, topologies
 from middlebench.model.options import Options
 from middlebench.model.plan import Path as FramePath
 from middlebench.system.errors import RecordError
+from middlebench.system.project import PROJECT
 
-FOLDER = Path(__file__).parents[4] / "data" / "publications"
+FOLDER = PROJECT / "data" / "publications"
 
 CLAIMS = "claims.yaml"
 

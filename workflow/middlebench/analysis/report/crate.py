@@ -27,6 +27,7 @@ from middlebench.analysis.report.crate_files import CITATIONS, INPUTS
 from middlebench.config.study import Study
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_bytes, write_text
+from middlebench.system.project import path_in_project
 
 METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
 
@@ -44,7 +45,7 @@ def write_crate(dataset: Dataset, folder: Path, inputs: Iterable[Path], study: S
     """
     write_text(folder / INPUTS / "study.json", f"{study.model_dump_json()}\n")
     for path in inputs:
-        write_bytes(folder / INPUTS / path, path.read_bytes())
+        write_bytes(folder / INPUTS / path_in_project(path), path.read_bytes())
     citation = _citation(dataset, study)
     for name, form in CITATIONS.items():
         if citation.authors:

@@ -20,7 +20,6 @@ from middlebench.analysis.report.crate_files import (
     CITATIONS,
     FORMATS,
     INPUTS,
-    PROJECT,
     WORDS,
     WORKFLOW,
     caption_of,
@@ -32,6 +31,7 @@ from middlebench.analysis.tables.html import render
 from middlebench.config.authors import Author
 from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment
+from middlebench.system.project import PROJECT
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from middlebench.analysis.report.citation import CFF, ZENODO, cff, zenodo
+from middlebench.system.project import PROJECT
 
 CITATIONS = {CFF: cff, ZENODO: zenodo}
 """How to cite the results, by the names of the files: there where the study names authors."""
@@ -16,8 +17,6 @@ INPUTS = "inputs"
 
 WORKFLOW = "workflow/Snakefile"
 """The workflow itself, by its path in the project."""
-
-PROJECT = Path(__file__).parents[4]
 
 CAPTIONS = PROJECT / "workflow" / "report"
 

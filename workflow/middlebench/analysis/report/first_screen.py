@@ -20,9 +20,10 @@ from middlebench.analysis.data.publications import CLAIMS, FOLDER, Publication, 
 from middlebench.analysis.data.summary import summarise
 from middlebench.analysis.figures import maps, throughput
 from middlebench.analysis.figures.style import save_figure
-from middlebench.analysis.report.crate_files import PROJECT, commit_of
+from middlebench.analysis.report.crate_files import commit_of
 from middlebench.analysis.report.inline_svg import inline
 from middlebench.model.record import LINKS_COSTLY, LINKS_SHARE
+from middlebench.system.project import PROJECT
 from middlebench.system.text import percent, plural
 
 MOST_SIZES = 5
@@ -63,6 +64,8 @@ def warnings_of(dataset: Dataset) -> list[str]:
     found = []
     if drifted := int(carrying(measurements, DRIFT).sum()):
         found.append(f"{plural(drifted, 'cell')} near drift: `make remeasure` measures them again.")
+    if dataset.quarantine:
+        found.append(dataset.quarantine.words)
     once, unstable = int((summary["repetitions"] == 1).sum()), int((summary["stability"] == UNSTABLE).sum())
     if once:
         which = "Every cell was" if once == len(summary) else f"{plural(once, 'cell')} of {len(summary)} were"

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[4]
+from middlebench.system.project import PROJECT
 
 
 def output_folder(results: str, dataset: str, write: bool) -> Path:

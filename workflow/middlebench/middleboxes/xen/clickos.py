@@ -30,6 +30,7 @@ from middlebench.model.plan import Middlebox
 from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddleboxError
+from middlebench.system.project import place_of
 
 FOLDER = f"/run/{LABEL}-xen"
 CLICK = Path("config/click/forward.click")
@@ -116,7 +117,7 @@ class ClickosOptions(BaseOptions):
         if not isinstance(path, str | Path):
             return values
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = place_of(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"click: {path}: {getattr(error, 'strerror', None) or error}") from error
         return {**values, "configuration": text}
