@@ -1,4 +1,4 @@
-"""A disturbance in the middle of a sweep is seen by the controls, and undone by one command."""
+"""A disturbance in the middle of a sweep is seen by the controls, stops it, and is undone by one command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from middlebench.analysis.data.measurements import read_measurements
 from middlebench.model import record_file
 from middlebench.model.controls import ControlLog
 from middlebench.model.record import Record
-from projects import MEASUREMENTS, Project, copy_of_the_project, live
+from projects import MEASUREMENTS, TESTBED, Project, copy_of_the_project, live
 
 RATE_MBPS = 5.0
 """So little that no other work on this machine makes a control lose frames: only the disturbance does."""
@@ -69,25 +69,31 @@ def marked(project: Project) -> set[str]:
     return {str(Path(path).relative_to("cells")) for path in measurements["record"][carrying(measurements, DRIFT)]}
 
 
-def test_disturbance_marks_the_cells_it_touched_and_measured_again_they_are_clean(tmp_path):
+def test_disturbance_stops_the_sweep_and_marks_the_cells_it_touched_which_measured_again_are_clean(tmp_path):
     with live(copy_of_the_project(tmp_path / "project", composition(rate_mbps=RATE_MBPS))) as project:
         project.configure(
             chain_lengths=[1],
             frame_sizes=[60],
             repetitions=6,
-            controls={"every": 2, "band": BAND, "frame_sizes": [60]},
+            controls={"every": 2, "band": BAND, "frame_sizes": [60], "if_drifting": "stop"},
             trials={"short": {"window_s": 0.4, "warm_up_s": 0.2, "sample_interval_s": 0.4}},
         )
         with project.start(MEASUREMENTS) as sweep:
             eventually(lambda: len(project.cells()) >= 3, "three of six cells are measured", 120)
             with stuttering_switch(project):
                 began = datetime.now(UTC)
-                eventually(lambda: len(project.cells()) >= 5, "two more cells are measured", 120)
+                said, _ = sweep.communicate()
                 ended = datetime.now(UTC)
-            said, _ = sweep.communicate()
-        assert sweep.returncode == 0, said
+        assert sweep.returncode != 0
+        assert f"middlebench release {TESTBED}" in said
+        measured = project.cells()
+        assert 3 < len(measured) < 6
 
+        project.middlebench("release")
+        project.run(MEASUREMENTS)
         before = project.cells()
+        assert len(before) == 6
+        assert measured.items() <= before.items()
         touched = {name for name in before if began < started_at(project, name) < ended}
         disturbed = marked(project)
         assert touched

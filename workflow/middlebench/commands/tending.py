@@ -1,4 +1,4 @@
-"""Verbs that no rule of the workflow calls: down, archive, repeat and schema."""
+"""Verbs that no rule of the workflow calls: down, archive, release, repeat and schema."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from middlebench.commands.arguments import add_testbed_folder, add_verb, tell
 from middlebench.system.errors import MiddlebenchError
+from middlebench.system.project import place_of
 
 if TYPE_CHECKING:
     from middlebench.commands.arguments import Verbs
@@ -29,6 +30,10 @@ def add(verbs: Verbs) -> None:
     archive.add_argument("--flag", default="drift", metavar="FLAG", help="(default: drift)")
     archive.set_defaults(verb=_archive)
 
+    release = add_verb(verbs, "release", "end the quarantine of testbeds whose controls drifted")
+    _add_measured(release, "all that are in one")
+    release.set_defaults(verb=_release)
+
     repeat = add_verb(verbs, "repeat", "name the next repetition of the cells whose interval is widest")
     _add_measured(repeat)
     repeat.add_argument("--cells", type=_count, default=10, metavar="K", help="how many of each testbed (default: 10)")
@@ -46,7 +51,7 @@ def _down(arguments: argparse.Namespace) -> None:
     from middlebench.system.locks import lock_ended
     from middlebench.testbed import site_of
 
-    names = arguments.testbeds or sorted(path.stem for path in arguments.testbed_folder.glob("*.yaml"))
+    names = arguments.testbeds or sorted(path.stem for path in place_of(arguments.testbed_folder).glob("*.yaml"))
     failures = []
     for name in names:
         try:
@@ -65,9 +70,9 @@ def _down(arguments: argparse.Namespace) -> None:
         raise failures[0]
 
 
-def _add_measured(parser: argparse.ArgumentParser) -> None:
-    """Take testbeds that have a table of measurements."""
-    parser.add_argument("testbeds", nargs="*", metavar="TESTBED", help="(default: all that have a table)")
+def _add_measured(parser: argparse.ArgumentParser, default: str = "all that have a table") -> None:
+    """Take testbeds that have results."""
+    parser.add_argument("testbeds", nargs="*", metavar="TESTBED", help=f"(default: {default})")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="(default: the config's `results_folder`)")
     add_testbed_folder(parser)
 
@@ -90,6 +95,16 @@ def _archive(arguments: argparse.Namespace) -> None:
         with lock(site.run_lock, f"archiving cells of {results.name}"):
             moved = archive_flagged(results, arguments.flag, tell)
         tell(f"{results.name}: {len(moved)} cells archived; `snakemake --cores 1 -- all` measures them again")
+
+
+def _release(arguments: argparse.Namespace) -> None:
+    from middlebench.model.quarantine import FILE
+    from middlebench.run.archive import archive
+
+    results = arguments.results or _results_folder(arguments.testbed_folder)
+    for name in arguments.testbeds or sorted(path.parent.name for path in results.glob(f"*/{FILE}")):
+        moved = archive(results / name / FILE, results / name)
+        tell(f"{name}: {'released; the next run begins with controls' if moved else 'in no quarantine'}")
 
 
 def _repeat(arguments: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from middlebench.model import record_file
 from middlebench.model.controls import KINDS, ControlLog
 from middlebench.model.environment import keep, recall
 from middlebench.model.provision import Provision
+from middlebench.model.quarantine import FILE, demand_released, judge
 from middlebench.model.sequence import Sequence
 from middlebench.run.archive import archive
 from middlebench.run.present import noted, stands_in
@@ -65,6 +66,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
     target = target_of(arguments)
     n, topology = int(target.deployment["n"]), target.deployment["topology"]
     functions = target.functions(target.deployment["function"], n)
+    _demand_released(target)
     with _locked(target, f"deploying {topology}({n})") as job:
         deployed = deploy(job.testbed, plan_for(job.testbed, n, functions, topology))
         archive(target.path, target.folder)
@@ -75,9 +77,11 @@ def _measure(arguments: argparse.Namespace) -> None:
     target = target_of(arguments)
     cell, study = target.cell, target.file.study
     functions = target.functions(cell.function, cell.n)
+    _demand_released(target)
     with _locked(target, f"measuring {cell.label}", study.settings.timeout_s + _controls_timeout_s(study)) as job:
         if study.controls != "none":
             _measure_controls(job, only_if_due=True)
+            _demand_released(target)
         measured, raw = measure(job.testbed, cell, study.settings, tell, functions)
         noted = {"place": study.order.place(cell), "session": target.file.session}
         measured = measured.model_copy(update={**noted, "sequence": Sequence(target.folder).next()})
@@ -108,10 +112,21 @@ def _measure_controls(job: _Job, output: Path | None = None, *, only_if_due: boo
         once = log.due(session, sys.maxsize, links_only(job.testbed, controls.frame_sizes))
         if not (series := [*once, *log.due(session, controls.every, series)]):
             return
+    before = log.sequence.last
     measured = measure_controls(job.testbed, series, job.study.settings, log, session, tell)
+    if controls.if_drifting == "stop" and (drifting := judge(log.controls(), before, controls.band)):
+        record_file.write(drifting, folder / FILE)
+        tell(f"{drifting.testbed} is put into quarantine: {drifting.reason}")
     if output:
         archive(output, folder)
         record_file.write(measured, output)
+
+
+def _demand_released(target: Target) -> None:
+    """Return if the study bears drift, or the testbed is in no quarantine."""
+    controls = target.file.study.controls
+    if controls != "none" and controls.if_drifting == "stop":
+        demand_released(target.folder, f"making {target.path}")
 
 
 @contextmanager

@@ -96,6 +96,11 @@ class Controls(Options):
     """How far a control may lie from the median of its kind, over that median, before the cells next to it are marked
     `drift`. The default is the spread from which pyperf calls a measurement unstable."""
 
+    if_drifting: Literal["flag", "stop"] = "flag"
+    """What becomes of a testbed when a control lies outside of the band. `flag`: it goes on, and the cells next to that
+    are marked. `stop`: it is put into quarantine: its other cells are not measured (those of other testbeds are, with
+    `--keep-going`) until `middlebench release TESTBED`."""
+
 
 def _function_text(value: object) -> object:
     """Return a list of functions as one text; :func:`specifications` reads it."""

@@ -91,3 +91,9 @@ class RecordError(MiddlebenchError):
     """A file on disk is not the record that it should be."""
 
     exit_status = 9
+
+
+class DriftError(MiddlebenchError):
+    """A testbed is in quarantine, because its controls drifted."""
+
+    exit_status = 10

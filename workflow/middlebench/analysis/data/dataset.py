@@ -19,6 +19,7 @@ from middlebench.model.cell import AXES, Cell
 from middlebench.model.deployment import Deployment
 from middlebench.model.environment import Environment, recall
 from middlebench.model.provision import Provision
+from middlebench.model.quarantine import Quarantine, quarantine_of
 from middlebench.model.record import Record
 from middlebench.model.record_file import read
 from middlebench.system.errors import RecordError
@@ -68,6 +69,8 @@ class Dataset:
     """The environments that cells were measured in, by id, that of most cells first; none of published data."""
     publication: publications.Publication | None = None
     """What the publication is; None of a testbed."""
+    quarantine: Quarantine | None = None
+    """Why the testbed is measured on no more; None where it is."""
     server_cpus: int | None = None
     """Processors that the middlebox server has; None when unknown."""
 
@@ -176,6 +179,7 @@ def _measured(name: str, folder: Path) -> Dataset:
         description=provision.description,
         choices=provision.choices,
         deployments=tuple(deployments),
+        quarantine=quarantine_of(folder),
         server_cpus=_server_cpus(environments.values()),
     )
 
