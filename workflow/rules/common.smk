@@ -79,7 +79,9 @@ def present_environment(wildcards):
     name = wildcards.testbed
     if name not in PRESENT and is_main(workflow):
         options = testbed_of(wildcards)
-        if not runs_jobs_here(workflow):  # what is here says nothing: each job looks there
+        if not runs_jobs_here(
+            workflow
+        ):  # what is here says nothing: each job looks there
             PRESENT[name] = present.leave_open(name)
         else:
             PRESENT[name] = present.look(
