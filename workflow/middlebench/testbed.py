@@ -51,10 +51,22 @@ def site_of(name: str, options: TestbedOptions) -> Site:
 
     def tear_down(hosts: Hosts) -> None:
         server = hosts.middlebox_server
-        _middleboxes(options, server).destroy()
-        options.switch.build(server).tear_down()
+        remove_chains(options.switch.build(server), _middleboxes(options, server))
 
     return options.site.build(name, tear_down)
+
+
+def remove_chains(switch: Switch, middleboxes: Middleboxes) -> None:
+    """Remove every chain of ours, the switch's part first.
+
+    Where the other end of a vhost-user port is gone just when the port is removed, DPDK goes on to connect to it for ever
+    (lib/vhost/socket.c: who reads of the end notes that it is to be connected again after ``rte_vhost_driver_unregister``
+    has looked): the daemon may crash, or the removed port takes the next machine's socket of that name.
+    """
+    try:
+        switch.tear_down()
+    finally:
+        middleboxes.destroy()
 
 
 def stand_up(name: str, options: TestbedOptions, environment: str = "", tell: Tell = silent) -> Testbed:

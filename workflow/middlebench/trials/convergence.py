@@ -21,7 +21,7 @@ from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Probe
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, TrialError
-from middlebench.testbed import Testbed
+from middlebench.testbed import Testbed, remove_chains
 from middlebench.trials.probing import dead_path, probe_path, prove_paths
 
 RELEASES = 10
@@ -116,14 +116,8 @@ def deploy(testbed: Testbed, plan: Plan) -> Deployment:
 
 
 def tear_down(testbed: Testbed) -> None:
-    """Remove every chain of ours from the testbed.
-
-    The switch lets go of its ports first. Where the other end of a vhost-user port is gone just when the port is
-    removed, DPDK goes on to connect to it for ever (lib/vhost/socket.c: who reads of the end notes that it is to be
-    connected again after ``rte_vhost_driver_unregister`` has looked), and takes the next machine's socket of that name.
-    """
-    testbed.switch.tear_down()
-    testbed.middleboxes.destroy()
+    """Remove every chain of ours from the testbed."""
+    remove_chains(testbed.switch, testbed.middleboxes)
 
 
 def _await_first_probe(testbed: Testbed, plan: Plan) -> None:
