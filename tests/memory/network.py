@@ -56,6 +56,8 @@ class Network:
     """What the first bridge carries, in packets/s."""
     broken: dict[str, str] = field(default_factory=dict)
     """Steps that fail, and with which words: create_bridges, create, connect, wait_until_ready, read, run."""
+    crashes: list[str] = field(default_factory=list)
+    """Steps in which the switch's daemon ends, once for each time that they are named."""
     in_traffic: Callable[[int], None] = lambda step: None
     """Called at each step of a window, from 0."""
     after_traffic: Callable[[], None] = lambda: None
@@ -67,6 +69,10 @@ class Network:
     def fail(self, step: str, error: type[Exception]) -> None:
         """Note a step; raise where it is broken."""
         self.calls.append(step)
+        if step in self.crashes:
+            self.crashes.remove(step)
+            self.running = False
+            raise error(f"{step} in memory", "the daemon does not answer")
         if step in self.broken:
             raise error(f"{step} in memory", self.broken[step])
 

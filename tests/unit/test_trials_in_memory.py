@@ -111,6 +111,16 @@ class TestConverging:
         memory.network.broken.clear()
         assert measured(memory).counts.received_packets > 0
 
+    @pytest.mark.parametrize("step", ["create_bridges", "connect"])
+    def test_switch_that_crashes_while_a_chain_is_built_is_started_anew_once(self, memory, step):
+        plan = plan_for(memory.testbed, 2)
+        memory.network.crashes = [step]
+        assert deploy(memory.testbed, plan).switch_crashes == 1
+        assert deploy(memory.testbed, plan).switch_crashes == 0
+        memory.network.crashes = [step, step]
+        with pytest.raises(SwitchError):
+            deploy(memory.testbed, plan)
+
     @pytest.mark.parametrize(("name", "where"), [("mbench-br1", "bridge 1"), ("mbench-2", "middlebox 2")])
     def test_chain_that_passes_nothing_is_no_deployment_and_the_place_is_named(self, memory, name, where):
         memory.network.loss[name] = 1.0

@@ -26,3 +26,5 @@ class Deployment(Options):
     """Seconds from nothing to the first probe that came back through every hop."""
     middleboxes: tuple[dict[str, Any], ...]
     """Start time and memory of each middlebox."""
+    switch_crashes: int = 0
+    """How often the switch's daemon ended while the chain was built. It was started anew, and all steps again."""

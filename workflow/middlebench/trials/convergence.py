@@ -6,6 +6,7 @@ one if it is not, and proven by frames that pass every hop.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from middlebench.model.reading import Reading
 from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Probe
 from middlebench.system.deadline import Deadline
-from middlebench.system.errors import MiddlebenchError, TrialError
+from middlebench.system.errors import MiddlebenchError, SwitchError, TrialError
 from middlebench.testbed import Testbed, remove_chains
 from middlebench.trials.probing import dead_path, probe_path, prove_paths
 
@@ -76,10 +77,28 @@ def converge(testbed: Testbed, plan: Plan, tell: Callable[[str], None] = lambda 
 def deploy(testbed: Testbed, plan: Plan) -> Deployment:
     """Tear down what is there, build the chain of ``plan`` from nothing, and time each step.
 
+    A switch whose daemon ends meanwhile is started anew, once: it is an error of the daemon's, not of the chain.
+
     Raises:
         MiddlebenchError: a step failed, or no probe passes the finished chain.
     """
     testbed.middleboxes.check(plan)
+    try:
+        return _deployed(testbed, plan)
+    except MiddlebenchError:
+        if _switch_answers(testbed):
+            raise
+    return _deployed(testbed, plan).model_copy(update={"switch_crashes": 1})
+
+
+def _switch_answers(testbed: Testbed) -> bool:
+    with contextlib.suppress(SwitchError):
+        testbed.switch.live()
+        return True
+    return False
+
+
+def _deployed(testbed: Testbed, plan: Plan) -> Deployment:
     testbed.switch.start()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     steps: dict[str, float] = {}
