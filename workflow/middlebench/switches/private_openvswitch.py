@@ -56,8 +56,9 @@ DPDK_DAEMON = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 DPDK_MEMORY_MIB = 2048
 """Half of it is for 262,144 packet buffers, each in a page of 4 KiB. The rest stays untouched, and leaves room: where the
 buffers do not fit beside what came before, Open vSwitch may give up the port instead of taking fewer (ENOBUFS)."""
-DPDK_OPTIONS = "--no-huge --legacy-mem --no-pci --no-telemetry"
-"""For DPDK (EAL parameters): no huge pages, no network cards, no sockets of its own."""
+DPDK_OPTIONS = "--no-huge --legacy-mem --no-pci --no-telemetry --no-shconf"
+"""For DPDK (EAL parameters): no huge pages, no network cards, no sockets, and no files, which a daemon that was killed
+may still hold."""
 
 AFXDP_OPTIONS = "options:xdp-mode=native"
 """AF_XDP takes 64 MiB for each port's frames; by default Open vSwitch tries zero copy first, which neither veth nor tap
