@@ -59,9 +59,10 @@ def site_of(name: str, options: TestbedOptions) -> Site:
 def remove_chains(switch: Switch, middleboxes: Middleboxes) -> None:
     """Remove every chain of ours, the switch's part first.
 
-    Where the other end of a vhost-user port is gone just when the port is removed, DPDK goes on to connect to it for ever
-    (lib/vhost/socket.c: who reads of the end notes that it is to be connected again after ``rte_vhost_driver_unregister``
-    has looked): the daemon may crash, or the removed port takes the next machine's socket of that name.
+    Where the other end of a vhost-user port is gone just when the port is removed, DPDK goes on to connect to it for
+    ever (lib/vhost/socket.c: who reads of the end notes that it is to be connected again after
+    ``rte_vhost_driver_unregister`` has looked): the daemon may crash, or the removed port takes the next machine's
+    socket of that name.
     """
     try:
         switch.tear_down()

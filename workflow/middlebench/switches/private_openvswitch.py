@@ -54,8 +54,8 @@ PMD_SLEEP_KEYS = ("pmd-maxsleep", "pmd-sleep-max")
 DPDK_DAEMON = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 """Debian's build of the daemon with DPDK, which vhost-user ports need (package openvswitch-switch-dpdk)."""
 DPDK_MEMORY_MIB = 2048
-"""Half of it is for 262,144 packet buffers, each in a page of 4 KiB. The rest stays untouched, and leaves room: where the
-buffers do not fit beside what came before, Open vSwitch may give up the port instead of taking fewer (ENOBUFS)."""
+"""Half of it is for 262,144 packet buffers, each in a page of 4 KiB. The rest stays untouched, and leaves room: where
+the buffers do not fit beside what came before, Open vSwitch may give up the port instead of taking fewer (ENOBUFS)."""
 DPDK_OPTIONS = "--no-huge --legacy-mem --no-pci --no-telemetry --no-shconf"
 """For DPDK (EAL parameters): no huge pages, no network cards, no sockets, and no files, which a daemon that was killed
 may still hold."""

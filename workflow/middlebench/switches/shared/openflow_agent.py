@@ -9,8 +9,8 @@ import struct
 import time
 
 SECONDS = 25.0
-"""How long the daemon may take to answer: for its first vhost-user port it fills a GiB of packet buffers, which took 10 s
-on a busy processor. Less than what a host gives a command."""
+"""How long the daemon may take to answer: for its first vhost-user port it fills a GiB of packet buffers, which took
+10 s on a busy processor. Less than what a host gives a command."""
 
 
 def connected(path: str) -> socket.socket:
