@@ -230,6 +230,23 @@ def test_a_script_runs_after_the_python_that_stood_ready_was_killed(ready: Calla
     eventually(lambda: ready(tell) not in ("", before), "another one stands ready")
 
 
+def test_a_python_that_stands_ready_at_a_socket_is_found_by_whoever_comes_next(host: Host, tmp_path: Path) -> None:
+    if not isinstance(host, LocalHost):
+        pytest.skip("there is none on other machines")
+    path = tmp_path / "a folder whose name is longer than an address may be".ljust(108, "x")
+    path.mkdir()
+
+    def say(script: str) -> str:
+        other = LocalHost("other", (), host._prefix, ready=path / "calls-own")
+        return other.run(other.script(READY + script, str(os.getpid())), check=False).stdout
+
+    first = say("print(ready)")
+    assert say("print(ready)") == first != ""
+    say("os.kill(ready, 9)")
+    eventually(lambda: say("print(ready)") not in ("", first), "another one stands ready")
+    say("os.kill(ready, 9)")
+
+
 def test_a_script_may_become_another_program_before_the_python_that_stood_ready_goes_on(
     ready: Callable[[str], str],
 ) -> None:

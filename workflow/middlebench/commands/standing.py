@@ -20,6 +20,7 @@ from typing import Any
 from middlebench.commands import line, testbed_jobs
 from middlebench.hosts.shared.usage_agent import end_with_parent
 from middlebench.model.functions import rendering
+from middlebench.system.calls import listening_at
 from middlebench.system.standing_python import Standing
 from middlebench.trials import latency, search_trials
 
@@ -39,9 +40,8 @@ def main() -> int:
         return request if _stamps(files) == before else None
 
     line.parser()
-    calls = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    calls = listening_at(path)
     try:
-        calls.bind(str(path))
         gc.freeze()  # what is here by now is every job's: a collection would copy the pages of all of it
         Standing(calls, accepted, socket.socket(fileno=os.dup(0))).serve(IDLE_SECONDS)
     except SystemExit:

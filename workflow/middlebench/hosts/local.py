@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
@@ -25,15 +26,22 @@ CLEAN_UP_SECONDS = 5.0
 class LocalHost(Host):
     """Runs commands on this machine.
 
-    ``prefix`` are words put before every command, such as those that enter a namespace.
+    ``prefix`` are words put before every command, such as those that enter a namespace. ``ready`` is a socket at which
+    the Python that runs scripts there stands ready for others too, until all of that namespace ends.
     """
 
     def __init__(
-        self, name: str, cpus: Sequence[int] = (), prefix: Sequence[str] = (), timeout_factor: float = 1.0
+        self,
+        name: str,
+        cpus: Sequence[int] = (),
+        prefix: Sequence[str] = (),
+        timeout_factor: float = 1.0,
+        ready: Path | None = None,
     ) -> None:
         super().__init__(name, cpus, timeout_factor)
         self._prefix = (*self._affinity, *prefix)
         self._elsewhere = bool(prefix)
+        self._ready = ready
         self._scripts: Scripts | None = None
         self._starting = threading.Lock()
 
@@ -64,7 +72,7 @@ class LocalHost(Host):
 
     def _ready_python(self) -> Scripts:
         with self._starting:
-            self._scripts = self._scripts or Scripts([*self._prefix, self.python])
+            self._scripts = self._scripts or Scripts([*self._prefix, self.python], self._ready)
             return self._scripts
 
     def _process(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -8,8 +8,8 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
+from middlebench.system.calls import PREFIX
 from middlebench.system.handover import JOBS
 from middlebench.system.runtime import runtime_folder
 
@@ -18,11 +18,7 @@ END_SECONDS = 2.0
 
 def stand_ready() -> None:
     """Start it for all jobs that this process starts from now on; it ends when this process does, however that ends."""
-    folder = runtime_folder()
-    for left in folder.glob("jobs-*.socket"):
-        if not Path("/proc", left.stem.removeprefix("jobs-")).exists():
-            left.unlink(missing_ok=True)
-    path = folder / f"jobs-{os.getpid()}.socket"
+    path = runtime_folder() / f"{PREFIX}jobs-{os.getpid()}"
     lifeline, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(

@@ -29,6 +29,8 @@ Found = TypeVar("Found")
 
 STARTED = b"started"
 HANDLES = 6
+IDLE_SECONDS = 120.0
+"""Without a script for so long, we end: the next one takes a Python of its own."""
 USUAL = ("array", "ctypes", "fcntl", "resource", "struct", "subprocess", "threading", "time")
 """What scripts import, so that none has to wait for it."""
 
@@ -166,5 +168,5 @@ if __name__ == "__main__":
     for module in USUAL:
         importlib.import_module(module)
     calls = socket.socket(fileno=os.dup(0))
-    code = Standing[CodeType | str](calls, lambda request: compiled(request["script"])).serve()
+    code = Standing[CodeType | str](calls, lambda request: compiled(request["script"])).serve(IDLE_SECONDS)
     exec(code, {"__name__": "__main__"})

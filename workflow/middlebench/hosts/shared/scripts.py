@@ -10,9 +10,11 @@ import socket
 import subprocess
 import weakref
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from middlebench.system import standing_python
+from middlebench.system.calls import calls_to, listening_at
 
 PIPE_BYTES = 65536
 """What a pipe takes before anybody reads it (pipe(7))."""
@@ -82,22 +84,25 @@ class ScriptCall:
 class Scripts:
     """Runs scripts by one process that stands ready from the first one on, for as long as this object lives.
 
-    ``command`` starts a Python where the scripts are to run.
+    Args:
+        command: starts a Python where the scripts are to run; it changes nothing in the environment where there is a
+            ``path``.
+        path: a socket in a folder of ours by which whoever comes after us finds that process again.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._calls, theirs = socket.socketpair()
-        self._inherited = dict(os.environ)  # what of the process's own differs from it, its command has set
-        with theirs:
-            process = subprocess.Popen(
-                [*command, "-I", "-S", str(standing_python.__file__)],
-                stdin=theirs.fileno(),
-                env=self._inherited,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        weakref.finalize(self, _end, self._calls, process).atexit = False  # it ends with us by itself
+    def __init__(self, command: Sequence[str], path: Path | None = None) -> None:
+        self._inherited: dict[str, str] | None = None
+        if path is None:
+            self._calls, theirs = socket.socketpair()
+            self._inherited = dict(os.environ)  # what of the process's own differs from it, its command has set
+            process = _started(command, theirs)
+            weakref.finalize(self, _end, self._calls, process).atexit = False  # it ends with us by itself
+            return
+        try:
+            self._calls = calls_to(path)
+        except OSError:
+            _started(command, listening_at(path))
+            self._calls = calls_to(path)
 
     def start(
         self, script: str, words: Sequence[str], environment: Mapping[str, str], data: bytes, *, keep_stdin_open: bool
@@ -107,9 +112,21 @@ class Scripts:
         Raises:
             OSError: the process does not stand ready (any more).
         """
-        request = {"script": script, "argv": ["-c", *words], "environment": dict(environment)}
-        request["inherited"] = self._inherited
+        request: dict[str, object] = {"script": script, "argv": ["-c", *words], "environment": dict(environment)}
+        request |= {"folder": str(Path.cwd())} if self._inherited is None else {"inherited": self._inherited}
         return ScriptCall(self._calls, request, data, keep_stdin_open=keep_stdin_open)
+
+
+def _started(command: Sequence[str], calls: socket.socket) -> subprocess.Popen[bytes]:
+    """Start a Python that takes calls at a socket."""
+    with calls:
+        return subprocess.Popen(
+            [*command, "-I", "-S", str(standing_python.__file__)],
+            stdin=calls.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 def _end(calls: socket.socket, process: subprocess.Popen[bytes]) -> None:
