@@ -19,12 +19,12 @@ from middlebench.system.processes import ProcessIdentity, ancestors
 SERVER = """
 import os, socket, sys
 from middlebench.hosts.shared.usage_agent import end_with_parent
-from middlebench.system.standing_python import Standing
+from middlebench.system.standing_python import Standing, end_with
 calls = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 calls.bind(sys.argv[1])
 Standing(calls, lambda asked: None if "refuse" in asked["argv"] else asked, socket.socket(fileno=os.dup(0))).serve()
 end_with_parent()
-exec(sys.argv[1])
+end_with(lambda: exec(sys.argv[1]))
 """
 CLIENT = """
 import os, sys
@@ -182,7 +182,7 @@ def test_jobs_are_run_by_the_python_of_their_run_until_the_library_changes(tmp_p
     begin = "    surroundings.prepare()\n"
     line.write_text(line.read_text("utf-8").replace(begin, f"{begin}    print(os.getppid(), flush=True)\n"))
     load = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from middlebench.commands.standing import main"
-    there = Standing(tmp_path / "calls", "-c", f"{load}; sys.exit(main())")
+    there = Standing(tmp_path / "calls", "-c", f"{load}; main()")
     pack = ["-m", "middlebench", "pack", "--folder", str(tmp_path), "--output", str(tmp_path / "x.zip")]
     environment = {**os.environ, JOBS: str(there.path), "PYTHONPATH": str(tmp_path)}
 

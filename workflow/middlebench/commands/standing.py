@@ -15,13 +15,13 @@ import socket
 import sys
 import sysconfig
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from middlebench.commands import line, testbed_jobs
 from middlebench.hosts.shared.usage_agent import end_with_parent
 from middlebench.model.functions import rendering
 from middlebench.system.calls import listening_at
-from middlebench.system.standing_python import Standing
+from middlebench.system.standing_python import Standing, end_with
 from middlebench.trials import latency, search_trials
 
 IDLE_SECONDS = 900.0
@@ -30,8 +30,8 @@ USED = (line, testbed_jobs, rendering, latency, search_trials)
 """What jobs import, the last three when they need them."""
 
 
-def main() -> int:
-    """Stand ready; return the exit status of a job, in its process."""
+def main() -> NoReturn:
+    """Stand ready; run a job in its own process."""
     path = Path(sys.argv[-1])
     files = [sys.executable, sysconfig.get_path("purelib"), *_of_library()]
     before = _stamps(files)
@@ -52,7 +52,7 @@ def main() -> int:
     sys.stdin = os.fdopen(0, **options)  # those that are there know how our own files are to be written
     sys.stdout = os.fdopen(1, "w", buffering=1 if os.isatty(1) else -1, **options)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", **options)
-    return line.run()
+    end_with(line.run)
 
 
 def _of_library() -> list[str]:
@@ -75,4 +75,4 @@ def _stamps(files: list[str]) -> list[tuple[int, int, int]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
