@@ -23,13 +23,14 @@ from middlebench.generators.trafgen.paced_sender import BURST_PACKETS
 from middlebench.hosts.base import Host, Ports
 from middlebench.model.consistency import LINE_RATE_TOLERANCE
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, UDP_PORT, internet_checksum, line_rate_pps, udp_frame
+from middlebench.model.mix import FrameSize, sizes_of
 from middlebench.model.traffic import Load, Traffic
 from middlebench.system.errors import GeneratorError
 from middlebench.testbed import site_of
 
 TESTS = Path(__file__).parents[1]
 GENERATORS: dict[str, Callable[[Host, Ports], Generator]] = {
-    "trafgen": lambda host, ports: trafgen.Trafgen(trafgen.Options(driver="trafgen"), host, ports),
+    "trafgen": trafgen.Trafgen,
     "pkt-gen": lambda host, ports: pkt_gen.PktGen(
         pkt_gen.Options(driver="pkt-gen", program=str(TESTS / "pktgen_stand_in.py"), link_wait_s=0), host, ports
     ),
@@ -73,15 +74,15 @@ def generator(make: Callable[[Host, Ports], Generator], test_computer: Host) -> 
     return make(test_computer, CABLE)
 
 
-def paced(frame_bytes: int, **changes: float) -> Load:
+def paced(frame_size: FrameSize, **changes: float) -> Load:
     """A load that any machine carries without loss."""
     times = {"warm_up_s": 0.1, "window_s": 0.3, "sample_interval_s": 0.1} | changes
-    return Load(frame_bytes, packets_per_second=1000, saturating=False, **times)
+    return Load(frame_size, packets_per_second=1000, saturating=False, **times)
 
 
-def saturating(frame_bytes: int, rate_mbps: float) -> Load:
-    line_rate = line_rate_pps(rate_mbps * 1e6, frame_bytes)
-    return Load(frame_bytes, line_rate, saturating=True, warm_up_s=0.1, window_s=0.3, sample_interval_s=0.1)
+def saturating(frame_size: FrameSize, rate_mbps: float) -> Load:
+    line_rate = line_rate_pps(rate_mbps * 1e6, statistics.mean(sizes_of(frame_size)))
+    return Load(frame_size, line_rate, saturating=True, warm_up_s=0.1, window_s=0.3, sample_interval_s=0.1)
 
 
 def received_at(host: Host, port: str) -> tuple[int, int]:
@@ -321,6 +322,40 @@ def test_frames_are_those_of_their_flows_to_the_byte(test_computer, load, flows)
     generator = GENERATORS["trafgen"](test_computer, CABLE)
     frames = captured(test_computer, FAR_END, 100, lambda: generator.run(replace(load, flows=flows)))
     assert frames == [udp_frame(100, flow=number % flows) for number in range(100)]
+
+
+@pytest.mark.parametrize("load", [paced("imix"), saturating("imix", 1000)], ids=["paced", "saturating"])
+def test_frames_of_a_mix_arrive_in_its_proportions_and_are_counted_by_their_bytes(make, test_computer, load):
+    generator = make(test_computer, CABLE)
+    if make is GENERATORS["pkt-gen"]:
+        with pytest.raises(GeneratorError, match="cannot send a mix"):
+            generator.run(load)
+        return
+    found: list[Traffic] = []
+    load = replace(load, flows=5)
+    generator.probe(60, 1)
+    frames = captured(test_computer, FAR_END, 120, lambda: found.append(generator.run(load)))
+    assert Counter(map(len, frames)) == {60: 70, 590: 40, 1514: 10}
+    assert Counter(map(source_port, frames)) == {UDP_PORT + flow: 24 for flow in range(5)}
+    traffic = found[0]
+    assert traffic.unexpected_packets == 0
+    assert traffic.receiver_bytes.trial == load.bytes_of(traffic.trial_received_packets)
+    for packets, size in (
+        (traffic.offered_packets, traffic.offered_bytes),
+        (traffic.received_packets, traffic.received_bytes),
+    ):
+        assert abs(size - packets * load.mean_bytes) <= sum(load.sizes)  # no more than one round off
+
+
+def test_bytes_of_a_mix_are_those_that_arrived_where_large_frames_are_lost(test_computer):
+    """The far end takes no frame above 590 B: a veth drops what is longer than the MTU there."""
+    test_computer.run(["ip", "link", "set", "dev", FAR_END, "mtu", "576"])
+    load = paced("imix")
+    traffic = GENERATORS["trafgen"](test_computer, CABLE).run(load)
+    lost = traffic.trial_sent_packets - traffic.trial_received_packets
+    assert lost > 0
+    assert traffic.receiver_bytes.trial == load.bytes_of(traffic.trial_sent_packets) - 1514 * lost
+    assert traffic.unexpected_packets == 0
 
 
 def test_probes_are_of_the_flow_that_is_asked_for(generator, test_computer):

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import mean
 
 import pandas as pd
 from middlebench.analysis.data.measurements import from_records, write_measurements
@@ -16,6 +17,7 @@ from middlebench.model.controls import Control
 from middlebench.model.deployment import Deployment
 from middlebench.model.environment import Computer, Environment, keep
 from middlebench.model.latency_result import LatencyTrial
+from middlebench.model.mix import bytes_of, is_mix, mix_of, sizes_of
 from middlebench.model.plan import Plan
 from middlebench.model.provision import Provision
 from middlebench.model.record import PROTOCOL, Attestation, Components, Counts, Hop, Record, Settings
@@ -98,8 +100,9 @@ def record(
     latency=(),
 ):
     """Return the record of one cell whose window of half a second counted as told; a link carries so much at most."""
-    window_s = 0.5
-    line = round(frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s)
+    window_s, sizes = 0.5, sizes_of(frame_bytes)
+    line_pps = frames.line_rate_pps(LINK_BPS, mean(sizes))
+    line = round(line_pps * window_s)
     offered = min(50_000 if offered is None else offered, line)
     received = min(received, offered)
     counts = Counts(
@@ -107,8 +110,8 @@ def record(
         intended_packets=line,
         offered_packets=offered,
         received_packets=received,
-        offered_bytes=offered * frame_bytes,
-        received_bytes=received * frame_bytes,
+        offered_bytes=bytes_of(sizes, offered),
+        received_bytes=bytes_of(sizes, received),
         trial_sent_packets=2 * offered,
         trial_received_packets=2 * received,
     )
@@ -116,6 +119,7 @@ def record(
     hops, own = hops_with_loss(plan, 2 * offered, 2 * received), tuple(middleboxes_of(plan))
     return Record(
         cell=Cell(testbed=testbed, n=n, frame_bytes=frame_bytes, repetition=repetition),
+        mix=mix_of(frame_bytes) if is_mix(frame_bytes) else None,
         started_at=f"2026-01-02T03:0{repetition}:00+00:00",
         protocol=PROTOCOL,
         settings=Settings(window_s=window_s, warm_up_s=0.1, sample_interval_s=0.1, offered_load="maximum"),
@@ -130,7 +134,7 @@ def record(
         hops=hops,
         middleboxes=own,
         usage=USAGE,
-        bottleneck=bottleneck_of(counts, frames.line_rate_pps(LINK_BPS, frame_bytes) * window_s, hops, own, USAGE),
+        bottleneck=bottleneck_of(counts, line_pps * window_s, hops, own, USAGE),
         flags=flags,
         search=search,
         latency=latency,

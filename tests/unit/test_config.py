@@ -96,11 +96,24 @@ def test_adaptive_sweep_of_several_kinds_is_refused(folder, several):
         check_study(changed(STUDY, sweep="adaptive", **several), ORIGIN, folder)
 
 
-def test_latency_is_refused_where_the_generator_cannot_time_frames(folder):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"latency": True}, "latency: .* cannot time frames"), ({"frame_sizes": [60, "imix"]}, "frame_sizes: .* as imix")],
+)
+def test_what_the_generator_cannot_do_is_refused_by_its_key(folder, changes, words):
     netmap = composition() | {"generator": {"driver": "pkt-gen"}}
     (folder / "netmap.yaml").write_text(yaml.safe_dump(netmap))
-    with pytest.raises(ConfigError, match="cannot time frames"):
-        check_study(changed(STUDY, testbeds=["netmap"], latency=True), ORIGIN, folder)
+    check_study(changed(STUDY, **changes), ORIGIN, folder)
+    with pytest.raises(ConfigError, match=words):
+        check_study(changed(STUDY, testbeds=["netmap"], **changes), ORIGIN, folder)
+
+
+def test_mix_of_which_a_frame_is_too_large_for_the_links_is_refused(folder):
+    narrow = composition()
+    narrow["site"]["link"]["mtu"] = 1400
+    (folder / "narrow.yaml").write_text(yaml.safe_dump(narrow))
+    with pytest.raises(ConfigError, match=r"frame_sizes: 1514 B: .* narrow"):
+        check_study(changed(STUDY, testbeds=["narrow"], frame_sizes=[60, "imix"]), ORIGIN, folder)
 
 
 def test_parameters_of_the_search_matter_to_a_search_alone(folder):
@@ -143,6 +156,11 @@ def test_mistake_about_a_search_is_named(folder, changes, words):
         ({"frame_sizes": [60, 1515]}, ["frame_sizes", "1515", "60 to 1514", "near"]),
         ({"frame_sizes": [60, 800, 60]}, ["frame_sizes", "60 is repeated", "once"]),
         ({"frame_sizes": []}, ["frame_sizes", "[]", "at least 1"]),
+        ({"frame_sizes": [60, "imx"]}, ["frame_sizes.1", "'imx'", "60 or more", "`imix`", "`imix-aaafg`"]),
+        ({"frame_sizes": ["imix-aah"]}, ["frame_sizes.0", "'imix-aah'", "letters from a to g"]),
+        ({"frame_sizes": ["imix", "imix"]}, ["frame_sizes", "imix is repeated"]),
+        ({"frame_sizes": [60, "imix"], "flows": 2000}, ["flows: 2000", "24000 different frames", "1666 or less"]),
+        ({"frame_sizes": [60, "imix"], "sweep": "adaptive"}, ["sweep", "imix", "`grid`"]),
         ({"frame_sizes": [60.5]}, ["frame_sizes.0", "60.5", "whole number"]),
         ({"chain_lengths": [1, -1]}, ["chain_lengths.1", "-1", "0 or more"]),
         ({"chain_lengths": [3, 3]}, ["chain_lengths", "3 is repeated", "once"]),

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 RECORD = {
     "cell": {"testbed": "local", "n": 4, "frame_bytes": 800, "repetition": 1},
-    "counts": {"window_s": 2.0, "received_packets": 30_000},
+    "counts": {"window_s": 2.0, "received_packets": 30_000, "received_bytes": 24_000_000},
 }
 
 

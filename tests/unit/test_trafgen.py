@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 from memory.hosts import Answer, MemoryHost
-from middlebench.generators.trafgen.driver import Options, Trafgen
+from middlebench.generators.trafgen.driver import Trafgen
 from middlebench.model.traffic import Load
 from middlebench.system.errors import GeneratorError
 
@@ -20,7 +20,7 @@ def trafgen(said: str) -> Trafgen:
     def python(_: Sequence[str], __: str) -> Answer:
         return Answer(stdout=json.dumps({"error": f"the generator sent nothing (exit status 1); it said: {said}"}))
 
-    return Trafgen(Options(driver="trafgen"), MemoryHost("there", {"python3": python}), ("eth0", "eth1"))
+    return Trafgen(MemoryHost("there", {"python3": python}), ("eth0", "eth1"))
 
 
 def test_user_who_may_lock_too_little_memory_is_told_the_limit_to_raise() -> None:

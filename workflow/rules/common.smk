@@ -53,6 +53,7 @@ def testbed_of(wildcards):
         if "cell" in wildcards.keys():
             check_frame_sizes(
                 [cell_of(wildcards).frame_bytes],
+                STUDY.flows,
                 name,
                 TESTBEDS[name],
                 "looking for a cell",

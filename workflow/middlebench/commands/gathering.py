@@ -50,6 +50,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
 def _choose_cells(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.data.measurements import from_records
     from middlebench.analysis.law.adaptive import next_points
+    from middlebench.model.mix import is_mix
     from middlebench.model.record_file import write
     from middlebench.run.adaptive import Batch, chosen, path_of, repeated
 
@@ -60,7 +61,7 @@ def _choose_cells(arguments: argparse.Namespace) -> None:
     link_bps = {record.link_bps for record in records}
     grid = study.cells(testbed)
     places, reason = next_points(
-        [(cell.n, cell.frame_bytes) for cell in grid],
+        [(cell.n, cell.frame_bytes) for cell in grid if not is_mix(cell.frame_bytes)],
         from_records(records, folder),
         study.certainty,
         link_bps.pop() if len(link_bps) == 1 else None,

@@ -160,7 +160,7 @@ def _all_records(folder: Path) -> list[Record]:
 
 def _numbered(records: list[Record]) -> list[Record]:
     """Return the records with repetitions that count on over all runs, in the order of time: no two are one cell."""
-    seen: Counter[tuple[int, int]] = Counter()
+    seen: Counter[tuple[int, int | str]] = Counter()
     numbered = []
     for record in sorted(records, key=lambda each: each.started_at):
         cell = record.cell

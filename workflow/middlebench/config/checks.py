@@ -11,8 +11,9 @@ from middlebench.config.functions import check_functions, load_functions
 from middlebench.config.others import file_of
 from middlebench.config.study import Study
 from middlebench.config.testbed import TESTBED_FOLDER, TestbedOptions, load_testbed, parse
-from middlebench.model.frames import MINIMUM_FRAME_BYTES, maximum_frame_bytes
+from middlebench.model.frames import MINIMUM_FRAME_BYTES, MOST_FRAMES, maximum_frame_bytes
 from middlebench.model.functions.function import FORWARD
+from middlebench.model.mix import FrameSize, in_order, is_mix, sizes_of
 from middlebench.model.plan import Topology
 from middlebench.model.sharing import are_even, least_flows
 from middlebench.model.topologies import plan_of
@@ -33,7 +34,7 @@ def check_study(
     testbeds = {name: load_testbed(name, testbed_folder, origin) for name in study.testbeds}
     for name, testbed in testbeds.items():
         sizes = study.frame_sizes if study.controls == "none" else (*study.frame_sizes, *study.controls.frame_sizes)
-        check_frame_sizes(sizes, name, testbed, f"reading {origin}")
+        check_frame_sizes(sizes, study.flows, name, testbed, f"reading {origin}")
         if study.latency and not testbed.generator.times:
             raise ConfigError(
                 f"reading {origin}",
@@ -52,20 +53,37 @@ def check_study(
     return study, testbeds
 
 
-def check_frame_sizes(sizes: Iterable[int], name: str, testbed: TestbedOptions, doing: str) -> None:
-    """Demand that the links of a testbed carry frames of these sizes, in bytes without FCS.
+def check_frame_sizes(sizes: Iterable[FrameSize], flows: int, name: str, testbed: TestbedOptions, doing: str) -> None:
+    """Demand that the links of a testbed carry frames of these sizes, and that its generator sends these mixes.
 
     Raises:
         ConfigError: they do not; the message says what they carry.
     """
+    sizes = list(sizes)
+    mixes = [size for size in sizes if is_mix(size)]
+    if mixes and not testbed.generator.mixes:
+        raise ConfigError(
+            doing,
+            f"frame_sizes: the generator of testbed {name} ({testbed.generator.driver}) cannot send a mix of sizes, "
+            f"such as {mixes[0]}",
+            "leave it out, or use the generator `trafgen` in that testbed's file",
+        )
+    for mix in mixes:
+        if (frames := len(sizes_of(mix)) * flows) > MOST_FRAMES:
+            raise ConfigError(
+                doing,
+                f"flows: {flows} flows that each have the {len(sizes_of(mix))} frames of {mix} are {frames} different "
+                f"frames, and the generator takes {MOST_FRAMES}",
+                f"set `flows` to {MOST_FRAMES // len(sizes_of(mix))} or less",
+            )
     mtu = testbed.site.link.mtu
     allowed = range(MINIMUM_FRAME_BYTES, maximum_frame_bytes(mtu) + 1)
-    if wrong := [size for size in sizes if size not in allowed]:
+    if wrong := in_order(each for size in sizes for each in sizes_of(size) if each not in allowed):
         raise ConfigError(
             doing,
             f"frame_sizes: {', '.join(map(str, wrong))} B: the links of testbed {name} (mtu {mtu}) "
             f"carry frames of {allowed.start} to {allowed.stop - 1} B",
-            f"leave these sizes out, or raise `mtu` in the file of testbed {name}",
+            f"leave these sizes and mixes of them out, or raise `mtu` in the file of testbed {name}",
         )
 
 

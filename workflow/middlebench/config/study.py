@@ -14,7 +14,10 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -28,6 +31,8 @@ from middlebench.model.frames import MINIMUM_FRAME_BYTES, MOST_FLOWS
 from middlebench.model.functions.function import FORWARD
 from middlebench.model.functions.specification import JOIN, specifications
 from middlebench.model.load import OfferedLoad, SearchParameters, goal_of
+from middlebench.model.mix import IMIX, LONGEST_GENOME, FrameSize, is_mix
+from middlebench.model.mix import PATTERN as MIX_PATTERN
 from middlebench.model.options import Options
 from middlebench.model.order import RunOrder
 from middlebench.model.plan import CHAIN, Topology
@@ -51,13 +56,32 @@ RENAMED_KEYS = {
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    repeated = sorted({value for value in values if values.count(value) > 1})
+    repeated = sorted({value for value in values if values.count(value) > 1}, key=str)
     if repeated:
         raise ValueError(f"each value may stand here once, but {', '.join(map(str, repeated))} is repeated")
     return values
 
 
 Distinct = AfterValidator(_distinct)
+
+
+def _clearly(value: object, check: ValidatorFunctionWrapHandler) -> FrameSize:
+    """Say in one sentence what may stand there, where the union's members would each complain."""
+    try:
+        checked: FrameSize = check(value)
+    except ValidationError:
+        raise ValueError(
+            f"it takes a whole number of bytes, {MINIMUM_FRAME_BYTES} or more, or a mix: `{IMIX}`, or `{IMIX}-` and a "
+            f"genome of RFC 6985 of 2 to {LONGEST_GENOME} letters from a to g, such as `{IMIX}-aaafg`"
+        ) from None
+    return checked
+
+
+SizeOrMix = Annotated[
+    Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)] | Annotated[str, Field(pattern=f"^{MIX_PATTERN}$")],
+    WrapValidator(_clearly),
+]
+"""A frame size in bytes without FCS, or the name of a mix."""
 
 
 class Trial(Options):
@@ -124,8 +148,11 @@ class Study(Options):
     """Testbeds to sweep, one after the other; each names a file in `config/testbeds/`."""
     chain_lengths: Annotated[tuple[Annotated[int, Field(ge=0, le=LONGEST_CHAIN)], ...], Field(min_length=1), Distinct]
     """Numbers of middleboxes in the chain; 0 is the switch only: one bridge, no middlebox."""
-    frame_sizes: Annotated[tuple[Annotated[int, Field(ge=MINIMUM_FRAME_BYTES)], ...], Field(min_length=1), Distinct]
-    """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14."""
+    frame_sizes: Annotated[tuple[SizeOrMix, ...], Field(min_length=1), Distinct]
+    """Frame sizes in bytes without FCS, from 60 to the MTU of the links + 14; or mixes of sizes, which need the
+    generator `trafgen`: `imix` sends seven frames of 60 B, four of 590 B and one of 1514 B in turn, `imix-aaafg` the
+    genome `aaafg` of RFC 6985. Its letters are sizes with FCS, which is taken off: a is 60 B here, b 124, c 252, d 508,
+    e 1020, f 1276, g 1514. A mix is a row of its own in tables; figures and laws that go by frame size leave it out."""
     topologies: Annotated[tuple[Topology, ...], Field(min_length=1), Distinct] = (CHAIN,)
     """How the middleboxes are joined; `chain_lengths` counts them in each topology. `chain` is the paper's: in series,
     with a bridge between neighbours. `parallel`: side by side between two bridges, with the flows spread over them; it
@@ -212,6 +239,11 @@ class Study(Options):
 
     @model_validator(mode="after")
     def _law_is_of_one_kind(self) -> Study:
+        if self.sweep == "adaptive" and (mixes := [each for each in self.frame_sizes if is_mix(each)]):
+            raise ValueError(
+                f"sweep: an adaptive one follows a law of frame sizes, of which {', '.join(mixes)} is none; leave it "
+                "out of `frame_sizes`, or take `grid`"
+            )
         several = [key for key in ("topologies", "functions") if len(getattr(self, key)) > 1]
         if self.sweep == "adaptive" and several:
             raise ValueError(

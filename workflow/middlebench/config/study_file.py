@@ -92,7 +92,7 @@ class Target:
         if cell is None:
             raise no_cell(self.testbed, key, self.file.study, self.folder.parent)
         testbed, doing = self.file.testbed(self.testbed), f"measuring {self.path}"
-        check_frame_sizes([cell.frame_bytes], self.testbed, testbed, doing)
+        check_frame_sizes([cell.frame_bytes], self.file.study.flows, self.testbed, testbed, doing)
         check_flows(cell.topology, cell.n, self.file.study.flows, doing)
         return cell
 

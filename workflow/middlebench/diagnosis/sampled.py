@@ -22,6 +22,8 @@ class WrongFrame(NamedTuple):
     problem: str
     flow: int
     """Number of its flow."""
+    size: int
+    """Its size in bytes without FCS."""
 
 
 def is_sampled(plan: Plan, load: Load) -> bool:
@@ -35,10 +37,12 @@ def wrong_frame(plan: Plan, load: Load, traffic: Traffic) -> WrongFrame | None:
     for frame, _ in traffic.sample:
         packet = packet_of(frame)
         if packet is None or packet.identification >= load.flows:
-            return WrongFrame("it is of no flow that was sent", 0)
+            return WrongFrame("it is of no flow that was sent", 0, load.sizes[0])
+        if len(frame) not in load.sizes:
+            return WrongFrame(f"its {len(frame)} B are no size that was sent", packet.identification, load.sizes[0])
         flow = packet.identification
         path = path_of(flow, len(plan.paths))
         judge = judges.setdefault(path, Judge(plan.functions_on(plan.paths[path])))
-        if problem := judge.problem(udp_frame(load.frame_bytes, flow=flow), frame):
-            return WrongFrame(problem, flow)
+        if problem := judge.problem(udp_frame(len(frame), flow=flow), frame):
+            return WrongFrame(problem, flow, len(frame))
     return None

@@ -35,6 +35,8 @@ class GeneratorOptions(Options):
     """Kernel modules that take part and have versions of their own."""
     times: ClassVar[bool] = True
     """Whether it can tell how long frames take."""
+    mixes: ClassVar[bool] = True
+    """Whether it can send a mix of frame sizes."""
 
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -18,6 +18,8 @@ from pydantic import Field, ValidationError
 
 from middlebench.model.functions.function import FORWARD
 from middlebench.model.functions.specification import CHAIN_PATTERN
+from middlebench.model.mix import PATTERN as MIX_PATTERN
+from middlebench.model.mix import size_label
 from middlebench.model.options import Options
 from middlebench.model.plan import CHAIN, Topology
 from middlebench.model.topologies import TOPOLOGIES
@@ -38,8 +40,8 @@ class Axis:
     """The folder of one value, as a format; it is also what an anchor in the report is made of."""
     pattern: str
     """Regular expression of a value as it is written in a folder's name."""
-    label: str
-    """One value in words, as a format."""
+    label: Callable[[Any], str]
+    """Says one value in words."""
     deployed: bool = True
     """Whether another value needs another deployment."""
     default: Any = None
@@ -51,10 +53,10 @@ class Axis:
 
 
 AXES = (
-    Axis("topology", "topologies", "topology-{}", "|".join(TOPOLOGIES), "{}", default=CHAIN),
-    Axis("function", "functions", "function-{}", CHAIN_PATTERN, "{}", default=FORWARD),
-    Axis("n", "chain_lengths", "n{}", r"0|[1-9]\d*", "n = {}"),
-    Axis("frame_bytes", "frame_sizes", "size{}", r"[1-9]\d*", "{} B", deployed=False),
+    Axis("topology", "topologies", "topology-{}", "|".join(TOPOLOGIES), str, default=CHAIN),
+    Axis("function", "functions", "function-{}", CHAIN_PATTERN, str, default=FORWARD),
+    Axis("n", "chain_lengths", "n{}", r"0|[1-9]\d*", "n = {}".format),
+    Axis("frame_bytes", "frame_sizes", "size{}", rf"[1-9]\d*|{MIX_PATTERN}", size_label, deployed=False),
 )
 """All axes, from the outermost folder to the innermost."""
 
@@ -86,8 +88,8 @@ class Cell(Options):
     testbed: str
     n: Annotated[int, Field(ge=0, le=LONGEST_CHAIN)]
     """Chain length: number of middleboxes, in other topologies too."""
-    frame_bytes: Annotated[int, Field(ge=1)]
-    """Frame size without FCS."""
+    frame_bytes: Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=f"^{MIX_PATTERN}$")]
+    """Frame size without FCS, or the name of a mix of sizes."""
     function: Annotated[str, Field(pattern=f"^(?:{CHAIN_PATTERN})$")] = FORWARD
     """What the middleboxes do: one function for all, or several that are cycled along the chain, as in
     `filter-rules=64+nat`."""
@@ -145,9 +147,7 @@ class Cell(Options):
     @property
     def label(self) -> str:
         """The cell in words: ``n = 4, 800 B``; the repetition too where it is not the first."""
-        words = [
-            axis.label.format(getattr(self, axis.field)) for axis in AXES if getattr(self, axis.field) != axis.default
-        ]
+        words = [axis.label(getattr(self, axis.field)) for axis in AXES if getattr(self, axis.field) != axis.default]
         return ", ".join([*words, *([f"repetition {self.repetition}"] if self.repetition > 1 else [])])
 
 

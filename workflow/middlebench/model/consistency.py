@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from statistics import mean
 
 from middlebench.model.frames import line_rate_pps, wire_bits
+from middlebench.model.mix import size_label, sizes_of
 from middlebench.model.record import Record
 
 LINE_RATE_TOLERANCE = 0.01
@@ -27,12 +29,12 @@ def contradictions(record: Record) -> list[str]:
 
 
 def above_line_rate(
-    packets: Mapping[str, int], frame_bytes: int, window_s: float, link_bps: float, burst_bytes: float | None = None
+    packets: Mapping[str, int], frame_bytes: float, window_s: float, link_bps: float, burst_bytes: float | None = None
 ) -> list[str]:
     """Return, a sentence each, which of the packets counted in a window are more than a link carries.
 
     Besides its line rate (bits/s) it may pass one burst of the token bucket that shapes it; where that is not known,
-    the longest that a site allows.
+    the longest that a site allows. ``frame_bytes`` is the mean size of the frames.
     """
     burst_bytes = LONGEST_BURST_S * link_bps / 8 if burst_bytes is None else burst_bytes
     most = line_rate_pps(link_bps, frame_bytes) * (window_s * (1 + LINE_RATE_TOLERANCE) + BLUR_S)
@@ -51,11 +53,12 @@ def _counts(record: Record) -> Iterator[str]:
     if counts.offered_packets == 0:
         yield "no frame was offered in its window"
     packets_of = {"offered": counts.offered_packets, "received": counts.received_packets}
-    yield from above_line_rate(packets_of, cell.frame_bytes, counts.window_s, record.link_bps)
+    sizes = sizes_of(cell.frame_bytes)
+    yield from above_line_rate(packets_of, mean(sizes), counts.window_s, record.link_bps)
     for side in packets_of:
         packets, size = getattr(counts, f"{side}_packets"), getattr(counts, f"{side}_bytes")
-        if size != packets * cell.frame_bytes:
-            yield f"{size} bytes {side} are not {packets} frames of {cell.frame_bytes} B"
+        if not packets * min(sizes) <= size <= packets * max(sizes):
+            yield f"{size} bytes {side} are not {packets} frames of {size_label(cell.frame_bytes)}"
     if counts.offered_packets > counts.trial_sent_packets:
         yield f"{counts.offered_packets} frames were offered of {counts.trial_sent_packets} sent"
     if counts.received_packets > counts.trial_received_packets:

@@ -31,6 +31,8 @@ UDP_PORT = 9
 source port."""
 MOST_FLOWS = 10_000
 """trafgen takes a third of a second to read so many frames, and 13 s to read 60,000 (tried)."""
+MOST_FRAMES = 20_000
+"""Different frames of a load of several flows and sizes, which trafgen reads in a second and a half."""
 
 ETHERTYPE_IPV4 = 0x0800
 IP_HEADER_BYTES = 20
@@ -44,27 +46,27 @@ def maximum_frame_bytes(mtu: int) -> int:
     return mtu + ETHERNET_HEADER_BYTES
 
 
-def wire_bits(frame_bytes: int) -> int:
-    """Return the bits that one frame occupies on the wire, overhead included."""
+def wire_bits(frame_bytes: float) -> float:
+    """Return the bits that one frame occupies on the wire, overhead included; of a mix, by its mean size, the mean."""
     return (frame_bytes + WIRE_OVERHEAD_BYTES) * 8
 
 
-def line_rate_pps(link_bps: float, frame_bytes: int) -> float:
+def line_rate_pps(link_bps: float, frame_bytes: float) -> float:
     """Return the most frames a second that a link of ``link_bps`` bits/s carries."""
     return link_bps / wire_bits(frame_bytes)
 
 
-def throughput_mbps(packets_per_second: float, frame_bytes: int) -> float:
+def throughput_mbps(packets_per_second: float, frame_bytes: float) -> float:
     """Return throughput in Mb/s as the paper counts it: frame bytes without FCS or gaps."""
     return packets_per_second * frame_bytes * 8 / 1e6
 
 
-def raw_mbps(packets_per_second: float, frame_bytes: int) -> float:
+def raw_mbps(packets_per_second: float, frame_bytes: float) -> float:
     """Return the load on the wire in Mb/s, overhead included (the paper's "raw")."""
     return packets_per_second * wire_bits(frame_bytes) / 1e6
 
 
-def packets_per_second(mbps: float, frame_bytes: int) -> float:
+def packets_per_second(mbps: float, frame_bytes: float) -> float:
     """Return the packet rate that gives a throughput of ``mbps`` Mb/s: the inverse of throughput."""
     return mbps * 1e6 / (frame_bytes * 8)
 

@@ -13,6 +13,7 @@ from middlebench.model.cell import Cell
 from middlebench.model.frames import MOST_FLOWS
 from middlebench.model.latency_result import LatencyTrial
 from middlebench.model.load import OfferedLoad, SearchParameters
+from middlebench.model.mix import Mix
 from middlebench.model.options import Count, Options
 from middlebench.model.search_result import Search
 from middlebench.model.usage import Usage
@@ -201,6 +202,8 @@ class Record(Options):
 
     format: Literal["middlebench-record/3"] = "middlebench-record/3"
     cell: Cell
+    mix: Mix | None = None
+    """The sizes of the frames where they are several."""
     place: Place | None = None
     """In the order of the run; None for a cell that was measured outside of it."""
     started_at: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import mean
 
+from middlebench.model.mix import FrameSize, bytes_of, size_label, sizes_of
 from middlebench.model.record import Sample
 from middlebench.model.usage import ProcessorUsage, ProcessUsage
 
@@ -12,8 +14,8 @@ from middlebench.model.usage import ProcessorUsage, ProcessUsage
 class Load:
     """What one trial asks for."""
 
-    frame_bytes: int
-    """Frame size without FCS."""
+    frame_bytes: FrameSize
+    """Frame size without FCS, or the name of a mix of sizes."""
     packets_per_second: float
     """Intended load."""
     saturating: bool
@@ -34,6 +36,25 @@ class Load:
     sampled: bool = False
     """Whether some of the frames are to be returned as they arrived; a generator may have none."""
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes of the frames that leave one after the other, until that repeats, in bytes without FCS."""
+        return sizes_of(self.frame_bytes)
+
+    @property
+    def label(self) -> str:
+        """Its frame size in words."""
+        return size_label(self.frame_bytes)
+
+    @property
+    def mean_bytes(self) -> float:
+        """Mean size of its frames, in bytes without FCS."""
+        return mean(self.sizes)
+
+    def bytes_of(self, packets: int) -> int:
+        """Return how many bytes so many of its frames have, from the first one on."""
+        return bytes_of(self.sizes, packets)
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -45,6 +66,22 @@ class Timing:
     """How many of them reached the receiver."""
     nanoseconds: tuple[int, ...]
     """How long those took that left within the window, in the order in which they left."""
+
+
+@dataclass(frozen=True)
+class ReceiverBytes:
+    """What a receiving port says of the bytes of frames of several sizes."""
+
+    trial: int
+    """Bytes of the frames that were received in the trial."""
+    counter: int
+    """What the port had counted when the drain ended, since it was made."""
+    excess: int
+    """By how much a frame is longer to the port than it is: by its FCS, or less by its Ethernet header."""
+
+    def later(self, counter: int, packets: int) -> ReceiverBytes:
+        """Return the same once so many more frames have arrived."""
+        return ReceiverBytes(self.trial + counter - self.counter - self.excess * packets, counter, self.excess)
 
 
 @dataclass(frozen=True)
@@ -82,6 +119,8 @@ class Traffic:
     """What was timed; None where the load did not ask for it."""
     receiver_counter: int | None = None
     """What the receiving port had counted when the drain ended, since it was made; None where no port counts."""
+    receiver_bytes: ReceiverBytes | None = None
+    """The same in bytes, of a mix of sizes; None where the number of frames tells it."""
     claimed: bool = False
     """Whether what was sent is the sender's own word, not what a port has counted."""
     sample: tuple[tuple[bytes, int], ...] = ()

@@ -21,7 +21,6 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.model.cell import Cell
-from middlebench.model.frames import throughput_mbps
 from middlebench.run.plan import CELL_RULE, DEPLOY_RULE, Ahead
 from middlebench.system.text import duration
 
@@ -106,11 +105,10 @@ def describe_record(path: Path) -> str:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         cell, counts = Cell.model_validate(record["cell"]), record["counts"]
-        pps = counts["received_packets"] / counts["window_s"]
+        packets, size = (counts[name] / counts["window_s"] for name in ("received_packets", "received_bytes"))
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return ""
-    mbps = throughput_mbps(pps, cell.frame_bytes)
-    return f"{cell.testbed} {cell.label}: {pps / 1000:.1f} kpkt/s, {mbps:.1f} Mb/s"
+    return f"{cell.testbed} {cell.label}: {packets / 1000:.1f} kpkt/s, {size * 8 / 1e6:.1f} Mb/s"
 
 
 class Line(ProgressColumn):

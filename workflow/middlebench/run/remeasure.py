@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from middlebench.analysis.data.flags import MEANINGS, carrying
-from middlebench.analysis.data.measurements import read_measurements
+from middlebench.analysis.data.measurements import cell_of, read_measurements
 from middlebench.analysis.data.summary import summarise
-from middlebench.model.cell import AXES, Cell
+from middlebench.model.cell import Cell
 from middlebench.model.record import Record
 from middlebench.model.record_file import read
 from middlebench.run.archive import archive
@@ -80,10 +80,8 @@ def widest_cells(results: Path, count: int) -> list[Cell]:
     summary = summarise(measurements)
     width = (summary["received_mbps_high"] - summary["received_mbps_low"]) / summary["received_mbps"]
     order = width.fillna(float("inf")).sort_values(ascending=False, kind="stable").index[:count]
-    fields = [axis.field for axis in AXES]
-    last = measurements.groupby(fields)["repetition"].max()
-    points = (tuple(summary.loc[row, fields]) for row in order)
-    return [
-        Cell(testbed=results.name, repetition=int(last.loc[point]) + 1, **dict(zip(fields, point, strict=True)))
-        for point in points
-    ]
+    last: dict[Cell, int] = {}
+    for cell in map(cell_of, measurements.to_dict("records")):
+        last[cell.point] = max(cell.repetition, last.get(cell.point, 0))
+    points = (cell_of({**row, "repetition": 1}) for row in summary.loc[order].to_dict("records"))
+    return [point.model_copy(update={"testbed": results.name, "repetition": last[point] + 1}) for point in points]

@@ -12,6 +12,7 @@ from middlebench.model.functions.function import Function
 from middlebench.model.latency_result import LatencyTrial
 from middlebench.model.live import LiveChain
 from middlebench.model.load import SearchParameters, goal_of
+from middlebench.model.mix import is_mix, mix_of
 from middlebench.model.record import (
     GENERATOR_LIMITED,
     LINKS_COSTLY,
@@ -67,9 +68,10 @@ def measure(
         rate = carried(outcome.counts, found.search if found else None)
         latency = measure_latency(testbed, plan, load, rate, outcome.after, tell)
     if changes := testbed.hosts.changes():
-        raise void(f"measuring {plan}, {load.frame_bytes} B on {testbed.name}", changes)
+        raise void(f"measuring {plan}, {load.label} on {testbed.name}", changes)
     record = Record(
         cell=cell,
+        mix=mix_of(cell.frame_bytes) if is_mix(cell.frame_bytes) else None,
         started_at=started_at,
         protocol=PROTOCOL,
         settings=settings,

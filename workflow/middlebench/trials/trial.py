@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from middlebench.diagnosis.accounting import account
 from middlebench.diagnosis.between import hops_between, middleboxes_between, usage_between, wires_between
@@ -19,6 +20,7 @@ from middlebench.diagnosis.received import on_the_way, stopped
 from middlebench.diagnosis.sampled import WrongFrame, is_sampled, wrong_frame
 from middlebench.model.consistency import above_line_rate
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, line_rate_pps, udp_frame
+from middlebench.model.mix import FrameSize, size_label, sizes_of
 from middlebench.model.plan import Plan
 from middlebench.model.reading import Reading
 from middlebench.model.record import Bottleneck, Counts, Hop, MiddleboxCounts, Settings, WireCounts
@@ -68,9 +70,9 @@ class Outcome:
 
 
 def prepare(
-    testbed: Testbed, plan: Plan, frame_bytes: int, tell: Callable[[str], None] = lambda _: None
+    testbed: Testbed, plan: Plan, frame_size: FrameSize, tell: Callable[[str], None] = lambda _: None
 ) -> tuple[Reading, tuple[Probe, ...]]:
-    """Make the chain of ``plan`` the live one, and prove that frames of this size pass every hop.
+    """Make the chain of ``plan`` the live one, and prove that frames of this size pass every hop; of a mix the largest.
 
     Returns:
         The chain and its counters behind the probes, and the probes of each path.
@@ -79,7 +81,7 @@ def prepare(
         TrialError: no probe passes, even of a chain that was just deployed.
         MiddlebenchError: the chain could not be had.
     """
-    reading = converge(testbed, plan, tell)
+    reading, frame_bytes = converge(testbed, plan, tell), probe_size(frame_size)
     try:
         return proven(testbed, plan, frame_bytes, reading)
     except TrialError as error:
@@ -100,7 +102,7 @@ def run_trial(
         TrialError: the trial ran but must not be believed; the message says where its packets were lost.
         MiddlebenchError: there was no traffic, or no counters.
     """
-    doing = f"measuring {plan}, {load.frame_bytes} B on {testbed.name}"
+    doing = f"measuring {plan}, {load.label} on {testbed.name}"
     load = dataclasses.replace(load, sampled=is_sampled(plan, load))
     link_bps = testbed.options.site.link.rate_bps
     with testbed.middleboxes.watch() as watch:
@@ -134,20 +136,20 @@ def run_trial(
         problems.append(_wrong_under_load(testbed, plan, load, wrong))
     if not problems:
         try:
-            after = proven(testbed, plan, load.frame_bytes, after)[0]
+            after = proven(testbed, plan, probe_size(load.frame_bytes), after)[0]
         except TrialError as error:
             try:
-                release_held(testbed, plan, load.frame_bytes)
+                release_held(testbed, plan, probe_size(load.frame_bytes))
                 again = read_after(testbed)
                 problems += again.live.changes_since(before.live)
-                after = proven(testbed, plan, load.frame_bytes, again)[0]
+                after = proven(testbed, plan, probe_size(load.frame_bytes), again)[0]
             except TrialError:
                 problems.append(f"frames do not pass any more: {error.happened}")
     if problems:
         problems += testbed.hosts.changes()
         found = account(counts.trial_sent_packets, counts.trial_received_packets, hops, middleboxes, wires)
         raise void(doing, [*problems, str(found)])
-    line_rate_packets = line_rate_pps(link_bps, load.frame_bytes) * counts.window_s
+    line_rate_packets = line_rate_pps(link_bps, load.mean_bytes) * counts.window_s
     return Outcome(
         load=load,
         traffic=traffic,
@@ -166,7 +168,7 @@ def _wrong_under_load(testbed: Testbed, plan: Plan, load: Load, wrong: WrongFram
     paths = len(plan.paths)
     path = path_of(wrong.flow, paths)
     flows = [wrong.flow, *(flow for flow in range(load.flows) if path_of(flow, paths) == path)][:MOST_FLOWS_LOOKED_AT]
-    frames = [udp_frame(load.frame_bytes, flow=flow)[ETHERNET_HEADER_BYTES:] for flow in flows]
+    frames = [udp_frame(wrong.size, flow=flow)[ETHERNET_HEADER_BYTES:] for flow in flows]
     again = dataclasses.replace(load, warm_up_s=0.0, window_s=1.0, sample_interval_s=1.0, packets=None)
     try:
         marks = [frame[:UNCHANGED_BYTES] for frame in frames]
@@ -210,32 +212,39 @@ def with_late_frames(testbed: Testbed, traffic: Traffic, left: int) -> Traffic:
     deadline = Deadline(LATE_SECONDS).stretched(host.timeout_factor)
     while traffic.receiver_counter is not None and traffic.trial_received_packets < left and not deadline.expired:
         (link,) = json.loads(host.run(["ip", "-json", "-statistics", "link", "show", "dev", port]).stdout)
-        counted = int(link["stats64"]["rx"]["packets"])
+        counted = link["stats64"]["rx"]
+        more = int(counted["packets"]) - traffic.receiver_counter
         traffic = dataclasses.replace(
             traffic,
-            trial_received_packets=traffic.trial_received_packets + counted - traffic.receiver_counter,
-            receiver_counter=counted,
+            trial_received_packets=traffic.trial_received_packets + more,
+            receiver_counter=traffic.receiver_counter + more,
+            receiver_bytes=traffic.receiver_bytes and traffic.receiver_bytes.later(int(counted["bytes"]), more),
         )
     return traffic
 
 
-def load_of(frame_bytes: int, settings: Settings, link_bps: float) -> Load:
+def probe_size(frame_size: FrameSize) -> int:
+    """Return the size of the frames that prove a path: of a mix the largest, which passes where the others do."""
+    return max(sizes_of(frame_size))
+
+
+def load_of(frame_size: FrameSize, settings: Settings, link_bps: float) -> Load:
     """Return the load that the settings ask for at one frame size; never more than the link carries.
 
     Raises:
         TrialError: it is so low that a window would hold hardly a frame.
     """
-    line_rate = line_rate_pps(link_bps, frame_bytes)
+    line_rate = line_rate_pps(link_bps, mean(sizes_of(frame_size)))
     # A search begins at the maximum.
     asked = line_rate if isinstance(settings.offered_load, str) else min(settings.offered_load * 1000, line_rate)
     if asked * settings.window_s < LEAST_PACKETS:
         raise TrialError(
-            f"choosing the load for {frame_bytes} B",
+            f"choosing the load for {size_label(frame_size)}",
             f"{asked:g} packets/s make {asked * settings.window_s:g} frames in a window of {settings.window_s:g} s",
             f"raise `offered_load` or `window_s` until a window holds {LEAST_PACKETS} frames",
         )
     return Load(
-        frame_bytes=frame_bytes,
+        frame_bytes=frame_size,
         packets_per_second=asked,
         saturating=asked >= line_rate,
         warm_up_s=settings.warm_up_s,
@@ -252,7 +261,8 @@ def counts_of(load: Load, traffic: Traffic) -> Counts:
     intended = round(load.packets_per_second * traffic.window_s) if load.packets is None else load.packets
     if load.packets is not None:
         counted |= {"offered_packets": sent, "received_packets": received}
-        counted |= {"offered_bytes": sent * load.frame_bytes, "received_bytes": received * load.frame_bytes}
+        arrived = traffic.receiver_bytes.trial if traffic.receiver_bytes else load.bytes_of(received)
+        counted |= {"offered_bytes": load.bytes_of(sent), "received_bytes": arrived}
     return Counts(**{**counted, "window_s": round(traffic.window_s, 6)}, intended_packets=intended)
 
 
@@ -264,7 +274,7 @@ def problems_of(load: Load, link: LinkOptions, traffic: Traffic) -> list[str]:
     if traffic.trial_received_packets > traffic.trial_sent_packets:
         problems.append(f"{traffic.trial_received_packets} frames arrived of {traffic.trial_sent_packets} sent")
     packets = {"offered": traffic.offered_packets, "received": traffic.received_packets}
-    return problems + above_line_rate(packets, load.frame_bytes, traffic.window_s, link.rate_bps, link.burst_bytes)
+    return problems + above_line_rate(packets, load.mean_bytes, traffic.window_s, link.rate_bps, link.burst_bytes)
 
 
 def void(doing: str, problems: Sequence[str]) -> TrialError:

@@ -14,10 +14,11 @@ import pandas as pd
 from middlebench.analysis.data import publications, searches
 from middlebench.analysis.data.environments import facts_of, note_of
 from middlebench.analysis.data.flags import EMULATED
-from middlebench.analysis.data.measurements import read_measurements
-from middlebench.model.cell import AXES, Cell
+from middlebench.analysis.data.measurements import cell_of, from_rows, of_one_size, read_measurements
+from middlebench.model.cell import AXES
 from middlebench.model.deployment import Deployment
 from middlebench.model.environment import Environment, recall
+from middlebench.model.mix import size_shown
 from middlebench.model.provision import Provision
 from middlebench.model.quarantine import Quarantine, quarantine_of
 from middlebench.model.record import Record
@@ -47,6 +48,7 @@ class Dataset:
     name: str
     """The testbed or the publication."""
     measurements: pd.DataFrame
+    """Of frames of one size: what goes by frame size has no place for a mix."""
     plans: Mapping[int, Plan]
     """The chain plan that ran, by chain length."""
     facts: Mapping[str, Any]
@@ -60,11 +62,13 @@ class Dataset:
     deployments: tuple[Deployment, ...] = field(default=(), repr=False)
     """What it took to deploy each chain, by length."""
     records: tuple[Record, ...] = field(default=(), repr=False)
-    """Every cell's record, in the order of the measurements; none of published data."""
+    """Every cell's record, of mixes too; none of published data."""
     kind: Mapping[str, str] = field(default_factory=dict)
     """How the middleboxes of these measurements are joined, and what they do, by the fields of these axes."""
     all_records: tuple[Record, ...] = field(default=(), repr=False)
-    """The records of all other topologies and functions too, in the order of all measurements."""
+    """The records of all other topologies and functions too."""
+    mixes: pd.DataFrame = field(default_factory=lambda: from_rows(()), repr=False)
+    """The measurements of mixes of frame sizes."""
     environments: Mapping[str, Environment] = field(default_factory=dict, repr=False)
     """The environments that cells were measured in, by id, that of most cells first; none of published data."""
     publication: publications.Publication | None = None
@@ -83,17 +87,26 @@ class Dataset:
     @property
     def middlebox(self) -> str:
         """What forwards, in the driver's words."""
-        return " / ".join(sorted(set(self.measurements["middlebox"])))
+        return " / ".join(sorted(set(self.every_size["middlebox"])))
+
+    @cached_property
+    def every_size(self) -> pd.DataFrame:
+        """The measurements of frames of one size and of mixes, these last; for tables and lists."""
+        return pd.concat([self.measurements, self.mixes], ignore_index=True) if len(self.mixes) else self.measurements
+
+    @property
+    def note_by_size(self) -> str:
+        """What a title must say besides where what it stands above goes by frame size: which mixes are left out."""
+        left_out = [f"{size_shown(mix)} left out" for mix in sorted(set(self.mixes["frame_mix"]))]
+        return ", ".join(filter(None, (self.note, *left_out)))
 
     @cached_property
     def note(self) -> str:
         """What every title must say of this dataset; empty when nothing."""
-        flagged = any(EMULATED in flags.split(";") for flags in self.measurements["flags"])
+        flagged = any(EMULATED in flags.split(";") for flags in self.every_size["flags"])
         emulated = flagged or any(each.emulated for each in self.environments.values())
         return ", ".join(
-            filter(
-                None, (EMULATED if emulated else "", note_of(self.measurements), searches.note_of(self.measurements))
-            )
+            filter(None, (EMULATED if emulated else "", note_of(self.every_size), searches.note_of(self.every_size)))
         )
 
     def plan_nearest(self, length: int) -> Plan:
@@ -168,7 +181,8 @@ def _measured(name: str, folder: Path) -> Dataset:
     records = [read(Record, folder / str(path)) for path in measurements["record"]]
     return Dataset(
         name=name,
-        measurements=measurements,
+        measurements=of_one_size(measurements),
+        mixes=measurements[measurements["frame_mix"] != ""],
         plans={int(deployment.plan["n"]): deployment.plan for deployment in deployments},
         facts=facts_of(environments[next(iter(environments))]),
         environments=environments,
@@ -200,9 +214,7 @@ def main_kind(measurements: pd.DataFrame) -> dict[str, str]:
 
 def _deployment_paths(measurements: pd.DataFrame) -> list[str]:
     """Return the paths of the deployments that cells were measured on."""
-    fields = [name for name in measurements.columns if name in Cell.model_fields]
-    cells = (Cell.model_validate(row) for row in measurements[fields].to_dict("records"))
-    return list(dict.fromkeys(cell.deployment_path for cell in cells))
+    return list(dict.fromkeys(cell_of(row).deployment_path for row in measurements.to_dict("records")))
 
 
 def _setups(records: list[Record]) -> tuple[Setup, ...]:

@@ -20,6 +20,7 @@ from middlebench.model import frames
 from middlebench.model.cell import AXES, Cell
 from middlebench.model.functions.function import FORWARD
 from middlebench.model.latency_result import LatencyTrial
+from middlebench.model.mix import is_mix
 from middlebench.model.plan import CHAIN
 from middlebench.model.record import Record
 from middlebench.model.search_result import Search
@@ -52,7 +53,12 @@ COLUMNS = (
     Column("topology", TEXT, "", "how the middleboxes are joined; `chain` is the paper's", otherwise=CHAIN),
     Column("function", TEXT, "", "what the middleboxes do; `forward` is the paper's", otherwise=FORWARD),
     Column("n", COUNT, "", "chain length: number of middleboxes (0: the switch only)"),
-    Column("frame_bytes", COUNT, "B", "frame size without FCS"),
+    Column("frame_bytes", COUNT, "B", "frame size without FCS; missing where the frames are a mix of sizes"),
+    Column(
+        *("frame_mix", TEXT, ""),
+        "the mix of frame sizes, such as `imix`, whose genome is in the record; empty where all frames have one size",
+        otherwise="",
+    ),
     Column("repetition", COUNT, "", "which repetition of the cell, from 1"),
     Column("flows", COUNT, "", "flows that the frames belong to, in turn"),
     Column("window_s", QUANTITY, "s", "length of the window in which frames were counted"),
@@ -133,8 +139,27 @@ COLUMNS = (
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
-CELL = ("testbed", *(axis.field for axis in AXES), "repetition")
+CELL = ("testbed", *(axis.field for axis in AXES), "frame_mix", "repetition")
 """The columns that name a cell: no two rows agree in all of them."""
+
+
+def frame_sizes(table: pd.DataFrame) -> pd.Series[Any]:
+    """Return the frame size of each row: bytes without FCS, or the name of a mix."""
+    if (table["frame_mix"] == "").all():
+        return table["frame_bytes"]
+    sizes = [mix or int(size) for size, mix in zip(table["frame_bytes"], table["frame_mix"], strict=True)]
+    return pd.Series(sizes, table.index, dtype="object", name="frame_bytes")
+
+
+def of_one_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose frames have one size: what goes by frame size has no place for the others."""
+    return table[table["frame_mix"] == ""].reset_index(drop=True)
+
+
+def cell_of(row: Mapping[Any, Any]) -> Cell:
+    """Return the cell that a row is of."""
+    fields = {field: row[field] for field in Cell.model_fields}
+    return Cell.model_validate(fields | {"frame_bytes": row["frame_mix"] or row["frame_bytes"]})
 
 
 def from_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
@@ -208,17 +233,20 @@ def _row(record: Record) -> dict[str, object]:
     cell, counts, hop = record.cell, record.counts, hop_cost(record)
     offered_pps = counts.offered_packets / counts.window_s
     received_pps = counts.received_packets / counts.window_s
+    mix = {"frame_bytes": None, "frame_mix": cell.frame_bytes} if is_mix(cell.frame_bytes) else {}
+    offered_size, received_size = (_mean_size(record, side) for side in ("offered", "received"))
     return {
         **cell.model_dump(),
+        **mix,
         **record.components.model_dump(),
         **counts.model_dump(exclude={"offered_bytes", "received_bytes"}),
         **record.model_dump(include={"started_at", "environment", "sequence", "session"}),
         "flows": record.settings.flows,
         "offered_kpps": offered_pps / 1e3,
-        "offered_mbps": frames.throughput_mbps(offered_pps, cell.frame_bytes),
-        "offered_raw_mbps": frames.raw_mbps(offered_pps, cell.frame_bytes),
+        "offered_mbps": frames.throughput_mbps(offered_pps, offered_size),
+        "offered_raw_mbps": frames.raw_mbps(offered_pps, offered_size),
         "received_kpps": received_pps / 1e3,
-        "received_mbps": frames.throughput_mbps(received_pps, cell.frame_bytes),
+        "received_mbps": frames.throughput_mbps(received_pps, received_size),
         "loss_ratio": _loss_ratio(counts.trial_sent_packets, counts.trial_received_packets),
         "bottleneck": record.bottleneck.cause,
         "lost_at": record.bottleneck.place,
@@ -234,6 +262,14 @@ def _row(record: Record) -> dict[str, object]:
         "flags": ";".join(record.flags),
         "fingerprint": record.attestation.fingerprint,
     }
+
+
+def _mean_size(record: Record, side: str) -> float:
+    """Return the mean size of the frames that were offered or received, in bytes; of a mix 0 where there were none."""
+    if not is_mix(record.cell.frame_bytes):
+        return record.cell.frame_bytes
+    packets, size = (int(getattr(record.counts, f"{side}_{what}")) for what in ("packets", "bytes"))
+    return size / max(packets, 1)
 
 
 def _origin(cell: Cell, folder: Path, command: str) -> dict[str, str]:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import pandas as pd
 
+from middlebench.analysis.data.measurements import frame_sizes
 from middlebench.analysis.data.publications import is_published
+from middlebench.model.mix import FrameSize
 
 PAGE = "../report/index.html"
 """A testbed's own report, from its report or its figures."""
 
 
-def cell_anchor(testbed: str, n: int, frame_bytes: int) -> str:
+def cell_anchor(testbed: str, n: int, frame_bytes: FrameSize) -> str:
     """Return where a page shows the repetitions of a cell, or a published value."""
     return f"{testbed if is_published(testbed) else 'cell'}-n{n}-size{frame_bytes}"
 
 
-def pair_anchor(reference: str, n: int, frame_bytes: int) -> str:
+def pair_anchor(reference: str, n: int, frame_bytes: FrameSize) -> str:
     """Return where a page shows a cell beside that of another testbed."""
     return f"beside-{reference}-n{n}-size{frame_bytes}"
 
@@ -34,7 +36,7 @@ def own_name(data: pd.DataFrame) -> str:
     return str(data["testbed"].iloc[0]) if len(data) else ""
 
 
-def cell_address(testbed: str, own: str, n: int, frame_bytes: int) -> str:
+def cell_address(testbed: str, own: str, n: int, frame_bytes: FrameSize) -> str:
     """Return the address of a testbed's cell, from the report or a figure of testbed ``own``.
 
     Each report shows its own testbed's cells and the published ones.
@@ -45,8 +47,8 @@ def cell_address(testbed: str, own: str, n: int, frame_bytes: int) -> str:
 
 def cell_addresses(cells: pd.DataFrame, own: str) -> list[str]:
     """Return the address of each cell of a summary, from the report or a figure of testbed ``own``."""
-    places = zip(cells["testbed"], cells["n"], cells["frame_bytes"], strict=True)
-    return [cell_address(testbed, own, int(n), int(frame_bytes)) for testbed, n, frame_bytes in places]
+    places = zip(cells["testbed"], cells["n"], frame_sizes(cells), strict=True)
+    return [cell_address(testbed, own, int(n), size) for testbed, n, size in places]
 
 
 def deployment_address(n: int) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from middlebench.analysis.data.measurements import frame_sizes
+from middlebench.model.mix import size_shown
+
 
 def note_of(measurements: pd.DataFrame) -> str:
     """Return what titles must say of cells whose load was searched for; empty where none was."""
@@ -27,7 +30,7 @@ def table_of(measurements: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "n": searched["n"].map(str),
-            "frame size [B]": searched["frame_bytes"].map(str),
+            "frame size [B]": frame_sizes(searched).map(size_shown).map(str),
             "repetition": searched["repetition"].map(str),
             "goal": searched["goal"],
             "lower bound [kpkt/s]": lower.map(lambda rate: "none: throughput 0" if pd.isna(rate) else f"{rate:.3f}"),

@@ -5,14 +5,16 @@ It is kept beside the measurements as ``summary.csv``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from middlebench.analysis.data.flags import DRIFT, carrying
 from middlebench.analysis.data.intervals import UNSTABLE, half_width, stability
-from middlebench.analysis.data.measurements import CELL, COUNT, QUANTITY, TEXT, Column
+from middlebench.analysis.data.measurements import CELL, COUNT, QUANTITY, TEXT, Column, frame_sizes
 from middlebench.analysis.data.measurements import COLUMNS as MEASURED
+from middlebench.model.mix import in_order
 from middlebench.system.files import write_text
 
 KEYS = CELL[:-1]
@@ -79,7 +81,7 @@ def summarise(measurements: pd.DataFrame) -> pd.DataFrame:
     differ between repetitions are all named, so that a mixture cannot pass for one thing. The
     columns are :data:`SUMMARY_COLUMNS`; spread and interval are missing for a single repetition.
     """
-    groups = measurements.assign(drifted=carrying(measurements, DRIFT)).groupby(list(KEYS), sort=True)
+    groups = measurements.assign(drifted=carrying(measurements, DRIFT)).groupby(list(KEYS), sort=True, dropna=False)
     named_of = {name: pd.NamedAgg(name, named) for name in COMPONENTS}
     means = {name: pd.NamedAgg(name, "mean") for name in VALUES}
     repetitions = {"repetitions": pd.NamedAgg("repetition", "size"), "drifted": pd.NamedAgg("drifted", "sum")}
@@ -121,10 +123,18 @@ def repetitions_of(summary: pd.DataFrame) -> str:
 
 def nearest_size(summary: pd.DataFrame, wanted: int = PAPER_SIZE) -> int | None:
     """Return the frame size in bytes nearest to the wanted one, the smaller of two; None when there is none."""
-    sizes = sorted({int(size) for size in summary["frame_bytes"]})
-    return min(sizes, key=lambda size: abs(size - wanted), default=None)
+    sizes = {int(size) for size in summary["frame_bytes"].dropna()}
+    return nearest(sizes, wanted) if sizes else None
+
+
+def nearest(sizes: Iterable[int], wanted: int = PAPER_SIZE) -> int:
+    """Return the size nearest to the wanted one, the smaller of two."""
+    return min(sorted(sizes), key=lambda size: abs(size - wanted))
 
 
 def grid(summary: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Return one value as a grid, frame sizes down and chain lengths across, missing cells as NaN."""
-    return summary.pivot(index="frame_bytes", columns="n", values=value).sort_index().sort_index(axis="columns")
+    """Return one value as a grid, frame sizes down and chain lengths across, missing cells as NaN; mixes come last."""
+    if "frame_mix" in summary:
+        summary = summary.assign(frame_bytes=frame_sizes(summary))
+    values = summary.pivot(index="frame_bytes", columns="n", values=value).sort_index(axis="columns")
+    return values.loc[in_order(values.index)]

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from middlebench.analysis.figures import style
 from middlebench.analysis.tables.table import Table
 from middlebench.model.functions.function import FORWARD
+from middlebench.model.mix import is_mix
 from middlebench.model.record import Record
 
 LINES = ("-", "--", ":", "-.")
@@ -33,6 +34,7 @@ def costs_of(records: Sequence[Record]) -> pd.DataFrame:
     Returns:
         Columns function, n, frame_bytes, received_kpps, and cpu_us: processor time of a middlebox in µs for each frame
         that it received, the mean over the chain; missing where it is not known, as where middleboxes have no process.
+        Mixes of frame sizes are left out.
     """
     rows = [
         (
@@ -41,7 +43,7 @@ def costs_of(records: Sequence[Record]) -> pd.DataFrame:
             _cpu_us(record),
         )
         for record in sorted(records, key=lambda record: record.cell.function != FORWARD)
-        if record.cell.n > 0
+        if record.cell.n > 0 and not is_mix(record.cell.frame_bytes)
     ]
     frame = pd.DataFrame(rows, columns=["function", "n", "frame_bytes", "received_kpps", "cpu_us"])
     return frame.astype({"received_kpps": float, "cpu_us": float})

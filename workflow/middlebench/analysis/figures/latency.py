@@ -7,10 +7,12 @@ from collections.abc import Iterable
 import pandas as pd
 from matplotlib.figure import Figure
 
+from middlebench.analysis.data.measurements import frame_sizes
 from middlebench.analysis.data.summary import nearest_size
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.labels import LENGTH_AXIS
 from middlebench.analysis.figures.style import LineStyle, noted, styled
+from middlebench.model.mix import in_order, size_label, size_shown
 from middlebench.model.record import Record
 
 LINES = (
@@ -25,7 +27,7 @@ def table_of(records: Iterable[Record]) -> pd.DataFrame:
     rows = [
         {
             "n": str(record.cell.n),
-            "frame size [B]": str(record.cell.frame_bytes),
+            "frame size [B]": str(size_shown(record.cell.frame_bytes)),
             "repetition": str(record.cell.repetition),
             "path": each.path,
             "load": f"{each.load_share:.0%}" if each.load_share else "idle",
@@ -48,10 +50,13 @@ def table_of(records: Iterable[Record]) -> pd.DataFrame:
 
 @styled
 def latency_figure(measurements: pd.DataFrame, note: str = "") -> Figure:
-    """Return latency by chain length, at the largest load that was timed and at 800 B or the nearest size swept."""
+    """Return latency by chain length, at the largest load that was timed and at 800 B or the nearest size swept.
+
+    Where no frames of one size were timed it is that of a mix.
+    """
     timed = measurements[measurements["latency_p50_us"].notna()]
-    size = nearest_size(timed)
-    cells = timed[timed["frame_bytes"] == size].groupby("n")[[name for name, _, _ in LINES]].median().reset_index()
+    size = nearest_size(timed) or in_order(frame_sizes(timed))[0]
+    cells = timed[frame_sizes(timed) == size].groupby("n")[[name for name, _, _ in LINES]].median().reset_index()
     figure, (axes,) = style.new_figure()
     for name, label, look in LINES:
         if cells[name].notna().any():
@@ -60,5 +65,7 @@ def latency_figure(measurements: pd.DataFrame, note: str = "") -> Figure:
     style.set_length_ticks(axes, [int(n) for n in cells["n"]])
     axes.legend()
     load = timed["latency_load_ratio"].max()
-    style.set_title(axes, noted(f"Latency by chain length, {size} B", note), f"at {load:.0%} of what the chain carries")
+    style.set_title(
+        axes, noted(f"Latency by chain length, {size_label(size)}", note), f"at {load:.0%} of what the chain carries"
+    )
     return figure

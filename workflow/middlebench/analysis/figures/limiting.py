@@ -23,6 +23,7 @@ from middlebench.diagnosis.accounting import FLOW_TABLE, IN, OUT, Place, account
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS
 from middlebench.diagnosis.costs import hop_cost, untaken_ratio
 from middlebench.diagnosis.processors import links_share
+from middlebench.model.mix import in_order, size_shown
 from middlebench.model.record import Cause, Record
 from middlebench.system.text import percent
 
@@ -159,12 +160,15 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         "hop_switches": "Hop [switches]",
         "evidence": "Evidence",
     }
+    listed = list(records)
+    sizes = in_order(each.cell.frame_bytes for each in listed)
+    shown = sorted(listed, key=lambda each: (each.cell.n, sizes.index(each.cell.frame_bytes), each.cell.repetition))
     rows = [
         (
-            *(each.cell.n, each.cell.frame_bytes, each.cell.repetition),
+            *(each.cell.n, size_shown(each.cell.frame_bytes), each.cell.repetition),
             *(each.bottleneck.cause, each.bottleneck.place, *_costs(each), each.bottleneck.evidence),
         )
-        for each in sorted(records, key=lambda each: (each.cell.n, each.cell.frame_bytes, each.cell.repetition))
+        for each in shown
     ]
     return Table(
         pd.DataFrame(rows, columns=list(headings)),
@@ -172,7 +176,9 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial; where the "
         "load was searched for, of the trial just above it that the evidence names",
         widths={"bottleneck": 0.1, "lost_at": 0.12, "evidence": 0.5},
-        addresses={"bottleneck": [cell_address(testbed, testbed, n, size) for n, size, *_ in rows]},
+        addresses={
+            "bottleneck": [cell_address(testbed, testbed, each.cell.n, each.cell.frame_bytes) for each in shown]
+        },
     )
 
 

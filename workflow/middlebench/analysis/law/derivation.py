@@ -15,6 +15,7 @@ from middlebench.analysis.law.resources import resources_of
 from middlebench.analysis.law.results import Basis, Errors, Estimate, HopTime, Interval, Law, Tried
 from middlebench.analysis.law.terms import PARAMETERS, Numbers, Shape
 from middlebench.model.cell import AXES
+from middlebench.model.mix import size_shown
 from middlebench.system.text import percent
 
 DRAWS = 200
@@ -36,6 +37,9 @@ def law_of_dataset(dataset: Dataset, share: float = SHARE) -> Law:
     ``share`` is that of the best rate, up to the knee.
     """
     law = law_of(dataset.measurements, dataset.name, dataset.link_bps, share)
+    if mixes := sorted({str(size_shown(mix)) for mix in dataset.mixes["frame_mix"]}):
+        remark = f"The law is of frames of one size; left out: {', '.join(mixes)}."
+        law = law.model_copy(update={"remarks": (*law.remarks, remark)})
     if law.predictor is None:
         return law
     times = {size: (each.value, each.interval) for size, each in law.hop_us.items()}

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from middlebench.analysis.data.measurements import read_measurements
+from middlebench.analysis.data.measurements import of_one_size, read_measurements
 from middlebench.analysis.law.derivation import estimates_of
 from middlebench.analysis.law.equivalence import Sameness, compare_cells, tally
 from middlebench.analysis.law.results import Law
@@ -20,13 +20,13 @@ from middlebench.system.text import percent, plural
 
 
 def read_others(path: Path) -> pd.DataFrame:
-    """Return the measurements of a results folder, or of one in a zip file.
+    """Return the measurements of a results folder, or of one in a zip file; of frames of one size.
 
     Raises:
         RecordError: there are none, or they are not as the aggregate rule writes them.
     """
     if path.suffix != ".zip":
-        return read_measurements(path / TABLE)
+        return of_one_size(read_measurements(path / TABLE))
     doing = f"reading {path}"
     hint = "`snakemake --cores 1 -- results/local.zip` makes such a file"
     try:
@@ -35,7 +35,7 @@ def read_others(path: Path) -> pd.DataFrame:
             if len(found) != 1:
                 raise RecordError(doing, f"it holds {plural(len(found), TABLE)}, and one is wanted", hint)
             Path(folder, TABLE).write_bytes(packed.read(found[0]))
-            return read_measurements(Path(folder, TABLE))
+            return of_one_size(read_measurements(Path(folder, TABLE)))
     except (OSError, zipfile.BadZipFile) as error:
         raise RecordError(doing, str(error), hint) from error
 

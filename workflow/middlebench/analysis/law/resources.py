@@ -15,6 +15,7 @@ from middlebench.analysis.data.intervals import interval_of
 from middlebench.analysis.law.cells import offered_us
 from middlebench.analysis.law.prediction import Predictor
 from middlebench.diagnosis.costs import hop_cost
+from middlebench.model.mix import is_mix
 from middlebench.model.options import Options
 from middlebench.model.record import Cause, Record
 
@@ -127,9 +128,9 @@ def _hop_processor(
     """Return measured processor times beside those of the law, by frame size."""
     found: dict[int, list[float]] = {}
     for record in records:
-        cell = record.cell.n, record.cell.frame_bytes
-        if terms.get(cell) == "hops" and (used := hop_cost(record)) is not None:
-            found.setdefault(cell[1], []).append(used.processor_us)
+        n, size = record.cell.n, record.cell.frame_bytes
+        if not is_mix(size) and terms.get((n, size)) == "hops" and (used := hop_cost(record)) is not None:
+            found.setdefault(size, []).append(used.processor_us)
     times = {}
     for size, used_us in sorted(found.items()):
         interval = interval_of(used_us)

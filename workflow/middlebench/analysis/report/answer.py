@@ -9,9 +9,11 @@ from itertools import takewhile
 import pandas as pd
 
 from middlebench.analysis.data.intervals import UNSTABLE, with_margin
+from middlebench.analysis.data.measurements import frame_sizes
 from middlebench.analysis.data.publications import are_published
-from middlebench.analysis.data.summary import PAPER_SIZE, nearest_size, repetitions_of, summarise
+from middlebench.analysis.data.summary import nearest, repetitions_of, summarise
 from middlebench.analysis.tables.table import SIZE_HEADING, Table
+from middlebench.model.mix import FrameSize, in_order, is_mix, size_label, size_shown
 
 STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Throughputs in Mb/s that a reader may need."""
@@ -33,8 +35,8 @@ class Answer:
     """What a reader wants to know first."""
 
     sentences: tuple[str, ...]
-    sizes: tuple[int, ...]
-    """Frame sizes in bytes: the rows."""
+    sizes: tuple[FrameSize, ...]
+    """Frame sizes in bytes, and mixes: the rows."""
     steps_mbps: tuple[int, ...]
     """Throughputs in Mb/s: the columns."""
     lengths: tuple[tuple[int | None, ...], ...]
@@ -50,11 +52,13 @@ def answer(measurements: pd.DataFrame, steps_mbps: Sequence[int] = ()) -> Answer
         steps_mbps: the columns; none: the highest throughputs that something reaches.
     """
     summary = summarise(measurements[measurements["n"] > 0]).dropna(subset="received_mbps")
-    places = zip(summary["n"], summary["frame_bytes"], summary["received_mbps"], strict=True)
-    received = {(int(n), int(size)): float(value) for n, size, value in places}
+    summary = summary.assign(frame_bytes=frame_sizes(summary))
+    places = zip(summary["n"], summary["frame_bytes"].tolist(), summary["received_mbps"], strict=True)
+    received: dict[tuple[int, FrameSize], float] = {(int(n), size): float(value) for n, size, value in places}
     if not received:
         return None
-    sizes = sorted({size for _, size in received})
+    sizes = in_order(size for _, size in received)
+    one_size = [size for size in sizes if not is_mix(size)]
     reached = steps_mbps or [step for step in STEPS_MBPS if step <= max(received.values())][-MOST_STEPS:]
     by_size = {size: _by_length(received, size) for size in sizes}
     topology = summary["topology"].iloc[0]
@@ -62,7 +66,7 @@ def answer(measurements: pd.DataFrame, steps_mbps: Sequence[int] = ()) -> Answer
     return Answer(
         sentences=(
             _range(received, topology),
-            *_falling(by_size, nearest_size(summary, PAPER_SIZE), summary),
+            *_falling(by_size, nearest(one_size) if one_size else sizes[0], summary),
             _certainty(summary),
         ),
         sizes=tuple(sizes),
@@ -85,7 +89,7 @@ def topology_table(measurements: pd.DataFrame, testbed: str) -> Table:
     steps = next(iter(found.values())).steps_mbps if found else ()
     headings = {"topology": "Topology", "frame_bytes": SIZE_HEADING} | {f"n_{step}": f"{step} Mb/s" for step in steps}
     rows = [
-        (topology, size, *lengths)
+        (topology, size_shown(size), *lengths)
         for topology, each in found.items()
         for size, lengths in zip(each.sizes, each.lengths, strict=True)
     ]
@@ -97,19 +101,22 @@ def topology_table(measurements: pd.DataFrame, testbed: str) -> Table:
     return Table(frame, headings, caption, widths={"topology": 0.2})
 
 
-def _by_length(received: Mapping[tuple[int, int], float], size: int) -> dict[int, float]:
+def _by_length(received: Mapping[tuple[int, FrameSize], float], size: FrameSize) -> dict[int, float]:
     """Return the throughput at one frame size by chain length, the shortest first."""
     return dict(sorted((n, value) for (n, frame_bytes), value in received.items() if frame_bytes == size))
 
 
-def _range(received: Mapping[tuple[int, int], float], topology: str) -> str:
+def _range(received: Mapping[tuple[int, FrameSize], float], topology: str) -> str:
     """Return what the shortest and the longest chain pass on, over all frame sizes."""
-    lengths, sizes = ([place[axis] for place in received] for axis in (0, 1))
+    lengths, sizes = [n for n, _ in received], in_order(size for _, size in received)
+    one_size = [size for size in sizes if not is_mix(size)]
+    frames = [f"frames of {_span(one_size)} B"] if one_size else []
+    frames += [size_label(size) for size in sizes if is_mix(size)]
     parts = []
     for length in dict.fromkeys((min(lengths), max(lengths))):
         values = [value for (n, _), value in received.items() if n == length]
         parts.append(f"{_span(values)} Mb/s arrive through {_named(topology, length)}")
-    return f"Of frames of {_span(sizes)} B, {', '.join(parts)}."
+    return f"Of {' and of '.join(frames)}, {', '.join(parts)}."
 
 
 def _span(values: Sequence[float]) -> str:
@@ -118,9 +125,9 @@ def _span(values: Sequence[float]) -> str:
     return " to ".join(dict.fromkeys(str(end) if isinstance(end, int) else f"{end:.3g}" for end in ends))
 
 
-def _falling(by_size: Mapping[int, dict[int, float]], size: int | None, summary: pd.DataFrame) -> list[str]:
+def _falling(by_size: Mapping[FrameSize, dict[int, float]], size: FrameSize, summary: pd.DataFrame) -> list[str]:
     """Return how the throughput falls with the length of the chain at one frame size."""
-    line = by_size[size] if size is not None else {}
+    line = by_size[size]
     if len(line) < 2:
         return []
     first, level = next(iter(line.items()))
@@ -129,7 +136,7 @@ def _falling(by_size: Mapping[int, dict[int, float]], size: int | None, summary:
     cell = summary[(summary["n"] == first) & (summary["frame_bytes"] == size)].iloc[0]
     half = cell["received_mbps_high"] - level
     shown = with_margin(level, half) if pd.notna(half) else f"{level:.3g}"
-    text = f"At {size} B, {_named(cell['topology'], first)} passes on {shown} Mb/s"
+    text = f"At {size_label(size)}, {_named(cell['topology'], first)} passes on {shown} Mb/s"
     same = f"; up to n = {flat} it is at most 10 % less" if flat != first else ""
     fewer = f"; from n = {halved[0]} on it is less than half" if halved else "; none here passes on less than half"
     return [f"{text}{same}{fewer}."]

@@ -14,6 +14,7 @@ from rocrate.model import ContextEntity, File
 from rocrate.rocrate import ROCrate
 
 from middlebench.analysis.data.dataset import Dataset
+from middlebench.analysis.data.measurements import cell_of
 from middlebench.analysis.data.publications import load_publication, names_in
 from middlebench.analysis.report.citation import KEYWORDS, ORCID, Citation
 from middlebench.analysis.report.crate_files import (
@@ -29,8 +30,8 @@ from middlebench.analysis.report.crate_files import (
 )
 from middlebench.analysis.tables.html import render
 from middlebench.config.authors import Author
-from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment
+from middlebench.model.mix import size_label
 from middlebench.system.project import PROJECT
 
 PROFILES = {
@@ -65,7 +66,7 @@ TERMS_OF_USE = f"The results belong to whoever measured them. {LICENSED}"
 
 def last_moment(dataset: Dataset) -> str:
     """Return when the last cell or deployment was begun."""
-    return str(max([*dataset.measurements["started_at"], *(each.started_at for each in dataset.deployments)]))
+    return str(max([*dataset.every_size["started_at"], *(each.started_at for each in dataset.deployments)]))
 
 
 class Description:
@@ -107,7 +108,7 @@ class Description:
     def page(self) -> str:
         """Return the page that a browser shows of the crate."""
         others = [entity for path, entity in self._files.items() if not path.startswith("cells/")]
-        citation, cells = self._citation, len(self._dataset.measurements)
+        citation, cells = self._citation, len(self._dataset.every_size)
         shown = {name: getattr(citation, name) for name in ("title", "description", "date", "authors", "licence")}
         return render("preview", **shown, files=others, cells=cells)
 
@@ -166,8 +167,8 @@ class Description:
             for path in sorted(self._folder.glob(pattern)):
                 if is_ours(path, self._folder):
                     yield path.relative_to(self._folder).as_posix(), words or caption_of(path.stem)
-        for row in self._dataset.measurements.to_dict("records"):
-            cell = f"n = {row['n']}, {row['frame_bytes']} B, repetition {row['repetition']}"
+        for row in self._dataset.every_size.to_dict("records"):
+            cell = f"n = {row['n']}, {size_label(cell_of(row).frame_bytes)}, repetition {row['repetition']}"
             yield row["record"], f"Record of a cell: {cell}"
             yield row["raw_output"], f"What the generator printed: {cell}"
 
@@ -192,7 +193,7 @@ class Description:
 
     def _describe_actions(self) -> None:
         """Describe how the files came from each other."""
-        measurements = self._dataset.measurements
+        measurements = self._dataset.every_size
         configured = self._below(f"{INPUTS}/config/", f"{INPUTS}/study.json")
         found = self._below("provision.json", "environments/")
         self._action("provision", "Check the testbed", configured, found)
@@ -235,7 +236,7 @@ class Description:
             [*configured, *self._below(f"{INPUTS}/data/publications/")],
             [file for path, file in self._files.items() if not path.startswith(f"{INPUTS}/")],
             startTime=min(
-                [*self._dataset.measurements["started_at"], *(d.started_at for d in self._dataset.deployments)]
+                [*self._dataset.every_size["started_at"], *(d.started_at for d in self._dataset.deployments)]
             ),
             endTime=max(
                 *(_after(each.started_at, each.usage.traffic_s) for each in self._dataset.all_records),
@@ -245,7 +246,7 @@ class Description:
         run["instrument"] = workflow
 
     def _measurement(self, row: Mapping[Any, Any]) -> None:
-        cell = Cell.model_validate({field: row[field] for field in Cell.model_fields})
+        cell = cell_of(row)
         self._action(
             f"measure-{cell.anchor}-rep{cell.repetition}",
             f"Measure {cell.label}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from middlebench.analysis.data.intervals import with_margin
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor, pair_anchor
 from middlebench.analysis.data.summary import summarise
 from middlebench.model.deployment import Deployment
+from middlebench.model.mix import FrameSize, size_label, size_shown
 
 SIDES = ("received", "offered")
 
@@ -26,7 +27,8 @@ class CellEntry:
 
     anchor: str
     n: int
-    frame_bytes: int
+    frame_size: FrameSize
+    """As a reader sees it."""
     words: str
     """Its means in a line."""
     repetitions: tuple[dict[str, Any], ...]
@@ -50,11 +52,10 @@ class ChainEntry:
 
 def chains_of(measurements: pd.DataFrame) -> list[ChainEntry]:
     """Return every cell of a dataset, by chain length and frame size."""
-    rows = {key: part.to_dict("records") for key, part in measurements.groupby(["testbed", "n", "frame_bytes"])}
-    cells = [
-        _cell(mean, rows[mean["testbed"], mean["n"], mean["frame_bytes"]])
-        for mean in summarise(measurements).to_dict("records")
-    ]
+    rows: dict[str, list[dict[Any, Any]]] = {}
+    for row in measurements.to_dict("records"):
+        rows.setdefault(_anchor(row), []).append(row)
+    cells = [_cell(mean, rows[_anchor(mean)]) for mean in summarise(measurements).to_dict("records")]
     lengths = sorted({cell.n for cell in cells})
     return [ChainEntry(n, tuple(cell for cell in cells if cell.n == n)) for n in lengths]
 
@@ -64,7 +65,7 @@ def describe_cell(mean: dict[Any, Any]) -> str:
     parts = [f"{name} {_with_margin(mean, f'{name}_mbps')} Mb/s" for name in SIDES if pd.notna(mean[f"{name}_mbps"])]
     times = int(mean["repetitions"])
     repetitions = f" ({times} repetitions)" if times > 1 else ""
-    return f"n = {int(mean['n'])}, {int(mean['frame_bytes'])} B: {', '.join(parts) or 'nothing known'}{repetitions}"
+    return f"n = {int(mean['n'])}, {size_label(_size(mean))}: {', '.join(parts) or 'nothing known'}{repetitions}"
 
 
 def describe_deployment(deployment: Deployment) -> str:
@@ -84,19 +85,18 @@ def parts_of(cells: pd.DataFrame, deployments: Sequence[Deployment] = ()) -> dic
 def pairs_of(cells: pd.DataFrame, reference: str) -> dict[str, str]:
     """Return what the parts of a page are of that show a testbed's cells beside another's, by anchor."""
     return {
-        pair_anchor(reference, int(mean["n"]), int(mean["frame_bytes"])): f"{describe_cell(mean)}, beside {reference}"
+        pair_anchor(reference, int(mean["n"]), _size(mean)): f"{describe_cell(mean)}, beside {reference}"
         for mean in summarise(cells).to_dict("records")
     }
 
 
-def _cell(mean: dict[Any, Any], repetitions: Iterable[dict[Any, Any]]) -> CellEntry:
-    rows = tuple(repetitions)
+def _cell(mean: dict[Any, Any], rows: Sequence[dict[Any, Any]]) -> CellEntry:
     return CellEntry(
         anchor=_anchor(mean),
         n=int(mean["n"]),
-        frame_bytes=int(mean["frame_bytes"]),
+        frame_size=size_shown(_size(mean)),
         words=describe_cell(mean),
-        repetitions=rows,
+        repetitions=tuple(rows),
         command=joined([row["command"] for row in rows]),
     )
 
@@ -110,7 +110,11 @@ def joined(commands: Sequence[str]) -> str:
 
 
 def _anchor(mean: dict[Any, Any]) -> str:
-    return cell_anchor(str(mean["testbed"]), int(mean["n"]), int(mean["frame_bytes"]))
+    return cell_anchor(str(mean["testbed"]), int(mean["n"]), _size(mean))
+
+
+def _size(mean: dict[Any, Any]) -> FrameSize:
+    return mean["frame_mix"] or int(mean["frame_bytes"])
 
 
 def _with_margin(mean: dict[Any, Any], name: str) -> str:

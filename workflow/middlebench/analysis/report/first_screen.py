@@ -22,6 +22,7 @@ from middlebench.analysis.figures import maps, throughput
 from middlebench.analysis.figures.style import save_figure
 from middlebench.analysis.report.crate_files import commit_of
 from middlebench.analysis.report.inline_svg import inline
+from middlebench.model.mix import FrameSize
 from middlebench.model.record import LINKS_COSTLY, LINKS_SHARE
 from middlebench.system.project import PROJECT
 from middlebench.system.text import percent, plural
@@ -30,7 +31,7 @@ MOST_SIZES = 5
 """Frame sizes that the answer's table shows at once; it folds the others."""
 
 
-def shown_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
+def shown_sizes(sizes: tuple[FrameSize, ...]) -> tuple[FrameSize, ...]:
     """Return at most :data:`MOST_SIZES` frame sizes, spread evenly from the smallest to the largest."""
     if len(sizes) <= MOST_SIZES:
         return sizes
@@ -48,7 +49,7 @@ def origin_of(dataset: Dataset) -> str:
     if server:
         parts += [server.cpu, plural(server.processors, "processor"), server.system, f"kernel {server.kernel}"]
         parts += server.programs.values()
-    days = sorted({moment[:10] for moment in dataset.measurements["started_at"] if moment})
+    days = sorted({moment[:10] for moment in dataset.every_size["started_at"] if moment})
     parts += [" to ".join(dict.fromkeys((days[0], days[-1])))] if days else []
     commit = commit_of(PROJECT)
     parts += [f"commit {commit[:12]}{'-dirty' if commit.endswith('-dirty') else ''}"] if commit else []
@@ -59,7 +60,7 @@ def warnings_of(dataset: Dataset) -> list[str]:
     """Return what to beware of, a sentence each with what mends it; commands stand in backticks."""
     if dataset.publication:
         return []
-    measurements = dataset.measurements
+    measurements = dataset.every_size
     summary = summarise(measurements)
     found = []
     if drifted := int(carrying(measurements, DRIFT).sum()):
@@ -104,7 +105,7 @@ def figures_of(dataset: Dataset) -> list[Markup]:
     beside = [] if dataset.publication else [load_cells(name) for name in names_in() if load_publication(name).link_bps]
     return [
         inlined(throughput.fig5(dataset.measurements, *beside, note=dataset.note), "first screen"),
-        inlined(maps.heat_map(dataset.measurements, dataset.note), "first screen"),
+        inlined(maps.heat_map(dataset.measurements, dataset.note_by_size), "first screen"),
     ]
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from middlebench.analysis.data import flags, searches
+from middlebench.analysis.data import flags, mixes, searches
 from middlebench.analysis.data.dataset import Dataset
 from middlebench.analysis.data.environments import mixture
 from middlebench.analysis.data.intervals import UNKNOWN, UNSTABLE
-from middlebench.analysis.data.measurements import COLUMNS, from_records
+from middlebench.analysis.data.measurements import COLUMNS, frame_sizes, from_records
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor
 from middlebench.analysis.data.publications import is_published, load_cells, load_publication, load_table, names_in
 from middlebench.analysis.data.summary import SUMMARY_COLUMNS, repetitions_of, summarise
@@ -30,6 +30,7 @@ from middlebench.analysis.report.notebook_html import Section, section_of
 from middlebench.analysis.tables.html import render
 from middlebench.analysis.tables.table import table1, table2
 from middlebench.model.deployment import Deployment
+from middlebench.model.mix import in_order, is_mix, size_label, size_shown
 from middlebench.system.errors import RecordError
 from middlebench.system.files import write_text
 from middlebench.system.text import plural
@@ -89,7 +90,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
 
     A section that is not a notebook has a template of its anchor's name in ``workflow/report/sections``.
     """
-    measurements = dataset.measurements
+    measurements = dataset.every_size
     return [
         _answer(dataset),
         Section(
@@ -118,6 +119,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
             ),
         ),
         *(section_of(path) for path in notebooks),
+        *_mixes(dataset),
         *_searches(measurements),
         *_latency(dataset),
         *([_cells(dataset)] if dataset.publication is None else []),
@@ -141,7 +143,7 @@ def _parts(dataset: Dataset, notebooks: Sequence[Path]) -> dict[str, str]:
     parts: dict[str, str] = {}
     for name in names_in():
         parts |= parts_of(load_cells(name))
-    parts |= parts_of(dataset.measurements, dataset.deployments)
+    parts |= parts_of(dataset.every_size, dataset.deployments)
     for reference in references:
         parts |= pairs_of(dataset.measurements, reference)
     return parts
@@ -169,7 +171,7 @@ def _publication(name: str, folded: bool) -> Section:
 
 def _answer(dataset: Dataset) -> Section:
     """Return the first screen: the answer to the study's question, or that there is none and why."""
-    found = answer(dataset.measurements)
+    found = answer(dataset.every_size)
     others = answers(from_records(dataset.records_along("topology")))
     shown = render(
         "sections/answer",
@@ -182,8 +184,18 @@ def _answer(dataset: Dataset) -> Section:
         verdicts=first_screen.verdicts_of(dataset) if found else [],
         published=dataset.publication is not None,
         anchor=partial(cell_anchor, dataset.name),
+        shown=size_shown,
     )
     return Section("answer", "In short", shown)
+
+
+def _mixes(dataset: Dataset) -> list[Section]:
+    """Return what mixes of frame sizes there are, and what of them arrived, if there were any."""
+    if dataset.mixes.empty:
+        return []
+    of = {size_label(record.cell.frame_bytes): record.mix for record in dataset.records if record.mix}
+    shown = render("sections/mixes", mixes=of, cells=grid_of_table(mixes.table_of(dataset.mixes)))
+    return [Section("mixes", "Mixes of frame sizes", shown)]
 
 
 def _searches(measurements: pd.DataFrame) -> list[Section]:
@@ -197,9 +209,9 @@ def _searches(measurements: pd.DataFrame) -> list[Section]:
 def _latency(dataset: Dataset) -> list[Section]:
     """Return how long frames took, if any were timed."""
     trials = latency.table_of(dataset.records)
-    if trials.empty or dataset.measurements["latency_p50_us"].isna().all():
+    if trials.empty or dataset.every_size["latency_p50_us"].isna().all():
         return []
-    figure = first_screen.inlined(latency.latency_figure(dataset.measurements, dataset.note), "latency")
+    figure = first_screen.inlined(latency.latency_figure(dataset.every_size, dataset.note), "latency")
     shown = render("sections/latency", figure=figure, trials=grid_of_table(trials))
     return [Section("latency", "Latency", shown)]
 
@@ -212,7 +224,7 @@ def _cells(dataset: Dataset) -> Section:
         "Every cell",
         render(
             "sections/cells",
-            chains=chains_of(dataset.measurements),
+            chains=chains_of(dataset.every_size),
             lengths=list(deployments),
             deployments=grid_of(map(_deployment, deployments.values())),
             anchor=deployment_anchor,
@@ -229,7 +241,7 @@ def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:
     return {
         "cells": _cells_in_words(summary),
         "chain lengths": _listed(measurements["n"]),
-        "frame sizes": f"{_listed(measurements['frame_bytes'])} B",
+        "frame sizes": _sizes_in_words(summary),
         "repetitions": repetitions_of(summary),
         "window": f"{windows.median():.3g} s" if len(windows) else "",
         **_doubtful(measurements, summary),
@@ -246,7 +258,7 @@ def _period(first: pd.Timestamp, last: pd.Timestamp) -> str:
 def _cells_in_words(summary: pd.DataFrame) -> str:
     """Return how many cells there are, and of how many combinations of chain length and frame size."""
     cells = int(summary["repetitions"].sum())
-    lengths, sizes, times = summary["n"].nunique(), summary["frame_bytes"].nunique(), repetitions_of(summary)
+    lengths, sizes, times = summary["n"].nunique(), frame_sizes(summary).nunique(), repetitions_of(summary)
     if str(cells) == times:
         return times
     if cells == len(summary) * int(summary["repetitions"].max()) and len(summary) == lengths * sizes:
@@ -257,6 +269,13 @@ def _cells_in_words(summary: pd.DataFrame) -> str:
         ]
         return f"{cells} = {' × '.join(factors)}"
     return f"{cells} of {len(summary)} {COMBINATIONS}"
+
+
+def _sizes_in_words(summary: pd.DataFrame) -> str:
+    """Return the frame sizes, ascending, and the mixes."""
+    sizes = in_order(frame_sizes(summary))
+    one_size = ", ".join(str(size) for size in sizes if not is_mix(size))
+    return ", ".join([*([f"{one_size} B"] if one_size else []), *(size_label(size) for size in sizes if is_mix(size))])
 
 
 def _doubtful(measurements: pd.DataFrame, summary: pd.DataFrame) -> dict[str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from middlebench.analysis.data.intervals import half_width
+from middlebench.analysis.data.measurements import frame_sizes
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
 from middlebench.analysis.data.publications import are_published
 from middlebench.analysis.data.summary import grid, repetitions_of, summarise
 from middlebench.analysis.tables.table import SINGLE, SIZE_HEADING, Table, origin_of
+from middlebench.model.mix import in_order, size_shown
 
 DECIMALS = 4
 """Digits after the point in the CSV, which is read by programs."""
@@ -19,7 +21,7 @@ HALF = "half the width of its 95 % interval (Student's t)"
 def table1_intervals(measurements: pd.DataFrame) -> Table:
     """Return Table I with intervals: rates and throughputs with one middlebox, by frame size."""
     single = measurements[measurements["n"] == 1]
-    cells = single.groupby("frame_bytes")
+    cells = single.groupby(frame_sizes(single))
     columns: dict[str, pd.Series] = {"repetitions": cells.size()}
     margins = {}
     for name, (source, _) in SINGLE.items():
@@ -36,7 +38,9 @@ def table1_intervals(measurements: pd.DataFrame) -> Table:
     caption = f"Performance of single virtual middlebox{origin_of(measurements)}: {intervals_of(single)}"
     summary = summarise(single)
     addresses = dict.fromkeys(SINGLE, cell_addresses(summary, own_name(summary)))
-    return _table(pd.DataFrame(columns).reset_index(), headings, caption, addresses, margins)
+    frame = pd.DataFrame(columns)
+    frame = frame.loc[in_order(frame.index)].rename(size_shown).reset_index()
+    return _table(frame, headings, caption, addresses, margins)
 
 
 def table2_intervals(measurements: pd.DataFrame) -> Table:
@@ -52,14 +56,14 @@ def table2_intervals(measurements: pd.DataFrame) -> Table:
     columns: dict[str, pd.Series] = {}
     for n in lengths:
         columns |= {f"n{n}_mbps": means[n], f"n{n}_half_width_mbps": halves[n], f"n{n}_repetitions": counts[n]}
-    frame = pd.DataFrame(columns, index=means.index).reset_index()
+    frame = pd.DataFrame(columns, index=means.index).rename(size_shown).reset_index()
     headings = {"frame_bytes": SIZE_HEADING} | {f"n{n}_mbps": f"n = {n}" for n in lengths}
     caption = (
         f"Throughput of multiple virtual middleboxes [Mb/s]{origin_of(measurements)}: {intervals_of(measurements)}; "
         "n: number of middleboxes in the chain"
     )
     own = own_name(summary)
-    addresses = {f"n{n}_mbps": [cell_address(own, own, n, int(size)) for size in means.index] for n in lengths}
+    addresses = {f"n{n}_mbps": [cell_address(own, own, n, size) for size in means.index] for n in lengths}
     return _table(frame, headings, caption, addresses, {f"n{n}_mbps": f"n{n}_half_width_mbps" for n in lengths})
 
 

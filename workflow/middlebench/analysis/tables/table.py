@@ -18,11 +18,13 @@ import pandas as pd
 
 from middlebench.analysis.data import searches
 from middlebench.analysis.data.intervals import with_margin
+from middlebench.analysis.data.measurements import frame_sizes
 from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
 from middlebench.analysis.data.publications import are_published
 from middlebench.analysis.data.summary import grid, named, repetitions_of, summarise
 from middlebench.analysis.tables.html import render
 from middlebench.analysis.tables.latex import table_in_latex
+from middlebench.model.mix import size_shown
 from middlebench.system.files import write_text
 
 DECIMALS = 2
@@ -109,7 +111,7 @@ def table1(measurements: pd.DataFrame) -> Table:
     columns = {name: single[source] for name, (source, _) in SINGLE.items()}
     headings = {"frame_bytes": SIZE_HEADING} | {name: heading for name, (_, heading) in SINGLE.items()}
     return Table(
-        pd.DataFrame({"frame_bytes": single["frame_bytes"], **columns}).reset_index(drop=True),
+        pd.DataFrame({"frame_bytes": frame_sizes(single).map(size_shown), **columns}).reset_index(drop=True),
         headings,
         f"Performance of single virtual middlebox{origin_of(measurements)}{_mean(summary)}",
         addresses=dict.fromkeys(SINGLE, cell_addresses(single, own_name(summary))),
@@ -121,14 +123,14 @@ def table2(measurements: pd.DataFrame) -> Table:
     summary = summarise(measurements)
     throughput = grid(summary, "received_mbps")
     lengths = [int(n) for n in throughput.columns]
-    frame = throughput.set_axis([f"n{n}" for n in lengths], axis="columns").reset_index()
+    frame = throughput.set_axis([f"n{n}" for n in lengths], axis="columns").rename(size_shown).reset_index()
     headings = {"frame_bytes": SIZE_HEADING} | {f"n{n}": f"n = {n}" for n in lengths}
     caption = (
         f"Throughput of multiple virtual middleboxes [Mb/s]{origin_of(measurements)}{_mean(summary)}; "
         "n: number of middleboxes in the chain"
     )
     own = own_name(summary)
-    addresses = {f"n{n}": [cell_address(own, own, n, int(size)) for size in throughput.index] for n in lengths}
+    addresses = {f"n{n}": [cell_address(own, own, n, size) for size in throughput.index] for n in lengths}
     return Table(frame, headings, caption, addresses=addresses)
 
 

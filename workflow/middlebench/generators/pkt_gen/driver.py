@@ -29,7 +29,7 @@ from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, UDP_PORT
 from middlebench.model.record import Sample
-from middlebench.model.traffic import Load, Probe, Traffic
+from middlebench.model.traffic import Load, Traffic
 from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
@@ -76,6 +76,7 @@ class Options(GeneratorOptions):
 
     modules: ClassVar = ("netmap",)
     times: ClassVar = False
+    mixes: ClassVar = False
 
     def programs(self) -> tuple[str, ...]:
         """Return what must be installed on the test computer."""
@@ -90,17 +91,18 @@ class Options(GeneratorOptions):
         return PktGen(self, host, ports)
 
 
-class PktGen:
+class PktGen(agents.SingleFrames):
     """The generator driver; see :class:`middlebench.generators.base.Generator`.
+
+    Single frames go by packet sockets, before the ports enter netmap mode.
 
     Raises:
         GeneratorError: a port has a name that netmap cannot take.
     """
 
     def __init__(self, options: Options, host: Host, ports: Ports) -> None:
+        super().__init__(host, ports)
         self._options = options
-        self._host = host
-        self._tx_port, self._rx_port = ports
         for port in ports:
             if "-" in port:
                 raise self._error(
@@ -108,18 +110,12 @@ class PktGen:
                     "rename it: `ip link set dev OLD name NEW`, and `ports` in the testbed's file",
                 )
 
-    def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
-        """Send single frames by packet sockets, before the ports enter netmap mode, and see which come back."""
-        return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count, flow)
-
-    def exchange(self, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
-        """Send single frames by packet sockets and return what comes back."""
-        return agents.exchange(self._host, (self._tx_port, self._rx_port), frames, marks)
-
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut what both sides printed to its window."""
         if load.latency:
             raise self._error("it cannot tell how long frames take", "use the generator `trafgen` for `latency: true`")
+        if len(load.sizes) > 1:
+            raise self._error("it cannot send a mix of frame sizes", f"use the generator `trafgen` for {load.label}")
         interval_s = interval_ms(load) / 1000
         ready_s = self._options.link_wait_s + READY_SECONDS
         silent_s = START_SECONDS + 2 / load.packets_per_second + 5 * interval_s
@@ -170,7 +166,7 @@ class PktGen:
         words = [self._options.program, "-i", f"netmap:{port}{suffix}", "-f", role]
         words += ["-w", str(self._options.link_wait_s), "-T", str(interval_ms(load))]
         if role == "tx":
-            words += ["-l", str(load.frame_bytes), "-n", str(load.packets or 0)]
+            words += ["-l", str(load.sizes[0]), "-n", str(load.packets or 0)]
             words += [*addresses(load.flows), "-S", SENDER_MAC, "-D", RECEIVER_MAC]
             if not load.saturating:
                 words += ["-R", str(max(1, round(load.packets_per_second))), "-b", str(burst_packets(load))]
@@ -191,8 +187,8 @@ class PktGen:
             window_s=last.t_s - first.t_s,
             offered_packets=offered,
             received_packets=received,
-            offered_bytes=offered * load.frame_bytes,
-            received_bytes=received * load.frame_bytes,
+            offered_bytes=load.bytes_of(offered),
+            received_bytes=load.bytes_of(received),
             trial_sent_packets=sender.packets,
             trial_received_packets=receiver.packets,
             unexpected_packets=early + _unexpected_sizes(load, sender, receiver),
@@ -330,7 +326,8 @@ def burst_packets(load: Load) -> int:
 
 def _unexpected_sizes(load: Load, sender: Report, receiver: Report) -> int:
     """Return on how many sides the bytes are not those of our frames; some cards receive the FCS along."""
-    sent = sender.bytes not in (None, sender.packets * load.frame_bytes)
-    sizes = (load.frame_bytes, load.frame_bytes + FCS_BYTES)
+    size = load.sizes[0]
+    sent = sender.bytes not in (None, sender.packets * size)
+    sizes = (size, size + FCS_BYTES)
     received = receiver.bytes not in (None, *(receiver.packets * size for size in sizes))
     return sent + received

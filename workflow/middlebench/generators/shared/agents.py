@@ -48,33 +48,44 @@ def ask(
         ) from None
 
 
-def probe(host: Host, ports: Ports, frame_bytes: int, count: int, flow: int = 0) -> Probe:
-    """Send single frames by packet sockets, each with a payload of its own, and see which come back whole.
+class SingleFrames:
+    """What generators have in common: single frames, by packet sockets, from the sending to the receiving port."""
 
-    Raises:
-        GeneratorError: they could not be sent or watched for.
-    """
-    nonces = [nonce() for _ in range(count)]
-    frames = [udp_frame(frame_bytes, each, flow) for each in nonces]
-    came = exchange(host, ports, frames, nonces)
-    returned = len(set(came) & set(frames))
-    return Probe(sent=count, returned=returned, unexpected=len(came) - returned)
+    def __init__(self, host: Host, ports: Ports) -> None:
+        self._host = host
+        self._tx_port, self._rx_port = ports
+        self._excess: int | None = None
+        """By how many bytes the receiving port counts a frame as longer than it is, as the last frames showed."""
 
+    def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
+        """Send frames, each with a payload of its own; see :meth:`middlebench.generators.base.Generator.probe`.
 
-def exchange(host: Host, ports: Ports, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
-    """Send single frames by packet sockets; see :meth:`middlebench.generators.base.Generator.exchange`.
+        Raises:
+            GeneratorError: they could not be sent or watched for.
+        """
+        nonces = [nonce() for _ in range(count)]
+        frames = [udp_frame(frame_bytes, each, flow) for each in nonces]
+        came = self.exchange(frames, nonces)
+        returned = len(set(came) & set(frames))
+        return Probe(sent=count, returned=returned, unexpected=len(came) - returned)
 
-    Raises:
-        GeneratorError: they could not be sent or watched for.
-    """
-    request = {
-        "tx_port": ports[0],
-        "rx_port": ports[1],
-        "frames": [frame.hex() for frame in frames],
-        "marks": [mark.hex() for mark in marks],
-        "limit_s": PROBE_SECONDS,
-    }
-    answer = ask(host, PROBE_AGENT, request, Deadline(PROBE_SECONDS + ANSWER_SECONDS))
-    if "error" in answer:
-        raise GeneratorError(f"probing from {ports[0]} to {ports[1]} on {host.name}", str(answer["error"]))
-    return [bytes.fromhex(frame) for frame in answer["came"]]
+    def exchange(self, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
+        """Send frames in their order; see :meth:`middlebench.generators.base.Generator.exchange`.
+
+        Raises:
+            GeneratorError: they could not be sent or watched for.
+        """
+        request = {
+            "tx_port": self._tx_port,
+            "rx_port": self._rx_port,
+            "frames": [frame.hex() for frame in frames],
+            "marks": [mark.hex() for mark in marks],
+            "limit_s": PROBE_SECONDS,
+        }
+        answer = ask(self._host, PROBE_AGENT, request, Deadline(PROBE_SECONDS + ANSWER_SECONDS))
+        if "error" in answer:
+            doing = f"probing from {self._tx_port} to {self._rx_port} on {self._host.name}"
+            raise GeneratorError(doing, str(answer["error"]))
+        if answer["excess"] is not None:
+            self._excess = answer["excess"]
+        return [bytes.fromhex(frame) for frame in answer["came"]]

@@ -20,7 +20,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
-    from middlebench.generators.shared.flows_agent import flow_frames
+    from middlebench.generators.shared.flows_agent import load_frames
     from middlebench.generators.shared.listeners_agent import Sampler, Timer
     from middlebench.generators.shared.ports_agent import Counters, caller_is_gone, fail, read_counters
     from middlebench.generators.shared.stamps_agent import PAYLOAD
@@ -102,12 +102,12 @@ def drain(
     return last, False
 
 
-def packet_file(frame: bytes, flows: int) -> int:
-    """Return a file with a frame of each flow as trafgen reads them, in turn; its payload is zero."""
+def packet_file(frames: "list[bytes]") -> int:
+    """Return a file of frames as trafgen reads them, in turn; their payload is zero."""
     file = os.memfd_create("packets")
-    for each in flow_frames(frame, flows):
+    for each in frames:
         header = ", ".join(f"0x{byte:02x}" for byte in each[:PAYLOAD])
-        os.write(file, f"{{ {header}, fill(0x00, {len(frame) - PAYLOAD}) }}\n".encode())
+        os.write(file, f"{{ {header}, fill(0x00, {len(each) - PAYLOAD}) }}\n".encode())
     return file
 
 
@@ -161,8 +161,8 @@ def load(request: dict[str, Any]) -> dict[str, object]:
     if before != first:
         fail("something else sends frames on the measured ports: they were counted before the generator started")
     argv, files = request["argv"], []
-    if argv[0] == "trafgen" and request["flows"] > 1:
-        files = [packet_file(bytes.fromhex(request["frame"]), request["flows"])]
+    if argv[0] == "trafgen":
+        files = [packet_file(load_frames(request["frames"], request["flows"]))]
         argv = [*argv, "--in", f"/proc/self/fd/{files[0]}"]
     timer = Timer(ports[1]) if request["times"] else None
     sampler = Sampler(ports[1]) if request["samples"] else None

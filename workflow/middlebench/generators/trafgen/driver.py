@@ -9,7 +9,6 @@ counters of the sending port.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from threading import Event
 from typing import Any, ClassVar, Literal
 
@@ -21,7 +20,7 @@ from middlebench.hosts.base import Host, Ports
 from middlebench.hosts.shared.agents import agent_text, script_text
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, udp_frame
 from middlebench.model.record import Sample
-from middlebench.model.traffic import Load, Probe, Timing, Traffic
+from middlebench.model.traffic import Load, ReceiverBytes, Timing, Traffic
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 
@@ -64,33 +63,21 @@ class Options(GeneratorOptions):
 
     def build(self, host: Host, ports: Ports) -> Generator:
         """Return the generator on ``host``."""
-        return Trafgen(self, host, ports)
+        return Trafgen(host, ports)
 
 
-class Trafgen:
+class Trafgen(agents.SingleFrames):
     """The generator driver; see :class:`middlebench.generators.base.Generator`."""
-
-    def __init__(self, options: Options, host: Host, ports: Ports) -> None:
-        self._options = options
-        self._host = host
-        self._tx_port, self._rx_port = ports
-
-    def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
-        """Send single frames, each with a payload of its own, and see which come back whole."""
-        return agents.probe(self._host, (self._tx_port, self._rx_port), frame_bytes, count, flow)
-
-    def exchange(self, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
-        """Send single frames by packet sockets and return what comes back."""
-        return agents.exchange(self._host, (self._tx_port, self._rx_port), frames, marks)
 
     def run(self, load: Load, cancel: Event | None = None) -> Traffic:
         """Run one trial and cut the counters of both ports to its window."""
+        if len(load.sizes) > 1 and self._excess is None:
+            self.probe(load.sizes[0], 1)  # behind a chain this has been seen by the probes that prove it
         end_limit_s = None if load.packets is None else load.window_s * OVERTIME + START_SECONDS
         answer = self._ask(
             {
                 "argv": self._argv(load),
-                "frame": udp_frame(load.frame_bytes).hex(),
-                "flows": load.flows,
+                **frames_of(load),
                 "times": load.latency,
                 "samples": load.sampled,
                 "cpus": list(self._host.cpus),
@@ -123,27 +110,24 @@ class Trafgen:
         return first
 
     def _argv(self, load: Load) -> list[str]:
-        """Return the sender's command; of several flows trafgen is given the frames in a file, by its agent."""
-        frame = udp_frame(load.frame_bytes)
+        """Return the sender's command; trafgen is given the frames in a file, by its agent."""
         if is_paced(load):
             request = {
                 "port": self._tx_port,
-                "frame": frame.hex(),
-                "flows": load.flows,
+                **frames_of(load),
                 "stamps_per_second": STAMPS_PER_SECOND if load.latency else 0,
                 "packets_per_second": load.packets_per_second,
                 "packets": load.packets,
                 "limit_s": None if load.packets is None else load.window_s * OVERTIME,
             }
             return self._host.script(script_text(*PACED_SENDER), json.dumps(request))
-        packet = ["{ " + ", ".join(f"0x{byte:02x}" for byte in frame) + " }"] if load.flows == 1 else []
         # --qdisc-path: the shaper is a queueing discipline, which trafgen goes around by default;
         # --no-sock-mem, --notouch-irq: by default trafgen changes settings of the whole machine.
         # --gap, even of 0, makes it use sendto, which waits where its ring to the kernel gives up with
         # "Flushing TX_RING failed" as soon as the link is slower than the sender.
         return [
             *("trafgen", "--cpus", "1", "--qdisc-path", "--no-sock-mem", "--notouch-irq", "--no-cpu-stats"),
-            *("--gap", "0ns", "--dev", self._tx_port, *packet),
+            *("--gap", "0ns", "--dev", self._tx_port),
         ]
 
     def _traffic(self, load: Load, answer: dict[str, Any]) -> Traffic:
@@ -156,26 +140,27 @@ class Trafgen:
         taken = after[tx][3] - before[tx][3]
         trial_sent = taken + after[tx][4] - before[tx][4]
         trial_received = after[rx][1] - before[rx][1]
-        # A frame of another size shows in the bytes. A veth whose receiving end polls counts at both ends
-        # without the Ethernet header (drivers/net/veth.c), hence two sizes.
-        sizes = (load.frame_bytes, load.frame_bytes - ETHERNET_HEADER_BYTES)
-        other_sizes = sum(
-            total not in (packets * sizes[0], packets * sizes[1])
-            for total, packets in (
-                (after[tx][2] - before[tx][2], taken),
-                (after[rx][0] - before[rx][0], trial_received),
-            )
-        )
+        counted = after[rx][0] - before[rx][0]
+        sides = ((taken, after[tx][2] - before[tx][2]), (trial_received, counted))
+        other_sizes = sum(has_other_sizes(load, *side, trial_sent) for side in sides)
+        first = before[tx][3] + before[tx][4]
+        received_bytes, receiver_bytes = load.bytes_of(received[-1] - received[0]), None
+        if len(load.sizes) > 1:  # which of them were lost, the packets do not tell
+            excess = self._excess or 0
+            own = [counters[rx][0] - excess * counters[rx][1] for _, counters in answer["samples"]]
+            received_bytes = own[-1] - own[0]
+            receiver_bytes = ReceiverBytes(counted - excess * trial_received, after[rx][0], excess)
         backwards = (after[tx][1] - before[tx][1]) + (after[rx][3] - before[rx][3])
         return Traffic(
             window_s=end - start,
             offered_packets=sent[-1] - sent[0],
             received_packets=received[-1] - received[0],
-            offered_bytes=(sent[-1] - sent[0]) * load.frame_bytes,
-            received_bytes=(received[-1] - received[0]) * load.frame_bytes,
+            offered_bytes=load.bytes_of(sent[-1] - first) - load.bytes_of(sent[0] - first),
+            received_bytes=received_bytes,
             trial_sent_packets=trial_sent,
             trial_received_packets=trial_received,
             receiver_counter=after[rx][1],
+            receiver_bytes=receiver_bytes,
             unexpected_packets=backwards + other_sizes,
             traffic_s=answer["traffic_s"],
             processors=processors_between(*map(parse_processors, answer["processors"])),
@@ -216,6 +201,22 @@ class Trafgen:
 
     def _error(self, happened: str, advice: str = "") -> GeneratorError:
         return GeneratorError(f"running trafgen on {self._host.name}", happened, advice)
+
+
+def frames_of(load: Load) -> dict[str, Any]:
+    """Return what :func:`middlebench.generators.shared.flows_agent.load_frames` makes a load's frames of."""
+    return {"frames": [(udp_frame(size).rstrip(b"\0").hex(), size) for size in load.sizes], "flows": load.flows}
+
+
+def has_other_sizes(load: Load, packets: int, counted: int, sent: int) -> bool:
+    """Return whether so many packets of a load, of so many ``sent``, cannot have the bytes that a port has counted.
+
+    A veth whose receiving end polls counts at both ends without the Ethernet header (drivers/net/veth.c).
+    """
+    least = most = load.bytes_of(packets)
+    if packets != sent:  # any of them may be missing
+        least, most = packets * min(load.sizes), packets * max(load.sizes)
+    return not any(least <= counted + missing * packets <= most for missing in (0, ETHERNET_HEADER_BYTES))
 
 
 def is_paced(load: Load) -> bool:

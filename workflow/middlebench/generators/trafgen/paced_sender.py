@@ -1,4 +1,4 @@
-"""Runs on the test computer: sends one frame, or one of each flow in turn, at a rate that it keeps.
+"""Runs on the test computer: sends frames of each flow and size in turn, at a rate that it keeps.
 
 trafgen's gap does not keep a rate: it is slept on top of the time that sending takes. Of 5, 20 and 100 kpkt/s intended
 at 800 B it offered 3.7, 11.8 and 30.1 (tried; its own rate cap and shaping by tc were not). Here every frame has a
@@ -8,7 +8,7 @@ is made up for at twice the load, never all at once.
 Standard library only: it is handed to the host's own ``python3`` as text, behind that of ``flows_agent`` and
 ``stamps_agent``.
 
-    python3 -c THIS '{"port", "frame", "flows", "packets_per_second", "packets", "limit_s", "stamps_per_second"}'
+    python3 -c THIS '{"port", "frames", "flows", "packets_per_second", "packets", "limit_s", "stamps_per_second"}'
 
 With ``packets`` and ``limit_s`` it ends when so many have been sent, or after so many seconds with what was sent until
 then; with null for both it goes on until it is ended. So many frames a second tell when they left. In any case it says
@@ -26,7 +26,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # its text stands before ours
-    from middlebench.generators.shared.flows_agent import flow_frames
+    from middlebench.generators.shared.flows_agent import load_frames
     from middlebench.generators.shared.stamps_agent import PAYLOAD, STAMP_BYTES, stamp
 
 BURST_SECONDS = 0.001
@@ -162,7 +162,7 @@ if __name__ == "__main__":
     try:
         said = send(
             asked["port"],
-            Frames(flow_frames(bytes.fromhex(asked["frame"]), asked["flows"])),
+            Frames(load_frames(asked["frames"], asked["flows"])),
             asked["packets_per_second"],
             math.inf if endless else asked["packets"],
             math.inf if endless else asked["limit_s"],
