@@ -1,8 +1,8 @@
-"""Runs a notebook in this very process, by nothing of the user's own.
+"""Has papermill run a notebook in this very process, by nothing of the user's own.
 
-Jupyter would start a kernel, a second process that imports everything once more, and look for kernels, settings and
-start-up files in the user's home and where the environment points. IPython's shell alone, which a kernel is made of,
-does for a notebook what a kernel does; it gets a folder of its own, which is empty.
+A kernel would be a second process that imports everything once more, and Jupyter looks for kernels, settings and
+start-up files in the user's home and where the environment points. So papermill is given an engine of our own:
+IPython's shell alone, which a kernel is made of, with an empty folder of its own.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from types import ModuleType
 from typing import Any
 
 import nbformat
+import papermill
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_output
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 from traitlets import Type
 from traitlets.config import Config
 
 from middlebench.system.errors import MiddlebenchError
 from middlebench.system.files import write_text
 
-PARAMETERS = "parameters"
-"""Tag of the cell that holds the defaults of a notebook's parameters."""
 INJECTED = "injected-parameters"
-"""Tag, and id, of the cell behind it that sets them; called so by papermill, whose convention both are."""
+"""What papermill tags the cell with by which it sets parameters."""
 SETTINGS = Config(
     InteractiveShell={"warn_venv": False, "colors": "nocolor"},
     HistoryManager={"enabled": False},
@@ -75,39 +75,56 @@ def executed(notebook: Path, parameters: Mapping[str, str | float]) -> nbformat.
     Raises:
         MiddlebenchError: a cell failed.
     """
-    content: nbformat.NotebookNode = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
-    _inject(content, parameters)
-    with tempfile.TemporaryDirectory(prefix="middlebench-ipython-") as folder:
-        # The instance: `display` asks for it.
-        shell = _Shell.instance(ipython_dir=folder, user_module=ModuleType("middlebench_notebook"), config=SETTINGS)
-        try:
-            for number, cell in enumerate((cell for cell in content.cells if cell.cell_type == "code"), start=1):
-                cell.execution_count, cell.outputs = number, _run(shell, cell.source, notebook)
-        finally:
-            _Shell.clear_instance()
+    try:
+        content: nbformat.NotebookNode = papermill.execute_notebook(
+            notebook,
+            None,
+            dict(parameters),
+            engine_name=_InProcess.__name__,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+        )
+    except Exception as error:  # whatever a cell may raise
+        trace = "".join(traceback.format_exception(error))
+        happened = f"{type(error).__name__}: {error}\n{trace}"
+        raise MiddlebenchError(f"executing the notebook {notebook}", happened) from error
+    for cell in content.cells:  # papermill notes when it ran each, and draws an id by lot
+        cell.metadata = {"tags": cell.metadata.get("tags", [])}
+        if INJECTED in cell.metadata["tags"]:
+            cell.id = INJECTED
+    content.metadata.papermill = {"parameters": content.metadata.papermill.parameters}
     return content
 
 
-def _inject(content: nbformat.NotebookNode, parameters: Mapping[str, str | float]) -> None:
-    """Set parameters by a cell behind the one that holds their defaults, and note them."""
-    tags = [cell.metadata.get("tags", []) for cell in content.cells]
-    place = next(index for index, each in enumerate(tags) if PARAMETERS in each)
-    source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
-    cell = new_code_cell(source, id=INJECTED, metadata={"tags": [INJECTED]})  # type: ignore[no-untyped-call]
-    content.cells.insert(place + 1, cell)
-    content.metadata.papermill = {"parameters": dict(parameters)}
+class _InProcess(Engine):  # type: ignore[misc]
+    """Runs the cells of a notebook in an IPython shell of this process."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, kernel_name: str, **kwargs: Any) -> None:
+        """Run all code cells; ``kwargs`` are those that papermill has for engines, of which this one needs none."""
+        del kernel_name, kwargs
+        with tempfile.TemporaryDirectory(prefix="middlebench-ipython-") as folder:
+            # The instance: `display` asks for it.
+            shell = _Shell.instance(ipython_dir=folder, user_module=ModuleType("middlebench_notebook"), config=SETTINGS)
+            try:
+                cells = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
+                for number, cell in enumerate(cells, start=1):
+                    cell.execution_count, cell.outputs = number, _run(shell, cell.source)
+            finally:
+                _Shell.clear_instance()
 
 
-def _run(shell: _Shell, source: str, notebook: Path) -> list[nbformat.NotebookNode]:
+papermill_engines.register(_InProcess.__name__, _InProcess)
+
+
+def _run(shell: _Shell, source: str) -> list[nbformat.NotebookNode]:
     """Run a cell; return what it prints and shows."""
     shell.display_pub.outputs.clear()
     with redirect_stdout(io.StringIO()) as printed:
         result = shell.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
     if error := result.error_before_exec or result.error_in_exec:
-        if not isinstance(error, Exception):
-            raise error  # Ctrl-C
-        trace = "".join(traceback.format_exception(error))
-        raise MiddlebenchError(f"executing the notebook {notebook}", f"{type(error).__name__}: {error}\n{trace}")
+        raise error
     text = printed.getvalue()
     outputs = [new_output("stream", name="stdout", text=text)] if text else []  # type: ignore[no-untyped-call]
     for shown in shell.display_pub.outputs:
