@@ -101,7 +101,7 @@ class _InProcess(Engine):  # type: ignore[misc]
     """Runs the cells of a notebook in an IPython shell of this process."""
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, kernel_name: str, **kwargs: Any) -> None:
+    def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, kernel_name: str, **kwargs: object) -> None:
         """Run all code cells; ``kwargs`` are those that papermill has for engines, of which this one needs none."""
         del kernel_name, kwargs
         with tempfile.TemporaryDirectory(prefix="middlebench-ipython-") as folder:
