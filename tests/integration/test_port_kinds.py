@@ -12,6 +12,7 @@ import pytest
 from helpers import compose, settings, standing
 from middlebench.diagnosis.accounting import account
 from middlebench.model.frames import udp_frame
+from middlebench.model.port_kind import SOCKET_FOLDER
 from middlebench.switches.private_openvswitch import DPDK_DAEMON
 from middlebench.testbed import Testbed, alternatives, site_of
 from middlebench.trials.convergence import deploy, plan_for, read_live, tear_down
@@ -84,8 +85,11 @@ def test_frames_of_every_size_pass_whole_and_each_is_accounted_for(testbed):
 
 
 def test_what_was_torn_down_can_be_deployed_again_in_another_topology_and_leaves_nothing(testbed):
+    look, sockets = ["sh", "-c", f"ls {SOCKET_FOLDER} 2> /dev/null || :"], list[str]()
     for topology in ("chain", "pipeline"):
         deploy(testbed, plan_for(testbed, LENGTH, topology=topology))
+        sockets += testbed.hosts.middlebox_server.run(look).stdout.split()
+    assert len(set(sockets)) == len(sockets), "what a port of old may still connect to is not there again"
     tear_down(testbed)
     live = read_live(testbed)
     assert (live.switch.bridges, live.middleboxes) == ({}, {})

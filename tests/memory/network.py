@@ -172,7 +172,6 @@ class MemorySwitch:
         )
 
     def tear_down(self) -> None:
-        self._network.calls.append("tear_down")
         self._network.bridges, self._network.on_bridges, self._network.foreign = {}, {}, {}
 
     def describe(self) -> str:
@@ -214,7 +213,6 @@ class MemoryMiddleboxes:
         yield self.watched
 
     def destroy(self) -> None:
-        self._network.calls.append("destroy")
         for ports in self._network.middleboxes.values():
             for port in ports:
                 self._network.ports.pop(port, None)

@@ -62,11 +62,6 @@ class TestConverging:
             plan = plan_for(memory.testbed, n)
             assert converge(memory.testbed, plan).live.differences(plan) == []
 
-    def test_switch_lets_go_of_ports_while_their_other_ends_are_there(self, memory):
-        """DPDK would go on to connect to a machine that is gone just then, and take the next one of its name."""
-        converge(memory.testbed, plan_for(memory.testbed, 1))
-        assert [call for call in memory.network.calls if call in {"tear_down", "destroy"}] == ["tear_down", "destroy"]
-
     def test_chain_of_another_environment_is_deployed_anew(self, memory):
         before = converge(memory.testbed, plan_for(memory.testbed, 2)).live
         elsewhere = replace(memory.testbed, environment="another")

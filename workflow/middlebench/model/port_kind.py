@@ -29,6 +29,11 @@ def common_kind(taken: Sequence[PortKind], offered: Sequence[PortKind]) -> PortK
     return next((kind for kind in taken if kind in offered), None)
 
 
-def socket_path(port: str) -> str:
-    """Return the path of the socket by which a virtual machine hands a vhost-user port to the switch."""
-    return f"{SOCKET_FOLDER}/{port}"
+def socket_path(port: str, deployment: str) -> str:
+    """Return the path of the socket by which a virtual machine hands a vhost-user port to the switch.
+
+    Each deployment has paths of its own. A port that Open vSwitch has deleted may go on to connect to its path for as
+    long as the daemon runs (seen with 3.1, at the last bridge that is deleted), and so would take the only connection
+    of the next machine's socket there.
+    """
+    return f"{SOCKET_FOLDER}/{port}-{deployment[:8]}"

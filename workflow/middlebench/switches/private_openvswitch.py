@@ -191,15 +191,18 @@ class PrivateOpenVSwitch(OpenVSwitch):
             words.append(f"{self._uplink_type} uplinks")
         return ", ".join(words)
 
-    def _interface(self, port: str, *, uplink: bool) -> Sequence[str]:
+    def _interface(self, port: str, plan: Plan) -> Sequence[str]:
         """Return the words that tell ``ovs-vsctl`` what kind of interface a port is."""
-        port_type = self._uplink_type if uplink else self._options.port_type
+        port_type = self._uplink_type if port in plan.uplinks else self._options.port_type
         words = {
             "system": (),
             "afxdp": ("type=afxdp", AFXDP_OPTIONS),
             "afxdp-nonpmd": ("type=afxdp-nonpmd", AFXDP_OPTIONS),
             "af-packet": ("type=dpdk", f"options:dpdk-devargs=net_af_packet_{port},iface={port}"),
-            "vhost-user": ("type=dpdkvhostuserclient", f"options:vhost-server-path={socket_path(port)}"),
+            "vhost-user": (
+                "type=dpdkvhostuserclient",
+                f"options:vhost-server-path={socket_path(port, plan.deployment)}",
+            ),
         }[port_type]
         return ("--", "set", "Interface", port, *words) if words else ()
 

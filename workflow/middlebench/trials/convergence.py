@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -22,7 +23,7 @@ from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Probe
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, SwitchError, TrialError
-from middlebench.testbed import Testbed, remove_chains
+from middlebench.testbed import Testbed
 from middlebench.trials.probing import dead_path, probe_path, prove_paths
 
 RELEASES = 10
@@ -99,6 +100,7 @@ def _switch_answers(testbed: Testbed) -> bool:
 
 
 def _deployed(testbed: Testbed, plan: Plan) -> Deployment:
+    plan = dataclasses.replace(plan, deployment=uuid.uuid4().hex)
     testbed.switch.start()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     steps: dict[str, float] = {}
@@ -136,7 +138,8 @@ def _deployed(testbed: Testbed, plan: Plan) -> Deployment:
 
 def tear_down(testbed: Testbed) -> None:
     """Remove every chain of ours from the testbed."""
-    remove_chains(testbed.switch, testbed.middleboxes)
+    testbed.middleboxes.destroy()
+    testbed.switch.tear_down()
 
 
 def _await_first_probe(testbed: Testbed, plan: Plan) -> None:

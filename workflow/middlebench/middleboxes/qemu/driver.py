@@ -167,7 +167,10 @@ class QemuMiddleboxes:
         if self._kind is PortKind.VHOST_USER:
             self._host.run(["sh", "-c", MAKE_SOCKET_FOLDER, f"{LABEL}-sockets", SOCKET_FOLDER])
         machines = [
-            {"name": middlebox.name, "argv": machine.command_line(self._options, kernel, middlebox, kinds)}
+            {
+                "name": middlebox.name,
+                "argv": machine.command_line(self._options, kernel, middlebox, kinds, plan.deployment),
+            }
             for middlebox in plan.middleboxes
         ]
         request = {"verb": "start", "machines": machines, "environment": ENVIRONMENT}

@@ -67,9 +67,13 @@ class MachineOptions(MiddleboxOptions):
 
 
 def command_line(
-    options: MachineOptions, kernel: Path, middlebox: Middlebox, kinds: Mapping[str, PortKind]
+    options: MachineOptions,
+    kernel: Path,
+    middlebox: Middlebox,
+    kinds: Mapping[str, PortKind],
+    deployment: str = "",
 ) -> list[str]:
-    """Return the command that runs one machine; port 0 is the ingress, port 1 the egress."""
+    """Return the command that runs one machine of a deployment; port 0 is the ingress, port 1 the egress."""
     image = options.image
     console = f"socket,id=console,path={FOLDER}/{middlebox.name}.console,server=on,wait=off"
     words = [
@@ -96,7 +100,7 @@ def command_line(
     for index, port in enumerate(middlebox.ports):
         queues = ""
         if kinds[port] is PortKind.VHOST_USER:
-            words += ["-chardev", f"socket,id=switch{index},path={socket_path(port)},server=on,wait=off"]
+            words += ["-chardev", f"socket,id=switch{index},path={socket_path(port, deployment)},server=on,wait=off"]
             words += ["-netdev", f"vhost-user,id=port{index},chardev=switch{index}"]
             queues = LONG_QUEUES
         else:

@@ -85,7 +85,7 @@ class OpenVSwitch:
 
     def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``, closed (fail-mode secure) until flows exist."""
-        deployment = uuid.uuid4().hex
+        deployment = plan.deployment or uuid.uuid4().hex
         made_of = [f"external_ids:composition={plan.composition}"] if plan.composition else []
         self.transaction(
             (
@@ -103,7 +103,7 @@ class OpenVSwitch:
         take it off (ovs-vswitchd.conf.db(5), QoS type ``linux-noop``).
         """
         ports = [
-            ("--may-exist", "add-port", bridge.name, port, *self._interface(port, uplink=port in plan.uplinks))
+            ("--may-exist", "add-port", bridge.name, port, *self._interface(port, plan))
             for bridge in plan.bridges
             for port in bridge.ports
         ]
@@ -159,12 +159,9 @@ class OpenVSwitch:
             )
         return dict(json.loads(result.stdout))
 
-    def _interface(self, port: str, *, uplink: bool) -> Sequence[str]:
-        """Return the words that tell ``ovs-vsctl`` what kind of interface a port is; none for a device of the kernel.
-
-        An uplink is one of the server's ports to the test computer.
-        """
-        del port, uplink
+    def _interface(self, port: str, plan: Plan) -> Sequence[str]:
+        """Return the words that tell ``ovs-vsctl`` of what kind a port is; none for a device of the kernel."""
+        del port, plan
         return ()
 
     def _agent(self, verb: str, *argv: str, stdin: str = "") -> CommandResult:
