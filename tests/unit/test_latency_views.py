@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from middlebench.analysis.data.measurements import from_records, read_measurements, write_measurements
+from middlebench.analysis.figures import topologies
 from middlebench.analysis.figures.latency import latency_figure, table_of
 from sweeps import record, sweep, timed
 
@@ -55,3 +56,21 @@ def test_figure_has_median_and_tail_by_chain_length_at_the_size_nearest_to_the_p
     assert list(median.get_ydata()) == pytest.approx([10, 20], rel=1e-3)
     assert list(tail.get_ydata()) == pytest.approx([90, 180], rel=1e-3)
     assert "800 B" in axes.get_title(loc="left")
+
+
+def test_topologies_lie_side_by_side_in_figure_and_table():
+    cells = [
+        (topology, n, record(n, latency=(timed(0.9, (n * each * 10_000,) * 9 + (n * each * 90_000,)),)))
+        for each, topology in enumerate(("chain", "parallel"), 1)
+        for n in (1, 2)
+    ]
+    measured = from_records(
+        one.model_copy(update={"cell": one.cell.model_copy(update={"topology": topology})})
+        for topology, _, one in cells
+    )
+    median, tail = topologies.latency_figure(measured, "made").axes
+    assert [line.get_label() for line in median.get_lines()] == ["chain", "parallel"]
+    assert list(median.get_lines()[1].get_ydata()) == pytest.approx([20, 40], rel=1e-3)
+    assert list(tail.get_lines()[0].get_ydata()) == pytest.approx([90, 180], rel=1e-3)
+    frame = topologies.latency_table(measured, "made").frame
+    assert list(zip(frame["topology"], frame["n"], strict=True)) == [(topology, n) for topology, n, _ in cells]

@@ -12,7 +12,7 @@ from middlebench.analysis.data.summary import nearest_size
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.labels import LENGTH_AXIS
 from middlebench.analysis.figures.style import LineStyle, noted, styled
-from middlebench.model.mix import in_order, size_label, size_shown
+from middlebench.model.mix import FrameSize, in_order, size_label, size_shown
 from middlebench.model.record import Record
 
 LINES = (
@@ -48,15 +48,21 @@ def table_of(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@styled
-def latency_figure(measurements: pd.DataFrame, note: str = "") -> Figure:
-    """Return latency by chain length, at the largest load that was timed and at 800 B or the nearest size swept.
+def timed_at(measurements: pd.DataFrame) -> tuple[FrameSize, pd.DataFrame]:
+    """Return the cells in which frames were timed, of 800 B or of the nearest size swept, and that size.
 
-    Where no frames of one size were timed it is that of a mix.
+    Where no frames of one size were timed they are of a mix.
     """
     timed = measurements[measurements["latency_p50_us"].notna()]
     size = nearest_size(timed) or in_order(frame_sizes(timed))[0]
-    cells = timed[frame_sizes(timed) == size].groupby("n")[[name for name, _, _ in LINES]].median().reset_index()
+    return size, timed[frame_sizes(timed) == size]
+
+
+@styled
+def latency_figure(measurements: pd.DataFrame, note: str = "") -> Figure:
+    """Return latency by chain length, at the largest load that was timed and at 800 B or the nearest size swept."""
+    size, timed = timed_at(measurements)
+    cells = timed.groupby("n")[[name for name, _, _ in LINES]].median().reset_index()
     figure, (axes,) = style.new_figure()
     for name, label, look in LINES:
         if cells[name].notna().any():

@@ -12,10 +12,15 @@ from middlebench.analysis.data.measurements import frame_sizes
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.diagrams import configuration_diagram
 from middlebench.analysis.figures.functions import lines
+from middlebench.analysis.figures.latency import timed_at
+from middlebench.analysis.tables.table import SIZE_HEADING, Table
 from middlebench.model.deployment import Deployment
-from middlebench.model.mix import in_order, is_mix, size_label
+from middlebench.model.mix import in_order, is_mix, size_label, size_shown
 from middlebench.model.record import Record
 from middlebench.model.record_file import read
+
+TIMES = {"latency_p50_us": "median", "latency_p99_us": "99th percentile"}
+"""Columns of how long frames took, in words."""
 
 SHOWN = 4
 """How many middleboxes a diagram shows, where so many ran."""
@@ -52,3 +57,43 @@ def topology_figure(measurements: pd.DataFrame, testbed: str, note: str = "") ->
     titles = [style.noted(f"Received rate at {size_label(size)}", note) for size in sizes]
     style.set_titles(panels, titles, [f"testbed {testbed}"] * len(titles), width - 1)
     return figure
+
+
+@style.styled
+def latency_figure(measurements: pd.DataFrame, testbed: str, note: str = "") -> Figure:
+    """Return how long frames took by the number of middleboxes, a line a topology: the median, and the 99th percentile.
+
+    At 800 B or the nearest size swept, each topology at the largest load that was timed.
+    """
+    size, timed = timed_at(measurements)
+    figure, panels, width = style.new_pair(len(TIMES))
+    for axes, name in zip(panels, TIMES, strict=True):
+        lines(axes, timed, "topology", "n", name)
+        style.set_length_ticks(axes, sorted({int(n) for n in timed["n"]}))
+        axes.set(xlabel="number of middleboxes", ylabel="sender to receiver [us]", yscale="log")
+        axes.legend()
+    titles = [style.noted(f"Latency at {size_label(size)}, {words}", note) for words in TIMES.values()]
+    load = f"testbed {testbed}, at {timed['latency_load_ratio'].max():.0%} of what each carries"
+    style.set_titles(panels, titles, [load] * len(titles), width - 1)
+    return figure
+
+
+def latency_table(measurements: pd.DataFrame, testbed: str) -> Table:
+    """Return how long frames took, a row for each topology, frame size and number of middleboxes."""
+    timed = measurements[measurements["latency_p50_us"].notna()]
+    keys = {"topology": "Topology", "frame_bytes": SIZE_HEADING, "n": "n"}
+    headings = keys | {
+        "latency_p50_us": "50 % [µs]",
+        "latency_p90_us": "90 % [µs]",
+        "latency_p99_us": "99 % [µs]",
+        "latency_p999_us": "99.9 % [µs]",
+        "latency_max_us": "Longest [µs]",
+        "latency_loss_ratio": "Lost",
+    }
+    cells = timed.assign(frame_bytes=frame_sizes(timed).map(size_shown)).groupby(list(keys), sort=False)
+    frame = cells[list(headings)[len(keys) :]].median().reset_index()
+    caption = (
+        f"How long frames took on testbed {testbed} at {timed['latency_load_ratio'].max():.0%} of what each carries"
+    )
+    decimals = {name: 0 for name in headings if name.endswith("_us")} | {"latency_loss_ratio": 4}
+    return Table(frame, headings, f"{caption}, median over repetitions", widths={"topology": 0.2}, decimals=decimals)
