@@ -6,7 +6,7 @@ from middlebench.analysis.data import mixes
 from middlebench.analysis.data.dataset import Dataset, load_dataset
 from middlebench.analysis.data.measurements import from_records, read_measurements, write_measurements
 from middlebench.analysis.data.summary import summarise
-from middlebench.analysis.figures import latency, limiting, throughput, topologies
+from middlebench.analysis.figures import functions, latency, limiting, throughput, topologies
 from middlebench.analysis.law.derivation import law_of_dataset
 from middlebench.analysis.report.answer import answer, topology_table
 from middlebench.analysis.report.page import at_a_glance, render_report
@@ -94,6 +94,9 @@ def test_sweep_of_a_mix_alone_is_shown_as_far_as_it_goes(tmp_path):
     for draw in (throughput.fig1, throughput.fig3, throughput.throughput_by_size, limiting.limit_map):
         draw(dataset.measurements)
     limiting.loss_figure(dataset.records, dataset.measurements)
+    costs = functions.costs_of(dataset.records)
+    assert functions.function_figure(costs, "made").axes[0].get_title(loc="left") == "Received rate at IMIX"
+    assert list(functions.function_table(costs, "made").frame["kpps"]) == [pytest.approx(40)]
     render_report(dataset, [], tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "genome AAAAAAABBBBC (RFC 6985), in bytes with FCS A = 64, B = 594, C = 1518" in page

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from middlebench.analysis.figures import style
 from middlebench.analysis.tables.table import Table
 from middlebench.model.functions.function import FORWARD
-from middlebench.model.mix import is_mix
+from middlebench.model.mix import is_mix, size_label
 from middlebench.model.record import Record
 
 LINES = ("-", "--", ":", "-.")
@@ -34,16 +34,17 @@ def costs_of(records: Sequence[Record]) -> pd.DataFrame:
     Returns:
         Columns function, n, frame_bytes, received_kpps, and cpu_us: processor time of a middlebox in µs for each frame
         that it received, the mean over the chain; missing where it is not known, as where middleboxes have no process.
-        Mixes of frame sizes are left out.
+        Mixes of frame sizes are left out, unless there is nothing else.
     """
+    of_chains = [record for record in records if record.cell.n > 0]
+    shown = [record for record in of_chains if not is_mix(record.cell.frame_bytes)] or of_chains
     rows = [
         (
             *(record.cell.function, record.cell.n, record.cell.frame_bytes),
             record.counts.received_packets / record.counts.window_s / 1e3,
             _cpu_us(record),
         )
-        for record in sorted(records, key=lambda record: record.cell.function != FORWARD)
-        if record.cell.n > 0 and not is_mix(record.cell.frame_bytes)
+        for record in sorted(shown, key=lambda record: record.cell.function != FORWARD)
     ]
     frame = pd.DataFrame(rows, columns=["function", "n", "frame_bytes", "received_kpps", "cpu_us"])
     return frame.astype({"received_kpps": float, "cpu_us": float})
@@ -85,7 +86,7 @@ def fitted(costs: pd.DataFrame) -> pd.DataFrame:
 
 def _line(part: pd.DataFrame) -> tuple[float, float]:
     """Return a in µs and b in ns of the line a + b·s through processor times; NaN where there are too few sizes."""
-    if part["frame_bytes"].nunique() < FEWEST_SIZES:
+    if part["frame_bytes"].nunique() < FEWEST_SIZES or any(map(is_mix, part["frame_bytes"])):
         return float("nan"), float("nan")
     slope, intercept = np.polyfit(part["frame_bytes"].astype(float), part["cpu_us"], 1)
     return float(intercept), float(slope) * 1e3
@@ -114,10 +115,10 @@ def function_table(costs: pd.DataFrame, testbed: str) -> Table:
 @style.styled
 def function_figure(costs: pd.DataFrame, testbed: str, note: str = "") -> Figure:
     """Return processor time by frame size and received rate by chain length, a line a function, side by side."""
-    known = bool(costs["cpu_us"].notna().any())
+    known = bool(costs["cpu_us"].notna().any()) and not any(map(is_mix, costs["frame_bytes"]))
     figure, panels, width = style.new_pair(1 + known)
     size = costs["frame_bytes"].min()
-    titles = [f"Received rate at {size} B"]
+    titles = [f"Received rate at {size_label(size)}"]
     lines(panels[0], costs[costs["frame_bytes"] == size], "function", "n", "received_kpps")
     panels[0].set(xlabel="chain length [middleboxes]", ylabel="received [kpkt/s]")
     style.set_length_ticks(panels[0], sorted({int(n) for n in costs["n"]}))
