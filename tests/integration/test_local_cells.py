@@ -76,6 +76,7 @@ class TestMeasuring:
         for process in (generator, *usage.switch):
             assert process.cpu_s >= process.busiest_thread_s >= 0
             assert process.context_switches is None or process.context_switches > 0
+            assert process.io_calls is None or process.io_calls >= 0
         assert usage.middleboxes == (), "a namespace has no process of its own"
         assert usage.traffic_s >= settings().warm_up_s + settings().window_s
 

@@ -216,7 +216,9 @@ def costly(**usage):
     """Return the record of a chain of two in which all sides say what they used, but for what is told."""
 
     def process(name: str, seconds: float, switches: int) -> ProcessUsage:
-        return ProcessUsage(name=name, cpu_s=seconds, busiest_thread_s=seconds, context_switches=switches)
+        return ProcessUsage(
+            name=name, cpu_s=seconds, busiest_thread_s=seconds, context_switches=switches, io_calls=2 * switches
+        )
 
     used = {
         "switch": (process("switch", 0.3, 900),),

@@ -53,10 +53,11 @@ def test_usage_is_the_difference_of_two_readings(ticks):
 
 
 def test_usage_of_a_process_is_that_of_all_its_threads():
-    before = ProcessTimes(15.0, {"1": 10.0, "2": 5.0}, {"1": 70, "2": 30})
-    after = ProcessTimes(16.75, {"1": 10.5, "2": 6.0, "3": 0.25}, {"1": 80, "2": 50, "3": 40})
+    before = ProcessTimes(15.0, {"1": 10.0, "2": 5.0}, {"1": 70, "2": 30}, io_calls=1000)
+    after = ProcessTimes(16.75, {"1": 10.5, "2": 6.0, "3": 0.25}, {"1": 80, "2": 50, "3": 40}, io_calls=1500)
     used = process_between("switch", before, after)
     assert (used.name, used.cpu_s, used.busiest_thread_s, used.context_switches) == ("switch", 1.75, 1.0, 70)
+    assert used.io_calls == 500
 
 
 def test_context_switches_are_unknown_where_a_thread_ended_but_its_seconds_are_not_lost():

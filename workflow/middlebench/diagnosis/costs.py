@@ -1,10 +1,9 @@
 """What moving frames cost the middlebox server: a hop, and what the emulated links took. Pure, from a record.
-
-System calls are not among it: the kernel counts those of a process only for who traces it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from middlebench.model.record import Record
@@ -18,6 +17,8 @@ class HopCost:
     """Processor time in µs."""
     context_switches: float | None
     """How often their threads gave up or lost the processor; None where that is not known of all."""
+    io_calls: float | None
+    """Their system calls that read or wrote; None where that is not known of all."""
 
 
 def hop_cost(record: Record) -> HopCost | None:
@@ -30,18 +31,17 @@ def hop_cost(record: Record) -> HopCost | None:
     passed = sum(hop.tx_packets for hop in record.hops[:-1])
     if not passed or not record.usage.middleboxes or any(part.polls for part in parts):
         return None
-    switches = _switches(record)
     return HopCost(
         processor_us=1e6 * sum(part.cpu_s for part in parts) / passed,
-        context_switches=None if switches is None else switches / passed,
+        context_switches=_each([part.context_switches for part in parts], passed),
+        io_calls=_each([part.io_calls for part in parts], passed),
     )
 
 
-def _switches(record: Record) -> int | None:
-    """Return the context switches of the switch and the middleboxes; None where those of one are not known."""
-    counted = [each.context_switches for each in (*record.usage.switch, *record.usage.middleboxes)]
-    known = [each for each in counted if each is not None]
-    return sum(known) if known and len(known) == len(counted) else None
+def _each(counts: Sequence[int | None], passed: int) -> float | None:
+    """Return the sum of counts for each frame that passed; None where one of them is not known."""
+    known = [each for each in counts if each is not None]
+    return sum(known) / passed if len(known) == len(counts) else None
 
 
 def untaken_ratio(record: Record) -> float | None:

@@ -1,4 +1,4 @@
-"""Processor time and context switches: what was read at one moment, and what was used between two. Pure.
+"""Processor time, context switches and system calls: what was read at one moment, and what was used between two. Pure.
 
 The readings themselves are taken by an agent on the host, outside of the time in which
 traffic runs.
@@ -45,7 +45,8 @@ def parse_process(answer: Mapping[str, Any] | None, *, polls: bool = False) -> P
     """Return what ``usage_agent.process_usage`` has answered; None where there was no such process."""
     if answer is None:
         return None
-    return ProcessTimes(float(answer["cpu_s"]), dict(answer["threads_s"]), dict(answer["switches"]), polls)
+    seconds, threads, switches = float(answer["cpu_s"]), dict(answer["threads_s"]), dict(answer["switches"])
+    return ProcessTimes(seconds, threads, switches, polls, answer.get("io_calls"))
 
 
 def processors_between(
@@ -87,6 +88,7 @@ def process_between(name: str, before: ProcessTimes | None, after: ProcessTimes 
         cpu_s=round(after.cpu_s - before.cpu_s, 6),
         busiest_thread_s=round(max(used, default=0.0), 6),
         context_switches=_switches_between(before.switches, after.switches),
+        io_calls=None if before.io_calls is None or after.io_calls is None else after.io_calls - before.io_calls,
         polls=after.polls,
     )
 

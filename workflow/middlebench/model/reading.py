@@ -53,6 +53,8 @@ class ProcessTimes:
     """Context switches of each of these threads; None where that is not known."""
     polls: bool = False
     """Whether it takes a processor all the time, work or not."""
+    io_calls: int | None = None
+    """Its system calls that read or wrote; None where that is not known."""
     machine: MachineTimes | None = None
     """Whose processors it runs on, where a hypervisor gives it time beside the server's own system."""
 

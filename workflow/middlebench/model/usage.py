@@ -35,6 +35,9 @@ class ProcessUsage(Options):
     """Processor seconds of the thread that used most."""
     context_switches: int | None
     """How often its threads gave up or lost the processor; None where that is not known."""
+    io_calls: int | None = None
+    """System calls that read or wrote, of all threads (``syscr`` and ``syscw`` of proc_pid_io(5)). The kernel counts no
+    others, such as those that wait. None where that is not known."""
     polls: bool = False
     """Whether it takes a processor all the time, work or not, so that being busy says nothing of it."""
 
@@ -53,7 +56,7 @@ class MachineUsage(Options):
 
 
 class Usage(Options):
-    """Processor time and context switches of everybody who took part. Empty where a driver cannot say."""
+    """Processor time, context switches and system calls of everybody who took part. Empty where a driver cannot say."""
 
     traffic_s: float
     """Seconds from the first frame to the last one. The readings lie somewhat further apart."""

@@ -100,6 +100,7 @@ COLUMNS = (
         otherwise="",
     ),
     Column("hop_switches", QUANTITY, "", "their context switches per frame and hop", otherwise=""),
+    Column("hop_io_calls", QUANTITY, "", "their reading and writing system calls per frame and hop", otherwise=""),
     Column("trial_sent_packets", COUNT, "frames", "frames sent in the whole trial, warm-up included"),
     Column("trial_received_packets", COUNT, "frames", "frames received in the whole trial, until the drain ended"),
     Column(
@@ -257,6 +258,7 @@ def _row(record: Record) -> dict[str, object]:
         "untaken_ratio": untaken_ratio(record),
         "hop_processor_us": hop.processor_us if hop else None,
         "hop_switches": hop.context_switches if hop else None,
+        "hop_io_calls": hop.io_calls if hop else None,
         **_searched(record.search),
         **_latency(record.latency),
         "flags": ";".join(record.flags),

@@ -158,6 +158,7 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         "untaken_percent": "Not taken [%]",
         "hop_us": "Hop [µs]",
         "hop_switches": "Hop [switches]",
+        "hop_io_calls": "Hop [calls]",
         "evidence": "Evidence",
     }
     listed = list(records)
@@ -175,7 +176,7 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         headings,
         f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial; where the "
         "load was searched for, of the trial just above it that the evidence names",
-        widths={"bottleneck": 0.1, "lost_at": 0.12, "evidence": 0.5},
+        widths={"bottleneck": 0.1, "lost_at": 0.12, "evidence": 0.46},
         addresses={
             "bottleneck": [cell_address(testbed, testbed, each.cell.n, each.cell.frame_bytes) for each in shown]
         },
@@ -222,10 +223,10 @@ def _usual(values: pd.Series[str]) -> str:
     return str(values.mode().iloc[0]) if len(values) else ""
 
 
-def _costs(record: Record) -> tuple[float, float, float, float]:
+def _costs(record: Record) -> tuple[float, ...]:
     """Return the links' share and the frames not taken in per cent, and what a hop cost; NaN for what is not known."""
     hop = hop_cost(record)
     shares = (links_share(record.usage), untaken_ratio(record))
-    costs = (hop.processor_us, hop.context_switches) if hop else (None, None)
-    links, untaken, processor_us, switches = (nan if each is None else each for each in (*shares, *costs))
-    return 100 * links, 100 * untaken, processor_us, switches
+    costs = (hop.processor_us, hop.context_switches, hop.io_calls) if hop else (None, None, None)
+    links, untaken, *of_a_hop = (nan if each is None else each for each in (*shares, *costs))
+    return 100 * links, 100 * untaken, *of_a_hop

@@ -44,8 +44,8 @@ def machine() -> str:
 def process_usage(pid: int) -> "dict[str, object] | None":
     """Return the processor seconds of a process, and seconds and context switches of each of its threads.
 
-    The seconds of the process include those of threads that have ended; of context switches the kernel keeps no
-    such sum (proc(5)). None where there is no such process (any more).
+    The seconds of the process, and its system calls that read or write, include those of threads that have ended; of
+    context switches the kernel keeps no such sum (proc(5)). None where there is no such process (any more).
     """
     seconds: dict[str, float] = {}
     switches: dict[str, int] = {}
@@ -64,7 +64,16 @@ def process_usage(pid: int) -> "dict[str, object] | None":
         except OSError:  # the thread has just ended; the process has not
             continue
         seconds[thread], switches[thread] = used_s, switched
-    return {"cpu_s": cpu_s, "threads_s": seconds, "switches": switches}
+    return {"cpu_s": cpu_s, "threads_s": seconds, "switches": switches, "io_calls": _io_calls(pid)}
+
+
+def _io_calls(pid: int) -> "int | None":
+    """Return how many system calls of a process have read or written; None where this kernel does not count them."""
+    try:
+        with open(f"/proc/{pid}/io", encoding="utf-8") as file:
+            return sum(int(line.split()[1]) for line in file if line.startswith("sysc"))
+    except OSError:
+        return None
 
 
 def _cpu_s(stat: str) -> float:

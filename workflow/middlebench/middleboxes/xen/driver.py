@@ -174,7 +174,7 @@ class XenMiddleboxes:
         return {
             each.name: MiddleboxReading(
                 identity=_identity(each),
-                usage=ProcessTimes(each.cpu_s, {"vcpu": each.cpu_s}, None, self._image.polls, machine),
+                usage=ProcessTimes(each.cpu_s, {"vcpu": each.cpu_s}, None, self._image.polls, machine=machine),
                 rx_packets=counts.get(each.name),
             )
             for each in ours
