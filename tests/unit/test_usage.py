@@ -67,6 +67,13 @@ def test_context_switches_are_unknown_where_a_thread_ended_but_its_seconds_are_n
     assert (used.cpu_s, used.busiest_thread_s, used.context_switches) == (2.0, 1.0, None)
 
 
+def test_context_switches_are_known_where_a_thread_ended_that_used_next_to_nothing():
+    before = ProcessTimes(18.0, {"1": 10.0, "9": 8.0}, {"1": 70, "9": 2600})
+    after = ProcessTimes(20.0, {"1": 11.98}, {"1": 129})
+    used = process_between("switch", before, after)
+    assert used.context_switches == 59
+
+
 def test_seconds_of_a_thread_that_ended_stay_in_those_of_its_process():
     before = parse_process(process_usage(os.getpid()))
 

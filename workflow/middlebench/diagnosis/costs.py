@@ -1,5 +1,4 @@
-"""What moving frames cost the middlebox server: a hop, and what the emulated links took. Pure, from a record.
-"""
+"""What moving frames cost the middlebox server: a hop, and what the emulated links took. Pure, from a record."""
 
 from __future__ import annotations
 

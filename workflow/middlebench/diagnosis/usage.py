@@ -15,6 +15,9 @@ from middlebench.model.usage import MachineUsage, ProcessorUsage, ProcessUsage
 USER_HZ = 100
 """Ticks a second in which Linux tells times to user space (times(2)): 100 on all machines that it runs on but Alpha."""
 
+NEARLY_ALL = 0.95
+"""Share of a process's time from which threads count for all of it. Open vSwitch writes its log by threads that end."""
+
 
 def parse_processors(stat: str, cpus: Collection[int] = (), ticks: int = USER_HZ) -> dict[int, ProcessorTimes]:
     """Return how processors have spent their time, by number.
@@ -77,26 +80,28 @@ def of_traffic(used: ProcessorUsage, traffic_s: float) -> ProcessorUsage:
 def process_between(name: str, before: ProcessTimes | None, after: ProcessTimes | None) -> ProcessUsage | None:
     """Return what a process used between two readings of it; None where one of them is missing.
 
-    A thread that is only in the second reading began meanwhile. Where a thread ended meanwhile its context switches
-    are lost, and the number of all is not known.
+    A thread that is only in the second reading began meanwhile. Where a thread ended meanwhile its context switches are
+    lost: the number of all is not known, unless the others used :data:`NEARLY_ALL` of the processor time.
     """
     if before is None or after is None:
         return None
+    cpu_s = after.cpu_s - before.cpu_s
     used = [seconds - before.threads_s.get(thread, 0.0) for thread, seconds in after.threads_s.items()]
+    known = before.threads_s.keys() <= after.threads_s.keys() or sum(used) >= NEARLY_ALL * cpu_s
     return ProcessUsage(
         name=name,
-        cpu_s=round(after.cpu_s - before.cpu_s, 6),
+        cpu_s=round(cpu_s, 6),
         busiest_thread_s=round(max(used, default=0.0), 6),
-        context_switches=_switches_between(before.switches, after.switches),
+        context_switches=_switches_between(before.switches, after.switches) if known else None,
         io_calls=None if before.io_calls is None or after.io_calls is None else after.io_calls - before.io_calls,
         polls=after.polls,
     )
 
 
 def _switches_between(before: Mapping[str, int] | None, after: Mapping[str, int] | None) -> int | None:
-    if before is None or after is None or before.keys() - after.keys():
+    if before is None or after is None:
         return None
-    return sum(after.values()) - sum(before.values())
+    return sum(count - before.get(thread, 0) for thread, count in after.items())
 
 
 def machine_between(before: ProcessTimes | None, after: ProcessTimes | None) -> MachineUsage | None:
