@@ -48,8 +48,8 @@ class IoVector(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-class Message(ctypes.Structure):
-    """``struct mmsghdr`` of sendmmsg(2): a ``struct msghdr``, and how much of it was sent."""
+class Header(ctypes.Structure):
+    """``struct msghdr`` of sendmsg(2)."""
 
     _fields_ = (
         ("name", ctypes.c_void_p),
@@ -59,8 +59,13 @@ class Message(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
-        ("sent", ctypes.c_uint),
     )
+
+
+class Message(ctypes.Structure):
+    """``struct mmsghdr`` of sendmmsg(2): what is sent, and how much of it was; what pads the former stays its own."""
+
+    _fields_ = (("header", Header), ("sent", ctypes.c_uint))
 
 
 class Ended(Exception):
@@ -84,7 +89,7 @@ class Frames:
         self.frames = frames
         self.messages = (Message * (self.count + LONGEST_BURST))()
         for number in range(len(self.messages)):
-            self.messages[number] = Message(vectors=self.plain[number % self.count], vector_count=1)
+            self.messages[number].header = Header(vectors=self.plain[number % self.count], vector_count=1)
 
     def vector(self, frame: bytes) -> "ctypes._Pointer[IoVector]":
         """Return a frame as the kernel takes it."""
@@ -105,12 +110,12 @@ class Frames:
             self.stamped[index] = ctypes.create_string_buffer(frame, len(frame))
         buffer = self.stamped[index]
         vector = IoVector(ctypes.cast(buffer, ctypes.c_void_p), len(buffer))
-        self.messages[first % self.count + place].vectors = ctypes.pointer(vector)
+        self.messages[first % self.count + place].header.vectors = ctypes.pointer(vector)
         ctypes.memmove(ctypes.addressof(buffer) + PAYLOAD, stamp(number, time.time_ns()), STAMP_BYTES)
 
     def remove_stamp(self, first: int, place: int) -> None:
         """Put the plain frame back."""
-        self.messages[first % self.count + place].vectors = self.plain[(first + place) % self.count]
+        self.messages[first % self.count + place].header.vectors = self.plain[(first + place) % self.count]
 
 
 def send(
