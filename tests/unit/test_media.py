@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from sweeps import write_results
 
 LENGTHS = (*range(1, 11), 15, 20)
-SIZES = (60, *range(100, 1501, 100))
+SIZES = (60, *range(200, 1501, 200), 1500)
 MM = 96 / 25.4
 """Pixels of a browser in a millimetre."""
 PAPERS = {"A4": 210 * MM, "Letter": 215.9 * MM}
@@ -27,7 +27,7 @@ MARGIN = 10 * MM
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """All that is made of a sweep of the paper's whole grid."""
+    """All that is made of a sweep of the paper's chains, and half of its frame sizes."""
     results = tmp_path_factory.mktemp("published") / "results"
     folder = results / "made"
     with contextlib.chdir(PROJECT):

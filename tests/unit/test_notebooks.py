@@ -1,11 +1,10 @@
 """The notebooks are committed clean, take their parameters, and leave the files that they promise."""
 
-import os
 import re
 
 import nbformat
 import pytest
-from executed import NAMES, NOTEBOOKS, PROMISED, execute_here, files_of, read
+from executed import NAMES, NOTEBOOKS, execute_here, read
 from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.law.derivation import law_of_dataset
@@ -36,31 +35,18 @@ def test_notebook_begins_with_a_title_and_one_parameters_cell(name):
     assert 'dataset = "local"\nresults = "results"' in parameters.source
 
 
-def run_here(name, results, dataset, at, **parameters):
-    """Run a notebook, in the folder ``at``, on a made-up testbed's results or on the published ones."""
-    write_results(results)
-    if name in ("claims", "law", "equivalence"):
-        write(law_of_dataset(load_dataset(dataset, results)), results / dataset / "law.json")
-    before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
-    other = {"path": str(results / "made")} if name == "equivalence" else {}
-    os.chdir(at)
-    execute_here(name, dataset=dataset, results=str(results), **other, **parameters)
-    return before
-
-
-@pytest.mark.parametrize("name", NAMES[:4])
-def test_notebook_of_published_data_leaves_the_files_that_it_promises(tmp_path, monkeypatch, name):
-    monkeypatch.chdir(PROJECT)
-    run_here(name, tmp_path, "maksic", PROJECT, write=True)
-    assert files_of(tmp_path / "maksic") == PROMISED[name]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_run_by_hand_in_its_own_folder_leaves_the_results_as_they_were(tmp_path, monkeypatch, name):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    results = tmp_path / "results"
     monkeypatch.chdir(PROJECT)
-    before = run_here(name, results, "made", NOTEBOOKS)
+    results = tmp_path / "results"
+    write_results(results)
+    if name in ("claims", "law", "equivalence"):
+        write(law_of_dataset(load_dataset("made", results)), results / "made/law.json")
+    before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    other = {"path": str(results / "made")} if name == "equivalence" else {}
+    monkeypatch.chdir(NOTEBOOKS)
+    execute_here(name, dataset="made", results=str(results), **other)
     assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
 
 
