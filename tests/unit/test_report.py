@@ -56,10 +56,10 @@ def results(tmp_path):
 
 @pytest.fixture
 def render(results, tmp_path):
-    def rendered(*outputs, **kwargs):
+    def rendered(*outputs):
         out = results / "made/report/index.html"
         path = notebook(tmp_path / "results.ipynb", *outputs)
-        render_report(load_dataset("made", results), [path], out, **kwargs)
+        render_report(load_dataset("made", results), [path], out)
         return out.read_text()
 
     return rendered
@@ -268,10 +268,6 @@ def test_report_has_a_way_to_each_section(render):
     contents = re.findall(r'href="#([^"]+)"', page[page.index("<nav") : page.index("</nav>")])
     assert {"run", "results", "cells", "publication-maksic", "publication-cnf-testbed"} <= set(contents)
     assert set(contents) <= set(parts(page))
-
-
-def test_report_has_the_title_asked_for(render):
-    assert "<h1>Mine &amp; yours" in render(title="Mine & yours")
 
 
 def test_emulated_testbed_is_named_so_in_the_heading(results, tmp_path):

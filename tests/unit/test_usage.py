@@ -23,7 +23,7 @@ cpu1 34816 14 20414 54471 416 0 5888 27 0 0
 
 
 def test_every_tick_of_a_processor_is_either_busy_or_idle():
-    times = parse_processors(STAT, ticks=100)
+    times = parse_processors(STAT)
     assert times.keys() == {0, 1}
     assert times[0].busy_s == pytest.approx(144.31 + 0.39 + 187.40 + 0.07 + 33.66 + 0.19)
     assert times[0].idle_s == pytest.approx(789.11 + 1.34)
@@ -45,8 +45,8 @@ def test_this_machine_tells_of_its_processors():
 
 @given(st.dictionaries(st.integers(min_value=0, max_value=64), st.integers(min_value=0, max_value=10**9), min_size=1))
 def test_usage_is_the_difference_of_two_readings(ticks):
-    before = parse_processors("".join(f"cpu{cpu} 5 0 0 7 0 0 1 0\n" for cpu in ticks), ticks=100)
-    after = parse_processors("".join(f"cpu{cpu} {5 + used} 0 0 9 0 0 4 0\n" for cpu, used in ticks.items()), ticks=100)
+    before = parse_processors("".join(f"cpu{cpu} 5 0 0 7 0 0 1 0\n" for cpu in ticks))
+    after = parse_processors("".join(f"cpu{cpu} {5 + used} 0 0 9 0 0 4 0\n" for cpu, used in ticks.items()))
     for each in processors_between(before, after):
         assert each.busy_s == pytest.approx((ticks[each.cpu] + 3) / 100)
         assert (each.softirq_s, each.idle_s) == (pytest.approx(0.03), pytest.approx(0.02))

@@ -22,13 +22,13 @@ TEMPLATES = ("nftables", "click")
 """Keys of a description that name a file, in the folder of ``config`` of the same name."""
 
 
-def load_functions(folder: Path = FOLDER) -> dict[str, FunctionDescription]:
+def load_functions() -> dict[str, FunctionDescription]:
     """Return the functions by name, their templates read in.
 
     Raises:
         ConfigError: a file is not there or cannot be read; it is named.
     """
-    return {path.stem: _load(path) for path in sorted(place_of(folder).glob("*.yaml"))}
+    return {path.stem: _load(path) for path in sorted(place_of(FOLDER).glob("*.yaml"))}
 
 
 def functions_of(text: str, length: int, known: Mapping[str, FunctionDescription]) -> tuple[Function, ...]:

@@ -19,10 +19,10 @@ NEARLY_ALL = 0.95
 """Share of a process's time from which threads count for all of it. Open vSwitch writes its log by threads that end."""
 
 
-def parse_processors(stat: str, cpus: Collection[int] = (), ticks: int = USER_HZ) -> dict[int, ProcessorTimes]:
+def parse_processors(stat: str, cpus: Collection[int] = ()) -> dict[int, ProcessorTimes]:
     """Return how processors have spent their time, by number.
 
-    ``cpus`` may be empty for all; ``ticks`` a second is what the file counts in.
+    ``cpus`` may be empty for all.
 
     Raises:
         ValueError: this is not such a text, or a processor that is asked for is not in it.
@@ -32,7 +32,7 @@ def parse_processors(stat: str, cpus: Collection[int] = (), ticks: int = USER_HZ
         name, *words = line.split()
         if name == "cpu":
             continue
-        user, nice, system, idle, disk, interrupt, softirq, stolen = (int(word) / ticks for word in words[:8])
+        user, nice, system, idle, disk, interrupt, softirq, stolen = (int(word) / USER_HZ for word in words[:8])
         found[int(name.removeprefix("cpu"))] = ProcessorTimes(
             busy_s=user + nice + system + interrupt + softirq + stolen,
             softirq_s=softirq,

@@ -50,7 +50,7 @@ OUTSIDE = re.compile(
 """What would make a browser load something from outside the page."""
 
 
-def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title: str = "") -> None:
+def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path) -> None:
     """Write the report of a dataset.
 
     The notebooks are executed ones, in the order in which they are to appear.
@@ -58,9 +58,7 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path, title:
     Raises:
         RecordError: a notebook cannot be shown, or the page would need something from outside itself.
     """
-    page = render(
-        "page", title=title or _title(dataset.name), dataset=dataset, sections=sections_of(dataset, notebooks)
-    )
+    page = render("page", title=_title(dataset.name), dataset=dataset, sections=sections_of(dataset, notebooks))
     page = _with_named_headings(say_where_links_lead(page, _parts(dataset, notebooks)))
     outside = OUTSIDE.search(page)
     if outside:
