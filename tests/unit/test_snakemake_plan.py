@@ -10,10 +10,10 @@ from middlebench.run.jobs import Job
 from middlebench.run.snakemake_plan import WRITTEN_FOR
 
 SNAKEFILE = """
-import dataclasses, json
+import dataclasses, json, threading
 from pathlib import Path
 from middlebench.run.snakemake_plan import (
-    is_main, limit_resource, outputs_to_come, planned_jobs, runs_jobs_here, tells_plan
+    is_main, limit_resource, outputs_to_come, planned_jobs, runs_jobs_here, start_jobs_at_once, tells_plan
 )
 from snakemake.logging import logger
 
@@ -29,6 +29,13 @@ def note(record):
     return True
 
 logger.addFilter(note)
+
+onstart:
+    start_jobs_at_once(workflow)
+
+onsuccess:
+    timers = [each.name for each in threading.enumerate() if isinstance(each, threading.Timer)]
+    Path("timers").write_text(" ".join(timers))
 
 rule all:
     input: "end/1.txt", "end/2.txt", "with_word.txt", "forced.txt"
@@ -102,3 +109,4 @@ def test_plan_of_the_installed_snakemake_is_read_with_its_reasons(folder):
     assert [path for path, job in jobs.items() if job.forced] == ["forced.txt"]
 
     assert (folder / "mains").read_text() == "one\n" * 3
+    assert (folder / "timers").read_text() == "", "nothing has Snakemake look for jobs by the second"

@@ -11,6 +11,7 @@ def begin_run():
             note_origin(Path(RESULTS, name))
         archive_outputs(outputs_to_come(workflow), Path(RESULTS))
         if runs_jobs_here(workflow):
+            start_jobs_at_once(workflow)
             stand_ready()
     except MiddlebenchError as problem:
         raise WorkflowError(str(problem)) from None
