@@ -35,7 +35,7 @@ X_AXES = {"frame_bytes": SIZE_AXIS, "n": LENGTH_AXIS}
 PANEL_WIDTH = 6.2
 """Inches of one panel among several."""
 
-LEGEND_CHARACTERS = 58
+LEGEND_CHARACTERS = 44
 """Longest label with which a legend still fits into two columns."""
 
 
