@@ -15,9 +15,39 @@ import yaml
 from cells import CELL, PACED, cell_command, measure_cell
 from helpers import compose, composition, eventually, kill
 from middlebench.sites.shared import holder_process
+from middlebench.sites.shared.ports import polled_by
 from middlebench.system.errors import HostError
+from middlebench.system.locks import lock
+from middlebench.system.processes import may_administer
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.convergence import deploy, plan_for
+
+POLLED = """
+set -eu
+mount -t sysfs sysfs /sys
+ip link add name mine0 type veth peer name other0
+for port in mine0 other0; do
+    ethtool -K "$port" gro on > /dev/null
+    ip link set dev "$port" up
+    echo 1 > /sys/class/net/$port/threaded
+done
+echo ready
+cat
+"""
+
+
+@pytest.mark.skipif(not may_administer(), reason="only root has ports polled")
+def test_polling_threads_of_other_ports_that_are_set_up_meanwhile_are_left_alone():
+    cpus, limits = {min(os.sched_getaffinity(0))}, list[str]()
+    command = ["unshare", "--net", "--mount", "sh", "-c", POLLED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as meanwhile:
+        with polled_by(sorted(cpus), ["mine0"], limits) as threads:
+            assert meanwhile.stdout is not None
+            assert meanwhile.stdout.readline() == "ready\n"
+        names = [Path(f"/proc/{thread}/comm").read_text("utf-8") for thread in threads]
+        assert [name.partition("-")[0] for name in names] == ["napi/mine0"]
+        assert limits or os.sched_getaffinity(threads[0]) == cpus
+        meanwhile.communicate()
 
 
 class TestHolder:
@@ -125,8 +155,11 @@ class TestHolder:
         assert not (tmp_path / "tests" / CELL.path).exists()
 
     def test_idle_holder_ends_itself(self, runtime, footprint):
-        stand_up("tests", compose(idle_s=1.0))
-        footprint.demand_nothing_left(footprint.namespaces())
+        options = compose(idle_s=1.0)
+        with lock(site_of("tests", options).trial_lock, "a job"):  # as all do that open one
+            stand_up("tests", options)
+            namespaces = footprint.namespaces()
+        footprint.demand_nothing_left(namespaces)
         assert not (runtime / "holder.json").exists()
 
     def test_holder_that_cannot_be_found_again_ends_itself(self, runtime, footprint):
