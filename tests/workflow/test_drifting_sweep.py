@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,50 +15,36 @@ from middlebench.analysis.data.measurements import read_measurements
 from middlebench.model import record_file
 from middlebench.model.controls import ControlLog
 from middlebench.model.record import Record
+from middlebench.sites.namespaces import MIDDLEBOX_SERVER
+from middlebench.sites.shared.holder import enter
 from projects import MEASUREMENTS, TESTBED, Project, copy_of_the_project, live
 
 RATE_MBPS = 5.0
 """So little that no other work on this machine makes a control lose frames: only the disturbance does."""
-STOPPED_S, RUNNING_S = 0.2, 0.005
-"""The disturbed switch is stopped for so long, then gets so much of a processor's time; its queues hold a fifth of the
-frames that come meanwhile."""
-LOOK_S = 0.005
+DISTURBANCE = """
+table netdev disturbance {
+    chain uplink {
+        type filter hook egress device eth1 priority 0;
+        limit rate over 700/second drop
+    }
+}
+"""
+"""Lets a tenth of the frames pass that leave the server at the line rate."""
+BAND = 0.7
+"""Wider than what other work on this machine takes from a control, narrower than what the disturbance takes."""
 MOST_SECONDS = 240
 """For three cells and their controls, on a machine that has ten times as much to do as it can."""
-BAND = 0.5
-
-
-def used_s(process: int) -> float:
-    """Return the processor time that the threads of a process have used, in seconds."""
-    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
-    return sum(int(thread.read_text(encoding="utf-8").split()[0]) for thread in threads) / 1e9
 
 
 @contextmanager
-def stuttering_switch(project: Project) -> Iterator[None]:
-    """Stop the project's switch daemon again and again, as a machine does that gives it hardly any processor.
-
-    How long it runs in between is counted in processor time: on a busy machine it would come to nothing else.
-    """
-    (daemon,) = project.footprint.named("ovs-vswitchd")
-    ended = threading.Event()
-
-    def stutter() -> None:
-        while not ended.is_set():
-            os.kill(daemon, signal.SIGSTOP)
-            ended.wait(STOPPED_S)
-            os.kill(daemon, signal.SIGCONT)
-            enough_s = used_s(daemon) + RUNNING_S
-            while used_s(daemon) < enough_s and not ended.wait(LOOK_S):
-                pass
-
-    thread = threading.Thread(target=stutter)
-    thread.start()
+def lossy_uplink(project: Project) -> Iterator[None]:
+    """Have most of the frames lost that leave the server, which nothing of how the testbed was set up shows."""
+    inside = enter(project.footprint.holder(), MIDDLEBOX_SERVER)
+    subprocess.run([*inside, "nft", "-f", "-"], input=DISTURBANCE, text=True, check=True)
     try:
         yield
     finally:
-        ended.set()
-        thread.join()
+        subprocess.run([*inside, "nft", "delete", "table", "netdev", "disturbance"], check=True)
 
 
 def started_at(project: Project, name: str) -> datetime:
@@ -80,11 +64,11 @@ def test_disturbance_stops_the_sweep_and_marks_the_cells_it_touched_which_measur
             frame_sizes=[60],
             repetitions=6,
             controls={"every": 2, "band": BAND, "frame_sizes": [60], "if_drifting": "stop"},
-            trials={"short": {"window_s": 0.4, "warm_up_s": 0.2, "sample_interval_s": 0.4}},
+            trials={"short": {"window_s": 0.8, "warm_up_s": 0.2, "sample_interval_s": 0.8}},
         )
         with project.start(MEASUREMENTS) as sweep:
             eventually(lambda: len(project.cells()) >= 3, "three of six cells are measured", MOST_SECONDS)
-            with stuttering_switch(project):
+            with lossy_uplink(project):
                 began = datetime.now(UTC)
                 said, _ = sweep.communicate()
                 ended = datetime.now(UTC)
