@@ -11,7 +11,7 @@ ROLES := python workflow test-computer middlebox-server
 WORKERS ?= $(shell echo $$(($$(nproc) < 4 ? $$(nproc) + 2 : 6)))
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo preflight remeasure publish reproduce test bench lab lab-down test-lab test-stock lint format docs lock setup packages down clean
+.PHONY: help all demo preflight remeasure publish reproduce test bench lab lab-down test-lab test-slurm test-stock lint format docs lock setup packages down clean
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -28,6 +28,7 @@ preflight: $(INSTALLED) ## say what a run would measure, why, and how long it ta
 	$(BIN)/snakemake --cores 1 --dry-run -- all
 
 test test-lab test-stock: ROLES += lab tests
+test-slurm: ROLES += slurm tests
 test: setup ## install what is missing, run the tests (of those on the emulated Xen host, the quick ones)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -50,6 +51,10 @@ lab-down: $(INSTALLED) ## stop the emulated Xen host
 
 test-lab: setup ## run every test on the emulated Xen host (ten minutes)
 	MIDDLEBENCH_LAB=1 $(BIN)/pytest tests/lab
+
+test-slurm: setup ## sweep two testbeds at once on a SLURM cluster of this machine, cancelled and killed (some minutes, root)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement envs/slurm.lock
+	MIDDLEBENCH_SLURM=1 $(BIN)/pytest tests/slurm
 
 test-stock: setup ## run a small sweep on emulated stock Debian 12 and 13 machines, as user and as root (an hour)
 	MIDDLEBENCH_STOCK=1 $(BIN)/pytest tests/stock
@@ -79,6 +84,9 @@ docs: $(INSTALLED) ## make config/README.md and the config's schemas from the mo
 lock: $(INSTALLED) ## resolve the dependencies anew and pin them
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
 		--extra dev --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	printf '%s\n' snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep | $(BIN)/uv pip compile --quiet \
+		--upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-deps \
+		--custom-compile-command "make lock" --output-file envs/slurm.lock -
 
 setup: packages $(INSTALLED) ## install what is missing: Debian packages and Python packages
 	@$(BIN)/python -m compileall -q workflow # by each of hundreds of jobs else, where PYTHONDONTWRITEBYTECODE is set
