@@ -163,6 +163,15 @@ class Footprint:
             kill(pid)
 
 
+def opt_in(items: Sequence[pytest.Item], folder: Path, variable: str, what: str, limit_s: float) -> None:
+    """Let the tests in a folder take so long, and skip those that are not quick unless a variable of ours is 1."""
+    for item in items:
+        if folder in item.path.parents:
+            item.add_marker(pytest.mark.timeout(limit_s))
+            if os.environ.get(variable) != "1" and item.get_closest_marker("quick") is None:
+                item.add_marker(pytest.mark.skip(reason=f"{what}: set {variable}=1"))
+
+
 def disguise(program: str, version: str, folder: Path) -> None:
     """Write a program of this name that is the real one in all but the version that it says."""
     folder.mkdir(exist_ok=True)

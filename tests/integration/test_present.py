@@ -46,6 +46,13 @@ def test_looking_opens_nothing_and_writes_once(project, footprint):
     assert footprint.processes() == {}
 
 
+def test_environment_that_only_jobs_on_other_machines_see_is_left_open(project):
+    seen = present.look("tests", OPTIONS, project, pytest.fail)
+    assert present.stands_in(present.noted("tests"), seen)
+    present.leave_open("tests")
+    assert not present.stands_in(present.noted("tests"), seen)
+
+
 def test_tool_of_another_version_is_another_environment(project, monkeypatch):
     before = present.look("tests", OPTIONS, project, pytest.fail)
     disguise("trafgen", "trafgen 99", project / "bin")

@@ -5,13 +5,12 @@ Every run of all tests takes those that are marked ``quick``, a few minutes; the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from helpers import PROJECT
+from helpers import PROJECT, opt_in
 from middlebench.config.testbed import composed
 from middlebench.hosts.base import Host
 from middlebench.sites.lab.driver import Lab
@@ -29,11 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
-            if os.environ.get(LAB) != "1" and item.get_closest_marker("quick") is None:
-                item.add_marker(pytest.mark.skip(reason=f"takes minutes in an emulated Xen host: set {LAB}=1"))
+    opt_in(items, Path(__file__).parent, LAB, "takes minutes in an emulated Xen host", TEST_SECONDS)
 
 
 @pytest.fixture(scope="session")

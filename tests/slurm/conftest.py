@@ -8,17 +8,14 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, cluster
+from helpers import opt_in
 
 SLURM = "MIDDLEBENCH_SLURM"
 TEST_SECONDS = 3600.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
-            if os.environ.get(SLURM) != "1":
-                item.add_marker(pytest.mark.skip(reason=f"starts a SLURM cluster, some minutes: set {SLURM}=1"))
+    opt_in(items, Path(__file__).parent, SLURM, "starts a SLURM cluster, some minutes", TEST_SECONDS)
 
 
 @pytest.fixture

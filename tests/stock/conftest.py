@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import opt_in
 from stock_image import RELEASES, image
 from stock_machine import StockMachine
 
@@ -16,11 +17,7 @@ TEST_SECONDS = 2 * 3600.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
-            if os.environ.get(STOCK) != "1":
-                item.add_marker(pytest.mark.skip(reason=f"boots an emulated machine, half an hour: set {STOCK}=1"))
+    opt_in(items, Path(__file__).parent, STOCK, "boots an emulated machine, half an hour", TEST_SECONDS)
 
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda release: f"debian{release.number}")
