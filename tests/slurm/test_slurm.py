@@ -56,14 +56,12 @@ class Sweep:
             said, _ = process.communicate()
         return process.returncode, said
 
-    def cells(self, testbed: str) -> dict[str, tuple[bytes, int]]:
+    def cells(self, testbed: str) -> dict[str, bytes]:
+        """Return every cell's record by its path; not its time, which Snakemake sets when a job has ended."""
         folder = self.results(testbed) / "cells"
-        return {
-            str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
-            for path in sorted(folder.glob("**/*.json"))
-        }
+        return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("**/*.json"))}
 
-    def all_cells(self) -> dict[tuple[str, str], tuple[bytes, int]]:
+    def all_cells(self) -> dict[tuple[str, str], bytes]:
         return {(testbed, name): found for testbed in NODES for name, found in self.cells(testbed).items()}
 
     def running(self, node: str) -> list[str]:
