@@ -1,4 +1,8 @@
-"""What every generator can do: prove a path with single frames, and run one trial of load."""
+"""What every generator can do: prove a path with single frames, and run one trial of load.
+
+A driver is a file or folder beside this one that has ``Options`` derived from :class:`GeneratorOptions`: a config names
+it by that file's name (:mod:`middlebench.config.drivers`), and the tests in ``tests/contract`` by a line in their list.
+"""
 
 from __future__ import annotations
 

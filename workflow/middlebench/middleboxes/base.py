@@ -1,4 +1,8 @@
-"""The protocol of middleboxes: create those of a plan, identify, read, watch and remove them."""
+"""The protocol of middleboxes: create those of a plan, identify, read, watch and remove them.
+
+A driver is a file or folder beside this one that has ``Options`` derived from :class:`MiddleboxOptions`: a config names
+it by that file's name (:mod:`middlebench.config.drivers`), and the tests in ``tests/contract`` by a line in their list.
+"""
 
 from __future__ import annotations
 

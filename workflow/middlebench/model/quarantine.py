@@ -2,6 +2,8 @@
 
 It is a file among the testbed's results, so that all jobs, on whichever machine, see it. Off unless the study asks for
 it (``if_drifting: stop``).
+
+A control drifts by the same rule by which cells are marked afterwards (:mod:`middlebench.analysis.data.drift`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""What every site can do: bring two hosts and the links between them into being, and take them away."""
+"""What every site can do: bring two hosts and the links between them into being, and take them away.
+
+A driver is a file or folder beside this one that has ``Options`` derived from :class:`SiteOptions`: a config names
+it by that file's name (:mod:`middlebench.config.drivers`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What every switch can do: become the bridges of a plan, say what it is now, and count."""
+"""What every switch can do: become the bridges of a plan, say what it is now, and count.
+
+A driver is a file or folder beside this one that has ``Options`` derived from :class:`SwitchOptions`: a config names
+it by that file's name (:mod:`middlebench.config.drivers`), and the tests in ``tests/contract`` by a line in their list.
+"""
 
 from __future__ import annotations
 

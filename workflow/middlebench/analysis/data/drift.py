@@ -3,6 +3,8 @@
 Pure: a table of controls and a table of measurements go in, the controls' deviations and the cells that
 lie between deviating ones come out. Controls of one kind and frame size are a *series*; each value is
 seen relative to the median of its series, so that series of any level lie in one picture.
+
+A sweep that is to stop when controls drift judges them by the same rule: :mod:`middlebench.model.quarantine`.
 """
 
 from __future__ import annotations
