@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from middlebench.testbed import Testbed, site_of, stand_up
 settings.register_profile("middlebench", deadline=None, derandomize=True)
 settings.load_profile("middlebench")
 surroundings.prepare()  # as every entry of the program does
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: so would all be that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # A container's image may forbid to keep what was compiled: each of hundreds of processes would compile the library.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
