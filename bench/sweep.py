@@ -55,6 +55,7 @@ def _sweep(results: Path) -> None:
         [sys.executable, "-m", "snakemake", "--cores", "1", "--config", *words, "--", target],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         check=False,
     )
     if done.returncode:

@@ -20,8 +20,10 @@ from middlebench.testbed import Testbed, site_of, stand_up
 settings.register_profile("middlebench", deadline=None, derandomize=True)
 settings.load_profile("middlebench")
 surroundings.prepare()  # as every entry of the program does
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: so would all be that tests start
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Ignored in a shell's background, and below nohup; so would they be by all that tests start.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 # A container's image may forbid to keep what was compiled: each of hundreds of processes would compile the library.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

@@ -38,7 +38,7 @@ WARM_UP_S = 0.5
 def test_a_middlebox_that_stands_still_shows_in_the_longest_times_and_in_no_loss(runtime, unikernel, footprint):
     def stop_in_the_window() -> None:
         (machine,) = footprint.named("qemu-system-x86")
-        time.sleep(2 * WARM_UP_S)
+        time.sleep(WARM_UP_S)
         os.kill(machine, signal.SIGSTOP)
         time.sleep(0.1)
         os.kill(machine, signal.SIGCONT)
