@@ -120,7 +120,9 @@ def _polling_threads(ports: Collection[str]) -> Iterator[int]:
     """Yield the process ids of the kernel threads that poll interfaces of these names, in any namespace."""
     for entry in Path("/proc").iterdir():
         try:
-            found = entry.name.isdigit() and POLLING_THREAD.fullmatch((entry / "comm").read_text(encoding="utf-8").strip())
+            found = entry.name.isdigit() and POLLING_THREAD.fullmatch(
+                (entry / "comm").read_text(encoding="utf-8").strip()
+            )
         except OSError:
             continue  # it ended in between
         if found and found[1] in ports:
