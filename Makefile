@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 ROLES := python workflow test-computer middlebox-server
 
 # Processes that run tests: more than processors, since tests wait half of the time; each takes some 500 MB at its most.
-WORKERS ?= $(shell echo $$(($$(nproc) < 4 ? $$(nproc) + 2 : 6)))
+WORKERS ?= $(shell echo $$(($$(nproc) < 5 ? $$(nproc) + 1 : 6)))
 
 .DEFAULT_GOAL := help
 .PHONY: help all demo preflight remeasure publish reproduce test bench lab lab-down test-lab test-slurm test-stock lint format docs lock setup packages down clean

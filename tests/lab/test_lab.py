@@ -21,6 +21,7 @@ from middlebench.trials.cell import measure
 from middlebench.trials.convergence import converge, deploy, read_live, tear_down
 
 if TYPE_CHECKING:
+    from middlebench.model.record import Record
     from middlebench.testbed import Testbed
 
 STALE = """
@@ -49,9 +50,16 @@ def what_is_there(server: Host) -> tuple[set[str], set[str]]:
     }
 
 
+def measured(testbed: Testbed, length: int) -> Record:
+    """Return a cell's record. A trial in which the emulated host starved is void, and asked for again as it says."""
+    with suppress(TrialError):
+        return measure(testbed, cell(length), SHORT)[0]
+    return measure(testbed, cell(length), SHORT)[0]
+
+
 @pytest.mark.parametrize("length", [pytest.param(1, marks=pytest.mark.quick), 2])
 def test_a_chain_is_measured_and_leaves_nothing_behind(testbed, server, length):
-    record, _ = measure(testbed, cell(length), SHORT)
+    record = measured(testbed, length)
     assert record.counts.received_packets > 0
     assert [hop.bridge for hop in record.hops] == [f"mbench-br{index}" for index in range(length + 1)]
     assert all(hop.rx_packets >= record.counts.received_packets for hop in record.hops)
