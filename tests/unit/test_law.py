@@ -269,9 +269,9 @@ def test_more_repetitions_of_a_noisy_machine_make_the_knee_surer():
 
 def test_few_chains_that_agree_by_chance_do_not_make_a_law_too_sure():
     inside = []
-    for seed in range(6):
+    for seed in range(3):
         deployed = dict(zip(range(1, 13), np.random.default_rng(seed).lognormal(0, 0.05, 12), strict=True))
-        whole = measured(lambda n, size, of=deployed: machine(n, size) * of[n], deployed, (60, 400, 800, 1500))
+        whole = measured(lambda n, size, of=deployed: machine(n, size) * of[n], deployed, (60, 600, 1500))
         known = whole[whole.n.isin((1, 2, 4, 8))]
         hidden = whole[~whole.n.isin(known.n)]
         _, low, high = law_of(known, "made").predictor.kpps(

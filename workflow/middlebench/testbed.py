@@ -59,10 +59,9 @@ def site_of(name: str, options: TestbedOptions) -> Site:
 def remove_chains(switch: Switch, middleboxes: Middleboxes) -> None:
     """Remove every chain of ours, the switch's part first.
 
-    Where the other end of a vhost-user port is gone just when the port is removed, DPDK goes on to connect to it for
-    ever (lib/vhost/socket.c: who reads of the end notes that it is to be connected again after
-    ``rte_vhost_driver_unregister`` has looked): the daemon may crash, or the removed port takes the next machine's
-    socket of that name.
+    Where the other end of a vhost-user port ends just when the port is removed, Open vSwitch may hang for ever: its
+    main thread waits in ``rte_vhost_driver_unregister`` for the thread that tells it of the end, and that one, in
+    ``ovsrcu_synchronize``, for the main thread (seen in a debugger, Open vSwitch 3.1 with DPDK 22.11).
     """
     try:
         switch.tear_down()

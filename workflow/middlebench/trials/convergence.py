@@ -23,7 +23,7 @@ from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Probe
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddlebenchError, SwitchError, TrialError
-from middlebench.testbed import Testbed
+from middlebench.testbed import Testbed, remove_chains
 from middlebench.trials.probing import dead_path, probe_path, prove_paths
 
 RELEASES = 10
@@ -94,7 +94,7 @@ def deploy(testbed: Testbed, plan: Plan) -> Deployment:
 
 def _switch_answers(testbed: Testbed) -> bool:
     with contextlib.suppress(SwitchError):
-        testbed.switch.live()
+        testbed.switch.read()
         return True
     return False
 
@@ -138,8 +138,7 @@ def _deployed(testbed: Testbed, plan: Plan) -> Deployment:
 
 def tear_down(testbed: Testbed) -> None:
     """Remove every chain of ours from the testbed."""
-    testbed.middleboxes.destroy()
-    testbed.switch.tear_down()
+    remove_chains(testbed.switch, testbed.middleboxes)
 
 
 def _await_first_probe(testbed: Testbed, plan: Plan) -> None:
