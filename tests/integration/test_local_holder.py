@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,10 @@ cat
 def test_polling_threads_of_other_ports_that_are_set_up_meanwhile_are_left_alone():
     cpus, limits = {min(os.sched_getaffinity(0))}, list[str]()
     command = ["unshare", "--net", "--mount", "sh", "-c", POLLED]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as meanwhile:
-        with polled_by(sorted(cpus), ["mine0"], limits) as threads:
+    with ExitStack() as stack:
+        with polled_by(sorted(cpus), ["mine0"], limits) as threads:  # which may wait for other tests' ports at first
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            meanwhile = stack.enter_context(process)
             assert meanwhile.stdout is not None
             assert meanwhile.stdout.readline() == "ready\n"
         names = [Path(f"/proc/{thread}/comm").read_text("utf-8") for thread in threads]
