@@ -178,6 +178,26 @@ def test_the_simpler_of_two_laws_that_predict_alike_is_chosen():
     assert tried[0].left_out_error <= chosen.left_out_error
 
 
+def test_a_law_that_the_longest_chain_alone_contradicts_is_not_chosen():
+    half = {  # kpkt/s by chain length and frame size of a machine whose link carries 500 Mb/s
+        1: (217.9, 128.8, 75.1, 40.9),
+        2: (253.8, 143.7, 75.5, 40.9),
+        4: (207.6, 134.5, 75.4, 40.7),
+        8: (80.5, 73.3, 70.8, 39.9),
+    }
+    offered = (265.1, 140.4, 74.8, 40.1)
+    cells = Cells(
+        n=np.repeat(np.array(LENGTHS, dtype=float), len(SIZES)),
+        size=np.tile(np.array(SIZES, dtype=float), len(LENGTHS)),
+        kpps=np.array([rate for rates in half.values() for rate in rates]),
+        offered=tuple(zip(SIZES, offered, strict=True)),
+        repetitions=tuple(np.array([rate]) for rates in half.values() for rate in rates),
+    )
+    chosen, _ = choose(cells)
+    assert chosen.whole.shape.hops != "none"
+    assert chosen.chain_errors.max() < 0.15
+
+
 def test_what_the_generator_could_not_send_is_not_blamed_on_the_chain():
     law = law_of(measured(machine, LENGTHS, SIZES, noise=0.01, offered_kpps=100), "made", sweeps.LINK_BPS)
     one = np.array([1.0])

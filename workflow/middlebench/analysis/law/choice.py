@@ -17,6 +17,12 @@ FEWEST_CHAINS = 3
 WORTH_A_TERM = 0.05
 """Share of the error by which a further term must lower it: less is of no use to a reader."""
 
+FAR_OFF = 3.0
+"""How many times the best law's usual error (root mean square over chains) another one may be worse at any chain.
+
+A difference that lies in one chain alone is never more than its own standard error over chains, however large it is.
+"""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -71,7 +77,8 @@ def choose(cells: Cells) -> tuple[Candidate, list[Candidate]]:
 
     Of two laws that differ by less than one standard error (of the difference, over chains) that with fewer parameters
     is chosen: the "one standard error rule" (Breiman et al., Classification and Regression Trees, 1984). So it is where
-    they differ by less than :data:`WORTH_A_TERM`. There must be :data:`FEWEST_CHAINS` chain lengths at least.
+    they differ by less than :data:`WORTH_A_TERM`. One that is :data:`FAR_OFF` at any chain is not. There must be
+    :data:`FEWEST_CHAINS` chain lengths at least.
     """
     counts = len(cells.sizes), len(cells.chains)
     tried = [judged(shape, cells) for shape in candidates(*counts)]
@@ -93,6 +100,7 @@ def _simplest(tried: list[Candidate]) -> Candidate:
     def as_good(other: Candidate) -> bool:
         worse = other.chain_errors - best.chain_errors
         error = float(worse.std(ddof=1)) / np.sqrt(len(worse))
-        return bool(worse.mean() <= max(error, WORTH_A_TERM * float(best.chain_errors.mean())))
+        alike = worse.mean() <= max(error, WORTH_A_TERM * float(best.chain_errors.mean()))
+        return bool(alike and worse.max() <= FAR_OFF * float(np.sqrt(np.mean(best.chain_errors**2))))
 
     return min(filter(as_good, tried), key=lambda each: (each.parameters, each.left_out_error))
