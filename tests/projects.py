@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 from helpers import PROJECT, Footprint, composition
+from middlebench.sites.namespaces import MIDDLEBOX_SERVER
+from middlebench.sites.shared.holder import enter
 
 TESTBED = "tests"
 STUDY = {
@@ -26,6 +28,15 @@ STUDY = {
 }
 CELLS = {f"n{n}/size{size}/rep1.json" for n in (1, 2) for size in (60, 800)}
 MEASUREMENTS = f"results/{TESTBED}/measurements.csv"
+DISTURBANCE = """
+table netdev disturbance {
+    chain uplink {
+        type filter hook egress device eth1 priority 0;
+        limit rate over 700/second drop
+    }
+}
+"""
+"""Lets a tenth of the frames pass that leave the server at the line rate."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,17 @@ class Project:
             str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
             for path in sorted(folder.glob("**/*.json"))
         }
+
+
+@contextmanager
+def lossy_uplink(footprint: Footprint) -> Iterator[None]:
+    """Have most of the frames lost that leave the server, which nothing of how the testbed was set up shows."""
+    inside = enter(footprint.holder(), MIDDLEBOX_SERVER)
+    subprocess.run([*inside, "nft", "-f", "-"], input=DISTURBANCE, text=True, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*inside, "nft", "delete", "table", "netdev", "disturbance"], check=True)
 
 
 @contextmanager

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,36 +12,14 @@ from middlebench.analysis.data.measurements import read_measurements
 from middlebench.model import record_file
 from middlebench.model.controls import ControlLog
 from middlebench.model.record import Record
-from middlebench.sites.namespaces import MIDDLEBOX_SERVER
-from middlebench.sites.shared.holder import enter
-from projects import MEASUREMENTS, TESTBED, Project, copy_of_the_project, live
+from projects import MEASUREMENTS, TESTBED, Project, copy_of_the_project, live, lossy_uplink
 
 RATE_MBPS = 5.0
 """So little that no other work on this machine makes a control lose frames: only the disturbance does."""
-DISTURBANCE = """
-table netdev disturbance {
-    chain uplink {
-        type filter hook egress device eth1 priority 0;
-        limit rate over 700/second drop
-    }
-}
-"""
-"""Lets a tenth of the frames pass that leave the server at the line rate."""
 BAND = 0.7
 """Wider than what other work on this machine takes from a control, narrower than what the disturbance takes."""
 MOST_SECONDS = 240
 """For three cells and their controls, on a machine that has ten times as much to do as it can."""
-
-
-@contextmanager
-def lossy_uplink(project: Project) -> Iterator[None]:
-    """Have most of the frames lost that leave the server, which nothing of how the testbed was set up shows."""
-    inside = enter(project.footprint.holder(), MIDDLEBOX_SERVER)
-    subprocess.run([*inside, "nft", "-f", "-"], input=DISTURBANCE, text=True, check=True)
-    try:
-        yield
-    finally:
-        subprocess.run([*inside, "nft", "delete", "table", "netdev", "disturbance"], check=True)
 
 
 def started_at(project: Project, name: str) -> datetime:
@@ -68,7 +43,7 @@ def test_disturbance_stops_the_sweep_and_marks_the_cells_it_touched_which_measur
         )
         with project.start(MEASUREMENTS) as sweep:
             eventually(lambda: len(project.cells()) >= 3, "three of six cells are measured", MOST_SECONDS)
-            with lossy_uplink(project):
+            with lossy_uplink(project.footprint):
                 began = datetime.now(UTC)
                 said, _ = sweep.communicate()
                 ended = datetime.now(UTC)

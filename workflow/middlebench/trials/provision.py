@@ -158,15 +158,16 @@ def _line(asked: TestbedOptions, attempt: Attempt) -> str:
 
 
 def _try(name: str, options: TestbedOptions) -> Attempt:
-    """Measure an alternative, as often as it takes until it does not fail.
+    """Measure an alternative, as often as it takes until it does not fail. What was measured is not measured again.
 
     Only that the switch or the middleboxes refuse, or that no trial of their chain can be believed, and that each time,
     says that it does not work here.
     """
-    failure = ""
+    failure, rates = "", dict[Load, float]()
     for remaining in reversed(range(TRIES)):
         try:
-            return Attempt(options=options, received_pps=_rates(stand_up(name, options)))
+            _measure(stand_up(name, options), rates)
+            return Attempt(options=options, received_pps=rates)
         except (SwitchError, MiddleboxError, TrialError) as error:
             failure = f"{error.doing}: {error.happened}".splitlines()[0]
         except HostError:
@@ -175,22 +176,22 @@ def _try(name: str, options: TestbedOptions) -> Attempt:
     return Attempt(options=options, received_pps={}, failure=failure)
 
 
-def _rates(testbed: Testbed) -> dict[Load, float]:
-    """Return what arrives through a short and a long chain, in trials that are attested as any other."""
-    rates = {}
+def _measure(testbed: Testbed, rates: dict[Load, float]) -> None:
+    """Add what arrives through a short and a long chain and is not known yet, in trials attested as any other."""
     link = testbed.options.site.link
+    sizes = (MINIMUM_FRAME_BYTES, maximum_frame_bytes(link.mtu))
     try:
         for n in TRY_LENGTHS:
-            plan = plan_for(testbed, n)
-            deploy(testbed, plan)
-            for size in (MINIMUM_FRAME_BYTES, maximum_frame_bytes(link.mtu)):
-                before, _ = prepare(testbed, plan, size)
-                counts = run_trial(testbed, plan, load_of(size, TRY_SETTINGS, link.rate_bps), before).counts
-                rates[n, size] = counts.received_packets / counts.window_s
+            if missing := [size for size in sizes if (n, size) not in rates]:
+                plan = plan_for(testbed, n)
+                deploy(testbed, plan)
+                for size in missing:
+                    before, _ = prepare(testbed, plan, size)
+                    counts = run_trial(testbed, plan, load_of(size, TRY_SETTINGS, link.rate_bps), before).counts
+                    rates[n, size] = counts.received_packets / counts.window_s
     finally:
         with contextlib.suppress(MiddlebenchError):  # what failed before says more, and a next try begins with this
             tear_down(testbed)
-    return rates
 
 
 def _in_words(load: Load) -> str:

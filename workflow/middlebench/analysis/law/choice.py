@@ -17,7 +17,7 @@ FEWEST_CHAINS = 3
 WORTH_A_TERM = 0.05
 """Share of the error by which a further term must lower it: less is of no use to a reader."""
 
-FAR_OFF = 3.0
+OUTLIER = 3.0
 """How many times the best law's usual error (root mean square over chains) another one may be worse at any chain.
 
 A difference that lies in one chain alone is never more than its own standard error over chains, however large it is.
@@ -77,7 +77,7 @@ def choose(cells: Cells) -> tuple[Candidate, list[Candidate]]:
 
     Of two laws that differ by less than one standard error (of the difference, over chains) that with fewer parameters
     is chosen: the "one standard error rule" (Breiman et al., Classification and Regression Trees, 1984). So it is where
-    they differ by less than :data:`WORTH_A_TERM`. One that is :data:`FAR_OFF` at any chain is not. There must be
+    they differ by less than :data:`WORTH_A_TERM`. One that stands out at one chain (:data:`OUTLIER`) is not. There must be
     :data:`FEWEST_CHAINS` chain lengths at least.
     """
     counts = len(cells.sizes), len(cells.chains)
@@ -101,6 +101,6 @@ def _simplest(tried: list[Candidate]) -> Candidate:
         worse = other.chain_errors - best.chain_errors
         error = float(worse.std(ddof=1)) / np.sqrt(len(worse))
         alike = worse.mean() <= max(error, WORTH_A_TERM * float(best.chain_errors.mean()))
-        return bool(alike and worse.max() <= FAR_OFF * float(np.sqrt(np.mean(best.chain_errors**2))))
+        return bool(alike and worse.max() <= OUTLIER * float(np.sqrt(np.mean(best.chain_errors**2))))
 
     return min(filter(as_good, tried), key=lambda each: (each.parameters, each.left_out_error))
