@@ -77,8 +77,8 @@ def choose(cells: Cells) -> tuple[Candidate, list[Candidate]]:
 
     Of two laws that differ by less than one standard error (of the difference, over chains) that with fewer parameters
     is chosen: the "one standard error rule" (Breiman et al., Classification and Regression Trees, 1984). So it is where
-    they differ by less than :data:`WORTH_A_TERM`. One that stands out at one chain (:data:`OUTLIER`) is not. There must be
-    :data:`FEWEST_CHAINS` chain lengths at least.
+    they differ by less than :data:`WORTH_A_TERM`, unless the simpler one is worse than :data:`OUTLIER` at any chain.
+    There must be :data:`FEWEST_CHAINS` chain lengths at least.
     """
     counts = len(cells.sizes), len(cells.chains)
     tried = [judged(shape, cells) for shape in candidates(*counts)]
