@@ -67,6 +67,22 @@ def test_documents_link_to_what_is_there_and_name_targets_of_make(document):
     assert set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", text, re.MULTILINE)) <= targets
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/two-computers.md"])
+def test_quoted_messages_are_those_that_the_code_prints(document):
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    rows = text[text.index("| the message says |") :].partition("\n\n")[0].splitlines()[2:]
+    quoted = [message for row in rows for message in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for path in [*PROJECT.glob("workflow/middlebench/**/*.py"), PROJECT / "envs" / "install-packages"]
+    )
+    source = re.sub(r'"\s*\n\s*f?"', "", source)  # a message that is written in several pieces
+    varying = r"…|\b\w*\d\w*\b|accelerator: tcg|:"
+    parts = {part.strip() for message in quoted for part in re.split(varying, message) if part.strip(" .,;")}
+    assert {part for part in parts if part not in source} == set()
+    assert len(parts) > 5
+
+
 def test_descriptions_of_the_software_agree():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     meta = json.loads((PROJECT / "codemeta.json").read_text(encoding="utf-8"))
