@@ -26,6 +26,19 @@ CONTROL_BAND = 0.10
 spread from which pyperf calls a measurement unstable. A band taken from the scatter of the controls themselves
 would widen with the very drift that it is to show."""
 
+
+def is_outside(kpps: float, median_kpps: float, band: float) -> bool:
+    """Whether a control shows drift: it received more or less than the median of its kind, by more than the band.
+
+    Where that median is nothing (or not known) the instrument does not work: then every control does.
+
+    Args:
+        kpps: what it received, in kpkt/s.
+        median_kpps: the median of the controls that it may be compared with, in kpkt/s.
+        band: how far it may lie from that, over the median.
+    """
+    return not (median_kpps > 0 and abs(kpps - median_kpps) <= band * median_kpps)
+
 Kind = Literal["back-to-back", "switch-only", "links-only"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -61,6 +74,11 @@ class Control(Options):
     counts: Counts
     usage: Usage | None = None
     """What the server used; None where the frames did not reach it."""
+
+    @property
+    def received_kpps(self) -> float | None:
+        """What it received, in kpkt/s; None for links only, where there is nobody to receive."""
+        return None if self.kind == "links-only" else self.counts.received_packets / self.counts.window_s / 1e3
 
 
 class ControlSet(Options):

@@ -2,8 +2,6 @@
 
 It is a file among the testbed's results, so that all jobs, on whichever machine, see it. Off unless the study asks for
 it (``if_drifting: stop``).
-
-A control drifts by the same rule by which cells are marked afterwards (:mod:`middlebench.analysis.data.drift`).
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from middlebench.model.controls import Control, Kind
+from middlebench.model.controls import Control, Kind, is_outside
 from middlebench.model.options import Options
 from middlebench.model.record_file import read
 from middlebench.system.errors import DriftError
@@ -63,21 +61,22 @@ def judge(controls: Iterable[Control], latest: int, band: float) -> Quarantine |
         latest: those with a greater number are judged; each by the median of its kind, frame size and environment.
         band: how far a control may lie from that median, over the median.
     """
-    comparable: dict[tuple[str, Kind, int], list[Control]] = {}
+    comparable: dict[tuple[str, Kind, int], list[tuple[Control, float]]] = {}
     for control in controls:
-        if control.kind != "links-only":  # of which nothing is received
-            comparable.setdefault((control.environment, control.kind, control.frame_bytes), []).append(control)
+        if (kpps := control.received_kpps) is not None:
+            series = comparable.setdefault((control.environment, control.kind, control.frame_bytes), [])
+            series.append((control, kpps))
     for series in comparable.values():
-        middle = median(map(_kpps, series))
-        for control in series:
-            if control.sequence > latest and not abs(_kpps(control) - middle) <= band * middle:
+        middle = median(kpps for _, kpps in series)
+        for control, kpps in series:
+            if control.sequence > latest and is_outside(kpps, middle, band):
                 return Quarantine(
                     testbed=control.testbed,
                     kind=control.kind,
                     frame_bytes=control.frame_bytes,
                     sequence=control.sequence,
                     started_at=control.started_at,
-                    kpps=_kpps(control),
+                    kpps=kpps,
                     median_kpps=middle,
                     band=band,
                 )
@@ -107,7 +106,3 @@ def demand_released(results: Path, doing: str) -> None:
             f"see what else uses the machine; `middlebench release {found.testbed}` ends the quarantine, and the next "
             "run begins with controls",
         )
-
-
-def _kpps(control: Control) -> float:
-    return control.counts.received_packets / control.counts.window_s / 1e3

@@ -3,8 +3,6 @@
 Pure: a table of controls and a table of measurements go in, the controls' deviations and the cells that
 lie between deviating ones come out. Controls of one kind and frame size are a *series*; each value is
 seen relative to the median of its series, so that series of any level lie in one picture.
-
-A sweep that is to stop when controls drift judges them by the same rule: :mod:`middlebench.model.quarantine`.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from numpy.typing import NDArray
 
 from middlebench.analysis.data import flags
 from middlebench.analysis.data.intervals import CONFIDENCE, Interval
-from middlebench.model.controls import CONTROL_BAND, Control
+from middlebench.model.controls import CONTROL_BAND, Control, is_outside
 
 FEWEST_FOR_SLOPE = 3
 """Controls of one series below which a slope says nothing."""
@@ -59,10 +57,10 @@ def table_of(controls: Iterable[Control]) -> pd.DataFrame:
         (
             *(control.environment, f"{control.kind}, {control.frame_bytes} B", control.kind, control.frame_bytes),
             *(control.session, control.sequence, control.started_at),
-            control.counts.received_packets / control.counts.window_s / 1e3,
+            kpps,
         )
         for control in controls
-        if control.kind != "links-only"
+        if (kpps := control.received_kpps) is not None
     ]
     types = {"environment": str, "series": str, "session": str, "sequence": int}
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(types)
@@ -105,8 +103,8 @@ def drift_of(controls: pd.DataFrame, measurements: pd.DataFrame, band: float = C
     neighbours = _neighbours(controls, measurements)
     brackets = controls.index.isin(neighbours[["before", "after"]].stack())
     of_series = controls[brackets].groupby(["environment", "series"])["kpps"].median().rename("level")
-    relative = controls["kpps"] / controls.join(of_series, on=["environment", "series"])["level"]
-    outside = brackets & ~((relative - 1).abs() <= band)
+    level = controls.join(of_series, on=["environment", "series"])["level"]
+    outside = brackets & np.array([is_outside(*each, band) for each in zip(controls["kpps"], level, strict=True)], bool)
     sides = neighbours[["before", "after"]]
     of_cell = pd.DataFrame(
         {
@@ -120,7 +118,7 @@ def drift_of(controls: pd.DataFrame, measurements: pd.DataFrame, band: float = C
         {"marked": of_cell["marked"].any(), "bracketed": of_cell["whole"].all(), "beside": of_cell["beside"].any()}
     ).reindex(range(len(measurements)), fill_value=False)
     return Drift(
-        controls.assign(brackets=brackets, relative=relative, outside=outside),
+        controls.assign(brackets=brackets, relative=controls["kpps"] / level, outside=outside),
         marked=judged["marked"].to_numpy(dtype=bool),
         bracketed=judged["bracketed"].to_numpy(dtype=bool),
         one_sided=(judged["beside"] & ~judged["bracketed"]).to_numpy(dtype=bool),
