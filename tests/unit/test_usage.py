@@ -60,6 +60,15 @@ def test_usage_of_a_process_is_that_of_all_its_threads():
     assert used.io_calls == 500
 
 
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=5), st.floats(-0.05, 0.05), st.floats(-0.05, 0.05))
+def test_process_used_no_less_than_its_threads_though_both_are_read_a_moment_apart(used_s, late_before_s, late_s):
+    before = ProcessTimes(10.0 + late_before_s, {f"{thread}": 2.0 for thread in range(5)}, None)
+    threads = {thread: 2.0 + (used_s[int(thread)] if int(thread) < len(used_s) else 0) for thread in before.threads_s}
+    used = process_between("switch", before, ProcessTimes(10.0 + sum(used_s) + late_s, threads, None))
+    assert used.cpu_s >= used.busiest_thread_s
+    assert used.cpu_s == pytest.approx(sum(used_s), abs=0.1)
+
+
 def test_context_switches_are_unknown_where_a_thread_ended_but_its_seconds_are_not_lost():
     before = ProcessTimes(18.0, {"1": 10.0, "9": 8.0}, {"1": 70, "9": 2600})
     after = ProcessTimes(20.0, {"1": 11.0}, {"1": 129})

@@ -81,12 +81,13 @@ def process_between(name: str, before: ProcessTimes | None, after: ProcessTimes 
     """Return what a process used between two readings of it; None where one of them is missing.
 
     A thread that is only in the second reading began meanwhile. Where a thread ended meanwhile its context switches are
-    lost: the number of all is not known, unless the others used :data:`NEARLY_ALL` of the processor time.
+    lost: the number of all is not known, unless the others used :data:`NEARLY_ALL` of the processor time. The kernel
+    tells the seconds of the process and of each thread a moment apart: the process used no less than its threads did.
     """
     if before is None or after is None:
         return None
-    cpu_s = after.cpu_s - before.cpu_s
     used = [seconds - before.threads_s.get(thread, 0.0) for thread, seconds in after.threads_s.items()]
+    cpu_s = max(after.cpu_s - before.cpu_s, sum(used))
     known = before.threads_s.keys() <= after.threads_s.keys() or sum(used) >= NEARLY_ALL * cpu_s
     return ProcessUsage(
         name=name,
