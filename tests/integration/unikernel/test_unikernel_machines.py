@@ -13,15 +13,13 @@ import pytest
 from helpers import compose, eventually, interface_counters, kill, once_traffic_runs, settings
 from machines import EMULATED, machines, own_kernel, start
 from middlebench.diagnosis.processors import BUSY, busy_ratio
-from middlebench.hosts.base import Host
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.middleboxes.qemu import machine
 from middlebench.model.cell import Cell
 from middlebench.model.functions.function import Function
-from middlebench.model.plan import CHAIN, Plan, Topology
+from middlebench.model.plan import CHAIN, Topology
 from middlebench.model.record import Record
 from middlebench.model.topologies import plan_of
-from middlebench.sites.base import Hosts
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError, TrialError
 from middlebench.testbed import site_of, stand_up
@@ -30,16 +28,6 @@ from middlebench.trials.convergence import deploy, plan_for, read_live
 
 if TYPE_CHECKING:
     from middlebench.testbed import Testbed
-
-
-@pytest.fixture
-def server(hosts: Hosts, unikernel: Path) -> Host:
-    return hosts.middlebox_server
-
-
-@pytest.fixture
-def plan(hosts: Hosts) -> Plan:
-    return plan_of("chain", 1, hosts.server_ports)
 
 
 class TestFailures:

@@ -22,11 +22,6 @@ Start = Callable[[str, str], Middlebox]
 
 
 @pytest.fixture
-def server(hosts: Hosts, unikernel) -> Host:
-    return hosts.middlebox_server
-
-
-@pytest.fixture
 def start(server: Host, hosts: Hosts) -> Start:
     """Starts one machine with a function and the words of its command line."""
 

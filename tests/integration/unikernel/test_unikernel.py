@@ -17,9 +17,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from machines import machines, own_kernel, start
 from middlebench.hosts.base import Host
-from middlebench.model.plan import Middlebox, Plan
+from middlebench.model.plan import Middlebox
 from middlebench.model.topologies import plan_of
-from middlebench.sites.base import Hosts
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
 from middlebench.testbed import site_of
@@ -27,16 +26,6 @@ from middlebench.testbed import site_of
 SMALLEST, LARGEST = 60, 1514
 FLOOD_SECONDS = float(os.environ.get("MIDDLEBENCH_FLOOD_SECONDS", "1"))
 """How long the flood lasts; set the variable to 60 for the long one."""
-
-
-@pytest.fixture
-def server(hosts: Hosts, unikernel: Path) -> Host:
-    return hosts.middlebox_server
-
-
-@pytest.fixture
-def plan(hosts: Hosts) -> Plan:
-    return plan_of("chain", 1, hosts.server_ports)
 
 
 class TestFrames:

@@ -1,0 +1,21 @@
+"""The computer that virtual machines of the unikernel run on, and the plan of a chain of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from middlebench.hosts.base import Host
+from middlebench.model.plan import Plan
+from middlebench.model.topologies import plan_of
+from middlebench.sites.base import Hosts
+
+
+@pytest.fixture
+def server(hosts: Hosts, unikernel: Path) -> Host:
+    return hosts.middlebox_server
+
+
+@pytest.fixture
+def plan(hosts: Hosts) -> Plan:
+    return plan_of("chain", 1, hosts.server_ports)
