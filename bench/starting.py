@@ -11,7 +11,6 @@ from figure import Figure
 from middlebench.config.testbed import TestbedOptions
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.middleboxes.qemu import machine
-from middlebench.model.port_kind import PortKind
 from middlebench.model.topologies import plan_of
 from middlebench.system.deadline import Deadline
 from middlebench.testbed import site_of
@@ -31,7 +30,6 @@ def measure_starting(options: TestbedOptions, rounds: int, say: Callable[[str], 
     hosts = site_of("bench", options).open()
     server = hosts.middlebox_server
     (middlebox,) = plan_of("chain", 1, hosts.server_ports).middleboxes
-    taps = dict.fromkeys(middlebox.ports, PortKind.TAP)
     machines = qemu.QemuMiddleboxes(options.middlebox, server, mtu=1500)
     machines.destroy()
     server.run(["sh", "-c", qemu.TAPS, "taps", "1500", *middlebox.ports])
@@ -40,7 +38,7 @@ def measure_starting(options: TestbedOptions, rounds: int, say: Callable[[str], 
     request = {
         "version": [machine.QEMU, "--version"],
         "empty": EMPTY_MACHINE,
-        "machine": machine.command_line(options.middlebox, qemu.UNIKERNEL.absolute(), middlebox, taps),
+        "machine": machine.command_line(options.middlebox, qemu.UNIKERNEL.absolute(), middlebox, {}),
         "environment": qemu.ENVIRONMENT,
         "log": f"{machine.FOLDER}/{middlebox.name}.log",
         "word": qemu.UNIKERNEL_READY,

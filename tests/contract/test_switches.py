@@ -17,6 +17,7 @@ from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.switches import private_openvswitch, system_openvswitch
 from middlebench.switches.base import Switch
+from middlebench.switches.shared import instance
 from middlebench.system.errors import SwitchError
 
 
@@ -139,6 +140,18 @@ def test_connecting_twice_changes_nothing(connected, plan):
     before = connected.live()
     connected.connect(plan)
     assert connected.live() == before
+
+
+@pytest.mark.parametrize("daemon", ["ovs-vswitchd", "ovsdb-server"])
+def test_daemon_that_hangs_is_found_soon_and_started_anew(server, monkeypatch, daemon):
+    monkeypatch.setattr(instance, "ANSWER_SECONDS", 1.0)
+    switch = private_open_vswitch("system")(server)
+    switch.start()
+    assert switch.answers()
+    open_vswitch(server, "sh", "-c", f'kill -STOP "$(cat "$OVS_RUNDIR/{daemon}.pid")"')
+    assert not switch.answers()
+    switch.start()
+    assert switch.answers()
 
 
 def test_starting_again_changes_nothing(connected):

@@ -11,8 +11,8 @@ import dpkt
 import pytest
 from helpers import compose, settings, standing
 from middlebench.diagnosis.accounting import account
+from middlebench.middleboxes.qemu.machine import SOCKET_FOLDER
 from middlebench.model.frames import udp_frame
-from middlebench.model.port_kind import SOCKET_FOLDER
 from middlebench.switches.private_openvswitch import DPDK_DAEMON
 from middlebench.testbed import Testbed, alternatives, site_of
 from middlebench.trials.convergence import deploy, plan_for, read_live, tear_down

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Event
@@ -21,6 +21,7 @@ from middlebench.model.reading import (
 )
 from middlebench.model.record import Sample
 from middlebench.model.traffic import Load, Probe, Traffic
+from middlebench.switches.base import NO_SOCKETS
 from middlebench.system.errors import GeneratorError, MiddleboxError, SwitchError
 
 from memory.sites import SERVER_PORTS
@@ -57,7 +58,7 @@ class Network:
     broken: dict[str, str] = field(default_factory=dict)
     """Steps that fail, and with which words: create_bridges, create, connect, wait_until_ready, read, run."""
     crashes: list[str] = field(default_factory=list)
-    """Steps in which the switch's daemon ends, once for each time that they are named."""
+    """Steps in which the switch's daemon ends or hangs, once for each time that they are named."""
     in_traffic: Callable[[int], None] = lambda step: None
     """Called at each step of a window, from 0."""
     after_traffic: Callable[[], None] = lambda: None
@@ -122,6 +123,10 @@ class MemorySwitch:
     def start(self) -> None:
         self._network.running = True
 
+    def answers(self) -> bool:
+        self._network.calls.append("answers")
+        return self._network.running
+
     def create_bridges(self, plan: Plan) -> None:
         network = self._network
         network.fail("create_bridges", SwitchError)
@@ -130,7 +135,8 @@ class MemorySwitch:
         self._identity = f"deployment {next(network.generation)}"
         self._composition = plan.composition
 
-    def connect(self, plan: Plan) -> None:
+    def connect(self, plan: Plan, sockets: Mapping[str, str] = NO_SOCKETS) -> None:
+        del sockets  # all ports are network interfaces
         network = self._network
         network.fail("connect", SwitchError)
         for bridge in plan.bridges:
@@ -188,7 +194,7 @@ class MemoryMiddleboxes:
     def check(self, plan: Plan) -> None:
         del plan  # these only forward
 
-    def create(self, plan: Plan) -> None:
+    def create(self, plan: Plan) -> dict[str, str]:
         network = self._network
         network.fail("create", MiddleboxError)
         for each in plan.middleboxes:
@@ -196,6 +202,7 @@ class MemoryMiddleboxes:
             network.identities[each.name] = f"middlebox {next(network.generation)}"
             network.ports |= dict.fromkeys(each.ports, NOTHING)
             network.states = {port: state for port, state in network.states.items() if port not in each.ports}
+        return {}
 
     def wait_until_ready(self, plan: Plan) -> list[Start]:
         self._network.fail("wait_until_ready", MiddleboxError)

@@ -111,6 +111,8 @@ class TestConverging:
         plan = plan_for(memory.testbed, 2)
         memory.network.crashes = [step]
         assert deploy(memory.testbed, plan).switch_crashes == 1
+        assert memory.network.calls.count("answers") == 1
+        assert "read" not in memory.network.calls, "a short question tells whether the switch hangs, not a reading"
         assert deploy(memory.testbed, plan).switch_crashes == 0
         memory.network.crashes = [step, step]
         with pytest.raises(SwitchError):

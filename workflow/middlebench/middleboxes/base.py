@@ -7,7 +7,7 @@ it by that file's name (:mod:`middlebench.config.drivers`), and the tests in ``t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -100,8 +100,11 @@ class Middleboxes(Protocol):
             MiddleboxError: something is missing; it is named.
         """
 
-    def create(self, plan: Plan) -> None:
+    def create(self, plan: Plan) -> Mapping[str, str]:
         """Make every middlebox of ``plan`` with its two ports on the server, and its wires; bridges exist already.
+
+        Returns:
+            The sockets by which ports are handed to the switch that are no network interfaces (vhost-user), by port.
 
         Raises:
             MiddleboxError: one could not be created; it is named.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from middlebench import LABEL
@@ -143,7 +143,7 @@ class NetnsMiddleboxes:
                 command = ["unshare", "--net", "sh", "-euc", script]
                 self._nft(command, function, f"checking the rules of {function.name}")
 
-    def create(self, plan: Plan) -> None:
+    def create(self, plan: Plan) -> Mapping[str, str]:
         """Make a namespace, two veth pairs and a bridge for each middlebox, and the wires between them."""
         names = [middlebox.name for middlebox in plan.middleboxes]
         words = [word for middlebox in plan.middleboxes for word in (middlebox.name, *middlebox.ports)]
@@ -162,6 +162,7 @@ class NetnsMiddleboxes:
                 script = (IP_HOOKS if function.ip_hooks else "") + "exec nft -f -"
                 command = ["ip", "netns", "exec", name, "sh", "-euc", script, f"{LABEL}-rules", SENDER_MAC]
                 self._nft(command, function, f"loading the rules of {function.name} into {name}")
+        return {}
 
     def wait_until_ready(self, plan: Plan) -> list[Start]:
         """Return at once: a bridge forwards from the moment it is up."""

@@ -39,6 +39,7 @@ def is_outside(kpps: float, median_kpps: float, band: float) -> bool:
     """
     return not (median_kpps > 0 and abs(kpps - median_kpps) <= band * median_kpps)
 
+
 Kind = Literal["back-to-back", "switch-only", "links-only"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

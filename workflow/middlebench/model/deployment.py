@@ -27,4 +27,4 @@ class Deployment(Options):
     middleboxes: tuple[dict[str, Any], ...]
     """Start time and memory of each middlebox."""
     switch_crashes: int = 0
-    """How often the switch's daemon ended while the chain was built. It was started anew, and all steps again."""
+    """How often the switch's daemon ended or hung while the chain was built. It was started anew, and all steps too."""

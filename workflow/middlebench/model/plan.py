@@ -145,8 +145,6 @@ class Plan:
     paths: tuple[Path, ...]
     composition: str = ""
     """What tells the drivers, options and environment that it is deployed with from others; empty where unknown."""
-    deployment: str = ""
-    """What tells one deployment of it from others; empty before."""
 
     def __str__(self) -> str:
         """Return its name, such as ``chain(4)``."""
@@ -155,7 +153,7 @@ class Plan:
     def record(self) -> dict[str, Any]:
         """Return all of it as plain values; of each function only the name."""
         values = dataclasses.asdict(self)
-        del values["composition"], values["deployment"]
+        del values["composition"]
         for node, middlebox in zip(values["middleboxes"], self.middleboxes, strict=True):
             node["function"] = middlebox.function.name
         return values

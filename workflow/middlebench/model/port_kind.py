@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from middlebench import LABEL
-
-SOCKET_FOLDER = f"/run/{LABEL}-vhost-user"
-"""Folder on the middlebox server in which the sockets of vhost-user ports are."""
-
 
 class PortKind(StrEnum):
     """A kind of port: the middlebox makes it, the switch takes it onto a bridge, or the other way round."""
@@ -27,13 +22,3 @@ class PortKind(StrEnum):
 def common_kind(taken: Sequence[PortKind], offered: Sequence[PortKind]) -> PortKind | None:
     """Return the first kind that a middlebox takes and a switch offers; None where there is none."""
     return next((kind for kind in taken if kind in offered), None)
-
-
-def socket_path(port: str, deployment: str) -> str:
-    """Return the path of the socket by which a virtual machine hands a vhost-user port to the switch.
-
-    Each deployment has paths of its own. A port that Open vSwitch has deleted may go on to connect to its path for as
-    long as the daemon runs (seen with 3.1, at the last bridge that is deleted), and so would take the only connection
-    of the next machine's socket there.
-    """
-    return f"{SOCKET_FOLDER}/{port}-{deployment[:8]}"

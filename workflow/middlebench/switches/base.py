@@ -6,6 +6,8 @@ it by that file's name (:mod:`middlebench.config.drivers`), and the tests in ``t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from middlebench.driver_options import ServerDriverOptions
@@ -13,6 +15,9 @@ from middlebench.hosts.base import Host
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
 from middlebench.model.reading import PortCounters, SwitchReading
+
+NO_SOCKETS: Mapping[str, str] = MappingProxyType({})
+"""Where all ports are network interfaces."""
 
 
 class SwitchOptions(ServerDriverOptions):
@@ -33,6 +38,9 @@ class Switch(Protocol):
             SwitchError: it does not run and cannot be started.
         """
 
+    def answers(self) -> bool:
+        """Whether it answers a short question in a short time: it may have ended, or hang."""
+
     def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``, without ports.
 
@@ -40,10 +48,11 @@ class Switch(Protocol):
             SwitchError: a bridge could not be made.
         """
 
-    def connect(self, plan: Plan) -> None:
+    def connect(self, plan: Plan, sockets: Mapping[str, str] = NO_SOCKETS) -> None:
         """Put every port of ``plan`` on its bridge, and let frames pass between its two ports.
 
-        Ports that are on their bridge already stay.
+        Ports that are on their bridge already stay. ``sockets`` are those by which ports come that are no network
+        interfaces, by port, as :meth:`middlebench.middleboxes.base.Middleboxes.create` returned them.
 
         Raises:
             SwitchError: a port is missing, or the switch does not take it.

@@ -6,15 +6,17 @@ Its database, sockets and logs live in the holder's private /run; with the holde
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.model.plan import Plan
-from middlebench.model.port_kind import PortKind, socket_path
-from middlebench.switches.base import Switch, SwitchOptions
+from middlebench.model.port_kind import PortKind
+from middlebench.switches.base import NO_SOCKETS, Switch, SwitchOptions
+from middlebench.switches.shared import instance
 from middlebench.switches.shared.instance import OpenVSwitch
 from middlebench.system.errors import HostError, SwitchError
 
@@ -23,11 +25,11 @@ FOLDER = f"/run/{LABEL}-openvswitch"
 START = """
 set -eu
 program=$(command -v "$1") || exit 78
-shift
 if [ "$(readlink "$OVS_RUNDIR/ovs-vswitchd")" = "$program" ] &&
-    (ovs-appctl --timeout=5 -t ovs-vswitchd version && ovs-vsctl --timeout=5 --no-wait init) > /dev/null 2>&1; then
+    OVS_CTL_TIMEOUT=$2 sh -c "$3" > /dev/null 2>&1; then
     exit 0
 fi
+shift 3
 if [ ! -w /dev/net/tun ]; then echo "/dev/net/tun cannot be opened for writing" >&2; exit 77; fi
 for daemon in ovs-vswitchd ovsdb-server; do # where one of them ended, the other one is of no use
     pid=$(cat "$OVS_RUNDIR/$daemon.pid" 2> /dev/null) || continue
@@ -151,7 +153,8 @@ class PrivateOpenVSwitch(OpenVSwitch):
             settings |= {"dpdk-init": "true", "dpdk-alloc-mem": str(DPDK_MEMORY_MIB), "dpdk-extra": DPDK_OPTIONS}
             settings |= {"dpdk-lcore-mask": mask} if mask else {}
         words = [f"other_config:{key}={json.dumps(value)}" for key, value in settings.items() if value]
-        result = self.run("sh", "-c", START, f"{LABEL}-openvswitch", daemon, *words, check=False)
+        answers = (str(math.ceil(instance.ANSWER_SECONDS * self._host.timeout_factor)), instance.ANSWERS)
+        result = self.run("sh", "-c", START, f"{LABEL}-openvswitch", daemon, *answers, *words, check=False)
         if result.status == 78:
             raise SwitchError(
                 f"starting Open vSwitch on {self._host.name}",
@@ -176,10 +179,10 @@ class PrivateOpenVSwitch(OpenVSwitch):
         with self._explained():
             super().create_bridges(plan)
 
-    def connect(self, plan: Plan) -> None:
+    def connect(self, plan: Plan, sockets: Mapping[str, str] = NO_SOCKETS) -> None:
         """Put ports on bridges and let frames pass between them."""
         with self._explained():
-            super().connect(plan)
+            super().connect(plan, sockets)
 
     def describe(self) -> str:
         """Return version, datapath and port type."""
@@ -191,7 +194,7 @@ class PrivateOpenVSwitch(OpenVSwitch):
             words.append(f"{self._uplink_type} uplinks")
         return ", ".join(words)
 
-    def _interface(self, port: str, plan: Plan) -> Sequence[str]:
+    def _interface(self, port: str, plan: Plan, sockets: Mapping[str, str]) -> Sequence[str]:
         """Return the words that tell ``ovs-vsctl`` what kind of interface a port is."""
         port_type = self._uplink_type if port in plan.uplinks else self._options.port_type
         words = {
@@ -199,10 +202,7 @@ class PrivateOpenVSwitch(OpenVSwitch):
             "afxdp": ("type=afxdp", AFXDP_OPTIONS),
             "afxdp-nonpmd": ("type=afxdp-nonpmd", AFXDP_OPTIONS),
             "af-packet": ("type=dpdk", f"options:dpdk-devargs=net_af_packet_{port},iface={port}"),
-            "vhost-user": (
-                "type=dpdkvhostuserclient",
-                f"options:vhost-server-path={socket_path(port, plan.deployment)}",
-            ),
+            "vhost-user": ("type=dpdkvhostuserclient", f"options:vhost-server-path={sockets.get(port)}"),
         }[port_type]
         return ("--", "set", "Interface", port, *words) if words else ()
 

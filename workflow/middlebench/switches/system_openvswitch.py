@@ -17,15 +17,8 @@ from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind
 from middlebench.switches.base import Switch, SwitchOptions
 from middlebench.switches.shared.instance import OpenVSwitch
-from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, SwitchError
 
-ANSWERS = """
-set -eu
-ovs-vsctl --no-wait -- --columns=_uuid list Open_vSwitch > /dev/null
-ovs-appctl -t ovs-vswitchd version > /dev/null
-"""
-ANSWER_SECONDS = 5.0
 OWNERS = """
 for port; do
     bridge=$(ovs-vsctl iface-to-br "$port" 2> /dev/null) || continue
@@ -68,8 +61,7 @@ class SystemOpenVSwitch(OpenVSwitch):
 
     def start(self) -> None:
         """See that it runs: starting it is its owner's affair."""
-        argv = ["sh", "-c", ANSWERS, f"{LABEL}-openvswitch"]
-        result = self.run(*argv, check=False, deadline=Deadline(ANSWER_SECONDS))
+        result = self._asked()
         if result.status != 0:
             raise SwitchError(
                 f"looking for Open vSwitch on {self._host.name}",

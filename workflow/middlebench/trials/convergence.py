@@ -6,10 +6,8 @@ one if it is not, and proven by frames that pass every hop.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -22,7 +20,7 @@ from middlebench.model.reading import Reading
 from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Probe
 from middlebench.system.deadline import Deadline
-from middlebench.system.errors import MiddlebenchError, SwitchError, TrialError
+from middlebench.system.errors import MiddlebenchError, TrialError
 from middlebench.testbed import Testbed, remove_chains
 from middlebench.trials.probing import dead_path, probe_path, prove_paths
 
@@ -78,7 +76,7 @@ def converge(testbed: Testbed, plan: Plan, tell: Callable[[str], None] = lambda 
 def deploy(testbed: Testbed, plan: Plan) -> Deployment:
     """Tear down what is there, build the chain of ``plan`` from nothing, and time each step.
 
-    A switch whose daemon ends meanwhile is started anew, once: it is an error of the daemon's, not of the chain.
+    A switch whose daemon ends or hangs meanwhile is started anew, once: the error is the daemon's, not the chain's.
 
     Raises:
         MiddlebenchError: a step failed, or no probe passes the finished chain.
@@ -87,20 +85,12 @@ def deploy(testbed: Testbed, plan: Plan) -> Deployment:
     try:
         return _deployed(testbed, plan)
     except MiddlebenchError:
-        if _switch_answers(testbed):
+        if testbed.switch.answers():
             raise
     return _deployed(testbed, plan).model_copy(update={"switch_crashes": 1})
 
 
-def _switch_answers(testbed: Testbed) -> bool:
-    with contextlib.suppress(SwitchError):
-        testbed.switch.read()
-        return True
-    return False
-
-
 def _deployed(testbed: Testbed, plan: Plan) -> Deployment:
-    plan = dataclasses.replace(plan, deployment=uuid.uuid4().hex)
     testbed.switch.start()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     steps: dict[str, float] = {}
@@ -112,9 +102,9 @@ def _deployed(testbed: Testbed, plan: Plan) -> Deployment:
 
     testbed.switch.create_bridges(plan)
     done("bridges")
-    testbed.middleboxes.create(plan)
+    sockets = testbed.middleboxes.create(plan)
     done("middleboxes")
-    testbed.switch.connect(plan)
+    testbed.switch.connect(plan, sockets)
     done("ports and flows")
     starts = testbed.middleboxes.wait_until_ready(plan)
     done("ready")

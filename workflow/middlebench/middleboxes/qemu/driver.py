@@ -28,7 +28,7 @@ from middlebench.model.environment import BUILT_HERE
 from middlebench.model.functions.function import Function
 from middlebench.model.live import STOPPED
 from middlebench.model.plan import Plan
-from middlebench.model.port_kind import SOCKET_FOLDER, PortKind
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MiddleboxReading
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
@@ -151,30 +151,30 @@ class QemuMiddleboxes:
         if plan.wires:
             check_wires(self._host)
 
-    def create(self, plan: Plan) -> None:
+    def create(self, plan: Plan) -> Mapping[str, str]:
         """Make the taps and wires and start all machines at once; they boot while ports are connected.
 
         With vhost-user ports a machine waits for the switch before it boots; a wire joins taps all the same.
         """
         kernel = self._kernel()
-        kinds = {port: self._kind for middlebox in plan.middleboxes for port in middlebox.ports}
-        kinds |= dict.fromkeys(plan.wired_ports, PortKind.TAP)
-        if not kinds:
-            return
-        if taps := [port for port, kind in kinds.items() if kind is PortKind.TAP]:
+        taps = [port for middlebox in plan.middleboxes for port in middlebox.ports]
+        if not taps:
+            return {}
+        sockets = dict[str, str]()
+        if self._kind is PortKind.VHOST_USER:
+            sockets = machine.sockets_of(port for port in taps if port not in plan.wired_ports)
+            taps = [port for port in taps if port not in sockets]
+            self._host.run(["sh", "-c", MAKE_SOCKET_FOLDER, f"{LABEL}-sockets", machine.SOCKET_FOLDER])
+        if taps:
             self._make_taps(taps)
             join(self._host, plan.wires)
-        if self._kind is PortKind.VHOST_USER:
-            self._host.run(["sh", "-c", MAKE_SOCKET_FOLDER, f"{LABEL}-sockets", SOCKET_FOLDER])
         machines = [
-            {
-                "name": middlebox.name,
-                "argv": machine.command_line(self._options, kernel, middlebox, kinds, plan.deployment),
-            }
-            for middlebox in plan.middleboxes
+            {"name": each.name, "argv": machine.command_line(self._options, kernel, each, sockets)}
+            for each in plan.middleboxes
         ]
         request = {"verb": "start", "machines": machines, "environment": ENVIRONMENT}
         self._started = self._ask(request, _deadline(plan))["started"]
+        return sockets
 
     def wait_until_ready(self, plan: Plan) -> list[Start]:
         """Wait for every machine's word of readiness on its console."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,10 +13,11 @@ from middlebench import LABEL
 from middlebench.middleboxes.base import MiddleboxOptions
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
-from middlebench.model.port_kind import PortKind, socket_path
 
 QEMU = "qemu-system-x86_64"
 FOLDER = f"/run/{LABEL}-qemu"
+SOCKET_FOLDER = f"/run/{LABEL}-vhost-user"
+"""Folder on the middlebox server in which the sockets of vhost-user ports are."""
 MACHINE = "microvm,acpi=off,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on,auto-kernel-cmdline=off"
 """The smallest machine that QEMU has, and of it only a serial port and virtio over MMIO."""
 
@@ -66,14 +68,22 @@ class MachineOptions(MiddleboxOptions):
     of what works, measured at provision."""
 
 
-def command_line(
-    options: MachineOptions,
-    kernel: Path,
-    middlebox: Middlebox,
-    kinds: Mapping[str, PortKind],
-    deployment: str = "",
-) -> list[str]:
-    """Return the command that runs one machine of a deployment; port 0 is the ingress, port 1 the egress."""
+def sockets_of(ports: Iterable[str]) -> dict[str, str]:
+    """Return the path of the socket by which a machine hands each vhost-user port to the switch.
+
+    They are new ones each time. A port that Open vSwitch has deleted may go on to connect to its path for as long as
+    the daemon runs (seen with 3.1, at the last bridge that is deleted), and so would take the only connection of the
+    next machine's socket there.
+    """
+    deployment = secrets.token_hex(4)
+    return {port: f"{SOCKET_FOLDER}/{port}-{deployment}" for port in ports}
+
+
+def command_line(options: MachineOptions, kernel: Path, middlebox: Middlebox, sockets: Mapping[str, str]) -> list[str]:
+    """Return the command that runs one machine; port 0 is the ingress, port 1 the egress.
+
+    Ports that have one of the ``sockets`` are handed to the switch by it; the others are taps.
+    """
     image = options.image
     console = f"socket,id=console,path={FOLDER}/{middlebox.name}.console,server=on,wait=off"
     words = [
@@ -84,7 +94,7 @@ def command_line(
     ]
     if image == "unikernel":
         words += ["-bios", str(kernel)]  # it brings the few instructions that it needs; QEMU's own BIOS takes a ms more
-        shared = any(kinds[port] is PortKind.VHOST_USER for port in middlebox.ports)
+        shared = any(port in sockets for port in middlebox.ports)
         if shared:  # the switch reads and writes the machine's memory
             words += ["-object", f"memory-backend-memfd,id=memory,size={options.memory_mib}M,share=on"]
         machine = MACHINE + (",memory-backend=memory" if shared else "")
@@ -99,8 +109,8 @@ def command_line(
         device, offload = image.device, ""
     for index, port in enumerate(middlebox.ports):
         queues = ""
-        if kinds[port] is PortKind.VHOST_USER:
-            words += ["-chardev", f"socket,id=switch{index},path={socket_path(port, deployment)},server=on,wait=off"]
+        if port in sockets:
+            words += ["-chardev", f"socket,id=switch{index},path={sockets[port]},server=on,wait=off"]
             words += ["-netdev", f"vhost-user,id=port{index},chardev=switch{index}"]
             queues = LONG_QUEUES
         else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -139,7 +139,7 @@ class XenMiddleboxes:
         """Demand that domains can be joined; which elements a ClickOS image has, only a start of it tells."""
         wires.check(self._host, plan)
 
-    def create(self, plan: Plan) -> None:
+    def create(self, plan: Plan) -> Mapping[str, str]:
         """Create one domain after the other; each forwards before the next one is created."""
         self._starts = {}
         self._check_files()
@@ -153,6 +153,7 @@ class XenMiddleboxes:
             kib = domain.memory_mib * 1024
             ready_s = round(time.monotonic() - begin, 6)
             self._starts[middlebox.name] = Start(middlebox.name, ready_s, resident_kib=kib, private_kib=kib)
+        return {}
 
     def wait_until_ready(self, plan: Plan) -> list[Start]:
         """Return what each domain's start took; :meth:`create` has waited for them already."""

@@ -20,6 +20,7 @@ from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
 from middlebench.model.reading import PortCounters, SwitchReading
+from middlebench.switches.base import NO_SOCKETS
 from middlebench.switches.shared import agent, openflow_agent
 from middlebench.switches.shared.readings import (
     bridge_counters,
@@ -37,6 +38,9 @@ BRIDGE_SECONDS = 3.0
 """What each bridge, or each pair of ports, may add to how long a transaction takes: AF_XDP ports take longest."""
 MARGIN_SECONDS = 5.0
 """How much later than Open vSwitch's tools (OVS_CTL_TIMEOUT, ovs-vsctl(8)) their host gives up: they say why."""
+ANSWERS = "ovs-vsctl --no-wait -- --columns=_uuid list Open_vSwitch && exec ovs-appctl -t ovs-vswitchd version"
+ANSWER_SECONDS = 5.0
+"""What database and daemon may take for that; one that hangs takes for ever."""
 AGENT = agent_text(devices_agent, openflow_agent, agent)
 Settle = Literal["revalidator/purge", "revalidator/wait"]
 """How a flow's count becomes exact: `purge` has the daemon take down what its datapath has cached, with the counts, at
@@ -83,9 +87,18 @@ class OpenVSwitch:
             raise SwitchError(f"setting up bridges on {self._host.name}", "Open vSwitch refused", result=result)
         return result
 
+    def answers(self) -> bool:
+        """Whether database and daemon answer."""
+        return self._asked().status == 0
+
+    def _asked(self) -> CommandResult:
+        """Ask database and daemon something that takes them no time; it failed where one does not answer."""
+        argv = ["sh", "-c", ANSWERS, f"{LABEL}-openvswitch"]
+        return self.run(*argv, check=False, deadline=Deadline(ANSWER_SECONDS))
+
     def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``, closed (fail-mode secure) until flows exist."""
-        deployment = plan.deployment or uuid.uuid4().hex
+        deployment = uuid.uuid4().hex
         made_of = [f"external_ids:composition={plan.composition}"] if plan.composition else []
         self.transaction(
             (
@@ -96,14 +109,14 @@ class OpenVSwitch:
             for bridge in plan.bridges
         )
 
-    def connect(self, plan: Plan) -> None:
+    def connect(self, plan: Plan, sockets: Mapping[str, str] = NO_SOCKETS) -> None:
         """Put ports on bridges, and the flows by which each bridge forwards.
 
         The uplinks keep the queueing discipline that they have, such as the shaper of the link: Open vSwitch would
         take it off (ovs-vswitchd.conf.db(5), QoS type ``linux-noop``).
         """
         ports = [
-            ("--may-exist", "add-port", bridge.name, port, *self._interface(port, plan))
+            ("--may-exist", "add-port", bridge.name, port, *self._interface(port, plan, sockets))
             for bridge in plan.bridges
             for port in bridge.ports
         ]
@@ -159,9 +172,9 @@ class OpenVSwitch:
             )
         return dict(json.loads(result.stdout))
 
-    def _interface(self, port: str, plan: Plan) -> Sequence[str]:
+    def _interface(self, port: str, plan: Plan, sockets: Mapping[str, str]) -> Sequence[str]:
         """Return the words that tell ``ovs-vsctl`` of what kind a port is; none for a device of the kernel."""
-        del port, plan
+        del port, plan, sockets
         return ()
 
     def _agent(self, verb: str, *argv: str, stdin: str = "") -> CommandResult:
