@@ -197,7 +197,7 @@ class Study(Options):
     equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Relative difference up to which two rates count as the same."""
     knee_share: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Share of the best rate at a frame size that the chain at the knee still delivers."""
+    """The knee is the longest chain that delivers at least this share of the best rate at its frame size."""
     results_folder: Annotated[str, Field(min_length=1)] = "results"
     """Folder for everything that is made, of letters, digits and `_ . - /`; none of the project's own."""
     on_environment_change: Literal["stop", "remeasure", "reuse"] = "stop"

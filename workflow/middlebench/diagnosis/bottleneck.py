@@ -6,12 +6,12 @@ The rules, in this order; the thresholds are below and in :mod:`middlebench.diag
    was lost) decide nothing: *unknown*.
 2. The loss is negligible. Then the chain kept up, and what limited the cell is what fed it: the *generator*
    where less was offered than intended; the *offered load* where no more was asked for; else the *link*.
-   Where a link holds the sender back until the server takes frames (veth since Linux 6.16), less is offered though
-   the test computer has time: then it is whoever has used up the processors, as in 4 and 5.
-   It is the *link* too, whatever was lost, where as much arrived in the window as it carries.
+   Exception: some links hold the sender back until the server takes frames (veth since Linux 6.16). Then less is
+   offered though the test computer has time left, and rules 4 and 5 decide.
+   Whatever was lost, it is the *link* where as much arrived in the window as the link carries.
 3. Most of the loss is in flow tables: that is the *switch*'s doing, whoever is busy, for it is a rule and not
-   haste. Or it is on a link to or from the server: the *link*'s; but that of the first link overflowed the ring of the
-   server's port, which is 4's or 5's where somebody had used up processors.
+   haste. Or it is on a link to or from the server: the *link*'s. Exception: what was lost on the first link did not
+   fit into the ring of the server's port; where processors were used up, rules 4 and 5 decide.
 4. Otherwise packets were dropped from a queue whose reader did not come round in time. Where no processor time was left
    that is the *server CPU*, and the place only says whose turn came too late.
 5. Where some was left, but somebody had used up all that was theirs, it is them: the *switch* or the *middlebox*
@@ -29,15 +29,14 @@ from collections.abc import Sequence
 
 from middlebench.diagnosis.accounting import FLOW_TABLE, OUT, Account, Loss, account
 from middlebench.diagnosis.processors import BUSY, busy_ratio, limited_by_processors, time_left, usage_in_words
+from middlebench.model.frames import FULL
 from middlebench.model.record import Bottleneck, Cause, Counts, Hop, MiddleboxCounts, WireCounts
 from middlebench.model.usage import Usage
 from middlebench.system.text import percent
 
 NEGLIGIBLE_LOSS = 0.01
-"""Below this share of the packets sent the chain kept up: the noise of one trial on a shared machine is of that
-size, and a queue may overflow once when traffic begins."""
-OFFERED = 0.99
-"""Offered below this share of intended is the generator's limit (as the flag `offered-below-intended` has it)."""
+"""Loss below this share of the packets sent counts as noise, and the chain as one that kept up: one trial on a shared
+machine scatters by as much, and a queue may overflow once when traffic begins."""
 DOUBT = 0.01
 """Counters that contradict each other by up to this share of the loss do not change a verdict."""
 FIRST_LINK = "link 0"
@@ -145,7 +144,7 @@ def _fed(counts: Counts, line_rate_packets: float, usage: Usage, negligible: flo
         if by_processors and feeder is not None and feeder < BUSY:
             return by_processors[0], f"the sender waited for room on the link while {by_processors[1]}"
         return "generator", f"it offered {counts.offered_packets:,} of {counts.intended_packets:,} packets asked for"
-    if counts.intended_packets < OFFERED * line_rate_packets:
+    if counts.intended_packets < FULL * line_rate_packets:
         asked = counts.intended_packets / line_rate_packets
         return "offered load", f"no more than {percent(asked)} of the line rate was asked for, and all of it was sent"
     return "link", f"{percent(counts.offered_packets / line_rate_packets)} of the line rate was offered"

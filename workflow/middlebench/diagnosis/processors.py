@@ -1,8 +1,7 @@
 """Who used up processor time, and whether any was left. Pure.
 
-What polls (ClickOS, say) takes a whole processor, work or not. That it was busy is no evidence, neither
-against it nor that processors were used up: its time is left out of both. That it got *less* than a whole
-one is evidence: somebody took a processor that it wanted, so there were too few.
+What polls (ClickOS, say) takes a whole processor, work or not: that it was busy says nothing, and its time is
+left out. That it got *less* than a whole processor says that there were too few.
 
 Where middleboxes are domains beside the server's own system (Xen's dom0), its processors are virtual: all of them
 may be busy while the machine's are not, and the other way round.

@@ -16,7 +16,8 @@ USER_HZ = 100
 """Ticks a second in which Linux tells times to user space (times(2)): 100 on all machines that it runs on but Alpha."""
 
 NEARLY_ALL = 0.95
-"""Share of a process's time from which threads count for all of it. Open vSwitch writes its log by threads that end."""
+"""Where known threads took this share of a process's time, the rest of it is ignored: Open vSwitch writes its log by
+threads that end."""
 
 
 def parse_processors(stat: str, cpus: Collection[int] = ()) -> dict[int, ProcessorTimes]:

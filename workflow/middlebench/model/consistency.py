@@ -1,6 +1,6 @@
 """Holds the parts of a record against each other: a record that contradicts itself is not aggregated.
 
-Pure. The trial has checked the same before it wrote the record; what is found here happened to the file since.
+Pure. The trial has checked the same before it wrote the record: a fault found here means that the file was changed.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A control measures the instrument and not a chain: generator against receiver over one cable
 (``back-to-back``), the switch only (``switch-only``: one bridge, no middlebox), and, where the links are emulated, the
 first link with nothing behind it (``links-only``). Each leaves one record that is never changed. Controls are no cells
-of the plan: they are due by how much was measured since the last ones, so that a run that was interrupted, resumed or
+of the plan: they fall due after a number of cells, so that a run that was interrupted, resumed or
 asked for a single cell has them as well.
 """
 

@@ -14,6 +14,8 @@ PREAMBLE_BYTES = 8
 INTERFRAME_GAP_BYTES = 12
 WIRE_OVERHEAD_BYTES = FCS_BYTES + PREAMBLE_BYTES + INTERFRAME_GAP_BYTES
 """24 B that a frame takes on the wire beyond its own bytes (IEEE 802.3; the paper's "raw")."""
+FULL = 0.99
+"""Share of a rate from which it counts as reached: the line rate of a link, or what a generator was asked for."""
 
 MINIMUM_FRAME_BYTES = 60
 """Smallest frame without FCS (IEEE 802.3: 64 B with it)."""

@@ -1,4 +1,4 @@
-"""Results that were copied or unpacked here: the times of their files do not say what was made from what.
+"""Results that were copied or unpacked here: the times of their files mean nothing to Snakemake.
 
 Snakemake would measure all cells again, because a copy's provision record may be younger than its cells. A
 hidden file notes which folder the results were made in; in any other folder, all files get one and the same time,

@@ -33,7 +33,7 @@ class RunLocks:
         self._held = ExitStack()
 
     def take(self) -> None:
-        """Take every lock, each file once, and keep runs from other machines off the hosts.
+        """Take every lock, each file once; then lock the hosts themselves against runs from other machines.
 
         Raises:
             HostError: a host cannot be reached.

@@ -1,4 +1,4 @@
-"""The lock on a testbed: one run at a time, and the next one is told who has it.
+"""Locks in files, on testbeds, results and ports: one process at a time, and the next one is told who has it.
 
 The kernel holds the lock (flock), so it ends with the process that took it, however that ends.
 """

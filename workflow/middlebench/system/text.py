@@ -17,9 +17,9 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def percent(share: float) -> str:
-    """Return a share, 1 being all, in per cent: ``42 %``."""
-    return f"{share:.0%}".replace("%", " %")
+def percent(share: float, digits: str = ".0") -> str:
+    """Return a share, 1 being all, in per cent: ``42 %``; ``digits`` says how, such as ``+.1``."""
+    return f"{share:{digits}%}".replace("%", " %")
 
 
 def plural(count: int, noun: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from middlebench.diagnosis.bottleneck import OFFERED
 from middlebench.diagnosis.processors import links_share
 from middlebench.model.cell import Cell
+from middlebench.model.frames import FULL
 from middlebench.model.functions.function import Function
 from middlebench.model.latency_result import LatencyTrial
 from middlebench.model.live import LiveChain
@@ -109,7 +109,7 @@ def flags_of(
     ``unconfirmed`` says whether fewer frames reached the server than the generator claims.
     """
     costly = (links_share(usage) or 0.0) > LINKS_SHARE if usage else False
-    limited = counts.offered_packets < OFFERED * counts.intended_packets
+    limited = counts.offered_packets < FULL * counts.intended_packets
     flags = ((GENERATOR_LIMITED, limited), (UNCONFIRMED, unconfirmed), (LINKS_COSTLY, costly))
     return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))
 

@@ -48,7 +48,7 @@ class Probed:
 
 
 def probe_path(testbed: Testbed, plan: Plan, flow: int, frame_bytes: int, count: int = PROBES) -> Probed:
-    """Send ``count`` probes on the path of a flow, and one that must not pass for all that its functions refuse.
+    """Send ``count`` probes on the path of a flow, and for each thing that its functions refuse one that must not pass.
 
     Raises:
         GeneratorError: they could not be sent or watched for.
@@ -61,7 +61,7 @@ def probe_path(testbed: Testbed, plan: Plan, flow: int, frame_bytes: int, count:
     refused = negative_probes(functions, udp_frame(frame_bytes, nonce(), flow))
     if len(plan.paths) > 1:  # a bridge that chooses by UDP port stops all else by itself
         refused = [each for each in refused if is_udp(each.frame)]
-    # What must not pass goes first: on a path that keeps the order it would be back before the others are.
+    # What must not pass goes first: if it leaks, it is back before the others are, and is seen.
     came = testbed.generator.exchange([each.frame for each in refused] + sent, marks)
     judge, problems, returned = Judge(functions), [], 0
     for frame in came:

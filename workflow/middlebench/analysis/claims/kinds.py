@@ -19,13 +19,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 from statistics import fmean
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from middlebench.analysis.claims.findings import Finding, Verdict, graded, untestable
-from middlebench.analysis.data.curves import FULL, PERCENT, Curve
+from middlebench.analysis.data.curves import PERCENT, Curve
+from middlebench.model.frames import FULL
 from middlebench.model.options import Options
+from middlebench.system.text import percent
 
 NOISE = 0.10
 STEP = 0.05
@@ -75,7 +77,7 @@ class Level(Options):
         mean = fmean(values)
         flat = len(values) >= FEWEST_POINTS and _within(values, mean, NOISE)
         verdict = graded(_within(values, self.about, self.within), flat)
-        off = " to ".join(percent(value / self.about - 1, "+.1f") for value in sorted({min(values), max(values)}))
+        off = " to ".join(percent(value / self.about - 1, "+.1") for value in sorted({min(values), max(values)}))
         return Finding(verdict, mean, curve.unit, f"{_range(curve)}: {off} from {self.about:g} {curve.unit}")
 
 
@@ -98,7 +100,7 @@ class Flat(Options):
             return Finding(Verdict.NOT_REPRODUCED, float("nan"), "%", "nothing was counted")
         farthest = max(abs(value / mean - 1) for value in values)
         verdict = graded(farthest <= self.within)
-        evidence = f"{_range(curve)}: up to {percent(farthest, '.1f')} from their mean, {curve.show(mean)}"
+        evidence = f"{_range(curve)}: up to {percent(farthest, '.1')} from their mean, {curve.show(mean)}"
         return Finding(verdict, farthest * PERCENT, "%", evidence)
 
 
@@ -292,12 +294,7 @@ class Ratio(Options):
 
 
 Kind = Level | Flat | Trend | Setback | Bound | Onset | Knee | Ratio
-KINDS: tuple[type[Kind], ...] = (Level, Flat, Trend, Setback, Bound, Onset, Knee, Ratio)
-
-
-def percent(share: float, digits: str = ".0f") -> str:
-    """Return a share in per cent."""
-    return f"{share * PERCENT:{digits}} %"
+KINDS: tuple[type[Kind], ...] = get_args(Kind)
 
 
 def _probability(p: float) -> str:
@@ -318,7 +315,7 @@ def _steps(curve: Curve) -> list[_Step]:
     steps = []
     for (start, before), (end, after) in pairwise(curve.points):
         change = after / before - 1 if before > 0 else inf if after > 0 else 0.0
-        steps.append(_Step(change, f"{percent(change, '+.1f')} from {curve.place(start)} to {curve.place(end)}"))
+        steps.append(_Step(change, f"{percent(change, '+.1')} from {curve.place(start)} to {curve.place(end)}"))
     return steps
 
 

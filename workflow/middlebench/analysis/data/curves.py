@@ -12,6 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from middlebench.analysis.data.summary import summarise
+from middlebench.model.frames import FULL
 from middlebench.model.options import Options
 
 Value = Literal["offered_kpps", "offered_mbps", "offered_share", "received_kpps", "received_mbps", "delivered_share"]
@@ -22,10 +23,6 @@ Axis = Literal["n", "frame_bytes"]
 
 UNITS = {"kpps": "kpkt/s", "mbps": "Mb/s", "share": "%"}
 PERCENT = 100.0
-
-FULL = 0.99
-"""Share from which the link is full, and from which all that was offered has arrived: the same 1 % below which a
-record is flagged as limited by its generator."""
 
 
 class Selection(Options):

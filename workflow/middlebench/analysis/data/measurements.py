@@ -1,7 +1,7 @@
 """The one tidy table: its columns, how records become rows, and how it is kept as CSV.
 
-One row is one cell of a sweep. Counts are integers as they were read; rates are derived from
-them here and nowhere else.
+One row is one cell of a sweep. Counts are integers as they were read; the rates of cells are derived from
+them here.
 """
 
 from __future__ import annotations

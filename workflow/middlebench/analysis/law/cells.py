@@ -11,12 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from middlebench.analysis.law.terms import Numbers
+from middlebench.model.frames import FULL
 
 Offered = tuple[tuple[int, float], ...]
 """Frame sizes in bytes, ascending, and the rate in kpkt/s that was offered at each; empty when unknown."""
-
-FULL = 0.99
-"""Of the line rate, from which a link counts as full, as in the flags of a record."""
 
 LEAST_SCATTER = 1e-4
 """Repetitions that agree better than this say nothing of how well a cell is known."""

@@ -142,7 +142,7 @@ class Shape:
 def candidates(sizes: int, lengths: int) -> list[Shape]:
     """Return the laws that so many distinct frame sizes and chain lengths can tell apart.
 
-    A chain length is left out to judge a law, so that one more is needed than a law has parameters that depend on it.
+    A chain length is left out to judge a law: one with k parameters that depend on the length needs k + 1 lengths.
     Where there are several sizes a hop may always depend on them; whether it has to is asked of the best law alone
     (:func:`simpler`), which halves the family.
     """

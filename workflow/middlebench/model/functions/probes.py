@@ -25,8 +25,8 @@ class NegativeProbe:
 def negative_probes(functions: Sequence[Function], probe: bytes) -> list[NegativeProbe]:
     """Return the frames like ``probe`` that must not pass the chain of ``functions``, each with where it must end.
 
-    A frame that an earlier middlebox would change in what a later one refuses it for proves nothing there, and one
-    that an earlier one refuses never comes so far: each is sent once, for the first that must stop it.
+    Each is sent once, for the first middlebox that must stop it. Where an earlier middlebox rewrites what a later one
+    looks at, a frame would prove nothing of the later one: there is none.
     """
     packet = packet_of(probe)
     if packet is None:

@@ -14,6 +14,7 @@ from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.hosts.shared import devices_agent
 from middlebench.hosts.shared.agents import script_text
+from middlebench.model.frames import MINIMUM_FRAME_BYTES, WIRE_OVERHEAD_BYTES
 from middlebench.sites.base import LinkOptions
 from middlebench.sites.shared import port_state_agent
 from middlebench.system.errors import HostError
@@ -27,16 +28,16 @@ PORT_STATES = script_text(devices_agent, port_state_agent)
 
 SHAPE_PORTS = """
 set -eu
-rate=$1 burst=$2 limit=$3
-shift 3
+rate=$1 burst=$2 limit=$3 overhead=$4 least=$5
+shift 5
 for port; do
-    tc qdisc replace dev "$port" root handle 1: stab overhead 24 mpu 84 linklayer ethernet \\
+    tc qdisc replace dev "$port" root handle 1: stab overhead "$overhead" mpu "$least" linklayer ethernet \\
         tbf rate "$rate" burst "$burst" limit "$limit" || echo "limit: no token bucket shaper on $port"
 done
 """
 """Shell, so that all ports are shaped by one command; the arguments are its positional parameters.
 
-The shaper counts 24 B of overhead a frame, and 84 B at the least, as Ethernet does.
+The shaper counts the overhead of each frame on the wire, and the smallest frame at the least, as Ethernet does.
 """
 
 PREPARE_PORTS = """
@@ -136,7 +137,8 @@ def shape_ports(computer: Host, ports: Sequence[str], link: LinkOptions) -> list
         HostError: there is no `tc` on the computer.
     """
     bucket = (f"{link.rate_bps:.0f}bit", str(link.burst_bytes), str(link.backlog_bytes))
-    return _limits(computer, ["sh", "-c", SHAPE_PORTS, f"{LABEL}-shape-ports", *bucket, *ports])
+    frames = (str(WIRE_OVERHEAD_BYTES), str(MINIMUM_FRAME_BYTES + WIRE_OVERHEAD_BYTES))
+    return _limits(computer, ["sh", "-c", SHAPE_PORTS, f"{LABEL}-shape-ports", *bucket, *frames, *ports])
 
 
 def read_ports(computer: Host, ports: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -17,8 +17,8 @@ from middlebench.system.locks import describe, myself
 from middlebench.system.processes import ProcessIdentity, ancestors, boot_id
 
 RUN_LOCK, TRIAL_LOCK = "run.lock", "trial.lock"
-"""Files in our folder there: a run holds the first; a job holds both, unless its run has the first for it. So a job
-whose run was killed keeps others off until it ends."""
+"""Files in our folder there: a run holds the first; a job needs both, and takes the second only
+where its run already holds the first. So a job whose run was killed keeps others off until it ends."""
 LOCK_SECONDS = 3.0
 """How long we wait for a lock at least, in silence: a process of ours that has just ended gives it back within this
 time."""
