@@ -32,10 +32,15 @@ test-slurm: ROLES += slurm tests
 test: setup ## install what is missing, run the tests (of those on the emulated Xen host, the quick ones)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-bench: setup ## measure the virtual machines against their targets and against Mininet (about 15 minutes)
+bench: setup build/npf/installed ## measure against targets, and in turns against Mininet and NPF (about 20 minutes)
 	envs/install-packages bench
 	$(MAKE) --silent --directory workflow/unikernel BUILD=../../build/unikernel
 	$(BIN)/python bench
+
+build/npf/installed: envs/npf.lock # apart from ours: what NPF needs are other versions
+	$(PYTHON) -m venv build/npf
+	build/npf/bin/pip install --quiet --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
+	touch $@
 
 remeasure: $(INSTALLED) ## archive the cells near drift, measure them again, publish
 	$(BIN)/middlebench archive --flag drift
@@ -87,6 +92,8 @@ lock: $(INSTALLED) ## resolve the dependencies anew and pin them
 	printf '%s\n' snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep | $(BIN)/uv pip compile --quiet \
 		--upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-deps \
 		--custom-compile-command "make lock" --output-file envs/slurm.lock -
+	echo npf | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-package typing --custom-compile-command "make lock" --output-file envs/npf.lock - # Python has typing itself
 
 setup: packages $(INSTALLED) ## install what is missing: Debian packages and Python packages
 	@$(BIN)/python -m compileall -q workflow # by each of hundreds of jobs else, where PYTHONDONTWRITEBYTECODE is set

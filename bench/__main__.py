@@ -25,6 +25,7 @@ from middlebench.system import surroundings
 from middlebench.system.errors import MiddlebenchError
 from middlebench.system.files import write_text
 from middlebench.testbed import alternatives, environment_of, site_of
+from npf_chain import measure_npf
 from peers import measure_peers
 from scale import measure_scale
 from starting import measure_starting
@@ -37,6 +38,7 @@ PARTS = {
     "scale": measure_scale,
     "peers": measure_peers,
     "sweep": measure_sweep,
+    "npf": measure_npf,
 }
 OUTPUT = Path("build/bench.json")
 RUNTIME = "MIDDLEBENCH_RUNTIME"

@@ -1,4 +1,4 @@
-"""Received rate of whole chains against Mininet's, in turns; the table goes to docs/performance.md.
+"""Received rate of whole chains against Mininet's, in turns; a section of docs/performance.md.
 
 Ratios within one run are what counts: both sides meet the same machine and the same neighbours on it.
 """
@@ -8,21 +8,20 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from figure import Figure
+from isolated import run_isolated
 from middlebench.config.testbed import TestbedOptions, load_testbed
 from middlebench.model.frames import udp_frame
 from middlebench.model.record import Settings
-from middlebench.system.errors import MiddlebenchError
-from middlebench.system.files import write_text
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.convergence import deploy, plan_for
 from middlebench.trials.provision import chosen_testbed, provision
 from middlebench.trials.trial import load_of, prepare, run_trial
+from page import write_section
 
 LENGTHS, SIZES = (1, 4, 20), (60, 800)
 TESTBEDS = ("local", "netns", "stock")
@@ -32,7 +31,7 @@ TARGETS = {"local": 1.5, "netns": 3.0}
 WARM_UP_S, WINDOW_S = 0.3, 1.0
 SETTINGS = Settings(window_s=WINDOW_S, warm_up_s=WARM_UP_S, sample_interval_s=WINDOW_S, offered_load="maximum")
 AGENT = Path(__file__).with_name("mininet_chain.py")
-TABLE = Path("docs/performance.md")
+MININET_SECONDS = 300.0
 Rates = dict[tuple[str, int, int], list[float]]
 """Received packets/s of each round, by system, chain length and frame size in bytes."""
 
@@ -50,7 +49,7 @@ def measure_peers(options: TestbedOptions, rounds: int, say: Callable[[str], Non
                     rates.setdefault((name, n, size), []).append(rate)
                 kpps = " ".join(f"{rate / 1000:.1f}" for rate in found)
                 say(f"peers, round {number + 1}: {name}, n={n}: {kpps} kpkt/s of {SIZES} B")
-    write_text(TABLE, table(rates, {name: switch_of(each) for name, each in chosen.items()}))
+    write_section("Received rate", section(rates, {name: switch_of(each) for name, each in chosen.items()}))
     return [
         Figure(f"{name} against Mininet, n={n}, 60 B", ratio(rates, name, n, 60), target, " ×", True, _values(rates, n))
         for name, target in TARGETS.items()
@@ -65,15 +64,12 @@ def ratio(rates: Rates, name: str, n: int, size: int) -> float:
     )
 
 
-def table(rates: Rates, switches: dict[str, str]) -> str:
-    """Return the page with the table."""
+def section(rates: Rates, switches: dict[str, str]) -> list[str]:
+    """Return the lines of the page's section."""
     systems = (MININET, *TESTBEDS)
     lines = [
-        "# Performance against peers",
-        "",
-        "Received rate in kpkt/s at the maximum offered load (median of the rounds), and in brackets its ratio to",
-        "Mininet's (median of the rounds' ratios, taken in turns). `make bench` makes this page; absolute figures are",
-        f"those of the machine that it ran on last ({os.cpu_count()} processors), ratios are what carries over.",
+        "In kpkt/s at the maximum offered load (median of the rounds), and in brackets the ratio to Mininet's (median",
+        f"of the rounds' ratios). Of a machine with {os.cpu_count()} processors.",
         "",
         f"| n | frame size | {' | '.join(systems)} |",
         "|---:|---:|" + "---:|" * len(systems),
@@ -92,7 +88,7 @@ def table(rates: Rates, switches: dict[str, str]) -> str:
         "",
         *(f"- `{name}`: {text}" for name, text in switches.items()),
     ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def switch_of(options: TestbedOptions) -> str:
@@ -128,23 +124,8 @@ def _ours(options: TestbedOptions, n: int) -> list[float]:
 def _mininet(n: int) -> list[float]:
     frames = [udp_frame(size).hex() for size in SIZES]
     request = json.dumps({"n": n, "frames": frames, "warm_up_s": WARM_UP_S, "window_s": WINDOW_S})
-    user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
-    done = subprocess.run(
-        [
-            *("unshare", *user, "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"),
-            *("/usr/bin/python3", str(AGENT), request),
-        ],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=300,
-    )
-    if done.returncode:
-        raise MiddlebenchError(
-            "measuring Mininet", done.stderr.strip()[-500:], "install it: `envs/install-packages bench`"
-        )
-    return list(json.loads(done.stdout)["received_pps"])
+    said = run_isolated("measuring Mininet", ["/usr/bin/python3", str(AGENT.absolute()), request], MININET_SECONDS)
+    return list(json.loads(said)["received_pps"])
 
 
 def _values(rates: Rates, n: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from figure import Figure
@@ -25,7 +25,7 @@ def measure_sweep(options: TestbedOptions, rounds: int, say: Callable[[str], Non
     """Return the period of cells over their traffic's time, and that of deployments over what deploying takes."""
     del options, rounds  # a run of the workflow chooses for itself, and has cells enough
     with tempfile.TemporaryDirectory(prefix="middlebench-sweep-") as folder:
-        _sweep(Path(folder))
+        run_sweep(Path(folder), "local", SIZES)
         written = sorted(Path(folder).glob("local/[cd]*s/**/*.json"), key=lambda path: path.stat().st_mtime_ns)
         cells, deployments = [], []
         for before, path in itertools.pairwise(written):
@@ -42,15 +42,19 @@ def measure_sweep(options: TestbedOptions, rounds: int, say: Callable[[str], Non
     ]
 
 
-def _sweep(results: Path) -> None:
-    """Run the workflow to the table of measurements."""
+def run_sweep(results: Path, testbed: str, sizes: Sequence[int]) -> None:
+    """Run the workflow to the table of a testbed's measurements.
+
+    Raises:
+        MiddlebenchError: it failed.
+    """
     config = {
-        **{"testbeds": ["local"], "chain_lengths": LENGTHS, "frame_sizes": SIZES, "controls": "none"},
+        **{"testbeds": [testbed], "chain_lengths": LENGTHS, "frame_sizes": sizes, "controls": "none"},
         **{"trial": "bench", "trials": {"bench": {"warm_up_s": WARM_UP_S, "window_s": WINDOW_S}}},
         "results_folder": str(results),
     }
     words = [f"{key}={json.dumps(value)}" for key, value in config.items()]
-    target = str(results / "local" / "measurements.csv")
+    target = str(results / testbed / "measurements.csv")
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "1", "--config", *words, "--", target],
         capture_output=True,
