@@ -1,4 +1,8 @@
-"""Fixtures for all tests. Each live one has a runtime folder of its own, so that it never meets a sweep."""
+"""Fixtures for all tests. Live ones have runtime folders of their own, so that they never meet a sweep.
+
+The tests of a module use one testbed, one after the other: its two computers and its switch stay for the next test,
+chains do not. Where a port is not as it was set up, the next test sets all of it up again, as a sweep does.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import PROJECT, Footprint, compose
+from helpers import PROJECT, Footprint, compose, made_once, runtime_folder, without_chain
 from hypothesis import settings
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.sites.base import Hosts
 from middlebench.system import surroundings
-from middlebench.testbed import Testbed, site_of, stand_up
+from middlebench.testbed import Testbed, site_of
 
 settings.register_profile("middlebench", deadline=None, derandomize=True)
 settings.load_profile("middlebench")
@@ -30,7 +34,7 @@ sys.dont_write_bytecode = False
 
 
 TESTS = Path(__file__).parent
-LONGEST_FIRST = ("workflow", "lab", "test_media.py", "test_notebooks.py", "integration", "contract")
+LONGEST_FIRST = ("workflow", "lab", "test_media.py", "integration", "contract")
 """Folders of tests, and files of the others that take long, in the order in which they begin."""
 
 
@@ -45,52 +49,47 @@ def _place(item: pytest.Item) -> int:
     return next((place for place, name in enumerate(LONGEST_FIRST) if name in parts), len(LONGEST_FIRST))
 
 
-@pytest.fixture
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A runtime folder of the test's own; whatever was started with it must be gone in the end."""
-    folder = tmp_path / "runtime"
-    folder.mkdir(mode=0o700)
-    monkeypatch.setenv("MIDDLEBENCH_RUNTIME", str(folder))
-    footprint = Footprint(folder)
-    try:
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The runtime folder of a module's tests; whatever was started with it must be gone in the end."""
+    with runtime_folder(tmp_path_factory.mktemp("shared")) as folder:
         yield folder
-        footprint.demand_nothing_left()
-    finally:
-        footprint.kill_all()
+        site_of("tests", compose()).close()
 
 
 @pytest.fixture
+def own_runtime(tmp_path: Path) -> Iterator[Path]:
+    """A runtime folder of one test; whatever was started with it must be gone in the end."""
+    with runtime_folder(tmp_path) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
 def footprint(runtime: Path) -> Footprint:
-    """What the test has started, seen from outside."""
+    """What a module's tests have started, seen from outside."""
     return Footprint(runtime)
 
 
 @pytest.fixture
-def hosts(runtime: Path) -> Iterator[Hosts]:
-    """Two computers and their links, real ones, in namespaces."""
-    site = site_of("tests", compose())
-    try:
-        yield site.open()
-    finally:
-        site.close()
+def hosts(runtime: Path) -> Hosts:
+    """Two computers and their links, real ones, in namespaces; a test removes what it makes there."""
+    return site_of("tests", compose()).open()
 
 
 @pytest.fixture
 def testbed(runtime: Path) -> Iterator[Testbed]:
-    """A whole testbed that stands, with no chain on it yet."""
-    options = compose()
-    try:
-        yield stand_up("tests", options)
-    finally:
-        site_of("tests", options).close()
+    """A whole testbed that stands, with no chain on it."""
+    with without_chain(compose()) as testbed:
+        yield testbed
 
 
 @pytest.fixture(scope="session")
 def unikernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Our image, built for the tests alone: a sweep that runs meanwhile keeps its own."""
-    folder = tmp_path_factory.mktemp("unikernel")
-    sources = PROJECT / "workflow" / "unikernel"
-    subprocess.run(["make", "--silent", "--directory", sources, f"BUILD={folder}"], check=True)
+    make = ["make", "--silent", "--directory", PROJECT / "workflow" / "unikernel"]
+    folder = made_once(
+        tmp_path_factory, "unikernel", lambda folder: subprocess.run([*make, f"BUILD={folder}"], check=True)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(qemu, "UNIKERNEL", folder / "unikernel.elf")
         yield folder / "unikernel.elf"

@@ -23,12 +23,15 @@ from middlebench.model.plan import Middlebox
 from middlebench.model.reading import PortCounters
 from middlebench.model.record import Settings
 from middlebench.switches.shared.readings import parse_ports
+from middlebench.system.locks import lock
 from middlebench.testbed import Testbed, site_of, stand_up
+from middlebench.trials.convergence import tear_down
 from middlebench.trials.probing import PROBES
 
 PROJECT = Path(__file__).resolve().parents[1]
 LIMIT_SECONDS = 30.0
 POLL_SECONDS = 0.02
+MAKE_SECONDS = 600.0
 
 _Found = TypeVar("_Found")
 
@@ -72,6 +75,16 @@ def standing(options: TestbedOptions) -> Iterator[Testbed]:
         yield stand_up("tests", options)
     finally:
         site_of("tests", options).close()
+
+
+@contextmanager
+def without_chain(options: TestbedOptions) -> Iterator[Testbed]:
+    """Have a testbed stand with no chain on it, and leave it so: computers and switch stay for the next test."""
+    testbed = stand_up("tests", options)
+    try:
+        yield testbed
+    finally:
+        tear_down(testbed)
 
 
 def settings(**changes: Any) -> Settings:
@@ -161,6 +174,33 @@ class Footprint:
         """End whatever a failed test left."""
         for pid in self.processes():
             kill(pid)
+
+
+@contextmanager
+def runtime_folder(parent: Path) -> Iterator[Path]:
+    """Have a runtime folder of the tests' own; whatever was started with it must be gone in the end."""
+    folder = parent / "runtime"
+    folder.mkdir(mode=0o700)
+    footprint = Footprint(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIDDLEBENCH_RUNTIME", str(folder))
+        try:
+            yield folder
+            footprint.demand_nothing_left()
+        finally:
+            footprint.kill_all()
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that one of the processes that run the tests has filled; the others wait for it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with lock(folder.with_suffix(".lock"), f"making {name}", wait_s=MAKE_SECONDS):
+        done = folder.with_suffix(".done")
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return folder
 
 
 def opt_in(items: Sequence[pytest.Item], folder: Path, variable: str, what: str, limit_s: float) -> None:

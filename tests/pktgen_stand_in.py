@@ -31,6 +31,8 @@ VERSION = os.environ.get("STAND_IN_VERSION", "13.0")
 FAULT = os.environ.get("STAND_IN_FAULT", "")
 OLD = VERSION == "11.1"
 DEFAULT_BURST = 512
+SECOND = float(os.environ.get("STAND_IN_SECOND", "1"))
+"""How long its seconds last where it waits for one; a test that is not about that need not wait."""
 CARD_PACKETS_PER_SECOND = 4000
 """What this card sends at the most: a link of netmap's own has no shaper."""
 LATE_PACKETS, LATE_SECONDS = 20, 1.5
@@ -150,7 +152,9 @@ class PktGen:
 
     def work(self) -> None:
         last = time.time()
-        begin = math.floor(last) + 2.0 if self.sending and self.rate else last  # seen of every version
+        begin = (
+            (math.floor(last / SECOND) + 2) * SECOND if self.sending and self.rate else last
+        )  # seen of every version
         rate = self.rate or CARD_PACKETS_PER_SECOND
         frames = self.frames() if self.sending else []
         started = begin

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dpkt
 import pytest
-from helpers import Footprint, compose, eventually, exchange_frames, pass_frames
+from helpers import compose, eventually, exchange_frames, pass_frames
 from hypothesis import Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -94,27 +94,17 @@ class Running:
 
 
 @pytest.fixture(scope="module", params=CASES)
-def running(
-    request: pytest.FixtureRequest, unikernel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
+def running(request: pytest.FixtureRequest, unikernel: Path, runtime: Path) -> Iterator[Running]:
     driver, text = request.param
-    folder = tmp_path_factory.mktemp("runtime")
-    folder.chmod(0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MIDDLEBENCH_RUNTIME", str(folder))
-        site = site_of("tests", compose())
-        try:
-            hosts = site.open()
-            server = hosts.middlebox_server
-            plan = plan_of("chain", 1, hosts.server_ports, [only(text)])
-            middleboxes = DRIVERS[driver].build(server, MTU, PORTS_OF[driver])
-            middleboxes.create(plan)
-            middleboxes.wait_until_ready(plan)
-            (middlebox,) = plan.middleboxes
-            yield started(Running(driver, server, middlebox, Oracle(middlebox.function), Judge([middlebox.function])))
-        finally:
-            site.close()
-            Footprint(folder).demand_nothing_left()
+    hosts = site_of("tests", compose()).open()
+    server = hosts.middlebox_server
+    plan = plan_of("chain", 1, hosts.server_ports, [only(text)])
+    middleboxes = DRIVERS[driver].build(server, MTU, PORTS_OF[driver])
+    middleboxes.create(plan)
+    middleboxes.wait_until_ready(plan)
+    (middlebox,) = plan.middleboxes
+    yield started(Running(driver, server, middlebox, Oracle(middlebox.function), Judge([middlebox.function])))
+    middleboxes.destroy()
 
 
 def started(running: Running) -> Running:

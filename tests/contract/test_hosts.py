@@ -217,7 +217,7 @@ if ready == int(sys.argv[1]):
 def ready(host: Host) -> Callable[[str], str]:
     """Run a script that knows, as `ready`, the Python that stands ready; it runs where that one does only."""
     if not isinstance(host, LocalHost):
-        pytest.skip("there is none on other machines")
+        pytest.skip("no Python stands ready on a machine that is reached over SSH")
     own = LocalHost("own", (), host._prefix)
     own.stand_ready()
     return lambda script: own.run(own.script(READY + script, str(os.getpid())), check=False).stdout
@@ -232,7 +232,7 @@ def test_a_script_runs_after_the_python_that_stood_ready_was_killed(ready: Calla
 
 def test_a_python_that_stands_ready_at_a_socket_is_found_by_whoever_comes_next(host: Host, tmp_path: Path) -> None:
     if not isinstance(host, LocalHost):
-        pytest.skip("there is none on other machines")
+        pytest.skip("no Python stands ready on a machine that is reached over SSH")
     path = tmp_path / "a folder whose name is longer than an address may be".ljust(108, "x")
     path.mkdir()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers import eventually, pass_frames
+from helpers import compose, eventually, pass_frames
 from middlebench.diagnosis.between import middleboxes_between
 from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
@@ -19,6 +19,7 @@ from middlebench.model.plan import Middlebox, Plan
 from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.system.errors import MiddleboxError
+from middlebench.testbed import site_of
 
 MTU = 1500
 SIZES = range(60, 1515)
@@ -34,9 +35,19 @@ def server(hosts: Hosts) -> Host:
     return hosts.middlebox_server
 
 
-@pytest.fixture(params=MIDDLEBOXES)
-def middleboxes(request: pytest.FixtureRequest, server: Host, unikernel: Path) -> Middleboxes:
-    return MIDDLEBOXES[request.param](server)
+@pytest.fixture(scope="module", params=MIDDLEBOXES)
+def make(request: pytest.FixtureRequest, runtime: Path, unikernel: Path) -> Iterator[Callable[[Host], Middleboxes]]:
+    """What makes middleboxes, on computers on which no others have run."""
+    yield MIDDLEBOXES[request.param]
+    site_of("tests", compose()).close()
+
+
+@pytest.fixture
+def middleboxes(make: Callable[[Host], Middleboxes], server: Host) -> Middleboxes:
+    """Middleboxes, none of which was made yet."""
+    found = make(server)
+    found.destroy()
+    return found
 
 
 @pytest.fixture
@@ -45,10 +56,14 @@ def plan(hosts: Hosts) -> Plan:
 
 
 @pytest.fixture
-def running(middleboxes: Middleboxes, plan: Plan) -> Middleboxes:
-    middleboxes.create(plan)
-    middleboxes.wait_until_ready(plan)
-    return middleboxes
+def running(make: Callable[[Host], Middleboxes], server: Host, plan: Plan) -> Middleboxes:
+    """Two middleboxes that run, from the test before where it has left them so."""
+    found = make(server)
+    if found.live().keys() != {middlebox.name for middlebox in plan.middleboxes}:
+        found.destroy()
+        found.create(plan)
+        found.wait_until_ready(plan)
+    return found
 
 
 def interfaces(host: Host) -> set[str]:
@@ -189,6 +204,7 @@ def test_port_whose_name_is_taken_is_an_error_that_names_the_middlebox(middlebox
     server.run(["ip", "link", "add", "name", "mbench-2-in", "type", "veth", "peer", "name", "other"])
     with pytest.raises(MiddleboxError, match="mbench-2"):
         middleboxes.create(plan)
+    server.run(["ip", "link", "delete", "dev", "other"])
 
 
 def test_what_a_failed_creation_left_can_be_destroyed(middleboxes, plan, hosts, server):

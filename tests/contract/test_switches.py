@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from helpers import pass_frames
+from helpers import compose, pass_frames
 from middlebench.diagnosis.between import hops_between
 from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
@@ -19,6 +20,7 @@ from middlebench.switches import private_openvswitch, system_openvswitch
 from middlebench.switches.base import Switch
 from middlebench.switches.shared import instance
 from middlebench.system.errors import SwitchError
+from middlebench.testbed import site_of
 
 
 def private_open_vswitch(port_type: str) -> Callable[[Host], Switch]:
@@ -42,6 +44,12 @@ SWITCHES = [
     pytest.param(private_open_vswitch("afxdp"), id="private-openvswitch afxdp", marks=as_root),
 ]
 
+REMOVE_WIRES = """
+ip -brief link show type veth | awk '/^mbench-/ { sub("@.*", "", $1); print "link del dev " $1 }' | ip -force -batch -
+exit 0
+"""
+"""The second end of a wire is gone with the first."""
+
 FRAMES = [udp_frame(size, bytes([size % 256]) * 18) for size in (60, 61, 800, 1514)]
 
 
@@ -50,11 +58,21 @@ def server(hosts: Hosts) -> Host:
     return hosts.middlebox_server
 
 
-@pytest.fixture(params=SWITCHES)
-def switch(request: pytest.FixtureRequest, server: Host) -> Switch:
-    driver: Switch = request.param(server)
+@pytest.fixture(scope="module", params=SWITCHES)
+def make(request: pytest.FixtureRequest, runtime: Path) -> Iterator[Callable[[Host], Switch]]:
+    """What makes a switch, on computers on which no other one has run."""
+    yield request.param
+    site_of("tests", compose()).close()
+
+
+@pytest.fixture
+def switch(make: Callable[[Host], Switch], server: Host) -> Iterator[Switch]:
+    """A switch without bridges; what a test has joined to it is removed."""
+    driver = make(server)
     driver.start()
-    return driver
+    yield driver
+    driver.tear_down()
+    server.run(["sh", "-c", REMOVE_WIRES])
 
 
 @pytest.fixture
@@ -299,6 +317,7 @@ def test_bridge_that_is_not_ours_is_left_alone(connected, server):
     assert "theirs" not in connected.live().bridges
     connected.tear_down()
     open_vswitch(server, "ovs-vsctl", "br-exists", "theirs")
+    open_vswitch(server, "ovs-vsctl", "del-br", "theirs")
 
 
 def test_bridges_that_were_made_anew_are_told_apart(connected, plan):

@@ -6,11 +6,10 @@ import dataclasses
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dpkt
 import pytest
-from helpers import PROJECT, compose, settings, standing
+from helpers import PROJECT, compose, settings, without_chain
 from middlebench.config.functions import functions_of, load_functions
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.frames import UDP_PORT, udp_frame
@@ -18,13 +17,11 @@ from middlebench.model.functions.function import Function
 from middlebench.model.plan import Plan
 from middlebench.model.topologies import plan_of
 from middlebench.system.errors import TrialError
+from middlebench.testbed import Testbed
 from middlebench.trials.convergence import converge, deploy, read_live
 from middlebench.trials.probing import prove_paths
 from middlebench.trials.trial import Outcome, load_of, prepare, run_trial
 from oracle import FORWARDS, Oracle
-
-if TYPE_CHECKING:
-    from middlebench.testbed import Testbed
 
 KNOWN = load_functions()
 MIDDLEBOXES = {
@@ -45,14 +42,14 @@ def wrong_unikernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=MIDDLEBOXES)
 def testbed(request: pytest.FixtureRequest, runtime: Path, unikernel: Path) -> Iterator[Testbed]:
-    with standing(compose(middlebox=MIDDLEBOXES[request.param])) as testbed:
+    with without_chain(compose(middlebox=MIDDLEBOXES[request.param])) as testbed:
         yield testbed
 
 
 @pytest.fixture
 def machines(runtime: Path, wrong_unikernel: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Testbed]:
     monkeypatch.setattr(qemu, "UNIKERNEL", wrong_unikernel)
-    with standing(compose(middlebox=MIDDLEBOXES["qemu"])) as testbed:
+    with without_chain(compose(middlebox=MIDDLEBOXES["qemu"])) as testbed:
         yield testbed
 
 

@@ -18,8 +18,9 @@ from middlebench.model.cell import Cell
 from middlebench.model.record import Record
 from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.switches.private_openvswitch import FOLDER
+from middlebench.switches.shared import instance
 from middlebench.system.errors import MiddlebenchError
-from middlebench.testbed import Testbed, site_of, stand_up
+from middlebench.testbed import Testbed, stand_up
 from middlebench.trials.cell import measure
 from middlebench.trials.convergence import converge, plan_for
 
@@ -96,16 +97,13 @@ faults = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 
 
 @pytest.fixture(scope="module")
-def footprint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Footprint]:
-    """One runtime folder for all of these tests: each repairs what the one before has left."""
-    folder = tmp_path_factory.mktemp("runtime")
-    folder.chmod(0o700)
+def footprint(runtime: Path) -> Iterator[Footprint]:
+    """All of these tests use one testbed: each repairs what the one before has left."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MIDDLEBENCH_RUNTIME", str(folder))
-        patch.setattr(agents, "PROBE_SECONDS", 1.5)  # how long to wait for what never comes
-        yield Footprint(folder)
-        site_of(NAME, compose(**OPTIONS)).close()
-    Footprint(folder).demand_nothing_left()
+        # How long to wait for what never comes, and for a daemon that was stopped.
+        patch.setattr(agents, "PROBE_SECONDS", 1.5)
+        patch.setattr(instance, "ANSWER_SECONDS", 2.0)
+        yield Footprint(runtime)
 
 
 @pytest.fixture

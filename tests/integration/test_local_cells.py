@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 from cells import PACED, measure_cell, on_server
@@ -16,9 +15,6 @@ from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, Record
 from middlebench.system.errors import TrialError
 from middlebench.trials.convergence import deploy, plan_for, read_live
 from middlebench.trials.probing import prove_paths
-
-if TYPE_CHECKING:
-    pass
 
 
 class TestMeasuring:

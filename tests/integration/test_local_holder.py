@@ -7,21 +7,39 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 from cells import CELL, PACED, cell_command, measure_cell
-from helpers import compose, composition, eventually, kill
+from helpers import Footprint, compose, composition, eventually, kill, standing
 from middlebench.sites.shared import holder_process
 from middlebench.sites.shared.ports import polled_by
 from middlebench.system.errors import HostError
 from middlebench.system.locks import lock
 from middlebench.system.processes import may_administer
-from middlebench.testbed import site_of, stand_up
+from middlebench.testbed import Testbed, site_of, stand_up
 from middlebench.trials.convergence import deploy, plan_for
+
+
+@pytest.fixture
+def runtime(own_runtime: Path) -> Path:
+    """A holder of its own for each of these tests."""
+    return own_runtime
+
+
+@pytest.fixture
+def footprint(runtime: Path) -> Footprint:
+    return Footprint(runtime)
+
+
+@pytest.fixture
+def testbed(runtime: Path) -> Iterator[Testbed]:
+    with standing(compose()) as testbed:
+        yield testbed
+
 
 POLLED = """
 set -eu

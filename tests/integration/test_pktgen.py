@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from helpers import eventually
@@ -12,12 +11,15 @@ from middlebench.generators.pkt_gen import driver
 from middlebench.generators.pkt_gen.driver import Options, PktGen
 from middlebench.model.traffic import Load
 from middlebench.system.errors import GeneratorError, MiddlebenchError
+from middlebench.testbed import Testbed
 from middlebench.trials.convergence import converge, plan_for
 
-if TYPE_CHECKING:
-    from middlebench.testbed import Testbed
-
 STAND_IN = str(Path(__file__).parents[1] / "pktgen_stand_in.py")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAND_IN_SECOND", "0.2")
 
 
 def load(**changes: object) -> Load:
@@ -61,7 +63,11 @@ def test_given_number_of_frames_is_sent_and_counted_to_the_frame(testbed: Testbe
     assert traffic.window_s >= 2
 
 
-def test_paced_load_is_offered_though_pkt_gen_waits_for_whole_seconds(testbed: Testbed) -> None:
+def test_paced_load_is_offered_though_pkt_gen_waits_for_whole_seconds(
+    testbed: Testbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN_SECOND", "1")
+
     def attempt() -> bool:
         traffic = pktgen(testbed).run(load(packets_per_second=1000.0, window_s=1.0))
         return traffic.offered_packets == pytest.approx(1000 * traffic.window_s, rel=0.03)
@@ -98,7 +104,7 @@ def test_every_fault_is_named_and_not_by_the_usage_page(
     monkeypatch.setenv("STAND_IN_FAULT", fault)
     monkeypatch.setenv("STAND_IN_VERSION", version)
     monkeypatch.setattr(driver, "END_SECONDS", 1.0)
-    monkeypatch.setattr(driver, "START_SECONDS", 3.0)
+    monkeypatch.setattr(driver, "START_SECONDS", 1.0)
     with pytest.raises(GeneratorError, match=said) as caught:
         pktgen(testbed).run(load(window_s=0.2))
     assert "Usage" not in str(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers import compose, disguise
+from helpers import Footprint, compose, disguise, standing
 from middlebench.config.testbed import composed
 from middlebench.model import record_file
 from middlebench.model.environment import differences, keep
@@ -32,18 +32,18 @@ NOWHERE = composed(
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, own_runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder, in which environments are noted."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_looking_opens_nothing_and_writes_once(project, footprint):
+def test_looking_opens_nothing_and_writes_once(project, own_runtime):
     seen = present.look("tests", OPTIONS, project, pytest.fail)
     written = present.noted("tests").stat().st_mtime_ns
     assert present.look("tests", OPTIONS, project, pytest.fail) == seen
     assert present.noted("tests").stat().st_mtime_ns == written
-    assert footprint.processes() == {}
+    assert Footprint(own_runtime).processes() == {}
 
 
 def test_environment_that_only_jobs_on_other_machines_see_is_left_open(project):
@@ -65,12 +65,13 @@ def test_tool_of_another_version_is_another_environment(project, monkeypatch):
     assert present.look("tests", OPTIONS, project, pytest.fail) == before
 
 
-def test_what_is_seen_from_outside_is_what_stands(testbed, project):
-    present.look("tests", OPTIONS, project, pytest.fail)
-    standing = environment_of(site_of("tests", OPTIONS), OPTIONS)
-    assert standing.limits is not None
-    assert present.stands_in(present.noted("tests"), standing)
-    assert not present.stands_in(present.noted("tests"), standing.model_copy(update={"mtu": 9000}))
+def test_what_is_seen_from_outside_is_what_stands(project):
+    with standing(OPTIONS):
+        present.look("tests", OPTIONS, project, pytest.fail)
+        now = environment_of(site_of("tests", OPTIONS), OPTIONS)
+    assert now.limits is not None
+    assert present.stands_in(present.noted("tests"), now)
+    assert not present.stands_in(present.noted("tests"), now.model_copy(update={"mtu": 9000}))
 
 
 def test_hosts_that_cannot_be_reached_are_taken_as_they_were(project):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from helpers import settings
@@ -15,14 +14,12 @@ from middlebench.model.load import Goal, SearchParameters
 from middlebench.model.record import Record
 from middlebench.switches import private_openvswitch
 from middlebench.system.errors import TrialError
+from middlebench.testbed import Testbed
 from middlebench.trials.cell import measure
 from middlebench.trials.convergence import plan_for
 from middlebench.trials.search import NO_LOWER_BOUND
 from middlebench.trials.search_trials import SearchTrials
 from middlebench.trials.trial import load_of, prepare, run_trial
-
-if TYPE_CHECKING:
-    from middlebench.testbed import Testbed
 
 FRAME_BYTES = 800
 CAPACITY_BPS = 20e6

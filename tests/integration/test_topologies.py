@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-from helpers import compose, once_traffic_runs, settings, standing
+from helpers import compose, once_traffic_runs, settings, without_chain
 from middlebench.config.functions import functions_of, load_functions
 from middlebench.generators.shared import agents
 from middlebench.model.cell import Cell
 from middlebench.system.errors import TrialError
+from middlebench.testbed import Testbed
 from middlebench.trials.cell import measure
 from middlebench.trials.convergence import plan_for, read_live
 from middlebench.trials.probing import prove_paths
 from middlebench.trials.trial import load_of, prepare, run_trial
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from middlebench.testbed import Testbed
 
 MIDDLEBOXES = {
     "netns": {"driver": "netns"},
@@ -31,7 +27,7 @@ FUNCTIONS = functions_of("forward+filter+nat", 3, load_functions())
 
 @pytest.fixture(params=MIDDLEBOXES)
 def testbed(request: pytest.FixtureRequest, runtime: Path, unikernel: Path) -> Iterator[Testbed]:
-    with standing(compose(middlebox=MIDDLEBOXES[request.param])) as testbed:
+    with without_chain(compose(middlebox=MIDDLEBOXES[request.param])) as testbed:
         yield testbed
 
 

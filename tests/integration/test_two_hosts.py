@@ -341,7 +341,7 @@ def test_sshd_killed_during_a_measurement_leaves_no_record_and_no_generator(
     thread = threading.Thread(target=cut)
     thread.start()
     with pytest.raises((HostError, TrialError), match="connection was lost"):
-        measure(testbed, cell(1, 60), settings(window_s=10.0))
+        measure(testbed, cell(1, 60), settings(window_s=3.0))
     thread.join()
     eventually(lambda: not computers.generating(), "the generator is gone")
     again = stand_up("two-hosts", computers.options)

@@ -47,8 +47,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
 
 @pytest.fixture
 def testbed(lab: Testbed) -> Iterator[Testbed]:
-    """The lab with no chain on it, before and after."""
-    tear_down(lab)
+    """The lab with no chain on it, as the test before has left it."""
     yield lab
     tear_down(lab)
 

@@ -6,7 +6,6 @@ Left out are those that would make chains anew, which takes minutes here; `test_
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 from contract.test_middleboxes import (  # noqa: F401 # pytest collects them here
@@ -23,10 +22,8 @@ from middlebench.hosts.base import Host
 from middlebench.middleboxes.base import Middleboxes
 from middlebench.model.plan import Plan
 from middlebench.model.topologies import plan_of
+from middlebench.testbed import Testbed
 from middlebench.trials.convergence import tear_down
-
-if TYPE_CHECKING:
-    from middlebench.testbed import Testbed
 
 
 @pytest.fixture(scope="module")

@@ -5,24 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import pytest
 from helpers import eventually, interface_counters, settings
 from middlebench.hosts.base import Host
 from middlebench.hosts.ssh import SshHost
 from middlebench.model.cell import Cell
+from middlebench.model.record import Record
 from middlebench.model.topologies import plan_of
 from middlebench.sites.lab.driver import Lab
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, MiddlebenchError, MiddleboxError, TrialError
-from middlebench.testbed import environment_of
+from middlebench.testbed import Testbed, environment_of
 from middlebench.trials.cell import measure
 from middlebench.trials.convergence import converge, deploy, read_live, tear_down
-
-if TYPE_CHECKING:
-    from middlebench.model.record import Record
-    from middlebench.testbed import Testbed
 
 STALE = """
 name = "mbench-1"

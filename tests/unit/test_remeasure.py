@@ -63,7 +63,7 @@ def test_flag_that_does_not_exist_is_an_error_that_names_those_that_do(results):
 
 
 @pytest.fixture
-def project(tmp_path, runtime, monkeypatch):
+def project(tmp_path, own_runtime, monkeypatch):
     """A project whose config names another results folder than the usual one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config/testbeds").mkdir(parents=True)

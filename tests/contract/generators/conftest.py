@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from generators import CABLE, GENERATORS
@@ -17,26 +17,21 @@ def rate_mbps(request: pytest.FixtureRequest) -> float:
     return request.param
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the stand-in wait for whole seconds that are shorter; it is no test of that."""
+    monkeypatch.setenv("STAND_IN_SECOND", "0.2")
+
+
 @pytest.fixture
-def test_computer(runtime, rate_mbps: float) -> Iterator[Host]:
-    """The test computer, two of whose ports a cable joins."""
-    site = site_of("tests", compose(rate_mbps=rate_mbps))
-    try:
-        yield site.open().test_computer
-    finally:
-        site.close()
+def test_computer(runtime, rate_mbps: float) -> Host:
+    """The test computer, two of whose ports a cable joins; a test puts back what it changes there."""
+    return site_of("tests", compose(rate_mbps=rate_mbps)).open().test_computer
 
 
 @pytest.fixture(params=GENERATORS)
 def make(request: pytest.FixtureRequest) -> Callable[[Host, Ports], Generator]:
     return GENERATORS[request.param]
-
-
-@pytest.fixture
-def by_ports(make) -> None:
-    """Demand a generator whose frames the ports themselves count."""
-    if make is GENERATORS["pkt-gen"]:
-        pytest.skip("pkt-gen counts by itself, in intervals of its own")
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def test_bytes_of_a_mix_are_those_that_arrived_where_large_frames_are_lost(test_
     test_computer.run(["ip", "link", "set", "dev", FAR_END, "mtu", "576"])
     load = paced("imix")
     traffic = GENERATORS["trafgen"](test_computer, CABLE).run(load)
+    test_computer.run(["ip", "link", "set", "dev", FAR_END, "mtu", "1500"])
     lost = traffic.trial_sent_packets - traffic.trial_received_packets
     assert lost > 0
     assert traffic.receiver_bytes.trial == load.bytes_of(traffic.trial_sent_packets) - 1514 * lost

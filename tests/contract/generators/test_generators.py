@@ -9,12 +9,16 @@ import sys
 import pytest
 from generators import CABLE, FAR_END, GENERATORS, TESTS, paced, received_at, saturating
 from helpers import Footprint, eventually, kill
+from middlebench.generators.shared import agents
 from middlebench.generators.trafgen import driver as trafgen
 from middlebench.generators.trafgen.paced_sender import BURST_PACKETS
 from middlebench.model.consistency import LINE_RATE_TOLERANCE
 from middlebench.model.frames import ETHERNET_HEADER_BYTES
 from middlebench.model.traffic import Load
 from middlebench.system.errors import GeneratorError
+
+by_ports = pytest.mark.parametrize("make", ["trafgen"], indirect=True)
+"""Of a generator whose frames the ports themselves count; pkt-gen counts by itself, in intervals of its own."""
 
 
 @pytest.mark.parametrize("frame_bytes", [60, 61, 800, 1514])
@@ -23,7 +27,8 @@ def test_every_probe_comes_through_a_cable(generator, frame_bytes):
     assert (probe.sent, probe.returned, probe.unexpected) == (5, 5, 0)
 
 
-def test_probe_that_is_lost_does_not_count_as_returned(make, test_computer):
+def test_probe_that_is_lost_does_not_count_as_returned(make, test_computer, monkeypatch):
+    monkeypatch.setattr(agents, "PROBE_SECONDS", 0.5)
     probe = make(test_computer, ("eth0", "eth1")).probe(60, 2)
     assert (probe.sent, probe.returned, probe.unexpected) == (2, 0, 0)
 
@@ -81,7 +86,7 @@ def held(offered: int, intended: float) -> bool:
 def test_paced_load_is_what_was_asked_for(generator, frame_bytes, rate):
     def attempt() -> bool:
         traffic = generator.run(
-            Load(frame_bytes, rate, saturating=False, warm_up_s=0.1, window_s=0.5, sample_interval_s=0.5)
+            Load(frame_bytes, rate, saturating=False, warm_up_s=0.1, window_s=0.5, sample_interval_s=0.1)
         )
         return held(traffic.offered_packets, rate * traffic.window_s)
 
@@ -109,17 +114,19 @@ def test_bounded_load_sends_what_was_intended_to_the_frame(generator, frame_byte
     eventually(attempt, "other work leaves the sender the processor, and every frame is sent in time")
 
 
-def test_bounded_load_that_cannot_be_sent_in_its_time_stays_unsent(by_ports, generator):
+@by_ports
+def test_bounded_load_that_cannot_be_sent_in_its_time_stays_unsent(generator):
     packets = 5_000_000
     traffic = generator.run(counted(60, packets / 0.2, packets))
     assert 0 < traffic.trial_sent_packets < packets
     assert traffic.trial_received_packets == traffic.trial_sent_packets
 
 
+@by_ports
 @pytest.mark.parametrize(
     ("rate_mbps", "frame_bytes"), [(1000.0, 1500), (100.0, 60), (100.0, 1500)], indirect=["rate_mbps"]
 )
-def test_saturating_load_is_never_above_line_rate(by_ports, generator, rate_mbps, frame_bytes):
+def test_saturating_load_is_never_above_line_rate(generator, rate_mbps, frame_bytes):
     load = saturating(frame_bytes, rate_mbps)
     traffic = generator.run(load)
     assert not traffic.sender
@@ -140,7 +147,8 @@ def test_port_that_is_missing_is_named(make, test_computer, ports, verb):
         generator.probe(60, 1) if verb == "probe" else generator.run(paced(60))
 
 
-def test_frames_of_others_on_the_ports_are_an_error(by_ports, generator, test_computer):
+@by_ports
+def test_frames_of_others_on_the_ports_are_an_error(generator, test_computer):
     noise = [
         "trafgen",
         "--cpus",
@@ -153,10 +161,14 @@ def test_frames_of_others_on_the_ports_are_an_error(by_ports, generator, test_co
         "direct0",
         "{ fill(0xff, 60) }",
     ]
+    before = received_at(test_computer, FAR_END)[0]
     test_computer.run(["sh", "-c", '"$@" > /dev/null 2>&1 &', "sh", *noise])
-    eventually(lambda: received_at(test_computer, FAR_END)[0] > 0, "the noise is there")
-    with pytest.raises(GeneratorError, match="something else sends frames"):
-        generator.run(paced(60))
+    try:
+        eventually(lambda: received_at(test_computer, FAR_END)[0] > before, "the noise is there")
+        with pytest.raises(GeneratorError, match="something else sends frames"):
+            generator.run(paced(60))
+    finally:
+        test_computer.run(["pkill", "-KILL", "trafgen"])
 
 
 def test_no_process_is_left_after_a_trial(generator, footprint):

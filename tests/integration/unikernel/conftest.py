@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from machines import machines
 from middlebench.hosts.base import Host
 from middlebench.model.plan import Plan
 from middlebench.model.topologies import plan_of
@@ -12,8 +14,9 @@ from middlebench.sites.base import Hosts
 
 
 @pytest.fixture
-def server(hosts: Hosts, unikernel: Path) -> Host:
-    return hosts.middlebox_server
+def server(hosts: Hosts, unikernel: Path) -> Iterator[Host]:
+    yield hosts.middlebox_server
+    machines(hosts.middlebox_server).destroy()
 
 
 @pytest.fixture

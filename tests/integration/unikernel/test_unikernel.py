@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import PROJECT, Footprint, compose, eventually, interface_counters, pass_frames, status
+from helpers import PROJECT, compose, eventually, interface_counters, pass_frames, status
 from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -33,20 +33,12 @@ class TestFrames:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def wire(cls, unikernel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, Middlebox]]:
-        folder = tmp_path_factory.mktemp("runtime")
-        folder.chmod(0o700)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("MIDDLEBENCH_RUNTIME", str(folder))
-            site = site_of("tests", compose())
-            try:
-                hosts = site.open()
-                plan = plan_of("chain", 1, hosts.server_ports)
-                start(machines(hosts.middlebox_server), plan)
-                yield hosts.middlebox_server, plan.middleboxes[0]
-            finally:
-                site.close()
-                Footprint(folder).demand_nothing_left()
+    def wire(cls, unikernel: Path, runtime: Path) -> Iterator[tuple[Host, Middlebox]]:
+        hosts = site_of("tests", compose()).open()
+        running, plan = machines(hosts.middlebox_server), plan_of("chain", 1, hosts.server_ports)
+        start(running, plan)
+        yield hosts.middlebox_server, plan.middleboxes[0]
+        running.destroy()
 
     @staticmethod
     def random_frame(size: int, dice: random.Random) -> bytes:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from helpers import exchange_frames, pass_frames, status, table
+from machines import machines
+from machines import start as start_machines
 from middlebench.hosts.base import Host
-from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.frames import udp_frame
 from middlebench.model.functions.function import Function
 from middlebench.model.packets import checksum_faults, packet_of
 from middlebench.model.plan import Middlebox
-from middlebench.model.port_kind import PortKind
 from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.system.errors import MiddleboxError
@@ -22,17 +22,17 @@ Start = Callable[[str, str], Middlebox]
 
 
 @pytest.fixture
-def start(server: Host, hosts: Hosts) -> Start:
+def start(server: Host, hosts: Hosts) -> Iterator[Start]:
     """Starts one machine with a function and the words of its command line."""
+    running = machines(server)
 
     def started(name: str, words: str) -> Middlebox:
-        machines = qemu.Options(driver="qemu", accelerator="tcg").build(server, 1500, PortKind.TAP)
         plan = plan_of("chain", 1, hosts.server_ports, [Function(name, 1, unikernel=words)])
-        machines.create(plan)
-        machines.wait_until_ready(plan)
+        start_machines(running, plan)
         return plan.middleboxes[0]
 
-    return started
+    yield started
+    running.destroy()
 
 
 def flow(number: int) -> bytes:

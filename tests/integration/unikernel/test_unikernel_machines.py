@@ -7,10 +7,10 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from helpers import compose, eventually, interface_counters, kill, once_traffic_runs, settings
+from helpers import compose, eventually, interface_counters, kill, once_traffic_runs, settings, without_chain
 from machines import EMULATED, machines, own_kernel, start
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.middleboxes.qemu import driver as qemu
@@ -22,12 +22,9 @@ from middlebench.model.record import Record
 from middlebench.model.topologies import plan_of
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError, TrialError
-from middlebench.testbed import site_of, stand_up
+from middlebench.testbed import Testbed
 from middlebench.trials.cell import measure
 from middlebench.trials.convergence import deploy, plan_for, read_live
-
-if TYPE_CHECKING:
-    from middlebench.testbed import Testbed
 
 
 class TestFailures:
@@ -114,11 +111,8 @@ class TestFailures:
 class TestTrial:
     @pytest.fixture
     def testbed(self, runtime: Path, unikernel: Path) -> Iterator[Testbed]:
-        options = compose(middlebox=EMULATED)
-        try:
-            yield stand_up("tests", options)
-        finally:
-            site_of("tests", options).close()
+        with without_chain(compose(middlebox=EMULATED)) as testbed:
+            yield testbed
 
     @staticmethod
     def measure_cell(testbed: Testbed, topology: Topology = CHAIN, **changes: Any) -> Record:
