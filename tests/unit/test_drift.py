@@ -92,7 +92,7 @@ def test_flags_say_which_cells_drifted_and_which_have_controls_on_one_side():
 
 def test_without_controls_nothing_is_marked_and_nothing_bracketed():
     drift = judged([], 5)
-    assert (list(drift.marked), list(drift.bracketed), drift.slopes()) == ([False], [False], [])
+    assert (list(drift.marked), list(drift.bracketed), len(drift.trends())) == ([False], [False], 0)
     assert list(drift.one_sided) == [False]
 
 
@@ -116,7 +116,7 @@ def test_controls_next_to_no_cell_do_not_count():
     drift = judged(controls_of(500, 500, 500, 500, 1000, 1000), 45)
     assert not drift.marked.any()
     assert list(drift.controls["brackets"]) == [False] * 4 + [True] * 2
-    assert drift.slopes()[0].level_kpps == pytest.approx(2)
+    assert drift.trends()["kpps"].iloc[0] == pytest.approx(2)
 
 
 def test_control_that_received_nothing_is_outside_of_the_band():
@@ -146,19 +146,19 @@ def test_values_that_agree_within_the_band_mark_nothing(values):
 def test_steady_change_is_found_as_the_slope(change_an_hour, count):
     values = [round(6e5 * (1 + change_an_hour * place / 6)) for place in range(count)]  # below the line rate
     minutes = [10 * place + 5 for place in range(count - 1)]
-    (slope,) = judged(controls_of(*values), *minutes).slopes()
+    (trend,) = judged(controls_of(*values), *minutes).trends().itertuples()
     middle = 1 + change_an_hour * (count - 1) / 12
-    assert slope.per_hour == pytest.approx(change_an_hour / middle, abs=2e-5)
-    assert slope.interval.low - 1e-6 <= slope.per_hour <= slope.interval.high + 1e-6
+    assert trend.percent_per_hour == pytest.approx(100 * change_an_hour / middle, abs=2e-3)
+    assert trend.percent_per_hour_low - 1e-4 <= trend.percent_per_hour <= trend.percent_per_hour_high + 1e-4
 
 
 def test_one_outlier_does_not_turn_the_slope():
-    (slope,) = judged(controls_of(1000, 1000, 1000, 1000, 1000, 1000, 100), *range(5, 65, 10)).slopes()
-    assert slope.per_hour == pytest.approx(0, abs=1e-9)
-    assert slope.outside == 1
+    (trend,) = judged(controls_of(1000, 1000, 1000, 1000, 1000, 1000, 100), *range(5, 65, 10)).trends().itertuples()
+    assert trend.percent_per_hour == pytest.approx(0, abs=1e-7)
+    assert trend.outside == 1
 
 
 def test_too_few_controls_have_no_slope():
-    (slope,) = judged(controls_of(1000, 900), 5).slopes()
-    assert pd.isna(slope.per_hour)
-    assert slope.interval is None
+    (trend,) = judged(controls_of(1000, 900), 5).trends().itertuples()
+    assert pd.isna(trend.percent_per_hour)
+    assert pd.isna(trend.percent_per_hour_low)

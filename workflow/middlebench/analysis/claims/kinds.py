@@ -129,14 +129,16 @@ class Trend(Options):
             return untestable(f"nothing was counted at {curve.place(places[0])}")
         sign = 1 if self.direction == "rising" else -1
         change = values[-1] / values[0] - 1
-        against = [step for step in _steps(curve) if -sign * step.change > self.tolerance]
+        against = [step for step in _steps(curve) if -sign * step[0] > self.tolerance]
         test = stats.kendalltau(places, values, alternative="greater" if sign > 0 else "less")
         verdict = graded(not against and sign * change > NOISE, bool(test.pvalue < SIGNIFICANCE))
         ends = [f"{curve.show(value)} at {curve.place(place)}" for place, value in (curve.points[0], curve.points[-1])]
         steps = f"steps against it by more than {percent(self.tolerance)}: {len(against)} of {len(places) - 1}"
         if against:
-            steps += f", the worst {max(against, key=lambda step: abs(step.change)).text}"
-        evidence = f"{', '.join(ends)}; {steps}; Kendall's tau {test.statistic:+.2f} ({_probability(test.pvalue)})"
+            steps += f", the worst {max(against, key=lambda step: abs(step[0]))[1]}"
+        least = LEAST_PROBABILITY
+        p = f"p = {test.pvalue:.2g}" if test.pvalue >= least else f"p < {least:g}"
+        evidence = f"{', '.join(ends)}; {steps}; Kendall's tau {test.statistic:+.2f} ({p})"
         return Finding(verdict, change * PERCENT, "%", evidence)
 
 
@@ -155,9 +157,9 @@ class Setback(Options):
         if len(curve.points) < FEWEST_POINTS:
             return _too_few(curve)
         sign = 1 if self.direction == "rising" else -1
-        worst = max(_steps(curve), key=lambda step: -sign * step.change)
-        back = max(0.0, -sign * worst.change)
-        evidence = f"the largest step against it is {worst.text}" if back else "no step goes against it"
+        change, words = max(_steps(curve), key=lambda step: -sign * step[0])
+        back = max(0.0, -sign * change)
+        evidence = f"the largest step against it is {words}" if back else "no step goes against it"
         return Finding(graded(back <= self.at_most), back * PERCENT, "%", evidence)
 
 
@@ -297,25 +299,12 @@ Kind = Level | Flat | Trend | Setback | Bound | Onset | Knee | Ratio
 KINDS: tuple[type[Kind], ...] = get_args(Kind)
 
 
-def _probability(p: float) -> str:
-    """Return a p-value for a reader; how small a very small one is says nothing more."""
-    return f"p = {p:.2g}" if p >= LEAST_PROBABILITY else f"p < {LEAST_PROBABILITY:g}"
-
-
-@dataclass(frozen=True)
-class _Step:
-    """The way from one point of a curve to the next."""
-
-    change: float
-    """Relative to where it begins."""
-    text: str
-
-
-def _steps(curve: Curve) -> list[_Step]:
+def _steps(curve: Curve) -> list[tuple[float, str]]:
+    """Return the way from each point of a curve to the next: the change, over where it begins, and that in words."""
     steps = []
     for (start, before), (end, after) in pairwise(curve.points):
         change = after / before - 1 if before > 0 else inf if after > 0 else 0.0
-        steps.append(_Step(change, f"{percent(change, '+.1')} from {curve.place(start)} to {curve.place(end)}"))
+        steps.append((change, f"{percent(change, '+.1')} from {curve.place(start)} to {curve.place(end)}"))
     return steps
 
 

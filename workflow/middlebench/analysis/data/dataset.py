@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -27,18 +27,10 @@ from middlebench.system.errors import RecordError
 
 RESULTS = Path("results")
 
+_Value = TypeVar("_Value")
+
 Plan = Mapping[str, Any]
 """A plan as a deployment record holds it (:class:`middlebench.model.plan.Plan`)."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What cells that belong together have in common."""
-
-    settings: Mapping[str, Any]
-    components: Mapping[str, str]
-    link_bps: float | None
-    """Line rate of the links in bits/s; None when a publication does not say."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +45,16 @@ class Dataset:
     """The chain plan that ran, by chain length."""
     facts: Mapping[str, Any]
     """What tells the testbed from another, of the environment of most cells; may be nested."""
-    setups: tuple[Setup, ...]
-    """The distinct ways in which cells were measured: one, unless settings changed between runs."""
     description: str = ""
     """What the testbed's author says of it."""
     choices: tuple[Mapping[str, Any], ...] = ()
     """The alternatives that were tried where the configuration left the choice to us."""
     deployments: tuple[Deployment, ...] = field(default=(), repr=False)
     """What it took to deploy each chain, by length."""
-    records: tuple[Record, ...] = field(default=(), repr=False)
-    """Every cell's record, of mixes too; none of published data."""
     kind: Mapping[str, str] = field(default_factory=dict)
     """How the middleboxes of these measurements are joined, and what they do, by the fields of these axes."""
     all_records: tuple[Record, ...] = field(default=(), repr=False)
-    """The records of all other topologies and functions too."""
+    """Every cell's record, of all topologies and functions; none of published data."""
     mixes: pd.DataFrame = field(default_factory=lambda: from_rows(()), repr=False)
     """The measurements of mixes of frame sizes."""
     environments: Mapping[str, Environment] = field(default_factory=dict, repr=False)
@@ -78,11 +66,28 @@ class Dataset:
     server_cpus: int | None = None
     """Processors that the middlebox server has; None when unknown."""
 
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """The records of these measurements, of mixes too."""
+        return self.records_along("")
+
     @property
     def link_bps(self) -> float | None:
         """Line rate of the links in bits/s; None when unknown, or when cells differ in it."""
-        rates = {setup.link_bps for setup in self.setups}
-        return rates.pop() if len(rates) == 1 else None
+        if self.publication:
+            return self.publication.link_bps
+        return only(record.link_bps for record in self.records)
+
+    @property
+    def setups(self) -> list[dict[str, Any]]:
+        """The distinct ways in which cells were measured: one, unless settings changed between runs."""
+        if each := self.publication:
+            window = {} if isnan(each.window_s) else {"window_s": each.window_s}
+            return [_setup(window, each.components.model_dump(), each.link_bps)]
+        found = [
+            _setup(each.settings.model_dump(), each.components.model_dump(), each.link_bps) for each in self.records
+        ]
+        return [setup for place, setup in enumerate(found) if setup not in found[:place]]
 
     @property
     def middlebox(self) -> str:
@@ -128,14 +133,6 @@ class Dataset:
             if all(getattr(record.cell, field) == value for field, value in others.items())
         )
 
-    def longest_plan(self) -> Plan:
-        """Return the plan of the longest chain that ran.
-
-        Raises:
-            RecordError: no chain was deployed.
-        """
-        return self.plan_nearest(max(self.plans, default=0))
-
 
 def load_dataset(name: str, results: Path = RESULTS, published: Path = publications.FOLDER) -> Dataset:
     """Return a publication's dataset from its folder, or a testbed's from its results.
@@ -151,13 +148,11 @@ def _published(name: str, folder: Path) -> Dataset:
     publication = publications.load_publication(name, folder)
     measurements = publications.load_cells(name, folder)
     lengths = {int(measurements["n"].min()), int(measurements["n"].max())}
-    settings = {} if isnan(publication.window_s) else {"window_s": publication.window_s}
     return Dataset(
         name=name,
         measurements=measurements,
         plans={length: publications.plan_of(publication, length) for length in sorted(lengths)},
         facts={"source": {"citation": publication.citation, "link": publication.link}, **publication.facts},
-        setups=(Setup(settings, publication.components.model_dump(), publication.link_bps),),
         description=publication.reading,
         server_cpus=publication.server_cpus,
         publication=publication,
@@ -168,17 +163,17 @@ def _measured(name: str, folder: Path) -> Dataset:
     """Return what a sweep has left in a testbed's results folder."""
     whole = read_measurements(folder / "measurements.csv")
     kind = main_kind(whole)
-    measurements = whole[(whole[list(kind)] == pd.Series(kind)).all(axis=1)].reset_index(drop=True)
+    measurements = of_main_kind(whole)
     provision = read(Provision, folder / "provision.json")
     environments = {
         identity: recall(identity, folder)
         for identity in list(measurements["environment"].value_counts().index) or [provision.environment]
     }
+    cells = map(cell_of, measurements.to_dict("records"))
     deployments = sorted(
-        (read(Deployment, folder / path) for path in _deployment_paths(measurements)),
+        (read(Deployment, folder / path) for path in dict.fromkeys(cell.deployment_path for cell in cells)),
         key=lambda deployment: int(deployment.plan["n"]),
     )
-    records = [read(Record, folder / str(path)) for path in measurements["record"]]
     return Dataset(
         name=name,
         measurements=of_one_size(measurements),
@@ -186,15 +181,15 @@ def _measured(name: str, folder: Path) -> Dataset:
         plans={int(deployment.plan["n"]): deployment.plan for deployment in deployments},
         facts=facts_of(environments[next(iter(environments))]),
         environments=environments,
-        setups=_setups(records),
-        records=tuple(records),
         kind=kind,
         all_records=tuple(read(Record, folder / str(path)) for path in whole["record"]),
         description=provision.description,
         choices=provision.choices,
         deployments=tuple(deployments),
         quarantine=quarantine_of(folder),
-        server_cpus=_server_cpus(environments.values()),
+        server_cpus=only(
+            each.middlebox_server.cores if each.middlebox_server else None for each in environments.values()
+        ),
     )
 
 
@@ -212,22 +207,17 @@ def main_kind(measurements: pd.DataFrame) -> dict[str, str]:
     return kind
 
 
-def _deployment_paths(measurements: pd.DataFrame) -> list[str]:
-    """Return the paths of the deployments that cells were measured on."""
-    return list(dict.fromkeys(cell_of(row).deployment_path for row in measurements.to_dict("records")))
+def _setup(settings: Mapping[str, Any], components: Mapping[str, str], link_bps: float | None) -> dict[str, Any]:
+    return {**settings, **components, "link_mbps": link_bps / 1e6 if link_bps else ""}
 
 
-def _setups(records: list[Record]) -> tuple[Setup, ...]:
-    """Return the distinct setups of the records, in the order in which they come."""
-    setups: list[Setup] = []
-    for record in records:
-        setup = Setup(record.settings.model_dump(), record.components.model_dump(), record.link_bps)
-        if setup not in setups:
-            setups.append(setup)
-    return tuple(setups)
+def of_main_kind(measurements: pd.DataFrame) -> pd.DataFrame:
+    """Return the measurements of the topology and the function that tables and figures are of."""
+    kind = main_kind(measurements)
+    return measurements[(measurements[list(kind)] == pd.Series(kind)).all(axis=1)].reset_index(drop=True)
 
 
-def _server_cpus(environments: Iterable[Environment]) -> int | None:
-    """Return how many processors the middlebox server has for the chain; None when unknown, or not always as many."""
-    counts = {each.middlebox_server.cores if each.middlebox_server else None for each in environments}
-    return counts.pop() if len(counts) == 1 else None
+def only(values: Iterable[_Value]) -> _Value | None:
+    """Return the value that all of these are; None where they differ, or there is none."""
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else None

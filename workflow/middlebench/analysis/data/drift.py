@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from middlebench.analysis.data import flags
-from middlebench.analysis.data.intervals import CONFIDENCE, Interval
+from middlebench.analysis.data.intervals import CONFIDENCE
 from middlebench.model.controls import CONTROL_BAND, Control, is_outside
 
 FEWEST_FOR_SLOPE = 3
@@ -27,24 +28,10 @@ SECONDS_PER_HOUR = 3600.0
 COLUMNS = ("environment", "series", "kind", "frame_bytes", "session", "sequence", "time", "kpps")
 
 
-@dataclass(frozen=True)
-class Slope:
-    """How one series changes with time."""
-
-    environment: str
-    """Id of the environment: controls of two are never seen as one series."""
-    series: str
-    controls: int
-    level_kpps: float
-    """Median received rate in kpkt/s."""
-    scatter: float
-    """Robust standard deviation over the median: 1.4826 times the median distance from the median."""
-    per_hour: float
-    """Change an hour, over the median (Theil-Sen); missing for few controls."""
-    interval: Interval | None
-    """The 95 % interval of the change an hour; None for few controls."""
-    outside: int
-    """Controls outside of the band."""
+TRENDS = (
+    *("control", "controls", "kpps", "scatter_percent"),
+    *("percent_per_hour", "percent_per_hour_low", "percent_per_hour_high", "outside", "environment"),
+)
 
 
 def table_of(controls: Iterable[Control]) -> pd.DataFrame:
@@ -82,10 +69,18 @@ class Drift:
     one_sided: NDArray[np.bool_]
     """Of each cell, whether its run has controls, but of some series only before it or only after it."""
 
-    def slopes(self) -> list[Slope]:
-        """Return the trend of each series, over the controls that bracket cells."""
+    def trends(self) -> pd.DataFrame:
+        """Return how each series changes with time, over the controls that bracket cells.
+
+        Returns:
+            Columns control (the series), controls (how many), kpps (their median rate in kpkt/s), scatter_percent
+            (robust standard deviation over the median: 1.4826 times the median distance from the median),
+            percent_per_hour (change over the median, by Theil and Sen) with the ends of its 95 % interval (all three
+            missing for few controls), outside (how many are outside of the band), and environment: controls of two are
+            never seen as one series.
+        """
         used = self.controls[self.controls["brackets"]]
-        return [_slope(each) for _, each in used.groupby(["environment", "series"])]
+        return pd.DataFrame([_trend(each) for _, each in used.groupby(["environment", "series"])], columns=list(TRENDS))
 
 
 def drift_of(controls: pd.DataFrame, measurements: pd.DataFrame, band: float = CONTROL_BAND) -> Drift:
@@ -102,21 +97,19 @@ def drift_of(controls: pd.DataFrame, measurements: pd.DataFrame, band: float = C
     """
     neighbours = _neighbours(controls, measurements)
     brackets = controls.index.isin(neighbours[["before", "after"]].stack())
-    of_series = controls[brackets].groupby(["environment", "series"])["kpps"].median().rename("level")
-    level = controls.join(of_series, on=["environment", "series"])["level"]
+    levels = controls[brackets].groupby(["environment", "series"])["kpps"].median().rename("level")
+    level = controls.join(levels, on=["environment", "series"])["level"]
     outside = brackets & np.array([is_outside(*each, band) for each in zip(controls["kpps"], level, strict=True)], bool)
     sides = neighbours[["before", "after"]]
-    of_cell = pd.DataFrame(
+    of_series = pd.DataFrame(
         {
-            "cell": neighbours["cell"],
             "marked": sides.isin(controls.index[outside]).any(axis="columns"),
-            "whole": sides.notna().all(axis="columns"),
+            "bracketed": sides.notna().all(axis="columns"),
             "beside": sides.notna().any(axis="columns"),
         }
-    ).groupby("cell")
-    judged = pd.DataFrame(
-        {"marked": of_cell["marked"].any(), "bracketed": of_cell["whole"].all(), "beside": of_cell["beside"].any()}
-    ).reindex(range(len(measurements)), fill_value=False)
+    ).groupby(neighbours["cell"])
+    judged = of_series.agg({"marked": "any", "bracketed": "all", "beside": "any"})
+    judged = judged.reindex(range(len(measurements)), fill_value=False)
     return Drift(
         controls.assign(brackets=brackets, relative=controls["kpps"] / level, outside=outside),
         marked=judged["marked"].to_numpy(dtype=bool),
@@ -163,24 +156,19 @@ def _moments(times: pd.Series[str]) -> pd.Series[Any]:
     return pd.to_datetime(times.replace("", None), utc=True, format="ISO8601").astype("datetime64[us, UTC]")
 
 
-def _slope(controls: pd.DataFrame) -> Slope:
-    """Return the trend of one series by Theil and Sen, which single outliers do not turn."""
-    from scipy import stats  # here, because it takes as long as all else together, and few want a slope
+def _trend(controls: pd.DataFrame) -> tuple[Any, ...]:
+    """Return the trend of one series, which single outliers do not turn."""
+    from scipy import stats  # here, because it takes as long as all else together, and few want a trend
 
     relative = controls["relative"].to_numpy(dtype=float)
-    level = float(controls["kpps"].median())
     hours = (controls["time"] - controls["time"].min()).dt.total_seconds().to_numpy() / SECONDS_PER_HOUR
-    per_hour, interval = float("nan"), None
+    slope = (nan, nan, nan)
     if len(controls) >= FEWEST_FOR_SLOPE and np.isfinite(relative).all() and np.ptp(hours) > 0:
         found = stats.theilslopes(relative, hours, alpha=CONFIDENCE)
-        per_hour, interval = float(found.slope), Interval(float(found.low_slope), float(found.high_slope))
-    return Slope(
-        environment=str(controls["environment"].iloc[0]),
-        series=str(controls["series"].iloc[0]),
-        controls=len(controls),
-        level_kpps=level,
-        scatter=float(stats.median_abs_deviation(relative, scale="normal")),
-        per_hour=per_hour,
-        interval=interval,
-        outside=int(controls["outside"].sum()),
+        slope = (float(found.slope), float(found.low_slope), float(found.high_slope))
+    shares = (float(stats.median_abs_deviation(relative, scale="normal")), *slope)
+    return (
+        *(controls["series"].iloc[0], len(controls), float(controls["kpps"].median())),
+        *(100 * share for share in shares),
+        *(int(controls["outside"].sum()), controls["environment"].iloc[0]),
     )

@@ -7,9 +7,8 @@ few repetitions is missing (NaN), never a guess.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import floor, log10
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,8 +31,7 @@ MOST_DECIMALS = 4
 """Digits after the point that a reader is shown at most."""
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A range that is said to hold a mean."""
 
     low: float

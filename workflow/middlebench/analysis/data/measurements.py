@@ -197,7 +197,7 @@ def from_records(records: Iterable[Record], folder: Path = Path(), command: str 
     Raises:
         RecordError: two records are of the same cell.
     """
-    return from_rows({**_row(record), **_origin(record.cell, folder, command)} for record in records)
+    return from_rows(_row(record, folder, command) for record in records)
 
 
 def write_measurements(table: pd.DataFrame, path: Path) -> None:
@@ -229,8 +229,11 @@ def read_measurements(path: Path) -> pd.DataFrame:
     return _ordered(pd.DataFrame({column.name: _parsed(text[column.name], column, doing) for column in COLUMNS}), doing)
 
 
-def _row(record: Record) -> dict[str, object]:
-    """Return one record as a row, its rates derived from its counts."""
+def _row(record: Record, folder: Path, command: str) -> dict[str, object]:
+    """Return one record as a row, its rates derived from its counts; last where it comes from, and how to have it anew.
+
+    The arguments are those of :func:`from_records`.
+    """
     cell, counts, hop = record.cell, record.counts, hop_cost(record)
     offered_pps = counts.offered_packets / counts.window_s
     received_pps = counts.received_packets / counts.window_s
@@ -263,6 +266,9 @@ def _row(record: Record) -> dict[str, object]:
         **_latency(record.latency),
         "flags": ";".join(record.flags),
         "fingerprint": record.attestation.fingerprint,
+        "record": cell.path,
+        "raw_output": cell.raw_path,
+        "command": f"{command} {shlex.quote(str(folder / cell.path))}" if command else "",
     }
 
 
@@ -272,15 +278,6 @@ def _mean_size(record: Record, side: str) -> float:
         return record.cell.frame_bytes
     packets, size = (int(getattr(record.counts, f"{side}_{what}")) for what in ("packets", "bytes"))
     return size / max(packets, 1)
-
-
-def _origin(cell: Cell, folder: Path, command: str) -> dict[str, str]:
-    """Return where a cell's row comes from, and how to have it anew."""
-    return {
-        "record": cell.path,
-        "raw_output": cell.raw_path,
-        "command": f"{command} {shlex.quote(str(folder / cell.path))}" if command else "",
-    }
 
 
 def _searched(search: Search | None) -> dict[str, object]:

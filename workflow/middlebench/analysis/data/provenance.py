@@ -49,13 +49,3 @@ def cell_addresses(cells: pd.DataFrame, own: str) -> list[str]:
     """Return the address of each cell of a summary, from the report or a figure of testbed ``own``."""
     places = zip(cells["testbed"], cells["n"], frame_sizes(cells), strict=True)
     return [cell_address(testbed, own, int(n), size) for testbed, n, size in places]
-
-
-def deployment_address(n: int) -> str:
-    """Return the address of the deployment of a chain of a testbed, from its report or one of its figures."""
-    return f"{PAGE}#{deployment_anchor(n)}"
-
-
-def pair_address(reference: str, n: int, frame_bytes: int) -> str:
-    """Return the address of a cell beside that of another testbed, from the report or a figure of its testbed."""
-    return f"{PAGE}#{pair_anchor(reference, n, frame_bytes)}"

@@ -84,13 +84,9 @@ def names_in(folder: Path = FOLDER) -> tuple[str, ...]:
 
 
 @cache
-def _known() -> frozenset[str]:
-    return frozenset(names_in())
-
-
 def is_published(dataset: str) -> bool:
     """Return whether a dataset of this name is a publication."""
-    return dataset in _known()
+    return dataset in names_in()
 
 
 def are_published(cells: pd.DataFrame) -> bool:

@@ -73,6 +73,15 @@ MARKS = {
 PAPER_SIZE = 800
 """Bytes; the frame size of the paper's figure 5, its "realistic assumption for mean packet size"."""
 
+STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Throughputs in Mb/s that a reader may want."""
+MOST_STEPS = 6
+
+
+def steps_up_to(most_mbps: float) -> list[int]:
+    """Return the highest throughputs in Mb/s that a reader may want, up to what something reaches."""
+    return [step for step in STEPS_MBPS if step <= most_mbps][-MOST_STEPS:]
+
 
 def summarise(measurements: pd.DataFrame) -> pd.DataFrame:
     """Return one row a (testbed, n, frame size): means over its repetitions, their spread, and their number.

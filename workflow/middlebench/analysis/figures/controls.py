@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import cycle
-from math import nan
 
 import matplotlib as mpl
 import pandas as pd
@@ -66,11 +65,6 @@ def controls_figure(drift: Drift, measurements: pd.DataFrame, band: float, testb
 
 def trends_table(drift: Drift, testbed: str) -> Table:
     """Return the level, scatter and trend of each series of controls as a table for readers."""
-    rows = []
-    for slope in drift.slopes():
-        ends = (slope.interval.low, slope.interval.high) if slope.interval else (nan, nan)
-        shares = [PER_CENT * share for share in (slope.scatter, slope.per_hour, *ends)]
-        rows.append((slope.series, slope.controls, slope.level_kpps, *shares, slope.outside, slope.environment))
     headings = {
         "control": "Control",
         "controls": "Controls beside cells",
@@ -86,7 +80,7 @@ def trends_table(drift: Drift, testbed: str) -> Table:
         f"Controls of testbed {testbed}: scatter is the robust standard deviation over the median (1.4826 times the "
         "median distance from it); the trend is the median slope of all pairs, over the median (Theil and Sen)"
     )
-    return Table.of(rows, headings, caption, widths={"control": 0.2, "environment": 0.12})
+    return Table(drift.trends(), headings, caption, widths={"control": 0.2, "environment": 0.12})
 
 
 def describe(drift: Drift, band: float) -> str:
@@ -113,11 +107,11 @@ def describe(drift: Drift, band: float) -> str:
         sentences.append(
             "The generator alone was not measured: this testbed has no cable from the test computer to itself."
         )
+    told = drift.trends()[["control", "percent_per_hour", "percent_per_hour_low", "percent_per_hour_high"]].dropna()
     trends = [
-        f"The control *{slope.series}* changes by {slope.per_hour * PER_CENT:+.1f} % an hour "
-        f"(95 % interval {slope.interval.low * PER_CENT:+.1f} % to {slope.interval.high * PER_CENT:+.1f} %)."
-        for slope in drift.slopes()
-        if slope.interval and not slope.interval.low <= 0 <= slope.interval.high
+        f"The control *{name}* changes by {change:+.1f} % an hour (95 % interval {low:+.1f} % to {high:+.1f} %)."
+        for name, change, low, high in told.itertuples(index=False, name=None)
+        if not low <= 0 <= high
     ]
     sentences += trends
     if not trends:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from middlebench.analysis.data.provenance import deployment_address
+from middlebench.analysis.data.provenance import PAGE, deployment_anchor
 from middlebench.analysis.figures import style
 from middlebench.analysis.tables.table import Table
 from middlebench.model.deployment import Deployment
@@ -37,7 +37,7 @@ def table_of(deployments: Sequence[Deployment]) -> pd.DataFrame:
             int(deployment.plan["n"]),
             deployment.total_s,
             _over(deployment, "ready_s", median),
-            *(_over(deployment, key, _megabytes) for key in ("private_kib", "resident_kib")),
+            *(_over(deployment, key, lambda kib: sum(kib) / KIB_PER_MB) for key in ("private_kib", "resident_kib")),
         )
         for deployment in deployments
     ]
@@ -64,7 +64,7 @@ def deployment_table(deployments: Sequence[Deployment], testbed: str) -> Table:
         frame.rename(columns={"boot_s": "boot_ms"}),
         headings,
         caption,
-        addresses={"n": [deployment_address(n) for n in frame["n"]]},
+        addresses={"n": [f"{PAGE}#{deployment_anchor(n)}" for n in frame["n"]]},
         decimals={"boot_ms": 0, "private_mb": 1, "resident_mb": 1},
     ).without_unknown()
 
@@ -74,14 +74,15 @@ def deployment_figure(deployments: Sequence[Deployment], testbed: str, note: str
     """Return seconds and megabytes by chain length, side by side; memory only where middleboxes have their own."""
     frame = table_of(deployments)
     memory_known = bool(frame[["private_mb", "resident_mb"]].notna().any(axis=None))
-    figure, panels, width = style.new_pair(1 + memory_known)
-    titles, clickos = ["Time to deploy a chain"], vars(style.LineStyle(style.PUBLISHED_STYLE.color, "", "--"))
+    middlebox = deployments[0].components.middlebox if deployments else "no chain was deployed"
+    titles = ["Time to deploy a chain", "Memory of a chain's middleboxes"][: 1 + memory_known]
+    figure, panels = style.new_pair(titles, f"testbed {testbed} · {middlebox} · {ONCE}", note)
+    clickos = vars(style.LineStyle(style.PUBLISHED_STYLE.color, "", "--"))
     _line(panels[0], frame, "total_s", style.MEASURED_STYLES[0], "whole chain, to the first probe")
     _line(panels[0], frame, "boot_s", style.MEASURED_STYLES[1], "boot of one, median")
     panels[0].axhline(CLICKOS_BOOT_S, label=f"boot of one ClickOS, {CLICKOS_BOOT_S * 1000:.0f} ms", **clickos)
     panels[0].set_ylabel("time [s]")
     for memory in panels[1:]:
-        titles.append("Memory of a chain's middleboxes")
         _line(memory, frame, "private_mb", style.MEASURED_STYLES[0], "private memory, whole chain")
         _line(memory, frame, "resident_mb", style.MEASURED_STYLES[1], "resident memory, whole chain")
         each = f"ClickOS, {CLICKOS_MEMORY_MB:g} MB each"
@@ -93,9 +94,6 @@ def deployment_figure(deployments: Sequence[Deployment], testbed: str, note: str
         axes.set_ylim(bottom=0)
         style.set_length_ticks(axes, list(frame["n"]))
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.13))
-    middlebox = deployments[0].components.middlebox if deployments else "no chain was deployed"
-    subtitles = [f"testbed {testbed} · {middlebox} · {ONCE}"] * len(titles)
-    style.set_titles(panels, [style.noted(title, note) for title in titles], subtitles, width - 1)
     return figure
 
 
@@ -103,14 +101,10 @@ def _line(axes: Axes, frame: pd.DataFrame, column: str, look: style.LineStyle, l
     known = frame.dropna(subset=[column])
     if not known.empty:
         axes.plot(known["n"], known[column], **vars(look), label=label)
-        style.add_links(axes, known["n"], known[column], [deployment_address(n) for n in known["n"]])
+        style.add_links(axes, known["n"], known[column], [f"{PAGE}#{deployment_anchor(n)}" for n in known["n"]])
 
 
 def _over(deployment: Deployment, key: str, combine: Callable[[Sequence[float]], float]) -> float | None:
     """Return a figure over all middleboxes of a chain; None where a middlebox has none."""
     values = [start[key] for start in deployment.middleboxes]
     return float(combine(values)) if values and None not in values else None
-
-
-def _megabytes(kibibytes: Sequence[float]) -> float:
-    return sum(kibibytes) / KIB_PER_MB

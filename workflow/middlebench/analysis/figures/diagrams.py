@@ -74,7 +74,8 @@ def configuration_diagram(plan: Plan, testbed: str, middlebox: str, note: str = 
     bottom, top = -(rows - 1) * ROW - BOX_HEIGHT / 2 - MARGIN, BOX_HEIGHT / 2 + MARGIN + 0.25
     far_left = left - COMPUTER_WIDTH - EDGE
     figure, (axes,) = style.new_figure(width=max(right - far_left, 6.0), height=top - bottom + 0.85)
-    _prepare(axes, (far_left, max(right, far_left + 6.0) + EDGE), (bottom - EDGE, top + EDGE))
+    axes.set(xlim=(far_left, max(right, far_left + 6.0) + EDGE), ylim=(bottom - EDGE, top + EDGE), aspect="equal")
+    axes.axis("off")
     server_left = left + 0.55
     _area(axes, (left - COMPUTER_WIDTH, bottom), (left, top), "test\ncomputer", COMPUTER_COLOR)
     _area(axes, (server_left, bottom), (right, top), "middlebox server", SERVER_COLOR)
@@ -123,35 +124,20 @@ def _place(index: int, columns: int) -> tuple[int, int]:
     return row, step if row % 2 == 0 else columns - 1 - step
 
 
-def _prepare(axes: Axes, across: tuple[float, float], up: tuple[float, float]) -> None:
-    axes.set(xlim=across, ylim=up, aspect="equal")
-    axes.axis("off")
-
-
 def _area(axes: Axes, lower_left: tuple[float, float], upper_right: tuple[float, float], name: str, color: str) -> None:
     """Draw a computer as a large box, its name at the top."""
     (x0, y0), (x1, y1) = lower_left, upper_right
-    axes.add_patch(
-        FancyBboxPatch(
-            (x0, y0), x1 - x0, y1 - y0, boxstyle="round,pad=0,rounding_size=0.08", facecolor=color, edgecolor=style.GREY
-        )
-    )
+    rounded = "round,pad=0,rounding_size=0.08"
+    axes.add_patch(FancyBboxPatch((x0, y0), x1 - x0, y1 - y0, boxstyle=rounded, facecolor=color, edgecolor=style.GREY))
     _write(axes, (x0 + x1) / 2, y1 - 0.1, name, ha="center", va="top", size=9)
 
 
 def _draw_box(axes: Axes, box: _Box) -> None:
     rounding, color = ("0.02", BRIDGE_COLOR) if box.kind == "bridge" else ("0.12", MIDDLEBOX_COLOR)
-    axes.add_patch(
-        FancyBboxPatch(
-            (box.x - BOX_WIDTH / 2, box.y - BOX_HEIGHT / 2),
-            BOX_WIDTH,
-            BOX_HEIGHT,
-            boxstyle=f"round,pad=0,rounding_size={rounding}",
-            facecolor=color,
-            edgecolor=PORT_COLOR,
-            linewidth=0.9,
-        )
-    )
+    corner, rounded = (box.x - BOX_WIDTH / 2, box.y - BOX_HEIGHT / 2), f"round,pad=0,rounding_size={rounding}"
+    patch = FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, boxstyle=rounded, facecolor=color, edgecolor=PORT_COLOR)
+    patch.set_linewidth(0.9)
+    axes.add_patch(patch)
     _write(axes, box.x, box.y + 0.06, box.name, size=8)
     _write(axes, box.x, box.y - 0.15, box.kind, size=7)
 

@@ -116,22 +116,19 @@ def function_table(costs: pd.DataFrame, testbed: str) -> Table:
 def function_figure(costs: pd.DataFrame, testbed: str, note: str = "") -> Figure:
     """Return processor time by frame size and received rate by chain length, a line a function, side by side."""
     known = bool(costs["cpu_us"].notna().any()) and not any(map(is_mix, costs["frame_bytes"]))
-    figure, panels, width = style.new_pair(1 + known)
     size = costs["frame_bytes"].min()
-    titles = [f"Received rate at {size_label(size)}"]
+    titles = [f"Received rate at {size_label(size)}", "Processor time of a middlebox"][: 1 + known]
+    figure, panels = style.new_pair(titles, f"testbed {testbed}", note)
     lines(panels[0], costs[costs["frame_bytes"] == size], "function", "n", "received_kpps")
     panels[0].set(xlabel="chain length [middleboxes]", ylabel="received [kpkt/s]")
     style.set_length_ticks(panels[0], sorted({int(n) for n in costs["n"]}))
     if known:
-        titles.append("Processor time of a middlebox")
         lines(panels[1], costs, "function", "frame_bytes", "cpu_us")
         panels[1].set(xlabel="frame size [B]", ylabel="processor time a frame [µs]")
     for axes in panels:
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.13), ncols=2)
-    titles = [style.noted(title, note) for title in titles]
-    style.set_titles(panels, titles, [f"testbed {testbed}"] * len(titles), width - 1)
     return figure
 
 

@@ -8,12 +8,7 @@ import pandas as pd
 
 from middlebench.analysis.data.flags import EMULATED
 from middlebench.analysis.data.publications import are_published
-from middlebench.analysis.data.summary import (
-    PAPER_SIZE,
-    named,
-    repetitions_of,
-    summarise,
-)
+from middlebench.analysis.data.summary import PAPER_SIZE, named, repetitions_of, summarise
 
 SIZE_AXIS = "frame size without FCS [B]"
 

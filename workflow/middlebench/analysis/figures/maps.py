@@ -8,19 +8,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from middlebench.analysis.data.provenance import cell_address, own_name, pair_address
-from middlebench.analysis.data.summary import (
-    MARKS,
-    doubts,
-    grid,
-    named,
-    summarise,
-)
+from middlebench.analysis.data.provenance import PAGE, cell_address, own_name, pair_anchor
+from middlebench.analysis.data.summary import MARKS, doubts, grid, named, summarise
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.labels import LENGTH_AXIS, SIZE_AXIS, origin_of
 from middlebench.analysis.figures.style import noted, styled
@@ -81,7 +76,7 @@ def ratio_map(measurements: pd.DataFrame, reference: pd.DataFrame, note: str = "
     scale = LogNorm(1 / span, span, clip=True)
     figure = _draw_map(values, scale, mpl.colormaps[style.RATIO_MAP], f"{fraction} (1: the same)", marks)
     other = own_name(reference)
-    link_cells(figure.axes[0], values, lambda n, size: pair_address(other, n, size))
+    link_cells(figure.axes[0], values, lambda n, size: f"{PAGE}#{pair_anchor(other, n, size)}")
     title = noted(f"Received throughput, {fraction}", note)
     origin = f"{origin_of(measurements)}, divided by {origin_of(reference)}"
     style.set_title(figure.axes[0], title, origin + _legend_of_marks(comparison["marks"]))
@@ -147,10 +142,18 @@ def new_map(values: pd.DataFrame) -> tuple[Figure, Axes]:
 
 
 def link_cells(axes: Axes, values: pd.DataFrame, address: Callable[[int, int], str]) -> None:
-    """Make each known cell of a map a link to the address of its chain length and frame size."""
+    """Make each known cell of a map a link in its SVG, by a transparent square over it.
+
+    ``address`` returns where a chain length and a frame size lead.
+    """
     known = np.argwhere(np.isfinite(values.to_numpy(dtype=float))).tolist()
-    sizes, lengths = values.index.to_numpy(), values.columns.to_numpy()
-    style.add_cell_links(axes, {(row, column): address(int(lengths[column]), int(sizes[row])) for row, column in known})
+    if not known:
+        return
+    urls = [address(int(values.columns[column]), int(values.index[row])) for row, column in known]
+    corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
+    squares = [corners + np.array([column, row]) for row, column in known]
+    areas = PolyCollection(squares, facecolors="white", alpha=style.UNSEEN, linewidths=0, urls=urls, zorder=5)
+    axes.add_collection(areas, autolim=False)
 
 
 def _throughput_scale(values: pd.DataFrame) -> Normalize:

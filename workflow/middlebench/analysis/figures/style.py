@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from math import isfinite
@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
@@ -130,11 +128,16 @@ def new_figure(width: float = FIGURE_WIDTH, height: float = 4.8, panels: int = 1
     return figure, [first, *(figure.add_subplot(1, panels, place, sharey=first) for place in range(2, panels + 1))]
 
 
-def new_pair(panels: int) -> tuple[Figure, list[Axes], float]:
-    """Return an empty figure of one panel or two beside each other with axes of their own, and the width of each."""
-    width = FIGURE_WIDTH if panels == 1 else FIGURE_WIDTH / 2 + 1.5
-    figure = Figure(figsize=(panels * width, 5.4), layout="constrained")
-    return figure, list(figure.subplots(1, panels, squeeze=False)[0]), width
+def new_pair(titles: Sequence[str], subtitle: str, note: str) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure of a panel for each of one or two titles, side by side, with axes of their own.
+
+    ``note`` is what each title must say besides, if anything.
+    """
+    width = FIGURE_WIDTH if len(titles) == 1 else FIGURE_WIDTH / 2 + 1.5
+    figure = Figure(figsize=(len(titles) * width, 5.4), layout="constrained")
+    panels = list(figure.subplots(1, len(titles), squeeze=False)[0])
+    set_titles(panels, [noted(title, note) for title in titles], [subtitle] * len(titles), width - 1)
+    return figure, panels
 
 
 def set_length_ticks(axes: Axes, lengths: Sequence[int]) -> None:
@@ -149,16 +152,6 @@ def add_links(axes: Axes, places: Iterable[float], values: Iterable[float], addr
         axes.scatter(
             x, y, s=LINK_POINTS**2, color="white", alpha=UNSEEN, linewidths=0, urls=urls, zorder=5, clip_on=False
         )
-
-
-def add_cell_links(axes: Axes, addresses: Mapping[tuple[int, int], str]) -> None:
-    """Make the cells of a map links in its SVG, each given by row and column: a transparent square over each."""
-    if addresses:
-        corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
-        squares = [corners + np.array([column, row]) for row, column in addresses]
-        urls = list(addresses.values())
-        areas = PolyCollection(squares, facecolors="white", alpha=UNSEEN, linewidths=0, urls=urls, zorder=5)
-        axes.add_collection(areas, autolim=False)
 
 
 def noted(title: str, note: str) -> str:

@@ -17,13 +17,7 @@ from matplotlib.figure import Figure
 
 from middlebench.analysis.data.provenance import cell_addresses, own_name
 from middlebench.analysis.data.publications import are_published, load_publication
-from middlebench.analysis.data.summary import (
-    PAPER_SIZE,
-    doubts,
-    named,
-    nearest_size,
-    summarise,
-)
+from middlebench.analysis.data.summary import PAPER_SIZE, doubts, named, nearest_size, summarise
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.labels import LENGTH_AXIS, NEAREST, SIZE_AXIS, origin_of, short_name
 from middlebench.analysis.figures.style import LineStyle, noted, styled
@@ -82,7 +76,7 @@ def fig5(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> F
 @styled
 def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: str = "") -> Figure:
     """Return received throughput by frame size, one line a chain length, a panel each dataset on the same y axis."""
-    summaries = [summarise(each) for each in (measurements, *beside)]
+    summaries, own = [summarise(each) for each in (measurements, *beside)], own_name(measurements)
     lengths = sorted({int(n) for summary in summaries for n in summary["n"]})
     colors = mpl.colormaps[style.LENGTH_MAP](np.linspace(*style.LENGTH_RANGE, max(len(lengths), 1)))
     looks = {
@@ -92,15 +86,8 @@ def throughput_by_size(measurements: pd.DataFrame, *beside: pd.DataFrame, note: 
     figure, panels = style.new_figure(width=PANEL_WIDTH * len(summaries) + 0.8, height=5.2, panels=len(summaries))
     for axes, summary in zip(panels, summaries, strict=True):
         for n, part in summary.groupby("n"):
-            _draw_line(
-                axes,
-                part,
-                "frame_bytes",
-                "received_mbps",
-                looks[int(str(n))],
-                own=own_name(summaries[0]),
-                label=f"n = {n}",
-            )
+            look = looks[int(str(n))]
+            _draw_line(axes, part, "frame_bytes", "received_mbps", look, own=own, label=f"n = {n}")
         axes.set(xlabel=SIZE_AXIS, ylabel="received throughput [Mb/s]")
     panels[0].set_ylim(bottom=0)  # once all is drawn: it also fixes the top, which the panels share
     right = max(axes.get_xlim()[1] for axes in panels)

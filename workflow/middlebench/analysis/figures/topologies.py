@@ -46,7 +46,8 @@ def topology_figure(measurements: pd.DataFrame, testbed: str, note: str = "") ->
     swept = in_order(frame_sizes(measured))
     of_one = [size for size in swept if not is_mix(size)] or swept
     sizes = list(dict.fromkeys((of_one[0], of_one[-1])))
-    figure, panels, width = style.new_pair(len(sizes))
+    titles = [f"Received rate at {size_label(size)}" for size in sizes]
+    figure, panels = style.new_pair(titles, f"testbed {testbed}", note)
     for axes, size in zip(panels, sizes, strict=True):
         lines(axes, measured[frame_sizes(measured) == size], "topology", "n", "received_kpps")
         style.set_length_ticks(axes, sorted({int(n) for n in measured["n"]}))
@@ -54,8 +55,6 @@ def topology_figure(measurements: pd.DataFrame, testbed: str, note: str = "") ->
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.legend()
-    titles = [style.noted(f"Received rate at {size_label(size)}", note) for size in sizes]
-    style.set_titles(panels, titles, [f"testbed {testbed}"] * len(titles), width - 1)
     return figure
 
 
@@ -66,15 +65,14 @@ def latency_figure(measurements: pd.DataFrame, testbed: str, note: str = "") -> 
     At 800 B or the nearest size swept, each topology at the largest load that was timed.
     """
     size, timed = timed_at(measurements)
-    figure, panels, width = style.new_pair(len(TIMES))
+    titles = [f"Latency at {size_label(size)}, {words}" for words in TIMES.values()]
+    load = f"testbed {testbed}, at {timed['latency_load_ratio'].max():.0%} of what each carries"
+    figure, panels = style.new_pair(titles, load, note)
     for axes, name in zip(panels, TIMES, strict=True):
         lines(axes, timed, "topology", "n", name)
         style.set_length_ticks(axes, sorted({int(n) for n in timed["n"]}))
         axes.set(xlabel="number of middleboxes", ylabel="sender to receiver [us]", yscale="log")
         axes.legend()
-    titles = [style.noted(f"Latency at {size_label(size)}, {words}", note) for words in TIMES.values()]
-    load = f"testbed {testbed}, at {timed['latency_load_ratio'].max():.0%} of what each carries"
-    style.set_titles(panels, titles, [load] * len(titles), width - 1)
     return figure
 
 

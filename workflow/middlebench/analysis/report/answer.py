@@ -11,15 +11,9 @@ import pandas as pd
 from middlebench.analysis.data.intervals import UNSTABLE, with_margin
 from middlebench.analysis.data.measurements import frame_sizes
 from middlebench.analysis.data.publications import are_published
-from middlebench.analysis.data.summary import nearest, repetitions_of, summarise
+from middlebench.analysis.data.summary import grid, nearest, repetitions_of, steps_up_to, summarise
 from middlebench.analysis.tables.table import SIZE_HEADING, Table
-from middlebench.model.mix import FrameSize, in_order, is_mix, size_label, size_shown
-
-STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
-"""Throughputs in Mb/s that a reader may need."""
-
-MOST_STEPS = 6
-"""Columns of the answer: the highest throughputs that something reaches."""
+from middlebench.model.mix import FrameSize, is_mix, size_label, size_shown
 
 SAME = 0.10
 """Share of the shortest chain's throughput by which a longer one may differ and still count as the same, as the claims
@@ -35,13 +29,11 @@ class Answer:
     """What a reader wants to know first."""
 
     sentences: tuple[str, ...]
-    sizes: tuple[FrameSize, ...]
-    """Frame sizes in bytes, and mixes: the rows."""
     steps_mbps: tuple[int, ...]
-    """Throughputs in Mb/s: the columns."""
-    lengths: tuple[tuple[int | None, ...], ...]
-    """The longest chain up to which all that were swept pass on so much; of middleboxes side by side, where more may
-    pass on more, the largest number that does. None where none does."""
+    """Throughputs in Mb/s."""
+    longest: Mapping[FrameSize, tuple[int | None, ...]]
+    """By frame size, for each of these, the longest chain up to which all that were swept pass on so much; of
+    middleboxes side by side, where more may pass on more, the largest number that does. None where none does."""
 
 
 def answer(measurements: pd.DataFrame, steps_mbps: Sequence[int] = ()) -> Answer | None:
@@ -52,26 +44,26 @@ def answer(measurements: pd.DataFrame, steps_mbps: Sequence[int] = ()) -> Answer
         steps_mbps: the columns; none: the highest throughputs that something reaches.
     """
     summary = summarise(measurements[measurements["n"] > 0]).dropna(subset="received_mbps")
-    summary = summary.assign(frame_bytes=frame_sizes(summary))
-    places = zip(summary["n"], summary["frame_bytes"].tolist(), summary["received_mbps"], strict=True)
-    received: dict[tuple[int, FrameSize], float] = {(int(n), size): float(value) for n, size, value in places}
-    if not received:
+    if summary.empty:
         return None
-    sizes = in_order(size for _, size in received)
-    one_size = [size for size in sizes if not is_mix(size)]
-    reached = steps_mbps or [step for step in STEPS_MBPS if step <= max(received.values())][-MOST_STEPS:]
-    by_size = {size: _by_length(received, size) for size in sizes}
+    summary = summary.assign(frame_bytes=frame_sizes(summary))
+    received = grid(summary, "received_mbps")
+    by_size: dict[FrameSize, dict[int, float]] = {
+        size: {int(str(n)): float(value) for n, value in received.loc[size].dropna().items()}
+        for size in received.index.tolist()
+    }
+    one_size = [size for size in by_size if not is_mix(size)]
+    reached = steps_mbps or steps_up_to(summary["received_mbps"].max())
     topology = summary["topology"].iloc[0]
     most = _largest if topology == "parallel" else _longest
     return Answer(
         sentences=(
-            _range(received, topology),
-            *_falling(by_size, nearest(one_size) if one_size else sizes[0], summary),
+            _range(by_size, topology),
+            *_falling(by_size, nearest(one_size) if one_size else next(iter(by_size)), summary),
             _certainty(summary),
         ),
-        sizes=tuple(sizes),
         steps_mbps=tuple(reached),
-        lengths=tuple(tuple(most(by_size[size], step) for step in reached) for size in sizes),
+        longest={size: tuple(most(line, step) for step in reached) for size, line in by_size.items()},
     )
 
 
@@ -91,7 +83,7 @@ def topology_table(measurements: pd.DataFrame, testbed: str) -> Table:
     rows = [
         (topology, size_shown(size), *lengths)
         for topology, each in found.items()
-        for size, lengths in zip(each.sizes, each.lengths, strict=True)
+        for size, lengths in each.longest.items()
     ]
     caption = (
         f"How many middleboxes still pass on at least so much on testbed {testbed}, by how they are joined; in series "
@@ -101,20 +93,15 @@ def topology_table(measurements: pd.DataFrame, testbed: str) -> Table:
     return Table(frame, headings, caption, widths={"topology": 0.2})
 
 
-def _by_length(received: Mapping[tuple[int, FrameSize], float], size: FrameSize) -> dict[int, float]:
-    """Return the throughput at one frame size by chain length, the shortest first."""
-    return dict(sorted((n, value) for (n, frame_bytes), value in received.items() if frame_bytes == size))
-
-
-def _range(received: Mapping[tuple[int, FrameSize], float], topology: str) -> str:
+def _range(by_size: Mapping[FrameSize, Mapping[int, float]], topology: str) -> str:
     """Return what the shortest and the longest chain pass on, over all frame sizes."""
-    lengths, sizes = [n for n, _ in received], in_order(size for _, size in received)
-    one_size = [size for size in sizes if not is_mix(size)]
+    lengths = [n for line in by_size.values() for n in line]
+    one_size = [size for size in by_size if not is_mix(size)]
     frames = [f"frames of {_span(one_size)} B"] if one_size else []
-    frames += [size_label(size) for size in sizes if is_mix(size)]
+    frames += [size_label(size) for size in by_size if is_mix(size)]
     parts = []
     for length in dict.fromkeys((min(lengths), max(lengths))):
-        values = [value for (n, _), value in received.items() if n == length]
+        values = [line[length] for line in by_size.values() if length in line]
         parts.append(f"{_span(values)} Mb/s arrive through {_named(topology, length)}")
     return f"Of {' and of '.join(frames)}, {', '.join(parts)}."
 

@@ -41,7 +41,6 @@ class Citation:
 
 def cff(citation: Citation) -> str:
     """Return a citation in the Citation File Format."""
-    licence = {"license": citation.licence} if citation.licence else {}
     found = {
         "cff-version": "1.2.0",
         "type": "dataset",
@@ -50,24 +49,23 @@ def cff(citation: Citation) -> str:
         "abstract": citation.description,
         "date-released": citation.date,
         "authors": [_cff_author(each) for each in citation.authors],
-        **licence,
+        "license": citation.licence,
         "keywords": list(KEYWORDS),
         "references": [
-            {
-                "type": "article",
-                "title": each.title,
-                "authors": [{"name": author} for author in each.authors],
-                **({"url": each.link} if each.link else {}),
-            }
+            _known(
+                type="article",
+                title=each.title,
+                authors=[{"name": author} for author in each.authors],
+                url=each.link,
+            )
             for each in citation.publications
         ],
     }
-    return yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.safe_dump(_known(**found), sort_keys=False, allow_unicode=True, width=120)
 
 
 def zenodo(citation: Citation) -> str:
     """Return a citation as Zenodo's metadata, in JSON."""
-    licence = {"license": citation.licence.lower()} if citation.licence else {}
     found = {
         "upload_type": "dataset",
         "title": citation.title,
@@ -75,24 +73,26 @@ def zenodo(citation: Citation) -> str:
         "publication_date": citation.date,
         "creators": [_creator(each) for each in citation.authors],
         "access_right": "open",
-        **licence,
+        "license": citation.licence and citation.licence.lower(),
         "keywords": list(KEYWORDS),
         "references": [f"{', '.join(each.authors)}: {each.title}" for each in citation.publications],
     }
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_known(**found), indent=2, ensure_ascii=False) + "\n"
 
 
-def _cff_author(author: Author) -> dict[str, str]:
+def _cff_author(author: Author) -> dict[str, Any]:
     if author.kind == "organisation":
         return {"name": author.name}
-    given = {"given-names": author.given_names} if author.given_names else {}
-    orcid = {"orcid": ORCID + author.orcid} if author.orcid else {}
-    affiliation = {"affiliation": author.affiliation} if author.affiliation else {}
-    return {"family-names": author.family_name, **given, **orcid, **affiliation}
+    names = {"family-names": author.family_name, "given-names": author.given_names}
+    return _known(**names, orcid=author.orcid and ORCID + author.orcid, affiliation=author.affiliation)
 
 
 def _creator(author: Author) -> dict[str, Any]:
-    inverted = f"{author.family_name}, {author.given_names}" if author.given_names else author.name
-    rest = {"orcid": author.orcid, "affiliation": author.affiliation}
-    name = author.name if author.kind == "organisation" else inverted
-    return {"name": name} | {key: value for key, value in rest.items() if value}
+    inverted = author.kind == "person" and author.given_names
+    name = f"{author.family_name}, {author.given_names}" if inverted else author.name
+    return _known(name=name, orcid=author.orcid, affiliation=author.affiliation)
+
+
+def _known(**values: Any) -> dict[str, Any]:  # noqa: ANN401 (YAML and JSON)
+    """Return what is known of some values."""
+    return {name: value for name, value in values.items() if value}

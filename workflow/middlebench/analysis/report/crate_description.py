@@ -116,9 +116,10 @@ class Description:
         if author.kind == "organisation":
             return self._add(f"#author-{place}", "Organization", name=author.name)
         identity = ORCID + author.orcid if author.orcid else f"#author-{place}"
-        employer = author.affiliation
-        works = {"affiliation": self._add(f"#{_slug(employer)}", "Organization", name=employer)} if employer else {}
-        return self._add(identity, "Person", name=author.name, **works)
+        employer = author.affiliation and self._add(
+            f"#{_slug(author.affiliation)}", "Organization", name=author.affiliation
+        )
+        return self._add(identity, "Person", name=author.name, affiliation=employer)
 
     def _describe_publication(self, name: str) -> ContextEntity:
         publication = load_publication(name)
@@ -126,8 +127,8 @@ class Description:
             self._add(f"#author-{place}-of-{name}", "Person", name=author)
             for place, author in enumerate(publication.authors, 1)
         ]
-        link = {"url": publication.link} if publication.link else {}
-        return self._add(f"#publication-{name}", "ScholarlyArticle", name=publication.title, author=authors, **link)
+        named = {"name": publication.title, "author": authors, "url": publication.link}
+        return self._add(f"#publication-{name}", "ScholarlyArticle", **named)
 
     def _describe_tool(self) -> ContextEntity:
         snakemake = self._software("snakemake", metadata.version("snakemake"), url="https://snakemake.github.io")
@@ -137,7 +138,7 @@ class Description:
             "middlebench",
             metadata.version("middlebench"),
             softwareRequirements=[snakemake, *needed.values()],
-            **({"identifier": f"git commit {commit}"} if commit else {}),
+            identifier=f"git commit {commit}" if commit else "",
         )
 
     def _describe_programs(self, environment: Environment) -> list[ContextEntity]:
@@ -149,13 +150,12 @@ class Description:
         return [self._software(name, version) for name, version in found]
 
     def _software(self, name: str, version: str, /, **properties: Any) -> ContextEntity:  # noqa: ANN401 (JSON-LD)
-        licence = {"license": {"@id": SPDX + LICENCES[name]}} if name in LICENCES else {}
         return self._add(
             f"#software-{_slug(f'{name}-{version}')}",
             "SoftwareApplication",
             name=name,
             softwareVersion=version,
-            **licence,
+            license={"@id": SPDX + LICENCES[name]} if name in LICENCES else None,
             **properties,
         )
 
@@ -275,7 +275,7 @@ class Description:
             instrument=[self._tool, *instruments],
             object=list(made_from),
             result=list(made),
-            **({"agent": self._authors} if self._authors else {}),
+            agent=self._authors,
             **properties,
         )
         self.crate.root_dataset.append_to("mentions", action)
@@ -286,9 +286,9 @@ class Description:
         return [entity for path, entity in self._files.items() if path.startswith(prefixes)]
 
     def _add(self, identifier: str, kind: str, /, **properties: object) -> ContextEntity:
-        """Add an entity; of a list of one, the value stands alone, as RO-Crate recommends."""
-        alone = {name: _alone(each) for name, each in properties.items()}
-        return self.crate.add(ContextEntity(self.crate, identifier, properties={"@type": kind, **alone}))
+        """Add an entity without empty properties; of a list of one, the value stands alone, as RO-Crate recommends."""
+        stated = {name: _alone(value) for name, value in properties.items() if value}
+        return self.crate.add(ContextEntity(self.crate, identifier, properties={"@type": kind, **stated}))
 
 
 def _after(moment: str, seconds: float) -> str:

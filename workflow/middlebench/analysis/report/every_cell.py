@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -21,43 +19,28 @@ DECIMAL_FROM = 10
 """Mb/s from which one digit after the point is enough."""
 
 
-@dataclass(frozen=True)
-class CellEntry:
-    """One chain length and frame size with its repetitions."""
+def chains_of(measurements: pd.DataFrame) -> dict[int, list[dict[str, Any]]]:
+    """Return every cell of a dataset by chain length, in the order of frame sizes.
 
-    anchor: str
-    n: int
-    frame_size: FrameSize
-    """As a reader sees it."""
-    words: str
-    """Its means in a line."""
-    repetitions: tuple[dict[str, Any], ...]
-    """Rows of the measurements."""
-    command: str
-    """What measures all of them again; empty where that is not known."""
-
-
-@dataclass(frozen=True)
-class ChainEntry:
-    """The cells of one chain length."""
-
-    n: int
-    cells: tuple[CellEntry, ...]
-
-    @property
-    def trials(self) -> int:
-        """How often its cells were measured, all together."""
-        return sum(len(cell.repetitions) for cell in self.cells)
-
-
-def chains_of(measurements: pd.DataFrame) -> list[ChainEntry]:
-    """Return every cell of a dataset, by chain length and frame size."""
+    Returns:
+        Of each cell its anchor, frame_size (as a reader sees it), words (its means in a line), repetitions (rows of the
+        measurements) and command (what measures all of them again; empty where that is not known).
+    """
     rows: dict[str, list[dict[Any, Any]]] = {}
     for row in measurements.to_dict("records"):
         rows.setdefault(_anchor(row), []).append(row)
-    cells = [_cell(mean, rows[_anchor(mean)]) for mean in summarise(measurements).to_dict("records")]
-    lengths = sorted({cell.n for cell in cells})
-    return [ChainEntry(n, tuple(cell for cell in cells if cell.n == n)) for n in lengths]
+    chains: dict[int, list[dict[str, Any]]] = {}
+    for mean in summarise(measurements).to_dict("records"):
+        repetitions = rows[_anchor(mean)]
+        cell = {
+            "anchor": _anchor(mean),
+            "frame_size": size_shown(_size(mean)),
+            "words": describe_cell(mean),
+            "repetitions": repetitions,
+            "command": joined([row["command"] for row in repetitions]),
+        }
+        chains.setdefault(int(mean["n"]), []).append(cell)
+    return chains
 
 
 def describe_cell(mean: dict[Any, Any]) -> str:
@@ -90,23 +73,11 @@ def pairs_of(cells: pd.DataFrame, reference: str) -> dict[str, str]:
     }
 
 
-def _cell(mean: dict[Any, Any], rows: Sequence[dict[Any, Any]]) -> CellEntry:
-    return CellEntry(
-        anchor=_anchor(mean),
-        n=int(mean["n"]),
-        frame_size=size_shown(_size(mean)),
-        words=describe_cell(mean),
-        repetitions=tuple(rows),
-        command=joined([row["command"] for row in rows]),
-    )
-
-
 def joined(commands: Sequence[str]) -> str:
     """Return one command with the targets of several, which differ in nothing else; empty when one is not known."""
     if not all(commands):
         return ""
-    split = [shlex.split(command) for command in commands]
-    return shlex.join([*split[0], *(command[-1] for command in split[1:])])
+    return " ".join([commands[0], *(command.rpartition(" -- ")[2] for command in commands[1:])])
 
 
 def _anchor(mean: dict[Any, Any]) -> str:

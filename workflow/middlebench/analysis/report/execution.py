@@ -7,23 +7,18 @@ IPython's shell alone, which a kernel is made of, with an empty folder of its ow
 
 from __future__ import annotations
 
-import io
 import tempfile
 import traceback
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import nbformat
 import papermill
-from IPython.core.displayhook import DisplayHook
-from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from nbformat.v4 import new_output
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
-from traitlets import Type
 from traitlets.config import Config
 
 from middlebench.system.errors import MiddlebenchError
@@ -35,27 +30,6 @@ SETTINGS = Config(
     InteractiveShell={"warn_venv": False, "colors": "nocolor"},
     HistoryManager={"enabled": False},
 )
-
-
-class _LastValue(DisplayHook):
-    """Shows the value of a cell's last expression as ``display`` would."""
-
-    shell: InteractiveShell
-
-    def write_output_prompt(self) -> None:
-        """Write none."""
-
-    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
-        """Publish the value in all its formats."""
-        self.shell.display_pub.publish(format_dict, md_dict)
-
-
-class _Shell(InteractiveShell):
-    """Keeps what cells show."""
-
-    display_pub: CapturingDisplayPublisher
-    displayhook_class = Type(_LastValue)
-    display_pub_class = Type(CapturingDisplayPublisher)
 
 
 def execute(notebook: Path, out: Path, parameters: Mapping[str, str | float]) -> None:
@@ -106,27 +80,28 @@ class _InProcess(Engine):  # type: ignore[misc]
         del kernel_name, kwargs
         with tempfile.TemporaryDirectory(prefix="middlebench-ipython-") as folder:
             # The instance: `display` asks for it.
-            shell = _Shell.instance(ipython_dir=folder, user_module=ModuleType("middlebench_notebook"), config=SETTINGS)
+            module = ModuleType("middlebench_notebook")
+            shell = InteractiveShell.instance(ipython_dir=folder, user_module=module, config=SETTINGS)
             try:
                 cells = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
                 for number, cell in enumerate(cells, start=1):
                     cell.execution_count, cell.outputs = number, _run(shell, cell.source)
             finally:
-                _Shell.clear_instance()
+                InteractiveShell.clear_instance()
 
 
 papermill_engines.register(_InProcess.__name__, _InProcess)
 
 
-def _run(shell: _Shell, source: str) -> list[nbformat.NotebookNode]:
+def _run(shell: InteractiveShell, source: str) -> list[nbformat.NotebookNode]:
     """Run a cell; return what it prints and shows."""
-    shell.display_pub.outputs.clear()
-    with redirect_stdout(io.StringIO()) as printed:
+    shell.ast_node_interactivity = "none" if source.rstrip().endswith(";") else "last_expr"
+    with shell.display_trap, capture_output(stderr=False) as captured:  # the trap would put back the shell's own hook
         result = shell.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
     if error := result.error_before_exec or result.error_in_exec:
         raise error
-    text = printed.getvalue()
+    text = captured.stdout
     outputs = [new_output("stream", name="stdout", text=text)] if text else []  # type: ignore[no-untyped-call]
-    for shown in shell.display_pub.outputs:
-        outputs.append(new_output("display_data", data=shown["data"], metadata=shown["metadata"] or {}))  # type: ignore[no-untyped-call]
+    for shown in captured.outputs:
+        outputs.append(new_output("display_data", data=shown.data, metadata=shown.metadata or {}))  # type: ignore[no-untyped-call]
     return outputs

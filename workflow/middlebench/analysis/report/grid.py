@@ -1,9 +1,8 @@
-"""Plain tables of text for the page: of mappings, of nested facts, or of a data frame."""
+"""Plain tables of text for the page: of mappings, or of nested facts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -14,29 +13,16 @@ UNITS = {"s": "s", "mbps": "Mb/s", "pps": "pkt/s", "kib": "KiB", "mib": "MiB"}
 NONE = "none"
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A plain table of text."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def grid_of(rows: Iterable[Mapping[str, Any]]) -> Grid:
+def grid_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return mappings as a table: nested keys joined, a column each that has a value, in order of appearance."""
     flat = [dict(_flattened(row)) for row in rows]
-    columns = tuple(dict.fromkeys(key for row in flat for key, text in row.items() if text not in ("", NONE)))
-    return Grid(columns, tuple(tuple(row.get(column, "") for column in columns) for row in flat))
+    columns = dict.fromkeys(key for row in flat for key, text in row.items() if text not in ("", NONE))
+    return pd.DataFrame([[row.get(column, "") for column in columns] for row in flat], columns=list(columns))
 
 
-def grid_of_table(table: pd.DataFrame) -> Grid:
-    """Return a table of text as such."""
-    return Grid(tuple(table.columns), tuple(table.itertuples(index=False, name=None)))
-
-
-def grid_of_facts(facts: Mapping[str, Any]) -> Grid:
+def grid_of_facts(facts: Mapping[str, Any]) -> pd.DataFrame:
     """Return nested facts as a table of two columns, without those that are empty."""
-    return Grid(("fact", "value"), tuple(row for row in _flattened(facts) if row[1]))
+    return pd.DataFrame([row for row in _flattened(facts) if row[1]], columns=["fact", "value"])
 
 
 def _flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from markupsafe import Markup
 from nbconvert.filters.markdown import markdown2html
 
 from middlebench.analysis.data.provenance import PAGE
@@ -51,7 +52,7 @@ def section_of(path: Path) -> Section:
     heading = re.search(r"<h2[^>]*>(.*?)</h2>", body, flags=re.DOTALL)
     if heading is None:
         raise RecordError(f"reading notebook {path}", "it has no heading", "begin its first cell with `# Title`")
-    title = html.unescape(re.sub(r"<[^>]+>", "", heading[1])).strip()
+    title = Markup(heading[1]).striptags()
     reference = notebook.metadata.get("papermill", {}).get("parameters", {}).get("reference")
     if reference:
         title += f" with {reference}"
@@ -74,19 +75,14 @@ def _parts(cells: Iterable[Mapping[str, Any]], path: Path) -> Iterator[str]:
         elif cell["cell_type"] == "code":
             code.append(cell["source"].strip())
             yield from (_output(output, path) for output in cell["outputs"])
-    yield _code("\n\n".join(filter(None, code)))
+    source = html.escape("\n\n".join(filter(None, code)))
+    yield f'<details class="code"><summary>the code of this section</summary><pre>{source}</pre></details>'
 
 
 def _is_silent(cells: Iterable[Mapping[str, Any]]) -> bool:
     """Return whether code follows, up to the next prose, and none of it shows anything."""
     below = list(takewhile(lambda cell: cell["cell_type"] == "code", cells))
     return bool(below) and not any(cell["outputs"] for cell in below)
-
-
-def _code(source: str) -> str:
-    return (
-        f'<details class="code"><summary>the code of this section</summary><pre>{html.escape(source)}</pre></details>'
-    )
 
 
 def _markdown(source: str) -> str:
@@ -101,23 +97,11 @@ def _output(output: Mapping[str, Any], path: Path) -> str:
             f"rendering {path}", f"the notebook stopped: {output['ename']}: {output['evalue']}", "run the rule again"
         )
     if output["output_type"] == "stream":
-        return f"<pre>{html.escape(output['text'])}</pre>"
+        return RENDERERS["text/plain"](output["text"])
     for kind, render in RENDERERS.items():
         if kind in output["data"]:
             return render(output["data"][kind])
     return ""
-
-
-def _svg(text: str) -> str:
-    return f"<figure>{inline(text)}</figure>"
-
-
-def _png(text: str) -> str:
-    return _image(f"data:image/png;base64,{''.join(text.split())}", "figure")
-
-
-def _image(source: str, alternative: str) -> str:
-    return f'<figure><img src="{source}" alt="{html.escape(alternative)}"></figure>'
 
 
 def _table(text: str) -> str:
@@ -127,15 +111,13 @@ def _table(text: str) -> str:
     return f"<details><summary>{rows} rows</summary>{shown}</details>" if rows > MOST_ROWS else shown
 
 
-def _plain(text: str) -> str:
-    return f"<pre>{html.escape(text)}</pre>"
-
-
 RENDERERS: dict[str, Callable[[str], str]] = {
-    "image/svg+xml": _svg,
-    "image/png": _png,
+    "image/svg+xml": lambda text: f"<figure>{inline(text)}</figure>",
+    "image/png": lambda text: (
+        f'<figure><img src="data:image/png;base64,{"".join(text.split())}" alt="figure"></figure>'
+    ),
     "text/markdown": _markdown,
     "text/html": _table,
-    "text/plain": _plain,
+    "text/plain": lambda text: f"<pre>{html.escape(text)}</pre>",
 }
 """How each kind of output is shown; of several kinds the first here is taken."""

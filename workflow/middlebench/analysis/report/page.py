@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from middlebench.analysis.data import flags, mixes, searches
 from middlebench.analysis.data.dataset import Dataset
@@ -18,13 +19,13 @@ from middlebench.analysis.data.environments import mixture
 from middlebench.analysis.data.intervals import UNKNOWN, UNSTABLE
 from middlebench.analysis.data.measurements import COLUMNS, frame_sizes, from_records
 from middlebench.analysis.data.provenance import cell_anchor, deployment_anchor
-from middlebench.analysis.data.publications import is_published, load_cells, load_publication, load_table, names_in
+from middlebench.analysis.data.publications import load_cells, load_publication, load_table, names_in
 from middlebench.analysis.data.summary import SUMMARY_COLUMNS, repetitions_of, summarise
 from middlebench.analysis.figures import latency
 from middlebench.analysis.report import first_screen
 from middlebench.analysis.report.answer import answer, answers
 from middlebench.analysis.report.every_cell import chains_of, pairs_of, parts_of
-from middlebench.analysis.report.grid import Grid, grid_of, grid_of_facts, grid_of_table
+from middlebench.analysis.report.grid import grid_of, grid_of_facts
 from middlebench.analysis.report.inline_svg import say_where_links_lead
 from middlebench.analysis.report.notebook_html import Section, section_of
 from middlebench.analysis.tables.html import render
@@ -58,29 +59,27 @@ def render_report(dataset: Dataset, notebooks: Sequence[Path], out: Path) -> Non
     Raises:
         RecordError: a notebook cannot be shown, or the page would need something from outside itself.
     """
-    page = render("page", title=_title(dataset.name), dataset=dataset, sections=sections_of(dataset, notebooks))
-    page = _with_named_headings(say_where_links_lead(page, _parts(dataset, notebooks)))
+    sections = map(_with_named_headings, sections_of(dataset, notebooks))
+    title = f"Chains of middleboxes{', as published by' if dataset.publication else ' on testbed'} {dataset.name}"
+    page = render("page", title=title, dataset=dataset, sections=list(sections))
+    page = say_where_links_lead(page, _parts(dataset, notebooks))
     outside = OUTSIDE.search(page)
     if outside:
         raise RecordError(f"rendering {out}", f"the page would load something from outside: {outside[0][:200]}")
     write_text(out, page)
 
 
-def _with_named_headings(page: str) -> str:
-    """Return a page with names for the headings within sections, so that a link can lead to each."""
-    section, taken = "", Counter[str]()
+def _with_named_headings(section: Section) -> Section:
+    """Return a section with names for its headings, so that a link can lead to each."""
+    taken = Counter[str]()
 
     def named(tag: re.Match[str]) -> str:
-        nonlocal section
-        if tag["section"]:
-            section = tag["section"]
-            return tag[0]
-        words = html.unescape(re.sub(r"<[^>]+>", "", tag["words"]))
-        name = f"{section}-{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}"
+        words = re.sub(r"[^a-z0-9]+", "-", Markup(tag[1]).striptags().lower()).strip("-")
+        name = f"{section.anchor}-{words}"
         taken[name] += 1
-        return f'<h3 id="{name}{f"-{taken[name]}" if taken[name] > 1 else ""}">{tag["words"]}</h3>'
+        return f'<h3 id="{name}{f"-{taken[name]}" if taken[name] > 1 else ""}">{tag[1]}</h3>'
 
-    return re.sub(r'<section id="(?P<section>[^"]+)">|<h3>(?P<words>.*?)</h3>', named, page, flags=re.DOTALL)
+    return replace(section, html=re.sub(r"<h3>(.*?)</h3>", named, section.html, flags=re.DOTALL))
 
 
 def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
@@ -89,36 +88,23 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
     A section that is not a notebook has a template of its anchor's name in ``workflow/report/sections``.
     """
     measurements = dataset.every_size
+    found = searches.table_of(measurements)
     return [
         _answer(dataset),
-        Section(
-            "run",
-            "What was run",
-            render(
-                "sections/run",
-                glance=at_a_glance(measurements),
-                setups=grid_of(
-                    {**setup.settings, **setup.components, "link_mbps": setup.link_bps / 1e6 if setup.link_bps else ""}
-                    for setup in dataset.setups
-                ),
-            ),
-        ),
-        Section(
+        _section("run", "What was run", glance=at_a_glance(measurements), setups=grid_of(dataset.setups)),
+        _section(
             "host",
             "On what",
-            render(
-                "sections/host",
-                facts=grid_of_facts(dataset.facts),
-                environments=grid_of(mixture(measurements, dataset.environments) if dataset.environments else ()),
-                choices=grid_of(map(_choice, dataset.choices)),
-                failures=[
-                    (each.get("alternative", ""), each["failure"]) for each in dataset.choices if each.get("failure")
-                ],
-            ),
+            facts=grid_of_facts(dataset.facts),
+            environments=grid_of(mixture(measurements, dataset.environments) if dataset.environments else ()),
+            choices=grid_of(map(_choice, dataset.choices)),
+            failures=[
+                (each.get("alternative", ""), each["failure"]) for each in dataset.choices if each.get("failure")
+            ],
         ),
         *(section_of(path) for path in notebooks),
         *_mixes(dataset),
-        *_searches(measurements),
+        *([] if found.empty else [_section("searches", "Throughput searches", searches=found)]),
         *_latency(dataset),
         *([_cells(dataset)] if dataset.publication is None else []),
         *(
@@ -126,13 +112,14 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
             for name in names_in()
             if dataset.publication is None or dataset.name == name
         ),
-        Section(
-            "flags",
-            "Flags",
-            render("sections/flags", flags=flags.explain(measurements).to_dict("records"), cells=len(measurements)),
-        ),
-        Section("columns", "Columns", render("sections/columns", columns=COLUMNS, summary_columns=SUMMARY_COLUMNS)),
+        _section("flags", "Flags", flags=flags.explain(measurements).to_dict("records"), cells=len(measurements)),
+        _section("columns", "Columns", columns=COLUMNS, summary_columns=SUMMARY_COLUMNS),
     ]
+
+
+def _section(anchor: str, title: str, /, template: str = "", **values: object) -> Section:
+    """Return a section that is made by the template of its anchor's name, or by another one."""
+    return Section(anchor, title, render(f"sections/{template or anchor}", **values))
 
 
 def _parts(dataset: Dataset, notebooks: Sequence[Path]) -> dict[str, str]:
@@ -150,32 +137,29 @@ def _parts(dataset: Dataset, notebooks: Sequence[Path]) -> dict[str, str]:
 def _publication(name: str, folded: bool) -> Section:
     """Return the values of a publication, to which every published point of a figure leads."""
     publication, cells = load_publication(name), load_cells(name)
-    values = load_table(name).astype(object)
-    others = Grid(
-        tuple(map(str, values.columns)),
-        tuple(tuple("" if pd.isna(v) else str(v) for v in row) for row in values.to_numpy()),
-    )
-    shown = render(
-        "sections/publication",
+    return _section(
+        f"publication-{name}",
+        f"Published: {publication.label}",
+        template="publication",
         publication=publication,
         table1=table1(cells).frame if cells["offered_kpps"].notna().any() else None,
         table2=table2(cells).frame,
-        others=others if publication.cells else None,
+        others=load_table(name).astype(object).fillna("") if publication.cells else None,
         anchor=partial(cell_anchor, name),
         folded=folded,
     )
-    return Section(f"publication-{name}", f"Published: {publication.label}", shown)
 
 
 def _answer(dataset: Dataset) -> Section:
     """Return the first screen: the answer to the study's question, or that there is none and why."""
     found = answer(dataset.every_size)
     others = answers(from_records(dataset.records_along("topology")))
-    shown = render(
-        "sections/answer",
+    return _section(
+        "answer",
+        "In short",
         answer=found,
         others=tuple(each.sentences[0] for name, each in others.items() if name != dataset.kind["topology"]),
-        few=first_screen.shown_sizes(found.sizes) if found else (),
+        few=first_screen.shown_sizes(tuple(found.longest)) if found else (),
         origin=first_screen.origin_of(dataset),
         warnings=first_screen.warnings_of(dataset),
         figures=first_screen.figures_of(dataset) if found else [],
@@ -184,7 +168,6 @@ def _answer(dataset: Dataset) -> Section:
         anchor=partial(cell_anchor, dataset.name),
         shown=size_shown,
     )
-    return Section("answer", "In short", shown)
 
 
 def _mixes(dataset: Dataset) -> list[Section]:
@@ -192,16 +175,7 @@ def _mixes(dataset: Dataset) -> list[Section]:
     if dataset.mixes.empty:
         return []
     of = {size_label(record.cell.frame_bytes): record.mix for record in dataset.records if record.mix}
-    shown = render("sections/mixes", mixes=of, cells=grid_of_table(mixes.table_of(dataset.mixes)))
-    return [Section("mixes", "Mixes of frame sizes", shown)]
-
-
-def _searches(measurements: pd.DataFrame) -> list[Section]:
-    """Return what throughput searches found, if there were any."""
-    found = searches.table_of(measurements)
-    if found.empty:
-        return []
-    return [Section("searches", "Throughput searches", render("sections/searches", searches=grid_of_table(found)))]
+    return [_section("mixes", "Mixes of frame sizes", mixes=of, cells=mixes.table_of(dataset.mixes))]
 
 
 def _latency(dataset: Dataset) -> list[Section]:
@@ -210,23 +184,19 @@ def _latency(dataset: Dataset) -> list[Section]:
     if trials.empty or dataset.every_size["latency_p50_us"].isna().all():
         return []
     figure = first_screen.inlined(latency.latency_figure(dataset.every_size, dataset.note), "latency")
-    shown = render("sections/latency", figure=figure, trials=grid_of_table(trials))
-    return [Section("latency", "Latency", shown)]
+    return [_section("latency", "Latency", figure=figure, trials=trials)]
 
 
 def _cells(dataset: Dataset) -> Section:
     """Return every cell and every deployment, with the records that they rest on."""
     deployments = {int(each.plan["n"]): each for each in dataset.deployments}
-    return Section(
+    return _section(
         "cells",
         "Every cell",
-        render(
-            "sections/cells",
-            chains=chains_of(dataset.every_size),
-            lengths=list(deployments),
-            deployments=grid_of(map(_deployment, deployments.values())),
-            anchor=deployment_anchor,
-        ),
+        chains=chains_of(dataset.every_size),
+        lengths=list(deployments),
+        deployments=grid_of(map(_deployment, deployments.values())),
+        anchor=deployment_anchor,
     )
 
 
@@ -238,7 +208,7 @@ def at_a_glance(measurements: pd.DataFrame) -> dict[str, str]:
     windows = measurements["window_s"]
     return {
         "cells": _cells_in_words(summary),
-        "chain lengths": _listed(measurements["n"]),
+        "chain lengths": ", ".join(map(str, sorted(set(measurements["n"])))),
         "frame sizes": _sizes_in_words(summary),
         "repetitions": repetitions_of(summary),
         "window": f"{windows.median():.3g} s" if len(windows) else "",
@@ -299,16 +269,3 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     rates = {f"received at {load} [pkt/s]": rate for load, rate in received.items()}
     verdict = {"chosen": "failed" if choice.get("failure") else choice["chosen"]} if "chosen" in choice else {}
     return {**others, **rates, **verdict}
-
-
-def _title(name: str) -> str:
-    return (
-        f"Chains of middleboxes, as published by {name}"
-        if is_published(name)
-        else f"Chains of middleboxes on testbed {name}"
-    )
-
-
-def _listed(values: pd.Series[int]) -> str:
-    """Return the distinct values, ascending, joined by commas."""
-    return ", ".join(str(value) for value in sorted(set(values)))

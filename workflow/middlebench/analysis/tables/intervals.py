@@ -40,7 +40,8 @@ def table1_intervals(measurements: pd.DataFrame) -> Table:
     addresses = dict.fromkeys(SINGLE, cell_addresses(summary, own_name(summary)))
     frame = pd.DataFrame(columns)
     frame = frame.loc[in_order(frame.index)].rename(size_shown).reset_index()
-    return _table(frame, headings, caption, addresses, margins)
+    rounded = dict.fromkeys([*margins, *margins.values()], DECIMALS)
+    return Table(frame, headings, caption, addresses=addresses, decimals=rounded, margins=margins)
 
 
 def table2_intervals(measurements: pd.DataFrame) -> Table:
@@ -64,7 +65,9 @@ def table2_intervals(measurements: pd.DataFrame) -> Table:
     )
     own = own_name(summary)
     addresses = {f"n{n}_mbps": [cell_address(own, own, n, size) for size in means.index] for n in lengths}
-    return _table(frame, headings, caption, addresses, {f"n{n}_mbps": f"n{n}_half_width_mbps" for n in lengths})
+    margins = {f"n{n}_mbps": f"n{n}_half_width_mbps" for n in lengths}
+    rounded = dict.fromkeys([*margins, *margins.values()], DECIMALS)
+    return Table(frame, headings, caption, addresses=addresses, decimals=rounded, margins=margins)
 
 
 def intervals_of(measurements: pd.DataFrame) -> str:
@@ -84,14 +87,3 @@ def intervals_of(measurements: pd.DataFrame) -> str:
 def any_known(measurements: pd.DataFrame) -> bool:
     """Return whether the interval of any cell is known."""
     return bool((summarise(measurements)["repetitions"] > 1).any())
-
-
-def _table(
-    frame: pd.DataFrame,
-    headings: dict[str, str],
-    caption: str,
-    addresses: dict[str, list[str]],
-    margins: dict[str, str],
-) -> Table:
-    rounded = dict.fromkeys([*margins, *margins.values()], DECIMALS)
-    return Table(frame, headings, caption, addresses=addresses, decimals=rounded, margins=margins)

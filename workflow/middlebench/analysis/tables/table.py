@@ -6,9 +6,7 @@ What every table of the report is made of, :class:`Table`, and its forms are her
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -147,9 +145,7 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 
 def to_csv(table: Table) -> str:
     """Return the table as CSV under its machine-readable names."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([list(table.frame.columns), *table.cells()])
-    return text.getvalue()
+    return pd.DataFrame(table.cells(), columns=table.frame.columns).to_csv(index=False, lineterminator="\n")
 
 
 def to_markdown(table: Table) -> str:

@@ -22,11 +22,7 @@ def claims_table(judgements: Sequence[Judgement], reference: Sequence[Judgement]
     """Return every verdict with all of its figures, a column each; ``reference`` is what its own tables say."""
     rows = [
         {
-            "id": mine.claim.id,
-            "claim": mine.claim.claim,
-            "place": mine.claim.place,
-            "stated": mine.claim.stated,
-            "reading": mine.claim.reading,
+            **mine.claim.model_dump(include={"id", "claim", "place", "stated", "reading"}),
             "test": mine.claim.test.kind,
             "published_figure": published.finding.figure,
             "published_verdict": str(published.finding.verdict),
