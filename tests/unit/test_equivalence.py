@@ -92,7 +92,7 @@ def test_only_cells_that_both_have_are_compared():
 def test_the_parameter_that_differs_is_named_and_the_others_are_not():
     mine, theirs = sweep(1, lengths=(1, 2, 3, 4, 8)), sweep(2, lengths=(1, 2, 3, 4, 8), link=500.0)
     law = law_of(mine, "made")
-    assert law.shape.flat == "link"
+    assert law.basis.shape.flat == "link"
     frame = others.laws_table(law, theirs, "other").frame
     assert list(frame["parameter"][frame["differs"] == "differs"]) == ["r"]
 

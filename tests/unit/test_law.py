@@ -234,7 +234,7 @@ def test_the_bridge_alone_is_no_chain():
 
 
 def test_the_longest_chain_for_a_rate_agrees_with_the_prediction(paper):
-    n = paper.predictor.longest(10.0, 800)[0]
+    n = paper.predictor.longest(64.0, 800)[0]
     rates = paper.predictor.kpps(np.array([n, n + 1.0]), np.full(2, 800.0))[0]
     assert rates[0] >= 10.0 > rates[1]
 
@@ -251,7 +251,7 @@ def test_a_knee_lies_in_its_interval_whatever_the_scatter(scatter, last_flat):
     n = np.arange(1.0, 9.0)
     rates = np.where(n <= last_flat, 100.0, 50.0)
     cells = Cells(n, np.full(8, 60.0), rates, (), tuple(np.array([rate]) for rate in rates))
-    knee = knees(cells, dict.fromkeys(range(1, 9), scatter))[60]
+    knee = knees(cells, dict.fromkeys(range(1, 9), scatter))["60"]
     assert knee.low <= knee.n == last_flat <= knee.high
 
 
@@ -280,7 +280,7 @@ def test_more_repetitions_of_a_noisy_machine_make_the_knee_surer():
         return 10.0 if n <= 4 else 13.0
 
     few, many = (
-        knees(cells, {n: spread.of_mean for n, spread in cells.spreads().items()})[60]
+        knees(cells, {n: spread.of_mean for n, spread in cells.spreads().items()})["60"]
         for cells in (cells_of(measured(flat, range(1, 9), (60,), noise=0.05, repetitions=times)) for times in (2, 100))
     )
     assert many.n == 4
@@ -358,10 +358,10 @@ def test_counters_that_name_another_resource_than_the_law_are_listed(simple):
 @pytest.mark.parametrize(("factor", "agrees"), [(1.0, True), (2.0, False)])
 def test_processor_time_a_hop_is_held_against_the_law(simple, factor, agrees):
     table, law = simple
-    times = {size: (each.value, each.interval) for size, each in law.hop_us.items()}
-    records = [busy(sweeps.record(n, 60, received=10_000), factor * times["60"][0]) for n in (2, 4, 8)]
-    told = resources_of(law.predictor, times, table.assign(bottleneck="server CPU"), records, 1)
-    assert told.hop_processor["60"].measured_us == pytest.approx(factor * times["60"][0])
+    hop_us = factor * law.hop_us["60"].value
+    records = [busy(sweeps.record(n, 60, received=10_000), hop_us) for n in (2, 4, 8)]
+    told = resources_of(law.predictor, law.hop_us, table.assign(bottleneck="server CPU"), records, 1)
+    assert told.hop_processor["60"].measured_us == pytest.approx(hop_us)
     assert told.hop_processor["60"].agrees is agrees
 
 

@@ -7,15 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_target, add_verb, target_of, tell
+from middlebench.commands.arguments import Verbs, add_target, add_verb, target_of, tell
 from middlebench.model import frames
 from middlebench.system.errors import RecordError
 from middlebench.system.text import plural
 
 if TYPE_CHECKING:
     from middlebench.analysis.law.prediction import Predictor
-    from middlebench.commands.arguments import Verbs
-    from middlebench.model.environment import Environment
     from middlebench.model.record import Record
 
 RESULTS = Path("results")
@@ -96,10 +94,8 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 def _rate(predictor: Predictor, n: int, size: int) -> str:
     """Return what a chain delivers, in words."""
-    import numpy as np
-
-    kpps = [float(each[0]) for each in predictor.kpps(np.array([float(n)]), np.array([float(size)]))]
-    mbps = [frames.throughput_mbps(1e3 * rate, size) for rate in kpps]
+    mbps = predictor.mbps(n, size)
+    kpps = [frames.packets_per_second(each, size) / 1e3 for each in mbps]
     beyond = "; extrapolated: outside of what was measured" if predictor.extrapolates(n, size) else ""
     return (
         f"n = {n} at {size} B: {mbps[0]:.4g} Mb/s ({mbps[1]:.4g} to {mbps[2]:.4g}), "
@@ -109,7 +105,7 @@ def _rate(predictor: Predictor, n: int, size: int) -> str:
 
 def _longest(predictor: Predictor, mbps: float, size: int) -> str:
     """Return how long a chain can be that delivers a throughput, in words."""
-    n, low, high = predictor.longest(frames.packets_per_second(mbps, size) / 1e3, size)
+    n, low, high = predictor.longest(mbps, size)
     beyond = "; extrapolated: outside of what was measured" if n and predictor.extrapolates(n, size) else ""
     return f"{mbps:g} Mb/s at {size} B: up to n = {n} ({low} to {high}), 95 % interval{beyond}"
 
@@ -117,6 +113,7 @@ def _longest(predictor: Predictor, mbps: float, size: int) -> str:
 def _history(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.data.measurements import from_records
     from middlebench.analysis.law.history import describe, level_changes
+    from middlebench.model.environment import recall
 
     found = [record for folder in arguments.folders for record in _all_records(folder)]
     kinds = Counter((record.cell.testbed, record.settings.model_dump_json(), record.protocol) for record in found)
@@ -133,7 +130,8 @@ def _history(arguments: argparse.Namespace) -> None:
         record for record in found if (record.cell.testbed, record.settings.model_dump_json(), record.protocol) == usual
     ]
     measurements = from_records(_numbered(alike))
-    environments = _environments(arguments.folders)
+    known = [(folder, path.stem) for folder in arguments.folders for path in sorted(folder.glob("environments/*.json"))]
+    environments = {identity: recall(identity, folder) for folder, identity in known}
     changes = level_changes(measurements, arguments.least)
     sessions = len(set(zip(measurements["session"], measurements["environment"], strict=True)))
     told = plural(len(alike), "record"), plural(sessions, "run"), plural(len(changes), "level change")
@@ -168,11 +166,3 @@ def _numbered(records: list[Record]) -> list[Record]:
         again = cell.model_copy(update={"repetition": seen[cell.n, cell.frame_bytes]})
         numbered.append(record.model_copy(update={"cell": again}))
     return numbered
-
-
-def _environments(folders: list[Path]) -> dict[str, Environment]:
-    """Return the environments that results folders describe, by their ids."""
-    from middlebench.model.environment import recall
-
-    paths = [(folder, path.stem) for folder in folders for path in sorted(folder.glob("environments/*.json"))]
-    return {identity: recall(identity, folder) for folder, identity in paths}

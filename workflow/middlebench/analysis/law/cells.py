@@ -124,18 +124,18 @@ def cells_of(measurements: pd.DataFrame, link_bps: float | None = None) -> Cells
     the line rate of the links in bits/s, if it is known.
     """
     chains = measurements[(measurements["n"] > 0) & measurements["received_kpps"].notna()]
-    groups: dict[tuple[int, int], list[float]] = {}
-    for n, size, rate in zip(chains["n"], chains["frame_bytes"], chains["received_kpps"], strict=True):
-        groups.setdefault((int(n), int(size)), []).append(float(rate))
-    heard = {cell: np.array(rates) for cell, rates in sorted(groups.items()) if max(rates) > 0}
+    groups = chains.groupby(["n", "frame_bytes"])["received_kpps"]
+    rates = {(int(str(n)), int(str(size))): values.to_numpy(dtype=float) for (n, size), values in groups}
+    heard = {cell: values for cell, values in rates.items() if values.max() > 0}
     filled = FULL * link_bps / 1e6 if link_bps else np.inf
     free = chains[(chains["goal"] == "") & (chains["offered_kpps"] > 0) & (chains["offered_raw_mbps"] < filled)]
-    sizes = sorted({int(size) for size in free["frame_bytes"]})
     return Cells(
         n=np.array([n for n, _ in heard], dtype=float),
         size=np.array([size for _, size in heard], dtype=float),
-        kpps=np.array([rates.mean() for rates in heard.values()], dtype=float),
-        offered=tuple((size, float(free["offered_kpps"][free["frame_bytes"] == size].median())) for size in sizes),
+        kpps=np.array([values.mean() for values in heard.values()], dtype=float),
+        offered=tuple(
+            (int(str(size)), float(rate)) for size, rate in free.groupby("frame_bytes")["offered_kpps"].median().items()
+        ),
         repetitions=tuple(heard.values()),
-        silent=tuple(cell for cell in groups if cell not in heard),
+        silent=tuple(cell for cell in rates if cell not in heard),
     )

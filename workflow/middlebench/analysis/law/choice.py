@@ -83,14 +83,12 @@ def choose(cells: Cells) -> tuple[Candidate, list[Candidate]]:
     counts = len(cells.sizes), len(cells.chains)
     tried = [judged(shape, cells) for shape in candidates(*counts)]
     chosen = _simplest(tried)
-    while forms := [shape for shape in simpler(chosen.whole.shape, *counts) if shape not in _shapes(tried)]:
+    shapes = [each.whole.shape for each in tried]
+    while forms := [shape for shape in simpler(chosen.whole.shape, *counts) if shape not in shapes]:
+        shapes += forms
         tried += [judged(shape, cells) for shape in forms]
         chosen = _simplest(tried)
     return chosen, sorted(tried, key=lambda each: (each.left_out_error, each.parameters))
-
-
-def _shapes(tried: list[Candidate]) -> list[Shape]:
-    return [each.whole.shape for each in tried]
 
 
 def _simplest(tried: list[Candidate]) -> Candidate:

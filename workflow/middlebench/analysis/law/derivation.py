@@ -10,9 +10,9 @@ from middlebench.analysis.law.cells import Cells, cells_of
 from middlebench.analysis.law.choice import FEWEST_CHAINS, Candidate, choose
 from middlebench.analysis.law.fitting import Fit, fit, redrawn
 from middlebench.analysis.law.knee import SHARE, Knee, knees
-from middlebench.analysis.law.prediction import Predictor, predictor, robust_scale
-from middlebench.analysis.law.resources import resources_of
-from middlebench.analysis.law.results import Basis, Errors, Estimate, HopTime, Interval, Law, Tried
+from middlebench.analysis.law.prediction import Basis, Predictor, predictor, robust_scale
+from middlebench.analysis.law.resources import HopTime, resources_of
+from middlebench.analysis.law.results import Errors, Estimate, Interval, Law, Tried
 from middlebench.analysis.law.terms import PARAMETERS, Numbers, Shape
 from middlebench.model.cell import AXES
 from middlebench.model.mix import size_shown
@@ -42,8 +42,7 @@ def law_of_dataset(dataset: Dataset, share: float = SHARE) -> Law:
         law = law.model_copy(update={"remarks": (*law.remarks, remark)})
     if law.predictor is None:
         return law
-    times = {size: (each.value, each.interval) for size, each in law.hop_us.items()}
-    told = resources_of(law.predictor, times, dataset.measurements, dataset.records, dataset.server_cpus)
+    told = resources_of(law.predictor, law.hop_us, dataset.measurements, dataset.records, dataset.server_cpus)
     return law.model_copy(update={"resources": told})
 
 
@@ -54,20 +53,19 @@ def law_of(measurements: pd.DataFrame, dataset: str, link_bps: float | None = No
     """
     one_kind, left_out = usual_kind(measurements)
     cells = cells_of(one_kind, link_bps)
+    silent = ", ".join(f"n = {n} at {size} B" for n, size in cells.silent)
     law = Law(
         dataset=dataset,
         knee_share=share,
         chain_lengths=tuple(map(int, cells.chains)),
         frame_sizes=tuple(map(int, cells.sizes)),
-        remarks=(*left_out, *_silent(cells)),
+        remarks=(*left_out, *([f"Nothing was received at {silent}: left out of the law."] if silent else [])),
     )
     if len(cells.chains) >= FEWEST_CHAINS:
         return law.model_copy(update=_found(cells, law))
     few = f"A law needs {FEWEST_CHAINS} chain lengths, and received frames were counted at {len(cells.chains)}."
     known = knees(cells, dict.fromkeys(law.chain_lengths, UNKNOWN_SCATTER) | _scatter(cells), share)
-    return law.model_copy(
-        update={"knee": {str(size): each for size, each in known.items()}, "remarks": (*law.remarks, few)}
-    )
+    return law.model_copy(update={"knee": known, "remarks": (*law.remarks, few)})
 
 
 def usual_kind(measurements: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -101,18 +99,16 @@ def _found(cells: Cells, law: Law) -> dict[str, object]:
         "errors": errors,
         "knee": _knees(chosen, law.knee_share, predicting),
         "terms": tuple(_told(each, chosen) for each in tried),
-        "hop_us": {str(size): _hop_time(chosen.whole, draws, size) for size in sizes if shape.hops != "none"},
+        "hop_us": {
+            str(size): HopTime(
+                value=chosen.whole.hop_us(size), interval=_interval([each.hop_us(size) for each in draws])
+            )
+            for size in sizes
+            if shape.hops != "none"
+        },
         "calibration": calibration,
         "remarks": (*law.remarks, *_far_off(errors)),
-        "basis": Basis(
-            flat=shape.flat,
-            hops=shape.hops,
-            extra=shape.extra,
-            without=tuple(dict(each.values) for each in predicting.without),
-            residual=predicting.residual,
-            width=predicting.width,
-            offered=predicting.offered,
-        ),
+        "basis": Basis(**{name: getattr(predicting, name) for name in Basis.model_fields}),
     }
 
 
@@ -149,13 +145,6 @@ def _estimates(whole: Fit, draws: list[Fit]) -> dict[str, Estimate]:
     }
 
 
-def _hop_time(whole: Fit, draws: list[Fit], size: int) -> HopTime:
-    def of(one: Fit) -> float:
-        return one.values["b"] + one.values.get("c", 0.0) * size
-
-    return HopTime(value=of(whole), interval=_interval([of(each) for each in draws]))
-
-
 def _interval(values: list[float]) -> Interval:
     low, high = np.quantile(values, ENDS)
     return float(low), float(high)
@@ -181,27 +170,15 @@ def _knees(chosen: Candidate, share: float, predicting: Predictor) -> dict[str, 
     """Return the knees, measured and predicted. A chain that was measured once is known as well as the law fits it."""
     cells, residuals = chosen.cells, chosen.whole.residuals(chosen.cells)
     misfit = {int(n): robust_scale(residuals[cells.n == n]) for n in cells.chains}
-    measured = knees(cells, misfit | _scatter(cells), share)
-    return {
-        str(size): knee.model_copy(update={"predicted": _predicted_knee(predicting, size, share)})
-        for size, knee in measured.items()
-    }
+    found = {}
+    for size, knee in knees(cells, misfit | _scatter(cells), share).items():
+        best_mbps = predicting.mbps(1, int(size))[0]  # none rises with the length of the chain
+        found[size] = knee.model_copy(update={"predicted": predicting.longest(share * best_mbps, int(size))[0]})
+    return found
 
 
 def _scatter(cells: Cells) -> dict[int, float]:
     return {n: spread.of_mean for n, spread in cells.spreads().items()}
-
-
-def _predicted_knee(predicting: Predictor, size: int, share: float) -> int:
-    """Return the longest chain that has this share of one middlebox's rate: by the law the best, as none rises."""
-    one = np.array([1.0])
-    best = float(predicting.kpps(one, one * size)[0][0])
-    return predicting.longest(share * best, size)[0]
-
-
-def _silent(cells: Cells) -> tuple[str, ...]:
-    places = ", ".join(f"n = {n} at {size} B" for n, size in cells.silent)
-    return (f"Nothing was received at {places}: left out of the law.",) if places else ()
 
 
 def _far_off(errors: Errors) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from math import exp, inf, log1p, sqrt
+from math import exp, isnan, log1p, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -53,17 +53,12 @@ def compare_cells(mine: pd.DataFrame, theirs: pd.DataFrame, margin: float = MARG
         n, size = cell
         means = [each[cell].mean() for each in rates]
         known = [(each[n], len(rate[cell])) for each, rate in zip(spreads, rates, strict=True) if n in each]
-        half = _half_width(known) if len(known) == 2 else inf
+        half = _half_width(known) if len(known) == 2 else nan
         difference = float(means[0] - means[1])
         low, high = difference - half, difference + half
-        known_both = len(known) == 2
-        rows.append(
-            (
-                *(n, size, exp(means[0]) * size * 8 / 1e3, exp(means[1]) * size * 8 / 1e3, exp(difference)),
-                *((exp(low), exp(high)) if known_both else (np.nan, np.nan)),
-                str(_sameness(low, high, log1p(margin)) if known_both else Sameness.UNKNOWN),
-            )
-        )
+        mbps = [exp(mean) * size * 8 / 1e3 for mean in means]
+        sameness = str(_sameness(low, high, log1p(margin)))
+        rows.append((n, size, *mbps, exp(difference), exp(low), exp(high), sameness))
     columns = ["n", "frame_bytes", "mine_mbps", "theirs_mbps", "ratio", "ratio_low", "ratio_high", "sameness"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -88,6 +83,8 @@ def _half_width(known: list[tuple[Spread, int]]) -> float:
 
 
 def _sameness(low: float, high: float, margin: float) -> Sameness:
+    if isnan(low):
+        return Sameness.UNKNOWN
     if -margin < low and high < margin:
         return Sameness.EQUIVALENT
     return Sameness.DIFFERENT if high < -margin or low > margin else Sameness.UNDECIDED

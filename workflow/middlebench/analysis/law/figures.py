@@ -27,9 +27,8 @@ def law_figure(law: Law, measurements: pd.DataFrame, note: str = "") -> Figure:
     figure, (axes,) = style.new_figure()
     summary = summarise(measurements[measurements["n"] > 0])
     places = np.linspace(0, len(law.frame_sizes) - 1, min(MOST_SIZES, len(law.frame_sizes))).round().astype(int)
-    for color, marker, size in zip(
-        COLORS, style.LENGTH_MARKERS, [law.frame_sizes[place] for place in places], strict=False
-    ):
+    sizes = [law.frame_sizes[place] for place in places]
+    for color, marker, size in zip(COLORS, style.LENGTH_MARKERS, sizes, strict=False):
         cells = summary[summary["frame_bytes"] == size]
         axes.plot(cells["n"], cells["received_mbps"], linestyle="", marker=marker, color=color, label=f"{size} B")
         if law.predictor is not None:

@@ -42,6 +42,10 @@ class Fit:
         """Return the logarithm of the predicted time per frame in µs; see :meth:`Shape.time_us`."""
         return np.log(self.shape.time_us(self.values, n, size, offered_us))
 
+    def hop_us(self, size: int) -> float:
+        """Return the time per frame and hop in µs at a size in bytes."""
+        return self.values["b"] + self.values.get("c", 0.0) * size
+
     def residuals(self, cells: Cells) -> Numbers:
         """Return log(predicted rate / measured rate) of each cell."""
         return cells.log_us - self.log_us(cells.n, cells.size, cells.offered_us)

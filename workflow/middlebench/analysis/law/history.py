@@ -22,49 +22,38 @@ LEAST_CHANGE = 0.05
 
 
 @dataclass(frozen=True)
-class Run:
-    """The cells of one chain length that one run measured."""
-
-    session: str
-    began: str
-    """When its first cell of this length was measured (ISO 8601, UTC)."""
-    environment: str
-    """Id of the environment of most of its cells."""
-    levels: tuple[float, ...]
-    """Rate of each cell over its geometric mean over the runs."""
-
-
-@dataclass(frozen=True)
 class LevelChange:
     """From one run to the next, chains of one length deliver more or less."""
 
     n: int
-    before: Run
-    """The last run at the old level."""
-    after: Run
+    before: Any
+    """The last run at the old level, as :func:`runs_of` returns it."""
+    after: Any
     """The first one at the new."""
     factor: float
     """The new level over the old one."""
 
 
-def runs_of(measurements: pd.DataFrame, n: int) -> list[Run]:
-    """Return the runs that measured chains of a length, the oldest first, with cells that several measured."""
+def runs_of(measurements: pd.DataFrame, n: int) -> list[Any]:
+    """Return the runs that measured chains of a length, the oldest first, with cells that several measured.
+
+    Returns:
+        Tuples of the names session; began (when its first cell of this length was measured, ISO 8601, UTC); environment
+        (id of that of its first cell); and levels (rate of each cell over its geometric mean over the runs).
+    """
     known = measurements[(measurements["n"] == n) & (measurements["received_kpps"] > 0)]
     cells = known.assign(log_rate=np.log(known["received_kpps"]), run=known["session"] + known["environment"])
     means = cells.groupby(["frame_bytes", "run"])["log_rate"].mean().unstack("run")
     shared = means[means.notna().sum(axis=1) > 1].mean(axis=1)
     cells = cells[cells["frame_bytes"].isin(shared.index)]
-    levels = np.exp(cells["log_rate"] - cells["frame_bytes"].map(shared))
-    runs = [
-        Run(
-            session=str(rows["session"].iloc[0]),
-            began=str(rows["started_at"].min()),
-            environment=str(rows["environment"].iloc[0]),
-            levels=tuple(map(float, levels[rows.index])),
-        )
-        for _, rows in cells.groupby("run")
-    ]
-    return sorted(runs, key=lambda run: run.began)
+    runs = cells.assign(level=np.exp(cells["log_rate"] - cells["frame_bytes"].map(shared))).groupby("run")
+    table = runs.agg(
+        session=("session", "first"),
+        began=("started_at", "min"),
+        environment=("environment", "first"),
+        levels=("level", list),
+    )
+    return list(table.sort_values("began", kind="stable").itertuples(index=False))
 
 
 def level_changes(measurements: pd.DataFrame, least: float = LEAST_CHANGE) -> list[LevelChange]:
@@ -83,7 +72,7 @@ def level_changes(measurements: pd.DataFrame, least: float = LEAST_CHANGE) -> li
     return sorted(found, key=lambda change: (change.after.began, change.n))
 
 
-def _groups(runs: Sequence[Run]) -> list[tuple[float, int]]:
+def _groups(runs: Sequence[Any]) -> list[tuple[float, int]]:
     """Return the level of each group of runs, and the place of its last run."""
     if not runs:
         return []

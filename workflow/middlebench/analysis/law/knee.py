@@ -29,7 +29,7 @@ class Knee(Options):
     """The longest such chain by the law, measured or not; None without a law."""
 
 
-def knees(cells: Cells, scatter: Mapping[int, float], share: float = SHARE) -> dict[int, Knee]:
+def knees(cells: Cells, scatter: Mapping[int, float], share: float = SHARE) -> dict[str, Knee]:
     """Return the knee of each frame size in bytes.
 
     Its interval comes from drawing every cell again, from a normal distribution of the logarithm of its rate.
@@ -44,7 +44,7 @@ def knees(cells: Cells, scatter: Mapping[int, float], share: float = SHARE) -> d
         drawn = log_rates + deviations * generator.standard_normal((DRAWS, len(log_rates)))
         low, high = np.quantile(_longest(own.n, drawn, share), INTERVAL, method="nearest")
         knee = int(_longest(own.n, log_rates[np.newaxis], share)[0])
-        found[int(size)] = Knee(n=knee, low=min(int(low), knee), high=max(int(high), knee))
+        found[str(int(size))] = Knee(n=knee, low=min(int(low), knee), high=max(int(high), knee))
     return found
 
 

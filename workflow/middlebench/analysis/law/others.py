@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -51,12 +50,8 @@ def describe(compared: pd.DataFrame, name: str, margin: float) -> str:
         if count
     )
     apart = compared[compared["sameness"] == str(Sameness.DIFFERENT)]
-    places = ", ".join(f"n = {n} at {size} B ({ratio:.2f})" for n, size, ratio in _places(apart))
+    places = ", ".join(f"n = {each.n} at {each.frame_bytes} B ({each.ratio:.2f})" for each in apart.itertuples())
     return f"{text}; the margin is {percent(margin)}." + (f" Different, with the ratio: {places}." if places else "")
-
-
-def _places(cells: pd.DataFrame) -> Iterable[tuple[int, int, float]]:
-    return zip(map(int, cells["n"]), map(int, cells["frame_bytes"]), map(float, cells["ratio"]), strict=True)
 
 
 def cells_table(mine: pd.DataFrame, theirs: pd.DataFrame, name: str, margin: float) -> Table:
@@ -83,7 +78,7 @@ def cells_table(mine: pd.DataFrame, theirs: pd.DataFrame, name: str, margin: flo
 
 def laws_table(law: Law, theirs: pd.DataFrame, name: str) -> Table:
     """Return the parameters of the law here beside those of the same law fitted to the others' cells."""
-    others = estimates_of(law.shape, theirs) if law.shape else {}
+    others = estimates_of(law.basis.shape, theirs) if law.basis else {}
     rows = []
     for parameter, mine in law.parameters.items() if others else ():
         other = others[parameter]

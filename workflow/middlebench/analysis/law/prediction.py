@@ -13,20 +13,19 @@ There the interval is that of Student's t, with as many observations as chains w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import ceil
 
 import numpy as np
 from scipy.stats import t as student
 
+from middlebench.analysis.data.intervals import CONFIDENCE
 from middlebench.analysis.law.cells import Offered, offered_us
 from middlebench.analysis.law.choice import Candidate
 from middlebench.analysis.law.fitting import Fit, fit
-from middlebench.analysis.law.terms import Numbers
+from middlebench.analysis.law.terms import Extra, Flat, Hops, Numbers, Shape
+from middlebench.model.frames import packets_per_second, throughput_mbps
 from middlebench.model.options import Options
-
-CONFIDENCE = 0.95
 
 LEAST_RESIDUAL = 0.005
 """A law is never believed to more than this share: a trial's own counting is not better."""
@@ -59,22 +58,40 @@ class Calibration(Options):
     """The share of them that lie in the 95 % interval which was made without their chain."""
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """A law with what its intervals rest on."""
+class Basis(Options):
+    """What predictions and their intervals are computed from, beside the law's parameters."""
 
-    whole: Fit
-    without: Sequence[Fit]
-    """The fits without each chain."""
+    flat: Flat
+    hops: Hops
+    extra: Extra
+    without: tuple[dict[str, float], ...]
+    """The parameters without each chain length in turn."""
     residual: float
     """Standard deviation of the logarithm: robust, of the fit's residuals; of few chains, of a left-out chain."""
     width: float
     """How many times the expected error an interval takes to either side."""
     offered: Offered
+
+    @property
+    def shape(self) -> Shape:
+        """Which terms the law has."""
+        return Shape(self.flat, self.hops, self.extra)
+
+
+class Predictor(Basis):
+    """A law with what its intervals rest on."""
+
+    values: dict[str, float]
+    """The parameters."""
     lengths: tuple[int, int]
     """Shortest and longest measured chain."""
     sizes: tuple[int, int]
     """Smallest and largest measured frame size in bytes."""
+
+    @property
+    def whole(self) -> Fit:
+        """The law with its parameters."""
+        return Fit(self.shape, self.values)
 
     def kpps(self, n: Numbers, size: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """Return the predicted rate of cells in kpkt/s, and the ends of its interval.
@@ -87,21 +104,27 @@ class Predictor:
 
     def half_width(self, n: Numbers, size: Numbers) -> Numbers:
         """Return half the width of the interval of each cell's rate, in the logarithm."""
-        return self.width * expected_error(self.without, self.residual, n, size, offered_us(self.offered, size))
+        without = [Fit(self.shape, values) for values in self.without]
+        return self.width * expected_error(without, self.residual, n, size, offered_us(self.offered, size))
+
+    def mbps(self, n: int, size: int) -> tuple[float, ...]:
+        """Return the predicted throughput of one cell in Mb/s, and the ends of its interval; ``size`` is in bytes."""
+        rates = self.kpps(np.array([float(n)]), np.array([float(size)]))
+        return tuple(throughput_mbps(1e3 * float(rate[0]), size) for rate in rates)
 
     def extrapolates(self, n: int, size: int) -> bool:
         """Return whether a cell lies outside of what was measured."""
         return not (self.lengths[0] <= n <= self.lengths[1] and self.sizes[0] <= size <= self.sizes[1])
 
-    def longest(self, kpps: float, size: int) -> tuple[int, int, int]:
-        """Return the longest chain that delivers a rate in kpkt/s at a size in bytes, and the ends of its interval.
+    def longest(self, mbps: float, size: int) -> tuple[int, int, int]:
+        """Return the longest chain that delivers a throughput in Mb/s at a size in bytes, and the ends of its interval.
 
         0 where even one middlebox does not. Nothing beyond :data:`LONGEST` is looked at.
         """
-        n = np.arange(1, LONGEST + 1, dtype=float)
+        n, wanted_kpps = np.arange(1, LONGEST + 1, dtype=float), packets_per_second(mbps, size) / 1e3
         found = []
         for rates in self.kpps(n, np.full_like(n, size)):
-            short = np.flatnonzero(rates < kpps)
+            short = np.flatnonzero(rates < wanted_kpps)
             found.append(int(short[0]) if len(short) else LONGEST)
         return found[0], found[1], found[2]
 
@@ -111,18 +134,21 @@ def predictor(chosen: Candidate) -> tuple[Predictor, Calibration | None]:
 
     The second is missing where there are fewer than :data:`FEWEST_GROUPS`.
     """
-    cells, many = chosen.cells, len(chosen.without) >= FEWEST_GROUPS
-    scores = _scores(chosen) if many else None
-    residual = robust_scale(chosen.whole.residuals(cells)) if many else _new_chain_error(chosen)
+    cells, shape, groups = chosen.cells, chosen.whole.shape, len(chosen.without)
+    scores = _scores(chosen) if groups >= FEWEST_GROUPS else None
+    residual = _new_chain_error(chosen) if scores is None else robust_scale(chosen.whole.residuals(cells))
     return (
         Predictor(
-            chosen.whole,
-            tuple(chosen.without.values()),
-            residual,
-            _students(len(chosen.without)) if scores is None else quantile(scores),
-            cells.offered,
-            (int(cells.n.min()), int(cells.n.max())),
-            (int(cells.size.min()), int(cells.size.max())),
+            flat=shape.flat,
+            hops=shape.hops,
+            extra=shape.extra,
+            without=tuple(dict(each.values) for each in chosen.without.values()),
+            residual=residual,
+            width=float(student.ppf((1 + CONFIDENCE) / 2, groups - 1)) if scores is None else quantile(scores),
+            offered=cells.offered,
+            values=dict(chosen.whole.values),
+            lengths=(int(cells.n.min()), int(cells.n.max())),
+            sizes=(int(cells.size.min()), int(cells.size.max())),
         ),
         None if scores is None else _calibration(chosen.groups, scores),
     )
@@ -143,10 +169,6 @@ def quantile(scores: Numbers) -> float:
     """Return what a new score stays below with :data:`CONFIDENCE`, after so many: rank ⌈(k + 1)·confidence⌉."""
     rank = min(ceil((len(scores) + 1) * CONFIDENCE), len(scores))
     return float(np.sort(scores)[rank - 1])
-
-
-def _students(groups: int) -> float:
-    return float(student.ppf((1 + CONFIDENCE) / 2, groups - 1))
 
 
 def _new_chain_error(chosen: Candidate) -> float:

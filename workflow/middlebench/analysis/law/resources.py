@@ -32,6 +32,14 @@ AGREEING: Mapping[str, frozenset[Cause]] = {
 UNKNOWN: Cause = "unknown"
 
 
+class HopTime(Options):
+    """Time per frame and hop at one frame size, in µs."""
+
+    value: float
+    interval: tuple[float, float]
+    """By bootstrap, 95 %."""
+
+
 class Disagreement(Options):
     """A cell in which the law and the counters name different resources."""
 
@@ -74,13 +82,9 @@ class Resources(Options):
 
 def bottlenecks(measurements: pd.DataFrame) -> dict[tuple[int, int], str]:
     """Return the most frequent verdict on each cell (n, frame size), unless it is none or unknown."""
-    verdicts: dict[tuple[int, int], Counter[str]] = {}
-    for n, size, verdict in zip(
-        measurements["n"], measurements["frame_bytes"], measurements["bottleneck"], strict=True
-    ):
-        verdicts.setdefault((int(n), int(size)), Counter())[str(verdict)] += 1
-    usual = {cell: counted.most_common(1)[0][0] for cell, counted in verdicts.items() if cell[0] > 0}
-    return {cell: verdict for cell, verdict in usual.items() if verdict not in ("", UNKNOWN)}
+    cells = measurements[measurements["n"] > 0].groupby(["n", "frame_bytes"])["bottleneck"]
+    usual = {(int(str(n)), int(str(size))): Counter(verdicts).most_common(1)[0][0] for (n, size), verdicts in cells}
+    return {cell: str(verdict) for cell, verdict in usual.items() if verdict not in ("", UNKNOWN)}
 
 
 def binding_terms(predictor: Predictor, cells: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
@@ -93,14 +97,14 @@ def binding_terms(predictor: Predictor, cells: Iterable[tuple[int, int]]) -> dic
 
 def resources_of(
     predictor: Predictor,
-    hop_us: Mapping[str, tuple[float, tuple[float, float]]],
+    hop_us: Mapping[str, HopTime],
     measurements: pd.DataFrame,
     records: Iterable[Record],
     processors: int | None,
 ) -> Resources | None:
     """Return what counters say to a law; None where none were read, as of published data.
 
-    ``hop_us`` is the time per frame and hop by the law with its 95 % interval, in µs, by frame size.
+    ``hop_us`` is the time per frame and hop by the law, by frame size.
     """
     verdicts = bottlenecks(measurements)
     if not verdicts:
@@ -121,7 +125,7 @@ def resources_of(
 
 def _hop_processor(
     terms: Mapping[tuple[int, int], str],
-    hop_us: Mapping[str, tuple[float, tuple[float, float]]],
+    hop_us: Mapping[str, HopTime],
     records: Iterable[Record],
     processors: int,
 ) -> dict[str, HopProcessor]:
@@ -133,12 +137,11 @@ def _hop_processor(
             found.setdefault(size, []).append(used.processor_us)
     times = {}
     for size, used_us in sorted(found.items()):
-        interval = interval_of(used_us)
-        by_law, (low, high) = hop_us[str(size)]
+        by_law = hop_us[str(size)]
         times[str(size)] = HopProcessor(
             measured_us=float(np.mean(used_us)),
-            measured_interval=(interval.low, interval.high) if interval else None,
-            law_us=processors * by_law,
-            law_interval=(processors * low, processors * high),
+            measured_interval=interval_of(used_us),
+            law_us=processors * by_law.value,
+            law_interval=(processors * by_law.interval[0], processors * by_law.interval[1]),
         )
     return times

@@ -6,12 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from middlebench.analysis.law.cells import Offered
-from middlebench.analysis.law.fitting import Fit
 from middlebench.analysis.law.knee import Knee
-from middlebench.analysis.law.prediction import Calibration, Predictor
-from middlebench.analysis.law.resources import Resources
-from middlebench.analysis.law.terms import Extra, Flat, Hops, Shape
+from middlebench.analysis.law.prediction import Basis, Calibration, Predictor
+from middlebench.analysis.law.resources import HopTime, Resources
 from middlebench.model.options import Options
 
 FILE = "law.json"
@@ -51,26 +48,6 @@ class Tried(Options):
     chosen: bool
 
 
-class Basis(Options):
-    """What predictions and their intervals are computed from, as :class:`.prediction.Predictor` explains it."""
-
-    flat: Flat
-    hops: Hops
-    extra: Extra
-    without: tuple[dict[str, float], ...]
-    """The parameters without each chain length in turn."""
-    residual: float
-    width: float
-    offered: Offered
-
-
-class HopTime(Options):
-    """Time per frame and hop at one frame size, in µs."""
-
-    value: float
-    interval: Interval
-
-
 class Law(Options):
     """The law of one kind of chain in one dataset."""
 
@@ -100,21 +77,13 @@ class Law(Options):
     basis: Basis | None = Field(default=None, repr=False)
 
     @property
-    def shape(self) -> Shape | None:
-        """Which terms it has; None where there is no law."""
-        return Shape(self.basis.flat, self.basis.hops, self.basis.extra) if self.basis else None
-
-    @property
     def predictor(self) -> Predictor | None:
         """What predicts cells; None where there is no law."""
-        if self.basis is None or self.shape is None:
+        if self.basis is None:
             return None
         return Predictor(
-            whole=Fit(self.shape, {name: each.value for name, each in self.parameters.items()}),
-            without=[Fit(self.shape, values) for values in self.basis.without],
-            residual=self.basis.residual,
-            width=self.basis.width,
-            offered=self.basis.offered,
+            **dict(self.basis),
+            values={name: each.value for name, each in self.parameters.items()},
             lengths=(min(self.chain_lengths), max(self.chain_lengths)),
             sizes=(min(self.frame_sizes), max(self.frame_sizes)),
         )

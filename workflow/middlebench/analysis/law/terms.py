@@ -147,9 +147,7 @@ def candidates(sizes: int, lengths: int) -> list[Shape]:
     (:func:`simpler`), which halves the family.
     """
     hop: Hops = "hop by byte" if sizes > 1 else "hop"
-    flats: tuple[Flat, ...] = ("none", "start", "link", "port", "port and link", "port by byte", "processors")
-    extras: tuple[Extra, ...] = ("none", "waiting", "square")
-    family = [Shape(flat, hop, extra) for flat in flats for extra in extras]
+    family = [Shape(flat, hop, extra) for flat in FLAT for extra in EXTRA]
     family += [Shape(flat, "none", "none") for flat in ("start", "link", "port and link", "port by byte")]
     return [shape for shape in family if shape.can_be_told(sizes, lengths)]
 

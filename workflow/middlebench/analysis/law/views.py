@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import ceil
 
 import numpy as np
 import pandas as pd
 
+from middlebench.analysis.data.summary import steps_up_to
 from middlebench.analysis.law.prediction import Predictor
 from middlebench.analysis.law.results import Law
 from middlebench.analysis.tables.table import Table
-from middlebench.model.frames import packets_per_second, throughput_mbps
 from middlebench.system.text import percent, plural
-
-STEPS_MBPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-"""Throughputs in Mb/s that a reader may want."""
-MOST_STEPS = 6
 
 BEYOND = (1.25, 1.5, 2.0)
 """Chain lengths that are predicted beyond the longest measured one, over that."""
@@ -108,12 +104,9 @@ def longest_table(law: Law) -> Table:
     """Return the longest chain for each of some wanted throughputs, by frame size, with its 95 % interval."""
     predictor = law.predictor
     sizes = law.frame_sizes if predictor else ()
-    steps = _steps(predictor, sizes) if predictor else []
+    steps = steps_up_to(max(predictor.mbps(1, size)[0] for size in sizes)) if predictor else []
     names = {f"mbps{step}": f"{step} Mb/s" for step in steps}
-    rows = [
-        (size, *(_longest(predictor, packets_per_second(step, size) / 1e3, size) for step in steps if predictor))
-        for size in sizes
-    ]
+    rows = [(size, *(_longest(predictor, step, size) for step in steps if predictor)) for size in sizes]
     caption = (
         f"Longest chain that delivers a wanted throughput by the law of {law.dataset}, with its 95 % interval; "
         "* longer than any that was measured"
@@ -121,15 +114,8 @@ def longest_table(law: Law) -> Table:
     return Table.of(rows, {"frame_bytes": "Frame size [B]", **names}, caption)
 
 
-def _steps(predictor: Predictor, sizes: Sequence[int]) -> list[int]:
-    """Return the highest throughputs that one middlebox reaches at some size."""
-    size = np.array(sizes, dtype=float)
-    most_mbps = float((predictor.kpps(np.ones_like(size), size)[0] * size * 8 / 1e3).max())
-    return [step for step in STEPS_MBPS if step <= most_mbps][-MOST_STEPS:]
-
-
-def _longest(predictor: Predictor, kpps: float, size: int) -> str:
-    n, low, high = predictor.longest(kpps, size)
+def _longest(predictor: Predictor, mbps: float, size: int) -> str:
+    n, low, high = predictor.longest(mbps, size)
     beyond = "*" if n > predictor.lengths[1] else ""
     return f"{n} ({low}–{high}){beyond}" if high else "–"
 
@@ -147,13 +133,12 @@ def unmeasured(law: Law, measured: Iterable[tuple[int, int]]) -> list[tuple[int,
 
 def prediction_table(law: Law, measurements: pd.DataFrame) -> Table:
     """Return cells that were not measured, each with its interval and whether it is extrapolated."""
-    predictor = law.predictor
     measured = zip(map(int, measurements["n"]), map(int, measurements["frame_bytes"]), strict=True)
     rows = []
-    for n, size in unmeasured(law, measured) if predictor else ():
-        rates = predictor.kpps(np.array([float(n)]), np.array([float(size)])) if predictor else ()
-        mbps = [throughput_mbps(1e3 * float(rate[0]), size) for rate in rates]
-        rows.append((n, size, *mbps, EXTRAPOLATED if predictor and predictor.extrapolates(n, size) else ""))
+    if predictor := law.predictor:
+        for n, size in unmeasured(law, measured):
+            note = EXTRAPOLATED if predictor.extrapolates(n, size) else ""
+            rows.append((n, size, *predictor.mbps(n, size), note))
     headings = {
         "n": "Chain length",
         "frame_bytes": "Frame size [B]",
