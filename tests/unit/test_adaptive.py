@@ -13,7 +13,7 @@ from middlebench.config.checks import check_study
 from middlebench.config.plain_yaml import read_yaml
 from middlebench.model.cell import Cell
 from middlebench.model.record_file import write
-from middlebench.run.adaptive import Batch, path_of, planned_cells
+from middlebench.run.planned import Batch, path_of, planned_cells
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 20)
 SIZES = (60, 100, 200, 300, 400, 600, 800, 1000, 1200, 1400, 1500)

@@ -27,8 +27,7 @@ def test_finished_cells_are_told_with_their_environment_and_settings(results):
     found = finished(results)
     assert found.cells.keys() == CELLS
     assert set(found.deployment_s) == {1}
-    settings = record().settings.model_dump(mode="json")
-    assert found.cells[FIRST] == Past(ENVIRONMENT, settings, SECONDS)
+    assert found.cells[FIRST] == Past(ENVIRONMENT, record().settings, SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def test_record_that_cannot_be_read_is_not_a_finished_cell_and_hides_no_other(re
     (results / FIRST.path).write_text(text, errors="surrogateescape")
     found = finished(results)
     assert found.cells.keys() == CELLS - {FIRST}
-    assert all(past.traffic_s for past in found.cells.values())
+    assert all(past.settings.traffic_s for past in found.cells.values())
 
 
 def test_environment_that_is_not_kept_any_more_hides_no_cell(results):

@@ -8,7 +8,7 @@ from middlebench.config.study_file import write_study
 from middlebench.model.cell import Cell
 from middlebench.model.record import PROTOCOL
 from middlebench.model.record_file import read, write
-from middlebench.run.adaptive import Batch
+from middlebench.run.planned import Batch
 from middlebench.system.errors import RecordError
 from sweeps import record, write_results
 

@@ -5,9 +5,9 @@ from middlebench.config.study import Study
 from middlebench.model.cell import Cell
 from middlebench.model.controls import ControlLog, ControlSet
 from middlebench.model.record_file import write
-from middlebench.run.jobs import Finished, Job, Past, PastControls, Wanted
+from middlebench.run.jobs import Finished, Job, Past, PastControls
 from middlebench.run.plan import plan_run
-from middlebench.run.preflight import read_finished, undecided, wanted_of
+from middlebench.run.preflight import read_finished, undecided
 from sweeps import ENVIRONMENT, control, environment, record, write_results
 
 STUDY = Study(
@@ -25,13 +25,12 @@ def cell(repetition):
 
 
 def test_refusal_says_what_changed_and_the_three_choices():
-    there = {cell(k): Past(environment(kernel="6.2"), wanted_of(STUDY).settings, 3.0) for k in (1, 2)}
+    there = {cell(k): Past(environment(kernel="6.2"), STUDY.settings, 3.0) for k in (1, 2)}
     jobs = [
         Job("measure", {"testbed": "made", "cell": cell(k).key}, ("a record",), runs=cell(k) not in there)
         for k in (1, 2, 3)
     ]
-    wanted = Wanted(wanted_of(STUDY).settings, repetitions=2)
-    (plan,) = plan_run(jobs, {"made": Finished(there)}, {"made": ENVIRONMENT}, wanted).testbeds
+    (plan,) = plan_run(jobs, {"made": Finished(there)}, {"made": ENVIRONMENT}, STUDY).testbeds
     assert plan.mixes
     text = str(undecided(plan, STUDY))
     assert "measuring 1 cell on made" in text
@@ -40,19 +39,6 @@ def test_refusal_says_what_changed_and_the_three_choices():
     for choice in ("`stop`", "on_environment_change=remeasure`", "on_environment_change=reuse`"):
         assert choice in text
     assert "all 2 take some 6 s" in text
-
-
-def test_config_says_what_a_plan_depends_on():
-    assert wanted_of(STUDY) == Wanted(
-        settings=STUDY.settings.model_dump(mode="json"),
-        repetitions=2,
-        controls_every=48,
-        control_sizes=1,
-        remeasures=False,
-    )
-    changed = STUDY.model_copy(update={"controls": "none", "on_environment_change": "remeasure"})
-    assert wanted_of(changed).controls_every is None
-    assert wanted_of(changed).remeasures
 
 
 def test_cells_deployments_and_the_last_whole_set_of_controls_are_found_on_disk(tmp_path):

@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from middlebench.config.study import Controls, Study
 from middlebench.model.cell import Cell
-from middlebench.run.jobs import Finished, Job, Past, PastControls, Wanted
-from middlebench.run.plan import UNTIMED_S, Ahead, plan_run
+from middlebench.model.record import Settings
+from middlebench.run.jobs import Finished, Job, Past, PastControls
+from middlebench.run.pace import Cells
+from middlebench.run.plan import UNTIMED_S, plan_run
 from middlebench.run.reasons import NEW
 from middlebench.run.summary import MOST_REASONS, summary
 from middlebench.system.text import changes, duration
@@ -16,6 +19,15 @@ from sweeps import ENVIRONMENT, environment
 
 SETTINGS = {"window_s": 1.0, "warm_up_s": 1.0, "sample_interval_s": 1.0, "offered_load": "maximum"}
 NEWER = environment(kernel="6.2")
+STUDY = Study(
+    testbeds=("made",),
+    chain_lengths=(1,),
+    frame_sizes=(800,),
+    trial="quick",
+    trials={"quick": {"window_s": 1, "warm_up_s": 1}},
+    controls="none",
+)
+SEARCHING = STUDY.model_copy(update={"offered_load": "ndr"})
 
 
 def cell(n=1, size=800, rep=1, *, runs=True, **values):
@@ -28,14 +40,19 @@ def named(n, size, rep):
 
 
 def past(environment=ENVIRONMENT, seconds=None, **changed):
-    return Past(environment, SETTINGS | changed, seconds)
+    return Past(environment, Settings.model_validate(SETTINGS | changed), seconds)
 
 
-def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, controls=None, **wanted):
+def controlled(every, sizes=1):
+    """Return what a study says that measures controls of so many sizes after every so many cells."""
+    return Controls(every=every, frame_sizes=tuple(range(60, 60 + sizes)))
+
+
+def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, finished_controls=None, **wanted):
     """Return the plan of one testbed of which these cells are finished, and the whole."""
     found = {named(*name): value for name, value in dict(cells).items()}
-    finished = Finished(found, deployment_s or {}, controls)
-    plan = plan_run(jobs, {"made": finished}, {"made": present}, Wanted(SETTINGS, **wanted))
+    finished = Finished(found, deployment_s or {}, finished_controls)
+    plan = plan_run(jobs, {"made": finished}, {"made": present}, STUDY.model_copy(update=wanted))
     return plan.testbeds[0], summary(plan)
 
 
@@ -103,7 +120,9 @@ def test_cells_of_another_environment_are_kept_by_themselves_or_measured_again()
     mixing, _ = planned([cell(1, runs=False), cell(2, runs=False), cell(3)], finished)
     assert mixing.mixes
     again, _ = planned(
-        [cell(1, newer=("build/environments/made.json",)), cell(2, runs=False)], finished, remeasures=True
+        [cell(1, newer=("build/environments/made.json",)), cell(2, runs=False)],
+        finished,
+        on_environment_change="remeasure",
     )
     assert again.reasons.keys() == {"other environment: middlebox server: kernel 6.2 → 6.1"}
     assert not again.mixes
@@ -131,9 +150,9 @@ def test_finished_cells_that_the_config_does_not_ask_for_are_in_no_table_and_tol
 
 def test_controls_are_counted_with_the_time_they_take():
     every = [cell(n, priority=-n) for n in range(1, 6)]
-    wanted = {"controls_every": 2, "control_sizes": 3}
+    wanted = {"controls": controlled(2, sizes=3)}
     known = {
-        "controls": PastControls(kinds=2, traffic_s=8.0, seconds=10.0),
+        "finished_controls": PastControls(kinds=2, traffic_s=8.0, seconds=10.0),
         "deployment_s": dict.fromkeys(range(9), 0.0),
     }
     finished = {(9, 800, 1): past(seconds=3.0)}
@@ -150,7 +169,7 @@ def test_controls_are_counted_with_the_time_they_take():
 
 @given(cells=st.integers(1, 60), every=st.integers(1, 60))
 def test_there_is_a_set_of_controls_before_the_first_cell_and_after_every_so_many(cells, every):
-    plan, _ = planned([cell(n) for n in range(cells)], controls_every=every)
+    plan, _ = planned([cell(n) for n in range(cells)], controls=controlled(every))
     due, since = 0, every
     for _ in range(cells):
         due, since = (due + 1, 0) if since >= every else (due, since)
@@ -159,44 +178,44 @@ def test_there_is_a_set_of_controls_before_the_first_cell_and_after_every_so_man
 
 
 def test_first_run_is_said_to_take_its_traffic_at_least():
-    plan, text = planned([cell(1), cell(2), job("close")], controls_every=48)
+    plan, text = planned([cell(1), cell(2), job("close")], controls=controlled(48))
     assert plan.seconds == 2 * 2.0 + 2 * 2.0, "cells, and a bridge alone before and after them"
     assert "2 of 2 cells to measure, 0 kept; at least 8 s" in text
     assert "in total at least 8 s; some of it was never timed here" in text
 
 
 def test_jobs_that_were_never_timed_are_taken_for_notebooks():
-    plan = plan_run([job("plot"), job("report"), replace(job("law"), seconds=2.0)], {}, {}, Wanted(SETTINGS))
+    plan = plan_run([job("plot"), job("report"), replace(job("law"), seconds=2.0)], {}, {}, STUDY)
     assert plan.other_seconds == 2 * UNTIMED_S + 2.0
     assert "at least 14 s; some of it was never timed here" in summary(plan)
 
 
 def test_overhead_of_a_throughput_search_is_no_overhead_of_anything_else():
-    searched = {(1, 800, 1): past(seconds=60.0, search={"precision": 0.1})}
+    searched = {(1, 800, 1): past(seconds=60.0, search=SEARCHING.search)}
     plan, text = planned([cell(2)], searched, deployment_s={2: 1.0})
     assert plan.cell_s == 2.0
     assert "at least 3 s" in text
     finished = Finished({named(1, 800, 1): past(seconds=3.0)}, {2: 1.0})
-    searching = Wanted(SETTINGS | {"search": {"precision": 0.1}})
-    assert "at least 4 s" in summary(plan_run([cell(2)], {"made": finished}, {"made": ENVIRONMENT}, searching))
+    assert "at least 4 s" in summary(plan_run([cell(2)], {"made": finished}, {"made": ENVIRONMENT}, SEARCHING))
 
 
 def test_those_who_show_the_time_left_are_told_of_cells_and_controls():
     jobs = [*(cell(n) for n in range(5)), job("close"), TABLE]
-    wanted = Wanted(SETTINGS, controls_every=4)
-    assert plan_run(jobs, {}, {}, wanted).ahead == Ahead(
-        cells=5, control_sets=2, closing_sets=1, set_in_cells=pytest.approx(1.0)
+    wanted = STUDY.model_copy(update={"controls": controlled(4)})
+    assert plan_run(jobs, {}, {}, wanted).ahead == Cells(
+        5, control_sets=2, closing_sets=1, set_in_cells=pytest.approx(1.0)
     )
-    assert plan_run([cell(runs=False)], {}, {}, wanted).ahead == Ahead(cells=0)
+    assert plan_run([cell(runs=False)], {}, {}, wanted).ahead == Cells(0)
 
 
 @pytest.mark.parametrize(("choosing", "left"), [(True, 21), (False, 0)])
 def test_what_an_adaptive_sweep_may_yet_choose_is_told_as_the_most(choosing, left):
     jobs = [cell(runs=False), cell(2), cell(4), job("choose_cells", runs=choosing)]
-    plan = plan_run(jobs, {}, {}, Wanted(SETTINGS, grid_cells=24))
+    study = STUDY.model_copy(update={"sweep": "adaptive", "chain_lengths": tuple(range(24))})
+    plan = plan_run(jobs, {}, {}, study)
     assert (plan.testbeds[0].cells, plan.testbeds[0].open) == (2, left)
-    assert (plan.ahead.cells, plan.ahead.at_most) == (2 + left, choosing)
-    assert plan_run([jobs[-1]], {}, {}, Wanted(SETTINGS, grid_cells=24)).ahead.cells == 24 * choosing
+    assert (plan.ahead.total, plan.ahead.at_most) == (2 + left, choosing)
+    assert plan_run([jobs[-1]], {}, {}, study).ahead.total == 24 * choosing
 
 
 def test_nothing_is_said_of_an_environment_that_nobody_can_see():

@@ -11,13 +11,13 @@ def planned_cells(testbed, before=None):
     """The cells of a testbed; of an adaptive sweep those of its batches (before one), once these are chosen."""
     if STUDY.sweep == "grid":
         return STUDY.cells(testbed)
-    points = adaptive.chosen(
+    points = planned.chosen(
         lambda batch: Path(
             checkpoints.choose_cells.get(testbed=testbed, batch=batch).output[0]
         ),
         before,
     )
-    return adaptive.repeated(points, STUDY.repetitions)
+    return planned.repeated(points, STUDY.repetitions)
 
 
 def records_of(testbed, batch):
@@ -30,9 +30,8 @@ def records_of(testbed, batch):
 def records(testbed):
     """Every record of a testbed that its tables hold: of the planned cells, and of finished repetitions beside them."""
     folder = Path(RESULTS, testbed)
-    planned = planned_cells(testbed)
     beside = finished_beyond(STUDY, testbed, folder)
-    return [str(folder / cell.path) for cell in (*planned, *beside)]
+    return [str(folder / cell.path) for cell in (*planned_cells(testbed), *beside)]
 
 
 def closing_control(wildcards):

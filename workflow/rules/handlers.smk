@@ -5,7 +5,7 @@ def begin_run():
     """Choose, lock, and write down what the jobs read."""
     try:
         PREFLIGHT.demand_choice()
-        LOCKS.take()
+        take_locks(TESTBEDS, Path(RESULTS), STUDY.if_locked)
         write_study(new_session(), STUDY, TESTBEDS, Path(RESULTS))
         for name in TESTBEDS:
             note_origin(Path(RESULTS, name))

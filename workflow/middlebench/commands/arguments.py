@@ -7,12 +7,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from middlebench.config.study import Study
     from middlebench.config.study_file import Target
 
-    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+STUDY_FILE = Path("config/config.yaml")
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What verbs are added to."""
 
 
 def tell(message: str) -> None:
@@ -47,6 +51,18 @@ def target_of(arguments: argparse.Namespace) -> Target:
     from middlebench.config import study_file
 
     return study_file.target_of(arguments.target, arguments.study)
+
+
+def configured(testbed_folder: Path = Path("config/testbeds")) -> Study:
+    """Return the study that the config asks for.
+
+    Raises:
+        ConfigError: something in it is impossible.
+    """
+    from middlebench.config.checks import check_study
+    from middlebench.config.plain_yaml import read_yaml
+
+    return check_study(read_yaml(STUDY_FILE), str(STUDY_FILE), testbed_folder)[0]
 
 
 def add_testbed_folder(parser: argparse.ArgumentParser) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_target, add_verb, target_of, tell
+from middlebench.commands.arguments import Verbs, add_target, add_verb, target_of, tell
 from middlebench.system.errors import RecordError
 from middlebench.system.text import plural
 
 if TYPE_CHECKING:
-    from middlebench.commands.arguments import Verbs
     from middlebench.model.cell import Cell
     from middlebench.model.record import Record, Settings
 
@@ -33,8 +32,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from middlebench.analysis.data.measurements import from_records, write_measurements
     from middlebench.analysis.data.summary import write_summary
     from middlebench.model.controls import CONTROL_BAND, ControlLog
-    from middlebench.run.adaptive import planned_cells
-    from middlebench.run.beyond import finished_beyond
+    from middlebench.run.planned import finished_beyond, planned_cells
 
     target = target_of(arguments)
     study, folder, testbed = target.file.study, target.folder, target.testbed
@@ -48,23 +46,23 @@ def _aggregate(arguments: argparse.Namespace) -> None:
 
 
 def _choose_cells(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.data.dataset import only
     from middlebench.analysis.data.measurements import from_records
     from middlebench.analysis.law.adaptive import next_points
     from middlebench.model.mix import is_mix
     from middlebench.model.record_file import write
-    from middlebench.run.adaptive import Batch, chosen, path_of, repeated
+    from middlebench.run.planned import Batch, chosen, path_of, repeated
 
     target = target_of(arguments)
     study, folder, testbed = target.file.study, target.folder, target.testbed
     points = chosen(lambda number: path_of(folder, number), before=int(target.path.stem))
     records = _read_all(folder, repeated(points, study.repetitions)).values()
-    link_bps = {record.link_bps for record in records}
     grid = study.cells(testbed)
     places, reason = next_points(
         [(cell.n, cell.frame_bytes) for cell in grid if not is_mix(cell.frame_bytes)],
         from_records(records, folder),
         study.certainty,
-        link_bps.pop() if len(link_bps) == 1 else None,
+        only(record.link_bps for record in records),
     )
     cells = tuple(grid[0].point.model_copy(update={"n": n, "frame_bytes": size}) for n, size in places)
     write(Batch(cells=cells, reason=reason), target.path)

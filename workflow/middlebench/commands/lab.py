@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_testbed_folder, add_verb, tell
+from middlebench.commands.arguments import Verbs, add_testbed_folder, add_verb, tell
 from middlebench.system.errors import ConfigError
-
-if TYPE_CHECKING:
-    from middlebench.commands.arguments import Verbs
 
 
 def add(verbs: Verbs) -> None:

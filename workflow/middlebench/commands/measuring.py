@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_target, add_verb
-
-if TYPE_CHECKING:
-    from middlebench.commands.arguments import Verbs
+from middlebench.commands.arguments import Verbs, add_target, add_verb
 
 
 def add(verbs: Verbs) -> None:

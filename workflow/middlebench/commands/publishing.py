@@ -7,14 +7,10 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_target, add_verb, target_of, tell
+from middlebench.commands.arguments import STUDY_FILE, Verbs, add_target, add_verb, configured, target_of, tell
 from middlebench.system.errors import ConfigError, RecordError
 from middlebench.system.project import place_of
-
-if TYPE_CHECKING:
-    from middlebench.commands.arguments import Verbs
 
 
 def add(verbs: Verbs) -> None:
@@ -95,15 +91,11 @@ def _pack(arguments: argparse.Namespace) -> None:
 
 
 def _publish(_: argparse.Namespace) -> None:
-    from middlebench.config.checks import check_study
-    from middlebench.config.plain_yaml import read_yaml
-
-    config, doing = Path("config/config.yaml"), "publishing the results"
-    study = check_study(read_yaml(config), str(config))[0]
+    doing, study = "publishing the results", configured()
     if missing := [key for key in ("licence", "authors") if not getattr(study, key)]:
         raise ConfigError(
             doing,
-            f"{config} does not say their {' and '.join(missing)}",
+            f"{STUDY_FILE} does not say their {' and '.join(missing)}",
             "set these keys; config/README.md explains them",
         )
     archives = [Path(study.results_folder, f"{name}.zip") for name in study.testbeds]

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from middlebench.commands.arguments import add_testbed_folder, add_verb, tell
+from middlebench.commands.arguments import Verbs, add_testbed_folder, add_verb, configured, tell
 from middlebench.system.errors import MiddlebenchError
+from middlebench.system.files import write_text
 from middlebench.system.project import place_of
 
-if TYPE_CHECKING:
-    from middlebench.commands.arguments import Verbs
-
-STUDY_FILE = Path("config/config.yaml")
 END_SECONDS = 10.0
 """How long a job has to end by itself before `down` kills it."""
 
@@ -101,7 +97,7 @@ def _release(arguments: argparse.Namespace) -> None:
     from middlebench.model.quarantine import FILE
     from middlebench.run.archive import archive
 
-    results = arguments.results or _results_folder(arguments.testbed_folder)
+    results = arguments.results or Path(configured(arguments.testbed_folder).results_folder)
     for name in arguments.testbeds or sorted(path.parent.name for path in results.glob(f"*/{FILE}")):
         moved = archive(results / name / FILE, results / name)
         tell(f"{name}: {'released; the next run begins with controls' if moved else 'in no quarantine'}")
@@ -119,20 +115,12 @@ def _measured(arguments: argparse.Namespace) -> list[Path]:
     """Return the results folders of the testbeds on the command line, or of all that have a table."""
     from middlebench.run.remeasure import testbeds_measured
 
-    results = arguments.results or _results_folder(arguments.testbed_folder)
+    results = arguments.results or Path(configured(arguments.testbed_folder).results_folder)
     return [results / name for name in arguments.testbeds or testbeds_measured(results)]
-
-
-def _results_folder(testbed_folder: Path) -> Path:
-    """Return the folder of all results that the config names."""
-    from middlebench.config.checks import check_study
-    from middlebench.config.plain_yaml import read_yaml
-
-    study, _ = check_study(read_yaml(STUDY_FILE), str(STUDY_FILE), testbed_folder)
-    return Path(study.results_folder)
 
 
 def _schema(arguments: argparse.Namespace) -> None:
     from middlebench.config import documentation
 
-    documentation.write(arguments.folder)
+    for path, text in documentation.files().items():
+        write_text(arguments.folder / path, text)

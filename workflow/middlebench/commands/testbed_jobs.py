@@ -100,7 +100,7 @@ def _controls_timeout_s(study: Study) -> float:
     """Return the most seconds that the traffic of controls takes."""
     if study.controls == "none":
         return 0.0
-    return len(study.controls.frame_sizes) * len(KINDS) * (study.settings.warm_up_s + study.settings.window_s)
+    return len(study.controls.frame_sizes) * len(KINDS) * study.settings.traffic_s
 
 
 def _measure_controls(job: _Job, output: Path | None = None, *, only_if_due: bool = False) -> None:

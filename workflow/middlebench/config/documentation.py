@@ -21,7 +21,6 @@ from middlebench.config import drivers
 from middlebench.config.study import Study
 from middlebench.config.testbed import TestbedOptions
 from middlebench.model.options import Options
-from middlebench.system.files import write_text
 
 SCHEMA_FILE = Path("config/config.schema.json")
 TESTBED_SCHEMA_FILE = Path("config/testbed.schema.json")
@@ -70,12 +69,6 @@ def readme() -> str:
 def files() -> dict[Path, str]:
     """Return every generated file's path, relative to the project, and its text."""
     return {SCHEMA_FILE: schema(Study), TESTBED_SCHEMA_FILE: schema(_any_testbed()), README_FILE: readme()}
-
-
-def write(folder: Path) -> None:
-    """Write all generated files below the project's ``folder``."""
-    for path, text in files().items():
-        write_text(folder / path, text)
 
 
 class _WithDocstrings(GenerateJsonSchema):
@@ -131,7 +124,8 @@ def _section(model: type[Options], prefix: str = "") -> Iterator[str]:
 def _rows(described: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> Iterator[str]:
     required = described.get("required", [])
     for key, value in described.get("properties", {}).items():
-        default = "required" if key in required else f"`{_as_yaml(value.get('default'))}`"
+        given = json.dumps(value.get("default")).strip('"')
+        default = "required" if key in required else f"`{given}`"
         nested = list(_models(value, definitions))
         if "default" in value and isinstance(value["default"], dict):
             default = "all defaults"
@@ -183,7 +177,3 @@ def _kind(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     kind = words.get(value.get("type", ""), "value")
     limits = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
     return " ".join([kind, *(f"{sign} {value[key]:g}" for key, sign in limits.items() if key in value)])
-
-
-def _as_yaml(value: object) -> str:
-    return json.dumps(value).strip('"')

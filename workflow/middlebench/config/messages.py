@@ -33,17 +33,12 @@ LONGEST_VALUE = 80
 
 def told_mistakes(model: type[BaseModel], values: Mapping[str, Any], error: ValidationError) -> str:
     """Return the mistakes that pydantic found in ``values``, a line each, no more than fit on a screen."""
-    told = complaints(model, values, error)
-    more = [f"… and {len(told) - MOST_MISTAKES} more mistakes"] if len(told) > MOST_MISTAKES else []
-    return "\n  ".join([*told[:MOST_MISTAKES], *more])
-
-
-def complaints(model: type[BaseModel], values: Mapping[str, Any], error: ValidationError) -> list[str]:
-    """Return a line for each mistake that pydantic found in ``values``."""
     found = error.errors()
     places = [details["loc"] for details in found]
-    told = [_complaint(model, values, details) for details in found if not _follows(details, places)]
-    return list(dict.fromkeys(told))
+    lines = [_complaint(model, values, details) for details in found if not _follows(details, places)]
+    told = list(dict.fromkeys(lines))
+    more = [f"… and {len(told) - MOST_MISTAKES} more mistakes"] if len(told) > MOST_MISTAKES else []
+    return "\n  ".join([*told[:MOST_MISTAKES], *more])
 
 
 WANTED = {

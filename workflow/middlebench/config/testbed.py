@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import (
-    ValidationError,
-    create_model,
-    model_validator,
-)
+from pydantic import ValidationError, create_model, model_validator
 
 from middlebench.config import drivers
 from middlebench.config.messages import told_mistakes, truth_values

@@ -65,6 +65,11 @@ class Settings(Options):
     """Whether frames were timed, in trials of their own behind the one that the counts are of."""
 
     @property
+    def traffic_s(self) -> float:
+        """Seconds of warm-up and window of one trial."""
+        return self.warm_up_s + self.window_s
+
+    @property
     def timeout_s(self) -> float:
         """Seconds that the traffic of a cell may take at the most.
 
@@ -72,7 +77,7 @@ class Settings(Options):
         """
         search_s = self.search.timeout_s + self.search.final_trial_s if self.search else 0.0
         trials = 1 + (LATENCY_TRIALS if self.latency else 0)
-        return search_s + trials * (self.warm_up_s + self.window_s)
+        return search_s + trials * self.traffic_s
 
 
 class Components(Options):

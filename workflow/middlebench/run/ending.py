@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from middlebench.analysis.data.dataset import of_main_kind
 from middlebench.analysis.data.measurements import read_measurements
 from middlebench.analysis.report.answer import answer
 
@@ -15,6 +16,6 @@ def last_words(results: Path, testbeds: Iterable[str]) -> Iterator[str]:
         page = (results / name / "report" / "index.html").absolute()
         table = results / name / "measurements.csv"
         if page.exists():
-            found = answer(read_measurements(table)) if table.exists() else None
-            yield from found.sentences if found else ()
+            if table.exists() and (found := answer(of_main_kind(read_measurements(table)))):
+                yield from found.sentences
             yield f"The report of {name}: {page.as_uri()}"

@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 
-from middlebench.run.jobs import Job, Past, PastControls, Wanted
+from middlebench.model.record import Settings
+from middlebench.run.jobs import Job, Past, PastControls
 
 
-def seconds_a_cell(pasts: Iterable[Past], wanted: Wanted) -> tuple[float, bool]:
+def seconds_a_cell(pasts: Iterable[Past], wanted: Settings) -> tuple[float, bool]:
     """Return how long a cell takes, and whether that is known: as cells of these settings took, or by the overhead.
 
     The median, so that a cell which had to deploy its chain, or waited for another run, does not count. The
     overhead of a throughput search, which is nearly all of it, tells nothing of other settings.
     """
-    took = [(past.seconds, past) for past in pasts if past.seconds is not None]
-    if alike := [seconds for seconds, past in took if past.settings == wanted.settings]:
+    took = [(past.seconds, past.settings) for past in pasts if past.seconds is not None]
+    if alike := [seconds for seconds, settings in took if settings == wanted]:
         return median(alike), True
-    overheads = [seconds - past.traffic_s for seconds, past in took if past.settings.get("search") is None]
+    overheads = [seconds - settings.traffic_s for seconds, settings in took if settings.search is None]
     if overheads:
-        return wanted.traffic_s + max(0.0, median(overheads)), not wanted.searches
+        return wanted.traffic_s + max(0.0, median(overheads)), wanted.search is None
     return wanted.traffic_s, False
 
 
-def seconds_a_control_set(past: PastControls | None, wanted: Wanted) -> tuple[float, bool]:
-    """Return how long a set of controls takes, and whether that is known: by the overhead of the last one."""
-    traffic_s = (past.kinds if past else 1) * wanted.control_sizes * wanted.traffic_s
+def seconds_a_control_set(past: PastControls | None, frame_sizes: int, wanted: Settings) -> tuple[float, bool]:
+    """Return how long a set of controls takes, and whether that is known: by the overhead of the last one.
+
+    ``frame_sizes`` is how many sizes controls have.
+    """
+    traffic_s = (past.kinds if past else 1) * frame_sizes * wanted.traffic_s
     if past is None or past.seconds is None:
         return traffic_s, False
     return traffic_s + max(0.0, past.seconds - past.traffic_s), True

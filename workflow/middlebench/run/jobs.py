@@ -1,13 +1,13 @@
-"""What the plan of a run follows from: jobs of the workflow, what is on disk, and what the config asks for. Pure."""
+"""What the plan of a run follows from: jobs of the workflow, and what is on disk. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from middlebench.model.cell import Cell
 from middlebench.model.environment import Environment
+from middlebench.model.record import Settings
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,9 @@ class Past:
 
     environment: Environment | None
     """None where it is not kept any more."""
-    settings: Mapping[str, Any]
+    settings: Settings
     seconds: float | None = None
     """Seconds that its job took; None where unknown."""
-
-    @property
-    def traffic_s(self) -> float:
-        """Seconds of warm-up and window."""
-        return float(self.settings["warm_up_s"]) + float(self.settings["window_s"])
 
 
 @dataclass(frozen=True)
@@ -60,34 +55,6 @@ class PastControls:
     """Seconds of warm-up and window of all its trials."""
     seconds: float | None = None
     """Seconds that it took; None where unknown."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the config asks for, as far as a plan depends on it."""
-
-    settings: Mapping[str, Any]
-    """How cells are measured now."""
-    repetitions: int = 1
-    """How often each cell is measured."""
-    controls_every: int | None = None
-    """How many cells are measured between controls; None without controls."""
-    control_sizes: int = 1
-    """How many frame sizes the controls have."""
-    grid_cells: int | None = None
-    """How many cells an adaptive sweep measures at the most; None where the sweep is no adaptive one."""
-    remeasures: bool = False
-    """Whether cells of other environments are measured again."""
-
-    @property
-    def traffic_s(self) -> float:
-        """Seconds of warm-up and window of one trial."""
-        return Past(None, self.settings).traffic_s
-
-    @property
-    def searches(self) -> bool:
-        """Whether a cell is a throughput search, of many trials."""
-        return self.settings.get("search") is not None
 
 
 @dataclass(frozen=True)

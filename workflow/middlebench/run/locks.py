@@ -15,41 +15,33 @@ from middlebench.testbed import site_of
 PATIENCE_SECONDS = 24 * 3600.0
 """How long a run waits for a testbed where it is told to wait."""
 
-
 RESULTS_LOCK = ".lock"
 """File in the results folder by which runs of several users or computers keep off each other's results."""
 
 
-class RunLocks:
-    """The locks of a run: its results folder's and its testbeds'. The process that takes them holds them until it ends.
+_HELD = ExitStack()
+"""The locks of this process, which holds them until it ends."""
+
+
+def take_locks(testbeds: Mapping[str, TestbedOptions], results: Path, if_locked: str) -> None:
+    """Take every lock, each file once; then lock the hosts themselves against runs from other machines.
 
     ``if_locked`` is ``wait`` for what another run has locked, or ``fail``.
+
+    Raises:
+        HostError: a host cannot be reached.
+        LockError: another run holds one.
     """
-
-    def __init__(self, testbeds: Mapping[str, TestbedOptions], results: Path, if_locked: str) -> None:
-        self._testbeds = testbeds
-        self._results = results
-        self._wait_s = PATIENCE_SECONDS if if_locked == "wait" else 0.0
-        self._held = ExitStack()
-
-    def take(self) -> None:
-        """Take every lock, each file once; then lock the hosts themselves against runs from other machines.
-
-        Raises:
-            HostError: a host cannot be reached.
-            LockError: another run holds one.
-        """
-        sites_of: dict[Path, dict[str, Site]] = {}
-        for name, options in self._testbeds.items():
-            site = site_of(name, options)
-            sites_of.setdefault(site.run_lock, {})[name] = site
-        for file, sites in sorted(sites_of.items()):
-            purpose = f"a run on {', '.join(sites)}"
-            self._held.enter_context(lock(file, purpose, wait_s=self._wait_s, tell=_tell))
-            self._held.enter_context(next(iter(sites.values())).held(self._wait_s))
-        self._results.mkdir(parents=True, exist_ok=True)
-        purpose = f"a run with results in {self._results}"
-        self._held.enter_context(lock(self._results / RESULTS_LOCK, purpose, wait_s=self._wait_s, tell=_tell))
+    wait_s = PATIENCE_SECONDS if if_locked == "wait" else 0.0
+    sites_of: dict[Path, dict[str, Site]] = {}
+    for name, options in testbeds.items():
+        site = site_of(name, options)
+        sites_of.setdefault(site.run_lock, {})[name] = site
+    for file, sites in sorted(sites_of.items()):
+        _HELD.enter_context(lock(file, f"a run on {', '.join(sites)}", wait_s=wait_s, tell=_tell))
+        _HELD.enter_context(next(iter(sites.values())).held(wait_s))
+    results.mkdir(parents=True, exist_ok=True)
+    _HELD.enter_context(lock(results / RESULTS_LOCK, f"a run with results in {results}", wait_s=wait_s, tell=_tell))
 
 
 def shared_testbeds(testbeds: Mapping[str, TestbedOptions]) -> dict[str, str]:

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from middlebench.config.study import Study
 from middlebench.model.cell import Cell, deployment_values
 from middlebench.model.environment import Environment
 from middlebench.run.estimates import deployment_seconds, seconds_a_cell, seconds_a_control_set, seconds_of
-from middlebench.run.jobs import Finished, Job, Wanted
+from middlebench.run.jobs import Finished, Job
+from middlebench.run.pace import Cells
 from middlebench.run.reasons import Judge
 
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"
@@ -67,22 +69,6 @@ class TestbedPlan:
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """What a run measures, in numbers."""
-
-    cells: int
-    """Cells; the most of them where ``at_most``."""
-    control_sets: int = 0
-    """Sets of controls before and between them."""
-    closing_sets: int = 0
-    """Sets of controls after the last cell of a testbed."""
-    set_in_cells: float = 0.0
-    """How many cells take as long as one set of controls."""
-    at_most: bool = False
-    """Whether it may be fewer cells, as in an adaptive sweep."""
-
-
-@dataclass(frozen=True)
 class RunPlan:
     """What a run does."""
 
@@ -93,7 +79,7 @@ class RunPlan:
     certain: bool = True
 
     @property
-    def ahead(self) -> Ahead:
+    def ahead(self) -> Cells:
         """What the run measures, for those who show how far it is."""
         cells = sum(plan.cells for plan in self.testbeds)
         sets = sum(plan.control_sets for plan in self.testbeds)
@@ -101,11 +87,11 @@ class RunPlan:
         set_s = sum(plan.control_sets * plan.control_set_s for plan in self.testbeds) / max(1, sets)
         closing = sum(plan.closes for plan in self.testbeds)
         unchosen = sum(plan.open for plan in self.testbeds)
-        return Ahead(cells + unchosen, sets - closing, closing, set_s / cell_s if cell_s else 0.0, unchosen > 0)
+        return Cells(cells + unchosen, sets - closing, closing, set_s / cell_s if cell_s else 0.0, unchosen > 0)
 
 
 def plan_run(
-    jobs: Sequence[Job], finished: Mapping[str, Finished], present: Mapping[str, Environment | None], wanted: Wanted
+    jobs: Sequence[Job], finished: Mapping[str, Finished], present: Mapping[str, Environment | None], study: Study
 ) -> RunPlan:
     """Return what a run does.
 
@@ -120,8 +106,8 @@ def plan_run(
             name,
             [job for job in jobs if job.wildcards.get("testbed") == name],
             finished.get(name, Finished()),
-            Judge(present.get(name), wanted.remeasures, producers),
-            wanted,
+            Judge(present.get(name), study.on_environment_change == "remeasure", producers),
+            study,
         )
         for name in names
     )
@@ -136,7 +122,8 @@ def plan_run(
     )
 
 
-def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: Judge, wanted: Wanted) -> TestbedPlan:
+def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: Judge, study: Study) -> TestbedPlan:
+    settings, controls = study.settings, None if study.controls == "none" else study.controls
     cells = {_cell(job): job for job in jobs if job.rule == CELL_RULE}
     measured = sorted((cell for cell, job in cells.items() if job.runs), key=lambda cell: -cells[cell].priority)
     running = {job.rule for job in jobs if job.runs}
@@ -145,18 +132,20 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: Jud
     beside = {
         cell: past
         for cell, past in finished.cells.items()
-        if cell in cells or (not tables and past.settings == wanted.settings)
+        if cell in cells or (not tables and past.settings == settings)
     }
     kept = beside.keys() - set(measured)
     since = [judge.changed_since(past) for cell, past in beside.items() if cell in kept]
     chains = tuple(n for n, _ in groupby(cell.n for cell in measured))
     if not chains:
         chains = tuple(_chain_length(job) for job in jobs if job.rule == DEPLOY_RULE and job.runs)
-    to_come = len(measured)
-    closes = wanted.controls_every is not None and CLOSE_RULE in running
-    sets = (-(-to_come // wanted.controls_every) if wanted.controls_every else 0) + closes  # one before the first cell
-    cell_s, cell_certain = seconds_a_cell(finished.cells.values(), wanted)
-    set_s, set_certain = seconds_a_control_set(finished.controls, wanted)
+    to_come, adaptive = len(measured), study.sweep == "adaptive"
+    closes = controls is not None and CLOSE_RULE in running
+    sets = (-(-to_come // controls.every) if controls else 0) + closes  # one before the first cell
+    cell_s, cell_certain = seconds_a_cell(finished.cells.values(), settings)
+    set_s, set_certain = seconds_a_control_set(
+        finished.controls, len(controls.frame_sizes) if controls else 0, settings
+    )
     deploy_s = [deployment_seconds(n, finished.deployment_s) for n in chains]
     reasons: dict[str, list[Cell]] = {}
     for cell in measured:
@@ -174,7 +163,7 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: Jud
         control_set_s=set_s,
         seconds=cell_s * to_come + set_s * sets + sum(each for each in deploy_s if each is not None),
         certain=(cell_certain or not to_come) and (set_certain or not sets) and None not in deploy_s,
-        open=max(0, wanted.grid_cells - len(cells)) if wanted.grid_cells and CHOOSE_RULE in running else 0,
+        open=max(0, len(study.cells(name)) - len(cells)) if adaptive and CHOOSE_RULE in running else 0,
     )
 
 

@@ -21,7 +21,7 @@ from middlebench.model.controls import Control, ControlSet
 from middlebench.model.environment import Environment, recall
 from middlebench.model.record import Settings
 from middlebench.model.record_file import read
-from middlebench.run.jobs import Finished, Past, PastControls, Wanted
+from middlebench.run.jobs import Finished, Past, PastControls
 from middlebench.run.plan import CELL_RULE, RunPlan, TestbedPlan, plan_run
 from middlebench.run.snakemake_plan import planned_jobs, seconds_of, tells_plan
 from middlebench.run.summary import summary
@@ -64,7 +64,7 @@ class Preflight(logging.Filter):
         results = Path(self._study.results_folder)
         seconds = functools.partial(seconds_of, self._workflow)
         finished = {name: read_finished(results / name, seconds) for name in testbeds}
-        return plan_run(jobs, finished, self._present, wanted_of(self._study))
+        return plan_run(jobs, finished, self._present, self._study)
 
     def demand_choice(self) -> None:
         """Refuse to measure beside finished cells of another environment, unless the config says what becomes of them.
@@ -77,19 +77,6 @@ class Preflight(logging.Filter):
         for plan in self.plan().testbeds:
             if plan.mixes:
                 raise undecided(plan, self._study)
-
-
-def wanted_of(study: Study) -> Wanted:
-    """Return what a study asks for, as far as a plan depends on it."""
-    controls = None if study.controls == "none" else study.controls
-    return Wanted(
-        settings=study.settings.model_dump(mode="json"),
-        repetitions=study.repetitions,
-        controls_every=controls.every if controls else None,
-        control_sizes=len(controls.frame_sizes) if controls else 0,
-        grid_cells=len(study.cells(study.testbeds[0])) if study.sweep == "adaptive" else None,
-        remeasures=study.on_environment_change == "remeasure",
-    )
 
 
 def undecided(plan: TestbedPlan, study: Study) -> ConfigError:
@@ -122,7 +109,7 @@ def read_finished(results: Path, seconds: Callable[[str], float | None] = lambda
             identity = values["environment"]
             if identity not in environments:
                 environments[identity] = _recalled(identity, results)
-            settings = Settings.model_validate(values["settings"]).model_dump(mode="json")
+            settings = Settings.model_validate(values["settings"])
             cells[cell] = Past(environments[identity], settings, seconds(str(path)))
     deployment_s: dict[int, float] = {}
     for path in results.glob("deployments/**/n*.json"):
@@ -141,13 +128,12 @@ def _past_controls(folder: Path, seconds: Callable[[str], float | None]) -> Past
         return None
     return PastControls(
         kinds=len({control.kind for control in controls}),
-        traffic_s=sum(control.settings.warm_up_s + control.settings.window_s for control in controls),
+        traffic_s=sum(control.settings.traffic_s for control in controls),
         seconds=seconds(str(closing)),
     )
 
 
 def _recalled(identity: str, results: Path) -> Environment | None:
-    try:
+    with contextlib.suppress(RecordError):
         return recall(identity, results)
-    except RecordError:
-        return None
+    return None

@@ -8,6 +8,7 @@ the cells of before valid again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from middlebench.config.testbed import TestbedOptions
@@ -61,14 +62,11 @@ def _note(file: Path, text: str) -> None:
 
 
 def _last_time(file: Path, results: Path) -> Environment | None:
-    try:
+    with suppress(RecordError):
         return read(Environment, file)
-    except RecordError:
-        pass
-    try:
+    with suppress(RecordError):
         return recall(read(Provision, results / "provision.json").environment, results).before_it_stands()
-    except RecordError:
-        return None
+    return None
 
 
 def stands_in(seen: Path, known: Environment) -> bool:

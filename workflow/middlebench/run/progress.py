@@ -8,20 +8,19 @@ Snakemake shows them.
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import dataclass
 from logging import Formatter, LogRecord
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn, Task, TaskID
+from rich.live import Live
 from rich.text import Text
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.model.cell import Cell
-from middlebench.run.plan import CELL_RULE, DEPLOY_RULE, Ahead
+from middlebench.run.pace import Cells
+from middlebench.run.plan import CELL_RULE, DEPLOY_RULE
 from middlebench.system.text import duration
 
 STEPS_TOLD = 10
@@ -56,50 +55,6 @@ INTERRUPTED = "Terminating processes on user request"
 LOG_HINT = "Complete log"
 
 
-@dataclass
-class Cells:
-    """How far the sweep is, and how long it still takes."""
-
-    ahead: Ahead
-    done: int = 0
-    started: float | None = None
-    """When the first chain began to be deployed, or the first cell to be measured: what comes before sets no pace."""
-
-    @property
-    def total(self) -> int:
-        """Cells that the run measures at the most."""
-        return self.ahead.cells
-
-    @property
-    def far(self) -> str:
-        """How far it is, in words."""
-        return f"{self.done} of {'at most ' * self.ahead.at_most}{self.total} cells"
-
-    def begin(self) -> None:
-        """Note that a cell, or the deployment of a chain, begins."""
-        if self.started is None:
-            self.started = time.monotonic()
-
-    def finish_one(self) -> None:
-        """Count a cell that is done."""
-        self.done += 1
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds left at the mean pace so far, deployments and controls included; None before the first cell.
-
-        The first set of controls comes before the first cell, the others are taken to be spread evenly; those
-        that close a testbed come after the last.
-        """
-        if not self.done or self.started is None:
-            return None
-        sets, cells_left = self.ahead.control_sets, max(0, self.total - self.done)
-        sets_left = max(0, sets - 1) * cells_left / max(1, self.total)
-        work_done = self.done + (sets - sets_left) * self.ahead.set_in_cells
-        work_left = cells_left + (sets_left + self.ahead.closing_sets) * self.ahead.set_in_cells
-        return (time.monotonic() - self.started) / work_done * work_left
-
-
 def describe_record(path: Path) -> str:
     """Return what a finished cell found, in a few words; nothing where its record cannot be read."""
     try:
@@ -111,53 +66,30 @@ def describe_record(path: Path) -> str:
     return f"{cell.testbed} {cell.label}: {packets / 1000:.1f} kpkt/s, {size * 8 / 1e6:.1f} Mb/s"
 
 
-class Line(ProgressColumn):
-    """The whole display: one line, what matters most first, cut where the terminal ends."""
-
-    def render(self, task: Task) -> Text:
-        """Return the line."""
-        parts = (task.fields["far"], task.fields["left"], task.description)
-        return Text("  ".join(filter(None, parts)), no_wrap=True, overflow="ellipsis")
+def line_of(*parts: str) -> Text:
+    """Return the whole display: one line, what matters most first, cut where the terminal ends."""
+    return Text("  ".join(filter(None, parts)), no_wrap=True, overflow="ellipsis")
 
 
 class LogHandler(LogHandlerBase):
     """The plugin: Snakemake creates it and sends it every message."""
 
+    writes_to_stream = True
+    writes_to_file = False
+    """Snakemake's own log has everything."""
+    has_filter = has_formatter = False
+    """Snakemake's own apply."""
+    needs_rulegraph = False
+
     def __post_init__(self) -> None:
         """Set the display up; it appears with the first cell."""
         self._console = Console(stderr=True, highlight=False)
         self._jobs: dict[int, dict[str, Any]] = {}
-        self._cells = Cells(Ahead(cells=0))
+        self._cells = Cells(0)
         self._steps_told = 0
-        self._display: Progress | None = None
-        self._task = TaskID(0)
+        self._display: Live | None = None
         self._last = ""
         self._interrupted = False
-
-    @property
-    def writes_to_stream(self) -> bool:
-        """Return that this handler writes to the terminal."""
-        return True
-
-    @property
-    def writes_to_file(self) -> bool:
-        """Return that this handler writes no file: Snakemake's own log has everything."""
-        return False
-
-    @property
-    def has_filter(self) -> bool:
-        """Return that Snakemake's own filter applies."""
-        return False
-
-    @property
-    def has_formatter(self) -> bool:
-        """Return that Snakemake's own formatter applies."""
-        return False
-
-    @property
-    def needs_rulegraph(self) -> bool:
-        """Return that no graph of the rules is needed."""
-        return False
 
     def emit(self, record: LogRecord) -> None:
         """Handle one message of Snakemake."""
@@ -174,8 +106,7 @@ class LogHandler(LogHandlerBase):
                 return
             values = record.__dict__
             if event == LogEvent.RUN_INFO:
-                cells = int((values.get("stats") or {}).get(CELL_RULE, 0))
-                self._cells = Cells(values.get("ahead", Ahead(cells)))
+                self._cells = values.get("ahead") or Cells(int((values.get("stats") or {}).get(CELL_RULE, 0)))
             elif event == LogEvent.JOB_INFO:
                 self._begin(values)
             elif event == LogEvent.JOB_FINISHED:
@@ -207,7 +138,7 @@ class LogHandler(LogHandlerBase):
         job = self._jobs.pop(values.get("job_id", values.get("jobid", -1)), None)
         if job is None or job["rule_name"] != CELL_RULE:
             return
-        self._cells.finish_one()
+        self._cells.done += 1
         self._last = describe_record(Path(job["output"][0]))
         if self._console.is_terminal:
             self._show("")
@@ -222,13 +153,10 @@ class LogHandler(LogHandlerBase):
         if not self._console.is_terminal:
             return
         if self._display is None:
-            self._display = Progress(Line(), console=self._console)
-            self._task = self._display.add_task("", total=self._cells.total, far=self._cells.far, left="")
+            self._display = Live(console=self._console, auto_refresh=False)  # a thread that draws would be measured too
             self._display.start()
-        description = f"{doing or '…'}" + (f"  (last: {self._last})" if self._last else "")
-        self._display.update(
-            self._task, completed=self._cells.done, description=description, far=self._cells.far, left=self._left()
-        )
+        last = f"  (last: {self._last})" if self._last else ""
+        self._display.update(line_of(self._cells.far, self._left(), f"{doing or '…'}{last}"), refresh=True)
 
     def _hide(self) -> None:
         if self._display is not None:
@@ -237,7 +165,7 @@ class LogHandler(LogHandlerBase):
 
     def _left(self) -> str:
         left = self._cells.left_s
-        return f"{'at most ' * self._cells.ahead.at_most}about {duration(left)} left" if left else ""
+        return f"{'at most ' * self._cells.at_most}about {duration(left)} left" if left else ""
 
     def _pass_on(self, record: LogRecord) -> None:
         text = (self.formatter or Formatter()).format(record)

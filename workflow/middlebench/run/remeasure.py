@@ -8,14 +8,13 @@ from pathlib import Path
 from middlebench.analysis.data.flags import MEANINGS, carrying
 from middlebench.analysis.data.measurements import cell_of, read_measurements
 from middlebench.analysis.data.summary import summarise
+from middlebench.config.others import TABLE
 from middlebench.model.cell import Cell
 from middlebench.model.record import Record
 from middlebench.model.record_file import read
 from middlebench.run.archive import archive
 from middlebench.system.errors import ConfigError, RecordError
 from middlebench.system.text import suggestion
-
-TABLE = "measurements.csv"
 
 
 def testbeds_measured(results_folder: Path) -> list[str]:

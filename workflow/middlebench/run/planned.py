@@ -1,17 +1,21 @@
-"""The batches of an adaptive sweep: which cells it has chosen so far, kept one file a batch.
+"""The cells that a testbed's tables hold: all of the grid, or those that an adaptive sweep chose, and others finished.
 
-The files ``batches/1.json``, ``batches/2.json``, … lie in the testbed's results; one without cells ends the sweep.
+An adaptive sweep keeps its choice one file a batch: ``batches/1.json``, ``batches/2.json``, … lie in the testbed's
+results; one without cells ends the sweep.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from middlebench.config.study import Study
-from middlebench.model.cell import Cell
+from middlebench.model.cell import Cell, cells_on_disk
 from middlebench.model.options import Options
+from middlebench.model.record import PROTOCOL, Settings
 from middlebench.model.record_file import read
 
 FOLDER = "batches"
@@ -69,3 +73,22 @@ def repeated(points: list[Cell], repetitions: int) -> list[Cell]:
         for point in points
         for repetition in range(1, repetitions + 1)
     ]
+
+
+def finished_beyond(study: Study, testbed: str, results: Path) -> list[Cell]:
+    """Return the finished repetitions of planned points that the study itself does not plan.
+
+    They belong to the tables as well, as far as they were measured with the settings of now.
+    """
+    planned = set(planned_cells(study, testbed, results))
+    points = {cell.point for cell in planned}
+    settings = study.settings
+    found = []
+    for cell in cells_on_disk(results):
+        if cell.point not in points or cell in planned:
+            continue
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            values = json.loads((results / cell.path).read_bytes())
+            if values["protocol"] == PROTOCOL and Settings.model_validate(values["settings"]) == settings:
+                found.append(cell)
+    return found
