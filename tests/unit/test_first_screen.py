@@ -27,7 +27,7 @@ def test_few_sizes_are_shown_and_the_extremes_are_among_them(count):
 def test_origin_names_machine_versions_and_day(tmp_path):
     origin = origin_of(made(tmp_path))
     assert COMPUTER.cpu in origin
-    assert COMPUTER.programs["trafgen"] in origin
+    assert record().components.middlebox in origin
     assert "2026-01-02" in origin
 
 
@@ -51,7 +51,7 @@ def test_other_limits_than_the_chain_and_emulation_are_told(tmp_path):
     assert "34 %" in links
     assert "emulated" in processor
     data.measurements["bottleneck"] = "generator"
-    assert "generator was the limit" in warnings_of(data)[0]
+    assert "the generator (18) was the limit" in warnings_of(data)[0]
 
 
 def test_claims_of_each_publication_are_counted(tmp_path):

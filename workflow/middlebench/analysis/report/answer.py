@@ -14,6 +14,7 @@ from middlebench.analysis.data.publications import are_published
 from middlebench.analysis.data.summary import grid, nearest, repetitions_of, steps_up_to, summarise
 from middlebench.analysis.tables.table import SIZE_HEADING, Table
 from middlebench.model.mix import FrameSize, is_mix, size_label, size_shown
+from middlebench.system.text import percent
 
 SAME = 0.10
 """Share of the shortest chain's throughput by which a longer one may differ and still count as the same, as the claims
@@ -118,15 +119,14 @@ def _falling(by_size: Mapping[FrameSize, dict[int, float]], size: FrameSize, sum
     if len(line) < 2:
         return []
     first, level = next(iter(line.items()))
-    flat = _longest(line, (1 - SAME) * level)
-    halved = [n for n, value in line.items() if value < level / 2]
+    flat, half_way = _longest(line, (1 - SAME) * level), _longest(line, level / 2)
     cell = summary[(summary["n"] == first) & (summary["frame_bytes"] == size)].iloc[0]
-    half = cell["received_mbps_high"] - level
-    shown = with_margin(level, half) if pd.notna(half) else f"{level:.3g}"
+    margin = cell["received_mbps_high"] - level
+    shown = with_margin(level, margin) if pd.notna(margin) else f"{level:.3g}"
     text = f"At {size_label(size)}, {_named(cell['topology'], first)} passes on {shown} Mb/s"
-    same = f"; up to n = {flat} it is at most 10 % less" if flat != first else ""
-    fewer = f"; from n = {halved[0]} on it is less than half" if halved else "; none here passes on less than half"
-    return [f"{text}{same}{fewer}."]
+    kept = [f"up to n = {flat} at least {percent(1 - SAME)} of it arrives"] if flat != first else []
+    kept += [f"up to n = {half_way} at least half" + ("" if kept else " of it arrives")] if half_way != flat else []
+    return [f"{text}; {', '.join(kept) or 'already the next chain delivers less than half of it'}."]
 
 
 def _certainty(summary: pd.DataFrame) -> str:

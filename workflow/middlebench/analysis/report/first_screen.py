@@ -40,7 +40,7 @@ def shown_sizes(sizes: tuple[FrameSize, ...]) -> tuple[FrameSize, ...]:
 
 
 def origin_of(dataset: Dataset) -> str:
-    """Return machine, date, versions and commit in a line."""
+    """Return machine, switch and middleboxes with their versions, date and commit in a line."""
     if dataset.publication:
         return dataset.publication.citation
     parts = []
@@ -48,8 +48,9 @@ def origin_of(dataset: Dataset) -> str:
     server = environment.middlebox_server if environment else None
     if server:
         parts += [server.cpu, plural(server.processors, "processor"), server.system, f"kernel {server.kernel}"]
-        parts += server.programs.values()
-    days = sorted({moment[:10] for moment in dataset.every_size["started_at"] if moment})
+    cells = dataset.every_size
+    parts += [text for part in ("switch", "middlebox") for text in dict.fromkeys(cells[part])]
+    days = sorted({moment[:10] for moment in cells["started_at"] if moment})
     parts += [" to ".join(dict.fromkeys((days[0], days[-1])))] if days else []
     commit = commit_of(PROJECT)
     parts += [f"commit {commit[:12]}{'-dirty' if commit.endswith('-dirty') else ''}"] if commit else []
@@ -64,7 +65,10 @@ def warnings_of(dataset: Dataset) -> list[str]:
     summary = summarise(measurements)
     found = []
     if drifted := int(carrying(measurements, DRIFT).sum()):
-        found.append(f"{plural(drifted, 'cell')} near drift: `make remeasure` measures them again.")
+        found.append(
+            f"{drifted} of {plural(len(measurements), 'cell')} are near drift: a control before or behind them was off "
+            "its usual rate. `make remeasure` measures them again."
+        )
     if dataset.quarantine:
         found.append(dataset.quarantine.words)
     once, unstable = int((summary["repetitions"] == 1).sum()), int((summary["stability"] == UNSTABLE).sum())
@@ -76,8 +80,13 @@ def warnings_of(dataset: Dataset) -> list[str]:
         )
     if unstable:
         found.append(f"{plural(unstable, 'mean')} unstable: `middlebench repeat` names what to measure again.")
-    if limited := int((measurements["bottleneck"] == "generator").sum()):
-        found.append(f"In {plural(limited, 'cell')} the generator was the limit, not the chain: that would carry more.")
+    limits = {kind: int((measurements["bottleneck"] == kind).sum()) for kind in ("link", "generator")}
+    if any(limits.values()):
+        which = " or ".join(f"the {kind} ({count})" for kind, count in limits.items() if count)
+        found.append(
+            f"In {sum(limits.values())} of {plural(len(measurements), 'cell')} {which} was the limit: the chain itself "
+            "may carry more there."
+        )
     if costly := int(carrying(measurements, LINKS_COSTLY).sum()):
         found.append(
             f"In {plural(costly, 'cell')} the emulated links took more than {percent(LINKS_SHARE)} of the server's "
