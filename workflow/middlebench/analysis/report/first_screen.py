@@ -53,7 +53,7 @@ def origin_of(dataset: Dataset) -> str:
     days = sorted({moment[:10] for moment in cells["started_at"] if moment})
     parts += [" to ".join(dict.fromkeys((days[0], days[-1])))] if days else []
     commit = commit_of(PROJECT)
-    parts += [f"commit {commit[:12]}{'-dirty' if commit.endswith('-dirty') else ''}"] if commit else []
+    parts += [f"report made by commit {commit[:12]}{'-dirty' if commit.endswith('-dirty') else ''}"] if commit else []
     return " · ".join(filter(None, parts))
 
 
