@@ -89,7 +89,7 @@ class Options(SwitchOptions):
     """How the userspace datapath reaches the two uplinks where `port_type` is `vhost-user`; else as all ports. Where
     AF_XDP is not allowed, `af-packet` is the fastest: packet sockets with shared rings, which the switch polls."""
 
-    programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl")
+    programs: ClassVar = ("ip", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl")
     versions: ClassVar = (("ovs-vswitchd", "--version"),)
     leaves_processes: ClassVar = True
 

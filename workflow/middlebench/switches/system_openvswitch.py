@@ -37,7 +37,7 @@ class Options(SwitchOptions):
     run_folder: Annotated[str, Field(pattern=r"^/[^\s]*$")] = "/var/run/openvswitch"
     """Folder of its sockets on the server."""
 
-    programs: ClassVar = ("ip", "ovs-vsctl")
+    programs: ClassVar = ("ip", "ovs-vsctl", "ovs-ofctl")
     versions: ClassVar = (("ovs-vsctl", "--version"),)
 
     @property

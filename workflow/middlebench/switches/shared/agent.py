@@ -1,16 +1,12 @@
-"""Runs on the middlebox server: reads, or steers, all bridges of ours in one go.
+"""Runs on the middlebox server: reads all bridges of ours in one go.
 
-``ovs-ofctl`` takes a process a bridge; this speaks to the same sockets itself: the database
-(RFC 7047) and the daemon's control socket (ovs-appctl(8)), which both carry JSON-RPC 1.0, and each
-bridge's own socket, which carries OpenFlow 1.3. Standard library only: it is handed to the host's
-own ``python3`` as text.
+Open vSwitch's tools take a process a bridge; this speaks to the same sockets itself: those of the database (RFC 7047)
+and of the daemon (ovs-appctl(8)), which both carry JSON-RPC 1.0. Standard library only: it is handed to the host's own
+``python3`` as text.
 
     python3 -c THIS describe RUN_FOLDER OWNER     answers one JSON object on standard output
     python3 -c THIS read RUN_FOLDER OWNER SETTLE  the same and all counters, once they are up to date
     python3 -c THIS ports RUN_FOLDER              the counters of all ports alone
-    python3 -c THIS steer RUN_FOLDER              reads [[bridge, [rule, …]], …] on standard input
-
-A rule is [port in, port out], or [port in, port out, [side, value, mask]] for some UDP ports.
 """
 
 import contextlib
@@ -19,6 +15,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # its text stands before ours
@@ -26,8 +23,10 @@ if TYPE_CHECKING:  # its text stands before ours
 
     from middlebench.hosts.shared.devices_agent import IFF_UP, TCA_STATS, kind_of, queues, state_of
     from middlebench.hosts.shared.usage_agent import STATES, machine, process_state, process_usage, processors
-    from middlebench.switches.shared.openflow_agent import Controller, connected, flow
 
+SECONDS = 25.0
+"""How long a daemon may take to answer: for its first vhost-user port it fills a GiB of packet buffers, which took 10 s
+on a busy processor. Less than what a host gives a command."""
 DROPS = struct.Struct("=12xI")
 """Where struct tc_stats (linux/pkt_sched.h) has the packets that were dropped."""
 
@@ -48,6 +47,22 @@ def named(name: str) -> "Iterator[None]":
         raise
     except OSError as problem:
         raise ConnectionError(f"{name}: {problem}") from None
+
+
+def connected(path: str) -> socket.socket:
+    """Return a socket to ``path``; wait while the other side is too busy to take callers."""
+    end = time.monotonic() + SECONDS
+    while True:
+        caller = socket.socket(socket.AF_UNIX)
+        caller.settimeout(SECONDS)
+        try:
+            caller.connect(path)
+            return caller
+        except BlockingIOError:  # its queue of callers is full: it is starved, not gone
+            caller.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 class Connection:
@@ -206,31 +221,10 @@ def described(folder: str, owner: str) -> dict[str, Any]:
     return {"daemon": pid, "bridges": found_bridges, "states": states}
 
 
-def steer(folder: str) -> None:
-    """Give each bridge its flows, each from one port to another.
-
-    All bridges are asked before the first one's answer is awaited: the daemon looks at every bridge
-    of its own each time when it wakes up.
-    """
-    wanted = json.load(sys.stdin)
-    (table,) = Connection(os.path.join(folder, "db.sock")).call(
-        "transact", ["Open_vSwitch", {"op": "select", "table": "Interface", "where": [], "columns": ["name", "ofport"]}]
-    )
-    number = {row["name"]: row["ofport"] for row in table["rows"] if isinstance(row["ofport"], int)}
-    if without := [port for _, rules in wanted for rule in rules for port in rule[:2] if port not in number]:
-        raise ConnectionError(f"port {without[0]} has no number yet")
-    controllers = []
-    for bridge, rules in wanted:
-        controllers.append(Controller(folder, bridge))
-        controllers[-1].send(*(flow(number[ingress], number[egress], *ports) for ingress, egress, *ports in rules))
-    for controller in controllers:
-        controller.settle()
-
-
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
     try:
-        verbs: "dict[str, Callable[..., None]]" = {each.__name__: each for each in (describe, read, ports, steer)}
+        verbs: "dict[str, Callable[..., None]]" = {each.__name__: each for each in (describe, read, ports)}
         verbs[verb](*arguments)
     except OSError as problem:
         sys.exit(f"Open vSwitch does not answer: {problem}")

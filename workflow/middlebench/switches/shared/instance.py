@@ -20,8 +20,9 @@ from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
 from middlebench.model.reading import PortCounters, SwitchReading
+from middlebench.model.sharing import UdpPorts
 from middlebench.switches.base import NO_SOCKETS
-from middlebench.switches.shared import agent, openflow_agent
+from middlebench.switches.shared import agent
 from middlebench.switches.shared.readings import (
     bridge_counters,
     live_switch,
@@ -41,7 +42,14 @@ MARGIN_SECONDS = 5.0
 ANSWERS = "ovs-vsctl --no-wait -- --columns=_uuid list Open_vSwitch && exec ovs-appctl -t ovs-vswitchd version"
 ANSWER_SECONDS = 5.0
 """What database and daemon may take for that; one that hangs takes for ever."""
-AGENT = agent_text(devices_agent, openflow_agent, agent)
+AGENT = agent_text(devices_agent, agent)
+STEER = f"""
+function end() {{ if (bridge && close(tool)) exit 1 }}
+$1 != bridge {{ end(); bridge = $1; tool = "ovs-ofctl -O {OPENFLOW} add-flows " bridge " -" }}
+{{ print $2 | tool }}
+END {{ end() }}
+"""
+"""For awk: gives each bridge its flows, from lines with a bridge and a flow, those of one bridge together."""
 Settle = Literal["revalidator/purge", "revalidator/wait"]
 """How a flow's count becomes exact: `purge` has the daemon take down what its datapath has cached, with the counts, at
 once (5 ms; the next frame of each bridge has its flow looked up again); `wait` waits for the next time that the daemon
@@ -122,8 +130,9 @@ class OpenVSwitch:
         ]
         as_it_is = ("--id=@as-it-is", "create", "QoS", "type=linux-noop", f"external_ids:owner={LABEL}")
         self.transaction([*ports, as_it_is, *(("set", "Port", uplink, "qos=@as-it-is") for uplink in plan.uplinks)])
-        wanted = list(plan.rules.items())
-        result = self._agent("steer", stdin=json.dumps(wanted))
+        flows = "".join(f"{name} {flow(*rule)}\n" for name, rules in plan.rules.items() for rule in rules)
+        deadline = Deadline(COMMAND_SECONDS + BRIDGE_SECONDS * len(plan.bridges))
+        result = self.run("awk", STEER, check=False, stdin=flows, deadline=deadline)
         if result.status != 0:
             raise SwitchError(f"setting up flows on {self._host.name}", "Open vSwitch refused", result=result)
 
@@ -164,7 +173,7 @@ class OpenVSwitch:
 
     def _ask(self, verb: str, *argv: str) -> dict[str, Any]:
         """Return what the agent answers."""
-        result = self._agent(verb, *argv)
+        result = self._host.run(self._host.script(AGENT, verb, self._run_folder, *argv), check=False)
         if result.status != 0:
             happened = result.stderr.strip().rpartition("\n")[2] or f"its agent ended with status {result.status}"
             raise SwitchError(
@@ -177,8 +186,11 @@ class OpenVSwitch:
         del port, plan, sockets
         return ()
 
-    def _agent(self, verb: str, *argv: str, stdin: str = "") -> CommandResult:
-        return self._host.run(self._host.script(AGENT, verb, self._run_folder, *argv), stdin=stdin, check=False)
+def flow(ingress: str, egress: str, ports: UdpPorts | None = None) -> str:
+    """Return the flow (ovs-actions(7), ovs-fields(7)) by which what comes in at one port leaves by the other."""
+    field = "tp_src" if ports and ports.side == "source" else "tp_dst"
+    match = f"udp,{field}={ports.value:#x}/{ports.mask:#x}," if ports else ""
+    return f"{match}in_port={ingress},actions=output:{egress}"
 
 
 def _port_counters(answer: Mapping[str, Any]) -> dict[str, PortCounters]:
