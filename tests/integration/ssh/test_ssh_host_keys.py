@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from middlebench.hosts.ssh import SshHost
-from middlebench.hosts.ssh.known_hosts import HostKey
 from ssh_server import Home, Sshd, make_key, needs_sshd, refused, running_sshd
 
 pytestmark = needs_sshd
@@ -78,13 +77,6 @@ def test_the_known_type_of_key_is_asked_for(tmp_path: Path, home: Home) -> None:
         host = SshHost("server", "server")
         assert host.run(["true"]).status == 0
         host.close()
-
-
-def test_a_fingerprint_is_written_as_ssh_writes_it(tmp_path: Path) -> None:
-    import base64
-
-    kind, text = make_key(tmp_path / "key").split()[:2]
-    assert HostKey(kind, base64.b64decode(text)).fingerprint == fingerprint(tmp_path / "key.pub")
 
 
 def test_an_unknown_jump_host_is_refused(home: Home, server: Sshd, tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ They have left the bridge, as its port shows: they are taken off the flow table'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 
 from middlebench.model.record import Hop, MiddleboxCounts, WireCounts
 
@@ -142,39 +142,27 @@ def _in_order_of_travel(
 ) -> list[Places]:
     """Return the counters of every node and wire, each behind those that its frames come from.
 
-    Where counters do not form such an order, as in a record that was tampered with, the rest follows as it stands.
+    The first bridge comes first and the last one last. Between them a middlebox comes behind the wire that leads to it,
+    and in front of the bridge of its own number.
     """
     handed = {port: packets for hop in hops for port, packets in hop.egress.items()}
     handed |= {wire.destination_port: wire.tx_packets for wire in wires}
     taken = {port: packets for hop in hops for port, packets in hop.ingress.items()}
     taken |= {wire.source_port: wire.rx_packets for wire in wires}
-    nodes: list[tuple[set[str], set[str], Places]] = []
+    found: dict[tuple[float, int], Places] = {}
     for index, hop in enumerate(hops):
         forwarded = None if hop.forwarded_packets is None else hop.forwarded_packets + _credited(hop)
         places = list(_within("bridge", index, hop.matched_packets, forwarded, hop.tx_packets))
-        nodes.append((set(hop.ingress), set(hop.egress), (hop.rx_packets, places)))
+        found[math.inf if 0 < index == len(hops) - 1 else index, 2] = (hop.rx_packets, places)
     for index, own in enumerate(middleboxes, start=1):
         into, out_of = handed.get(own.ingress_port, 0), taken.get(own.egress_port, 0)
         places = list(_within("middlebox", index, own.rx_packets, own.tx_packets, out_of))
-        nodes.append(({own.ingress_port}, {own.egress_port}, (into, places)))
+        found[index, 1] = (into, places)
     index_of = {own.ingress_port: index for index, own in enumerate(middleboxes, start=1)}
     for wire in wires:
-        place = Place("wire", index_of.get(wire.destination_port, 0))
-        nodes.append(({wire.source_port}, {wire.destination_port}, (wire.rx_packets, [(place, wire.tx_packets)])))
-    return _sorted(nodes)
-
-
-def _sorted(nodes: list[tuple[set[str], set[str], Places]]) -> list[Places]:
-    """Return what belongs to each node, once all that feeds its ingress ports has been passed."""
-    source = {port: index for index, (_, egress, _) in enumerate(nodes) for port in egress}
-    feeding = TopologicalSorter(
-        {index: [source[port] for port in ingress if port in source] for index, (ingress, _, _) in enumerate(nodes)}
-    )
-    try:
-        order = list(feeding.static_order())
-    except CycleError:
-        order = list(range(len(nodes)))
-    return [nodes[index][2] for index in order]
+        index = index_of.get(wire.destination_port, 0)
+        found[index, 0] = (wire.rx_packets, [(Place("wire", index), wire.tx_packets)])
+    return [found[place] for place in sorted(found)]
 
 
 def _within(kind: str, index: int, *counters: int | None) -> Iterator[tuple[Place, int]]:

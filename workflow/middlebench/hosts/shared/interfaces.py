@@ -7,13 +7,30 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, TypeAdapter
 
+from middlebench import LABEL
 from middlebench.hosts.base import Host
-from middlebench.hosts.shared.outputs import outputs
 from middlebench.system.errors import HostError
 
 STACKED_KINDS = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
 KERNEL_SWITCH = "ovs-system"
 """Master of every port of Open vSwitch's kernel datapath, whichever bridge it is on."""
+
+SHOW_NETWORK = """
+set -eu
+export LC_ALL=C
+set -- ${SSH_CONNECTION:-}
+show() { "$@"; printf '\\n---\\n'; }
+show echo "$@"
+show ip -V
+show ip -json -details address show
+show ip -json route show table all default
+show ip -json -6 route show table all default
+case ${1:-} in
+    '') ;;
+    *%*) show ip -json route get "${1%%%*}" oif "${1#*%}" ;; # a link-local address has its interface behind a %
+    *) show ip -json route get "$1" ;;
+esac
+"""
 
 
 class Address(BaseModel):
@@ -101,12 +118,12 @@ def read_network(host: Host) -> Network:
     """
     doing = f"finding out which interfaces of {host.name} must be left alone"
     try:
-        connection = host.run(["sh", "-c", 'echo "${SSH_CONNECTION:-}"']).stdout.split()
-        version, interfaces, *routes = outputs(host, *_commands(connection))
+        shown = host.run(["sh", "-c", SHOW_NETWORK, f"{LABEL}-network"]).stdout
     except HostError as error:
         raise HostError(doing, "its interfaces and routes could not be read", error.advice, error.result) from error
+    connection, version, interfaces, *routes = (text.strip() for text in shown.split("\n---\n")[:-1])
     try:
-        return parse_network(connection, interfaces, routes)
+        return parse_network(connection.split(), interfaces, routes)
     except ValueError as error:
         raise HostError(
             doing,
@@ -115,27 +132,10 @@ def read_network(host: Host) -> Network:
         ) from error
 
 
-def _commands(connection: Sequence[str]) -> list[list[str]]:
-    """Return the commands that print all that is needed.
-
-    ``connection`` are the words of SSH_CONNECTION: the client's address and port, and the host's; none without one.
-    """
-    json = ["ip", "-json"]
-    commands = [
-        ["ip", "-V"],
-        [*json, "-details", "address", "show"],
-        [*json, "route", "show", "table", "all", "default"],
-        [*json, "-6", "route", "show", "table", "all", "default"],
-    ]
-    if connection:
-        address, _, device = connection[0].partition("%")  # a link-local address has its interface behind a %
-        commands.append([*json, "route", "get", address, *(("oif", device) if device else ())])
-    return commands
-
-
 def parse_network(connection: Sequence[str], interfaces: str, routes: Sequence[str]) -> Network:
     """Return what the commands printed, as values.
 
+    ``connection`` are the words of SSH_CONNECTION: the client's address and port, and the host's; none without one.
     ``routes`` are the default routes of both families, and the way to the SSH client.
 
     Raises:

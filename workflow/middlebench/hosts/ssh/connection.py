@@ -21,7 +21,7 @@ from paramiko.auth_strategy import AuthFailure
 
 from middlebench.hosts.ssh.destination import Destination
 from middlebench.hosts.ssh.keys import Keys
-from middlebench.hosts.ssh.known_hosts import HostKey, is_revoked, read_known_keys
+from middlebench.hosts.ssh.known_hosts import is_revoked, read_known_keys
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 
@@ -113,19 +113,14 @@ def _link(
             raise paramiko.SSHException(f"the connection to the jump host {carrier.destination} was lost")
         return transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=deadline.remaining)
     problem: OSError = socket.gaierror(socket.EAI_NONAME, "it has no address")
-    found = socket.getaddrinfo(*address, family=destination.family, type=socket.SOCK_STREAM)
-    for family, kind, protocol, _, resolved in found:
-        link = socket.socket(family, kind, protocol)
+    source = (destination.bind_address, 0) if destination.bind_address else None
+    for *_, resolved in socket.getaddrinfo(*address, family=destination.family, type=socket.SOCK_STREAM):
         try:
-            link.settimeout(deadline.remaining)
-            if destination.bind_address:
-                link.bind((destination.bind_address, 0))
-            link.connect(resolved)
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            link = socket.create_connection(resolved[:2], deadline.remaining, source)
         except OSError as error:
-            link.close()
             problem = error
         else:
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return link
     raise problem
 
@@ -172,7 +167,8 @@ def _transport(destination: Destination, sock: socket.socket, **options: object)
     transport = paramiko.Transport(sock, **options)  # type: ignore[arg-type]
     security = transport.get_security_options()
     known = read_known_keys(destination.known_hosts_files, destination.entry)
-    wanted = [name for key in known.trusted for name in (RSA_SIGNATURES if key.kind == "ssh-rsa" else (key.kind,))]
+    kinds = [key.get_name() for key in known.trusted]
+    wanted = [name for kind in kinds for name in (RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
     offered = tuple(security.key_types)
     first = tuple(dict.fromkeys(name for name in wanted if name in offered))
     security.key_types = (*first, *(name for name in offered if name not in first))
@@ -188,29 +184,29 @@ class _KnownKeysOnly(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         """Return for a known key; see :func:`check_host_key`."""
         del client, hostname
-        check_host_key(self._destination, HostKey(kind=key.get_name(), blob=key.asbytes()))
+        check_host_key(self._destination, key)
 
 
-def check_host_key(destination: Destination, shown: HostKey) -> None:
-    """Return if ``shown`` is a key by which the user knows the host.
+def check_host_key(destination: Destination, key: paramiko.PKey) -> None:
+    """Return if ``key`` is one by which the user knows the host.
 
     Raises:
         HostError: the key is unknown, another one than before, or revoked; the message has its fingerprint.
     """
     known = read_known_keys(destination.known_hosts_files, destination.entry)
     doing = f"connecting to {destination.alias} ({destination})"
-    revoked_keys = destination.revoked_keys
-    if shown in known.revoked or (revoked_keys is not None and is_revoked(shown, revoked_keys)):
+    shown, revoked_keys = _in_words(key), destination.revoked_keys
+    if key in known.revoked or (revoked_keys is not None and is_revoked(key, revoked_keys)):
         raise HostError(
             doing,
             f"its host key {shown} is marked as revoked; nothing was sent to it",
             "find out why it was revoked, and give the host a new key",
         )
-    if shown in known.trusted:
+    if key in known.trusted:
         return
     compare = (
         f"compare the fingerprint, on the host's own console, with what "
-        f"`ssh-keygen -lf /etc/ssh/ssh_host_{shown.kind.removeprefix('ssh-').partition('-')[0]}_key.pub` says there"
+        f"`ssh-keygen -lf /etc/ssh/ssh_host_{key.get_name().removeprefix('ssh-').partition('-')[0]}_key.pub` says there"
     )
     file = next((file for file in destination.known_hosts_files if file != NO_FILE), None)
     if file is None:
@@ -228,7 +224,7 @@ def check_host_key(destination: Destination, shown: HostKey) -> None:
             f"its host key {shown} is not known for {destination.entry}; nothing was sent to it",
             f"{compare}; if they are equal, add the key: {add}",
         )
-    before = ", ".join(map(str, known.trusted))
+    before = ", ".join(map(_in_words, known.trusted))
     raise HostError(
         doing,
         f"its host key has CHANGED: it shows {shown}, known for {destination.entry} is {before}; "
@@ -237,6 +233,10 @@ def check_host_key(destination: Destination, shown: HostKey) -> None:
         f"remove the old key (`ssh-keygen -R {shlex.quote(destination.entry)} -f {shlex.quote(str(file))}`) and add "
         f"the new one ({add})",
     )
+
+
+def _in_words(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.fingerprint}"
 
 
 def _explained(
