@@ -219,7 +219,7 @@ def ready(host: Host) -> Callable[[str], str]:
     if not isinstance(host, LocalHost):
         pytest.skip("no Python stands ready on a machine that is reached over SSH")
     own = LocalHost("own", (), host._prefix)
-    own.stand_ready()
+    own.run(own.script("pass"))  # from now on it stands ready
     return lambda script: own.run(own.script(READY + script, str(os.getpid())), check=False).stdout
 
 

@@ -15,12 +15,12 @@ from middlebench.model.reading import (
     BridgeCounters,
     MiddleboxReading,
     PortCounters,
-    ProcessorTimes,
     ProcessTimes,
     SwitchReading,
 )
 from middlebench.model.record import Sample
 from middlebench.model.traffic import Load, Probe, Traffic
+from middlebench.model.usage import ProcessorUsage
 from middlebench.switches.base import NO_SOCKETS
 from middlebench.system.errors import GeneratorError, MiddleboxError, SwitchError
 
@@ -161,7 +161,7 @@ class MemorySwitch:
     def read(self) -> SwitchReading:
         network = self._network
         network.fail("read", SwitchError)
-        processors = {1: ProcessorTimes(busy_s=network.moment_s / 2, softirq_s=0, stolen_s=0, idle_s=0)}
+        processors = {1: ProcessorUsage(cpu=1, busy_s=network.moment_s / 2, softirq_s=0, stolen_s=0, idle_s=0)}
         return SwitchReading(
             live=self.live(),
             ports=dict(network.ports),

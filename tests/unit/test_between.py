@@ -9,17 +9,15 @@ from middlebench.diagnosis.between import hops_between, middleboxes_between, usa
 from middlebench.model.live import LiveSwitch
 from middlebench.model.reading import (
     BridgeCounters,
-    MachineTimes,
     MiddleboxReading,
     PortCounters,
-    ProcessorTimes,
     ProcessTimes,
     Reading,
     SwitchReading,
 )
 from middlebench.model.topologies import plan_of
 from middlebench.model.traffic import Traffic
-from middlebench.model.usage import ProcessorUsage
+from middlebench.model.usage import MachineUsage, ProcessorUsage
 
 NUMBERS = st.integers(min_value=0, max_value=10**9)
 PORTS = st.builds(PortCounters, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
@@ -127,11 +125,15 @@ def test_middlebox_that_is_another_one_has_counted_nothing_of_this_trial():
 
 
 def reading(machine: str, busy_s: float) -> Reading:
-    processors = {1: ProcessorTimes(busy_s=busy_s, softirq_s=0, stolen_s=0, idle_s=10 - busy_s)}
+    processors = {1: ProcessorUsage(cpu=1, busy_s=busy_s, softirq_s=0, stolen_s=0, idle_s=10 - busy_s)}
     switch = SwitchReading(
         live=LiveSwitch({}, ""), ports={}, bridges={}, processors=(processors, processors), machine=machine, daemon=None
     )
     return Reading(switch, {})
+
+
+def machine(busy_s: float) -> MachineUsage:
+    return MachineUsage(processors=4, dom0_s=busy_s, domains_s=9 * busy_s, elapsed_s=busy_s)
 
 
 def traffic(machine: str) -> Traffic:
@@ -157,9 +159,7 @@ def test_machine_below_the_domains_of_a_chain_is_told_with_them():
             middleboxes={
                 each.name: MiddleboxReading(
                     each.name,
-                    ProcessTimes(
-                        busy_s, {"vcpu": busy_s}, None, polls=True, machine=MachineTimes(4, busy_s, 9 * busy_s, busy_s)
-                    ),
+                    ProcessTimes(busy_s, {"vcpu": busy_s}, None, polls=True, machine=machine(busy_s)),
                 )
                 for each in plan.middleboxes
             },

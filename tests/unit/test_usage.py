@@ -13,7 +13,8 @@ from middlebench.diagnosis.usage import (
     processors_between,
 )
 from middlebench.hosts.shared.usage_agent import children_usage, process_usage, processors
-from middlebench.model.reading import MachineTimes, ProcessTimes
+from middlebench.model.reading import ProcessTimes
+from middlebench.model.usage import MachineUsage
 
 STAT = """\
 cpu  49247 54 39154 133383 550 0 9254 47 0 0
@@ -116,7 +117,8 @@ def test_process_that_polls_says_so_to_the_record():
 
 
 def domain(domains_s: float, moment_s: float) -> ProcessTimes:
-    return ProcessTimes(1.0, {"vcpu": 1.0}, None, machine=MachineTimes(8, moment_s / 4, domains_s, moment_s))
+    machine = MachineUsage(processors=8, dom0_s=moment_s / 4, domains_s=domains_s, elapsed_s=moment_s)
+    return ProcessTimes(1.0, {"vcpu": 1.0}, None, machine=machine)
 
 
 def test_what_a_machine_gave_to_all_its_domains_is_the_difference_of_two_readings():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from middlebench.model.reading import ProcessorTimes, ProcessTimes
+from middlebench.model.reading import ProcessTimes
 from middlebench.model.usage import MachineUsage, ProcessorUsage, ProcessUsage
 
 USER_HZ = 100
@@ -20,7 +20,7 @@ NEARLY_ALL = 0.95
 threads that end."""
 
 
-def parse_processors(stat: str, cpus: Collection[int] = ()) -> dict[int, ProcessorTimes]:
+def parse_processors(stat: str, cpus: Collection[int] = ()) -> dict[int, ProcessorUsage]:
     """Return how processors have spent their time, by number.
 
     ``cpus`` may be empty for all.
@@ -34,7 +34,9 @@ def parse_processors(stat: str, cpus: Collection[int] = ()) -> dict[int, Process
         if name == "cpu":
             continue
         user, nice, system, idle, disk, interrupt, softirq, stolen = (int(word) / USER_HZ for word in words[:8])
-        found[int(name.removeprefix("cpu"))] = ProcessorTimes(
+        cpu = int(name.removeprefix("cpu"))
+        found[cpu] = ProcessorUsage(
+            cpu=cpu,
             busy_s=user + nice + system + interrupt + softirq + stolen,
             softirq_s=softirq,
             stolen_s=stolen,
@@ -54,7 +56,7 @@ def parse_process(answer: Mapping[str, Any] | None, *, polls: bool = False) -> P
 
 
 def processors_between(
-    before: Mapping[int, ProcessorTimes], after: Mapping[int, ProcessorTimes]
+    before: Mapping[int, ProcessorUsage], after: Mapping[int, ProcessorUsage]
 ) -> tuple[ProcessorUsage, ...]:
     """Return what was used between two readings of the processors that are in both."""
     return tuple(
@@ -109,13 +111,13 @@ def _switches_between(before: Mapping[str, int] | None, after: Mapping[str, int]
 def machine_between(before: ProcessTimes | None, after: ProcessTimes | None) -> MachineUsage | None:
     """Return what a hypervisor gave to domains between two readings of one; None where there is none."""
     then, now = (times.machine if times else None for times in (before, after))
-    if then is None or now is None or now.moment_s <= then.moment_s:
+    if then is None or now is None or now.elapsed_s <= then.elapsed_s:
         return None
     return MachineUsage(
         processors=now.processors,
         dom0_s=round(max(0.0, now.dom0_s - then.dom0_s), 6),
         domains_s=round(max(0.0, now.domains_s - then.domains_s), 6),
-        elapsed_s=round(now.moment_s - then.moment_s, 6),
+        elapsed_s=round(now.elapsed_s - then.elapsed_s, 6),
     )
 
 

@@ -52,10 +52,6 @@ class Host(ABC):
         """Return the command that runs a script by this host's Python."""
         return [self.python, *SCRIPT_OPTIONS, text, *words]
 
-    def stand_ready(self) -> None:
-        """Prepare for scripts that will come, where that takes time, and do not wait for it."""
-        return
-
     def run(
         self,
         argv: Sequence[str],

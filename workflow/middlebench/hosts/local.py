@@ -65,11 +65,6 @@ class LocalHost(Host):
                 stdin_end.close()
         return process.returncode, output
 
-    def stand_ready(self) -> None:
-        """Start the Python that runs scripts."""
-        with contextlib.suppress(OSError):  # told by the first script
-            self._ready_python()
-
     def _ready_python(self) -> Scripts:
         with self._starting:
             self._scripts = self._scripts or Scripts([*self._prefix, self.python], self._ready)

@@ -12,33 +12,7 @@ from typing import Literal
 
 from middlebench.model.live import LiveChain, LiveSwitch
 from middlebench.model.plan import Path, Plan
-
-
-@dataclass(frozen=True)
-class ProcessorTimes:
-    """How one processor has spent its time since the machine started, in seconds."""
-
-    busy_s: float
-    """All but idling and waiting for disks: what others than we used of it, and what was stolen, as well."""
-    softirq_s: float
-    """The part of it in which the kernel moved frames (and did other deferred work) on nobody's account."""
-    stolen_s: float
-    """The part of it that a hypervisor gave to somebody else."""
-    idle_s: float
-
-
-@dataclass(frozen=True)
-class MachineTimes:
-    """What a hypervisor has given to domains beside the server's own system (Xen's dom0) since the machine started."""
-
-    processors: int
-    """How many the machine has."""
-    dom0_s: float
-    """Processor seconds of the server's own system, as the hypervisor counts them."""
-    domains_s: float
-    """Processor seconds of all other domains that there are now."""
-    moment_s: float
-    """When that was read, in seconds on a clock that only ever grows."""
+from middlebench.model.usage import MachineUsage, ProcessorUsage
 
 
 @dataclass(frozen=True)
@@ -55,7 +29,7 @@ class ProcessTimes:
     """Whether it takes a processor all the time, work or not."""
     io_calls: int | None = None
     """Its system calls that read or wrote; None where that is not known."""
-    machine: MachineTimes | None = None
+    machine: MachineUsage | None = None
     """Whose processors it runs on, where a hypervisor gives it time beside the server's own system."""
 
 
@@ -105,7 +79,7 @@ class SwitchReading:
     """Of every port on the server, by name."""
     bridges: Mapping[str, BridgeCounters]
     """By name, up to the last frame; none where the switch does not count flows."""
-    processors: tuple[Mapping[int, ProcessorTimes], Mapping[int, ProcessorTimes]]
+    processors: tuple[Mapping[int, ProcessorUsage], Mapping[int, ProcessorUsage]]
     """The server's processors by number, at the begin of this reading and at its end."""
     machine: str
     """What tells the machine that the server is, or is part of, from others."""

@@ -10,9 +10,10 @@ from middlebench.model.options import Options
 
 
 class ProcessorUsage(Options):
-    """What one processor did while traffic ran, in seconds.
+    """What one processor did, in seconds.
 
-    In the window where one machine is both computers, and always of the test computer; else in all of the trial.
+    In a reading it is what it did since the machine started. In a record it is what it did while traffic ran: in the
+    window where one machine is both computers, and always of the test computer; else in all of the trial.
     """
 
     cpu: int
@@ -23,6 +24,7 @@ class ProcessorUsage(Options):
     stolen_s: float
     """Of that: was given to somebody else by a hypervisor."""
     idle_s: float
+    """Did nothing, or waited for disks."""
 
 
 class ProcessUsage(Options):
@@ -43,16 +45,19 @@ class ProcessUsage(Options):
 
 
 class MachineUsage(Options):
-    """The machine below the server's own system, where a hypervisor makes that one domain among others (Xen's dom0)."""
+    """The machine below the server's own system, where a hypervisor makes that one domain among others (Xen's dom0).
+
+    In a reading it is what it did since it started, in a record what it did between two readings.
+    """
 
     processors: Annotated[int, Field(ge=1)]
     """How many the machine has."""
     dom0_s: Annotated[float, Field(ge=0)]
-    """Processor seconds of the server's own system between two readings, as the hypervisor counts them."""
+    """Processor seconds of the server's own system, as the hypervisor counts them."""
     domains_s: Annotated[float, Field(ge=0)]
-    """Processor seconds of all other domains between the same readings."""
+    """Processor seconds of all other domains; in a reading of those that there are then."""
     elapsed_s: Annotated[float, Field(gt=0)]
-    """Seconds between these readings."""
+    """Seconds in which they were used."""
 
 
 class Usage(Options):

@@ -115,11 +115,8 @@ class Namespaces(SiteInHolder):
     def open(self, tell: Tell = silent) -> Hosts:
         """Start the holder and set up what stands in it, unless one that fits is there and is as it was set up."""
         if standing := self._holder.standing(self._wanted()):
-            hosts = self._hosts(standing["pid"])
-            for host in (hosts.middlebox_server, hosts.test_computer):
-                host.stand_ready()  # while the ports are looked at
             if not (changed := self._changes()):
-                return hosts
+                return self._hosts(standing["pid"])
             tell(f"{self._testbed} is not as it was set up, setting it up again: {'; '.join(changed)}")
         self.close()
         pid = self._holder.start(self._wanted(), self._options.idle_s)

@@ -55,9 +55,10 @@ def measure(
     load = load_of(cell.frame_bytes, settings, link_bps)
     found = None
     if goal := goal_of(settings.offered_load):
-        from middlebench.trials.search_trials import search  # the library's start is not for every cell to pay
+        from middlebench.trials.search_trials import SearchTrials  # the library's start is not for every cell to pay
 
-        found = search(testbed, plan, load, goal, settings.search or SearchParameters(), before, tell)
+        trials = SearchTrials(testbed, plan, load, goal, before)
+        found = trials.search(settings.search or SearchParameters(), tell)
         load, before = found.load, found.after
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     outcome = run_trial(testbed, plan, load, before)

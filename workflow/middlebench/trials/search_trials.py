@@ -34,36 +34,11 @@ class Searched:
     """The chain and its counters, ready for the next trial."""
 
 
-def search(
-    testbed: Testbed,
-    plan: Plan,
-    maximum: Load,
-    goal: Goal,
-    parameters: SearchParameters,
-    before: Reading,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Searched:
-    """Search for the throughput of the live chain.
+class SearchTrials:
+    """The trials of a search on a live chain, one behind the other: a given number of frames each, and all count.
 
     Any change of the chain since ``before`` voids a trial, and the search.
-
-    Raises:
-        TrialError: a trial must not be believed, or the search did not end in its time.
-        MiddlebenchError: there was no traffic, or no counters.
     """
-    trials = SearchTrials(testbed, plan, maximum, goal, before)
-    found = search_throughput(goal, parameters, maximum.packets_per_second, trials.run, tell)
-    return Searched(
-        search=found,
-        load=replace(maximum, packets_per_second=found.lower_bound_pps or found.minimum_pps, saturating=False),
-        bottleneck=trials.bottleneck_at(found.limiting_trial) if found.limiting_trial else None,
-        raw=trials.said + "== trial at the lower bound\n",
-        after=trials.reading,
-    )
-
-
-class SearchTrials:
-    """The trials of a search on a live chain, one behind the other: a given number of frames each, and all count."""
 
     def __init__(self, testbed: Testbed, plan: Plan, maximum: Load, goal: Goal, before: Reading) -> None:
         self._testbed = testbed
@@ -96,16 +71,29 @@ class SearchTrials:
         counts = outcome.counts
         return Passed(counts.offered_packets, counts.received_packets, counts.window_s)
 
-    def bottleneck_at(self, number: int) -> Bottleneck:
+    def search(self, parameters: SearchParameters, tell: Callable[[str], None] = lambda _: None) -> Searched:
+        """Search for the throughput of the live chain.
+
+        Raises:
+            TrialError: a trial must not be believed, or the search did not end in its time.
+            MiddlebenchError: there was no traffic, or no counters.
+        """
+        found = search_throughput(self._goal, parameters, self._maximum.packets_per_second, self.run, tell)
+        pps = found.lower_bound_pps or found.minimum_pps
+        said = "".join(
+            f"== trial {number} of the search\n{outcome.traffic.raw}\n"
+            for number, outcome in enumerate(self._outcomes, start=1)
+        )
+        return Searched(
+            search=found,
+            load=replace(self._maximum, packets_per_second=pps, saturating=False),
+            bottleneck=self._bottleneck_at(found.limiting_trial) if found.limiting_trial else None,
+            raw=said + "== trial at the lower bound\n",
+            after=self.reading,
+        )
+
+    def _bottleneck_at(self, number: int) -> Bottleneck:
         """Return what limited the trial of this number, from 1."""
         outcome = self._outcomes[number - 1]
         at = f"at {outcome.load.packets_per_second:,.0f} packets/s (trial {number} of the search)"
         return outcome.bottleneck.model_copy(update={"evidence": f"{at}: {outcome.bottleneck.evidence}"})
-
-    @property
-    def said(self) -> str:
-        """What the generator's tools said, trial by trial."""
-        return "".join(
-            f"== trial {number} of the search\n{outcome.traffic.raw}\n"
-            for number, outcome in enumerate(self._outcomes, start=1)
-        )

@@ -11,7 +11,7 @@ from middlebench.hosts.base import Host
 from middlebench.middleboxes.xen.domain import DomainView
 from middlebench.middleboxes.xen.xenstore import parse_keys
 from middlebench.middleboxes.xen.xl import Domain, crash_report, explain, parse_list, parse_version
-from middlebench.model.reading import MachineTimes
+from middlebench.model.usage import MachineUsage
 from middlebench.system.command_result import CommandResult
 from middlebench.system.errors import HostError, MiddleboxError, last_lines
 
@@ -76,7 +76,7 @@ class Dom0:
         """Return all domains."""
         return self._ask("listing domains", parse_list, "xl", "list", "-v")
 
-    def times(self) -> tuple[list[Domain], MachineTimes]:
+    def times(self) -> tuple[list[Domain], MachineUsage]:
         """Return all domains, and what they have used of the machine up to one and the same moment."""
         return self._ask("reading what domains used", _parse_times, "sh", "-c", TIMES, f"{LABEL}-read")
 
@@ -130,14 +130,14 @@ class Dom0:
         )
 
 
-def _parse_times(output: str) -> tuple[list[Domain], MachineTimes]:
+def _parse_times(output: str) -> tuple[list[Domain], MachineUsage]:
     """Return what :data:`TIMES` answers: all domains, and the machine's processor seconds."""
     uptime, processors, listed = output.split("\n", 2)
     domains = parse_list(listed)
-    machine = MachineTimes(
+    machine = MachineUsage(
         processors=int(processors),
         dom0_s=sum(each.cpu_s for each in domains if each.id == DOM0),
         domains_s=sum(each.cpu_s for each in domains if each.id != DOM0),
-        moment_s=float(uptime.split()[0]),
+        elapsed_s=float(uptime.split()[0]),
     )
     return domains, machine
