@@ -1,15 +1,13 @@
 """Mixes of frame sizes: their genomes, their place in a sweep, and the frames that leave."""
 
 from collections import Counter
-from collections.abc import Iterable
 from itertools import cycle, islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.generators.shared.flows_agent import load_frames
 from middlebench.model.cell import Cell
-from middlebench.model.frames import udp_frame
+from middlebench.model.frames import load_frames, udp_frame
 from middlebench.model.mix import (
     IMIX,
     LONGEST_GENOME,
@@ -20,11 +18,6 @@ from middlebench.model.mix import (
     size_label,
     sizes_of,
 )
-
-
-def described(sizes: Iterable[int]) -> list[tuple[str, int]]:
-    """Return frames as senders are told them."""
-    return [(udp_frame(size).rstrip(b"\0").hex(), size) for size in sizes]
 
 
 GENOMES = st.text("abcdefg", min_size=2, max_size=LONGEST_GENOME)
@@ -69,7 +62,7 @@ def test_mixes_stand_behind_frames_of_one_size_under_names_of_their_own():
 
 @given(st.lists(st.sampled_from([60, 61, 70]), min_size=1, max_size=6), st.integers(1, 9))
 def test_each_flow_has_each_frame_of_the_sequence_once_before_all_repeats(sizes, flows):
-    made = load_frames(described(sizes), flows)
+    made = load_frames(sizes, flows)
     assert [len(frame) for frame in made] == list(islice(cycle(sizes), len(made)))
     assert Counter(made) == Counter(udp_frame(size, flow=flow) for size in sizes for flow in range(flows))
     if len(sizes) == 1:

@@ -1,12 +1,16 @@
-"""Sizes and rates of Ethernet frames. Pure arithmetic; knows nothing of hosts.
+"""Sizes, rates and contents of Ethernet frames. Pure arithmetic; knows nothing of hosts.
 
 A *frame size* is counted without the frame check sequence (FCS), as the paper and pkt-gen
 count it: 60 B here is the 64 B minimum of IEEE 802.3 on the wire.
+
+Standard library only: it is part of the scripts that send frames on the test computer.
 """
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Sequence
 
 ETHERNET_HEADER_BYTES = 14
 FCS_BYTES = 4
@@ -98,6 +102,16 @@ def udp_frame(frame_bytes: int, payload: bytes = b"", flow: int = 0) -> bytes:
     return ethernet + checksummed(header, _ip(SENDER_IP) + _ip(RECEIVER_IP), ports, payload.ljust(room, b"\0"))
 
 
+def load_frames(sizes: Sequence[int], flows: int) -> list[bytes]:
+    """Return the frames of a load in the order in which they leave, until that repeats: sizes in turn, flows in turn.
+
+    Where both would begin anew together before each flow has had each size, the flows go on by one.
+    """
+    both = math.lcm(len(sizes), flows)
+    of = {size: [udp_frame(size, flow=flow) for flow in range(flows)] for size in set(sizes)}
+    return [of[sizes[i % len(sizes)]][(i + i // both) % flows] for i in range(len(sizes) * flows)]
+
+
 def checksummed(header: bytes, addresses: bytes, ports: tuple[int, int], payload: bytes) -> bytes:
     """Return an IPv4/UDP packet with both checksums right, and whatever of ``payload`` pads the frame behind it.
 
@@ -114,6 +128,7 @@ def checksummed(header: bytes, addresses: bytes, ports: tuple[int, int], payload
 
 def internet_checksum(data: bytes) -> int:
     """Return the checksum of RFC 1071: the complement of the ones' complement sum of 16-bit words."""
+    data = data.rstrip(b"\0")  # most of a frame, and nothing to the sum
     total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)

@@ -20,11 +20,11 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
-    from middlebench.generators.shared.flows_agent import load_frames
     from middlebench.generators.shared.listeners_agent import Sampler, Timer
     from middlebench.generators.shared.ports_agent import Counters, caller_is_gone, fail, read_counters
     from middlebench.generators.shared.stamps_agent import PAYLOAD
     from middlebench.hosts.shared.usage_agent import children_usage, end_with_parent, machine, processors
+    from middlebench.model.frames import load_frames
 
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
 END_POLL_SECONDS = 0.002
@@ -162,7 +162,7 @@ def load(request: dict[str, Any]) -> dict[str, object]:
         fail("something else sends frames on the measured ports: they were counted before the generator started")
     argv, files = request["argv"], []
     if argv[0] == "trafgen":
-        files = [packet_file(load_frames(request["frames"], request["flows"]))]
+        files = [packet_file(load_frames(request["sizes"], request["flows"]))]
         argv = [*argv, "--in", f"/proc/self/fd/{files[0]}"]
     timer = Timer(ports[1]) if request["times"] else None
     sampler = Sampler(ports[1]) if request["samples"] else None

@@ -14,18 +14,20 @@ from typing import Any, ClassVar, Literal
 
 from middlebench.diagnosis.usage import parse_processors, processors_between, started_process
 from middlebench.generators.base import OVERTIME, Generator, GeneratorOptions
-from middlebench.generators.shared import agents, flows_agent, listeners_agent, ports_agent, stamps_agent
+from middlebench.generators.shared import agents, listeners_agent, ports_agent, stamps_agent
 from middlebench.generators.trafgen import agent, paced_sender
 from middlebench.hosts.base import Host, Ports
-from middlebench.hosts.shared.agents import agent_text, script_text
-from middlebench.model.frames import ETHERNET_HEADER_BYTES, udp_frame
+from middlebench.hosts.shared import usage_agent
+from middlebench.hosts.shared.agents import script_text
+from middlebench.model import frames
+from middlebench.model.frames import ETHERNET_HEADER_BYTES
 from middlebench.model.record import Sample
 from middlebench.model.traffic import Load, ReceiverBytes, Timing, Traffic
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 
-AGENT = agent_text(ports_agent, flows_agent, stamps_agent, listeners_agent, agent)
-PACED_SENDER = (flows_agent, stamps_agent, paced_sender)
+AGENT = script_text(frames, usage_agent, ports_agent, stamps_agent, listeners_agent, agent)
+PACED_SENDER = script_text(frames, stamps_agent, paced_sender)
 PACED_SENDER_NAME = "paced sender of middlebench"
 """What a record says of it."""
 SILENCE_SECONDS = 0.01
@@ -77,7 +79,8 @@ class Trafgen(agents.SingleFrames):
         answer = self._ask(
             {
                 "argv": self._argv(load),
-                **frames_of(load),
+                "sizes": load.sizes,
+                "flows": load.flows,
                 "times": load.latency,
                 "samples": load.sampled,
                 "cpus": list(self._host.cpus),
@@ -114,13 +117,14 @@ class Trafgen(agents.SingleFrames):
         if is_paced(load):
             request = {
                 "port": self._tx_port,
-                **frames_of(load),
+                "sizes": load.sizes,
+                "flows": load.flows,
                 "stamps_per_second": STAMPS_PER_SECOND if load.latency else 0,
                 "packets_per_second": load.packets_per_second,
                 "packets": load.packets,
                 "limit_s": None if load.packets is None else load.window_s * OVERTIME,
             }
-            return self._host.script(script_text(*PACED_SENDER), json.dumps(request))
+            return self._host.script(PACED_SENDER, json.dumps(request))
         # --qdisc-path: the shaper is a queueing discipline, which trafgen goes around by default;
         # --no-sock-mem, --notouch-irq: by default trafgen changes settings of the whole machine.
         # --gap, even of 0, makes it use sendto, which waits where its ring to the kernel gives up with
@@ -201,11 +205,6 @@ class Trafgen(agents.SingleFrames):
 
     def _error(self, happened: str, advice: str = "") -> GeneratorError:
         return GeneratorError(f"running trafgen on {self._host.name}", happened, advice)
-
-
-def frames_of(load: Load) -> dict[str, Any]:
-    """Return what :func:`middlebench.generators.shared.flows_agent.load_frames` makes a load's frames of."""
-    return {"frames": [(udp_frame(size).rstrip(b"\0").hex(), size) for size in load.sizes], "flows": load.flows}
 
 
 def has_other_sizes(load: Load, packets: int, counted: int, sent: int) -> bool:

@@ -5,10 +5,10 @@ at 800 B it offered 3.7, 11.8 and 30.1 (tried; its own rate cap and shaping by t
 moment at which it is due. Those that are due leave by one call of the kernel; what a stall of the processor held back
 is made up for at twice the load, never all at once.
 
-Standard library only: it is handed to the host's own ``python3`` as text, behind that of ``flows_agent`` and
+Standard library only: it is handed to the host's own ``python3`` as text, behind that of ``model.frames`` and
 ``stamps_agent``.
 
-    python3 -c THIS '{"port", "frames", "flows", "packets_per_second", "packets", "limit_s", "stamps_per_second"}'
+    python3 -c THIS '{"port", "sizes", "flows", "packets_per_second", "packets", "limit_s", "stamps_per_second"}'
 
 With ``packets`` and ``limit_s`` it ends when so many have been sent, or after so many seconds with what was sent until
 then; with null for both it goes on until it is ended. So many frames a second tell when they left. In any case it says
@@ -26,8 +26,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # its text stands before ours
-    from middlebench.generators.shared.flows_agent import load_frames
     from middlebench.generators.shared.stamps_agent import PAYLOAD, STAMP_BYTES, stamp
+    from middlebench.model.frames import load_frames
 
 BURST_SECONDS = 0.001
 BURST_PACKETS = 32
@@ -167,7 +167,7 @@ if __name__ == "__main__":
     try:
         said = send(
             asked["port"],
-            Frames(load_frames(asked["frames"], asked["flows"])),
+            Frames(load_frames(asked["sizes"], asked["flows"])),
             asked["packets_per_second"],
             math.inf if endless else asked["packets"],
             math.inf if endless else asked["limit_s"],
