@@ -155,24 +155,19 @@ class PrivateOpenVSwitch(OpenVSwitch):
         words = [f"other_config:{key}={json.dumps(value)}" for key, value in settings.items() if value]
         answers = (str(math.ceil(instance.ANSWER_SECONDS * self._host.timeout_factor)), instance.ANSWERS)
         result = self.run("sh", "-c", START, f"{LABEL}-openvswitch", daemon, *answers, *words, check=False)
-        if result.status == 78:
-            raise SwitchError(
-                f"starting Open vSwitch on {self._host.name}",
-                f"there is no {daemon}, which vhost-user ports need",
-                "install the packages of envs/vhost-user.packages (`envs/install-packages vhost-user`)",
-                result,
-            )
-        if result.status == 77:
-            raise SwitchError(
-                f"starting Open vSwitch on {self._host.name}",
-                "the device /dev/net/tun is missing or closed to this user, and the userspace datapath needs it",
-                "as root: `modprobe tun` and `chmod 0666 /dev/net/tun` (the mode that Debian gives it)",
-                result,
-            )
         if result.status != 0:
-            raise SwitchError(
-                f"starting Open vSwitch on {self._host.name}", "its daemons did not come up", "run `make setup`", result
-            )
+            known = {
+                78: (
+                    f"there is no {daemon}, which vhost-user ports need",
+                    "install the packages of envs/vhost-user.packages (`envs/install-packages vhost-user`)",
+                ),
+                77: (
+                    "the device /dev/net/tun is missing or closed to this user, and the userspace datapath needs it",
+                    "as root: `modprobe tun` and `chmod 0666 /dev/net/tun` (the mode that Debian gives it)",
+                ),
+            }
+            happened, advice = known.get(result.status, ("its daemons did not come up", "run `make setup`"))
+            raise SwitchError(f"starting Open vSwitch on {self._host.name}", happened, advice, result)
 
     def create_bridges(self, plan: Plan) -> None:
         """Make the bridges of ``plan``."""

@@ -7,14 +7,11 @@ stays open while our caller lives: when it ends, so do we and both pkt-gen, whic
     python3 -c THIS '{"sender": [argv], "receiver": [argv], …}'    answers one JSON object on standard output
 """
 
-import fcntl
 import json
 import os
 import re
 import select
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import time
@@ -22,6 +19,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
+    from middlebench.hosts.shared.devices_agent import state_of
     from middlebench.hosts.shared.usage_agent import children_usage, end_with_parent, machine, processors
 
 READY = "Ready..."
@@ -32,7 +30,7 @@ COUNTED = re.compile(r"main_thread ?\[ *\d+\].*\((\d+(?:\.\d+)?) ?[KMGT]?pkts\b|
 """A line that tells what was counted in an interval; ``output.py`` reads it exactly."""
 EMULATED = re.compile(r"Emulated adapter for (\S+)|Generic adapter")
 """What netmap tells the kernel's log when it opens a port whose driver does not know it."""
-SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40  # linux/sockios.h, linux/if.h
+IFF_RUNNING = 0x40  # linux/if.h
 POLL_SECONDS = 0.02
 KILL_SECONDS = 2.0
 """How long a pkt-gen may take to end by SIGKILL; one that hangs in the kernel never does."""
@@ -189,17 +187,10 @@ def await_silence(receiver: Tool, intervals: int, limit_s: float) -> bool:
 def await_links(ports: list[str], seconds: float) -> None:
     """Wait until all ports have a link; entering and leaving netmap mode takes it away for a while."""
     end = time.monotonic() + seconds
-    while dark := [port for port in ports if not has_link(port)]:
+    while dark := [port for port in ports if not (state_of(port) or (0, 0))[0] & IFF_RUNNING]:
         if time.monotonic() > end:
             fail("no link", dark)
         wait(POLL_SECONDS)
-
-
-def has_link(port: str) -> bool:
-    """Whether a port has a link. Asked of this network namespace: /sys may show another one's ports."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        answer = fcntl.ioctl(asked, SIOCGIFFLAGS, struct.pack("16sH14x", port.encode(), 0))
-    return bool(struct.unpack("16sH14x", answer)[1] & IFF_RUNNING)
 
 
 def others(device: str, ports: list[str], ours: "Collection[int]") -> list[str]:

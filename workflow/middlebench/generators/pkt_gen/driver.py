@@ -26,6 +26,7 @@ from middlebench.generators.pkt_gen import agent
 from middlebench.generators.pkt_gen.output import Report, complaint, cut, read_report, without_usage
 from middlebench.generators.shared import agents
 from middlebench.hosts.base import Host, Ports
+from middlebench.hosts.shared import devices_agent
 from middlebench.hosts.shared.agents import agent_text
 from middlebench.model.frames import FCS_BYTES, RECEIVER_IP, RECEIVER_MAC, SENDER_IP, SENDER_MAC, UDP_PORT
 from middlebench.model.record import Sample
@@ -34,7 +35,7 @@ from middlebench.system.command_result import CommandResult
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import GeneratorError
 
-AGENT = agent_text(agent)
+AGENT = agent_text(devices_agent, agent)
 LONGEST_INTERVAL_MS = 500
 SHORTEST_INTERVAL_MS = 20
 """pkt-gen passes over intervals below 10 ms."""

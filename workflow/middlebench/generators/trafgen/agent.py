@@ -183,6 +183,12 @@ def load(request: dict[str, Any]) -> dict[str, object]:
             start_new_session=True,
         )
         samples, spent, window_ns = [], [], []
+
+        def note() -> None:
+            samples.append(read_counters(ports))
+            spent.append(processors())
+            window_ns.append(time.time_ns())
+
         try:
             start = time.monotonic()
             if not await_first_frame(generator, ports[0], before, start + request["start_limit_s"]):
@@ -194,15 +200,11 @@ def load(request: dict[str, Any]) -> dict[str, object]:
             for moment in request["moments_s"]:
                 if caller_is_gone(max(0.0, start + moment - time.monotonic())):
                     sys.exit(1)
-                samples.append(read_counters(ports))
-                spent.append(processors())
-                window_ns.append(time.time_ns())
+                note()
             ended_early = request["end_limit_s"] is None and generator.poll() is not None
             if request["end_limit_s"] is not None:
                 await_end(generator, start + request["end_limit_s"])
-                samples.append(read_counters(ports))
-                spent.append(processors())
-                window_ns.append(time.time_ns())
+                note()
         finally:
             said = stop(generator, log)
     traffic_s = time.monotonic() - start

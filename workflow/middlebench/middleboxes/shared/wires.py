@@ -5,7 +5,7 @@ That is tc-mirred(8) at the ingress of each of the two ports. It works for every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from middlebench.hosts.base import Host
 from middlebench.model.plan import Link
@@ -20,10 +20,7 @@ def check_wires(host: Host) -> None:
     Raises:
         MiddleboxError: it cannot.
     """
-    result = host.run(["unshare", "--net", "tc", "-batch", "-"], stdin=_redirect("lo", "lo"), check=False)
-    if result.status != 0:
-        happened = result.stderr.strip().partition("\n")[0] or f"exit status {result.status}"
-        raise MiddleboxError(f"joining two ports on {host.name}", happened, ADVICE, result)
+    _redirect(host, [("lo", "lo")], "unshare", "--net")
 
 
 def join(host: Host, wires: Sequence[Link]) -> None:
@@ -32,22 +29,20 @@ def join(host: Host, wires: Sequence[Link]) -> None:
     Raises:
         MiddleboxError: two ports could not be joined.
     """
-    if not wires:
-        return
     ends = [(wire.source_port, wire.destination_port) for wire in wires]
-    text = "".join(
-        _redirect(*pair) for source, destination in ends for pair in ((source, destination), (destination, source))
-    )
-    result = host.run(["tc", "-batch", "-"], stdin=text, check=False)
-    if result.status != 0:
-        happened = result.stderr.strip().partition("\n")[0] or f"exit status {result.status}"
-        raise MiddleboxError(f"joining the middleboxes on {host.name}", happened, ADVICE, result)
+    if ends:
+        _redirect(host, [*ends, *((destination, source) for source, destination in ends)])
 
 
-def _redirect(source: str, destination: str) -> str:
-    """Return the lines for ``tc -batch`` that have all that comes in at one port leave by another one."""
+def _redirect(host: Host, pairs: Iterable[tuple[str, str]], *prefix: str) -> None:
+    """Have all that comes in at the first port of each pair leave by the second."""
     everything = "protocol all u32 match u32 0 0"  # not every kernel has cls_matchall
-    return (
+    lines = (
         f"qdisc add dev {source} ingress\n"
         f"filter add dev {source} parent ffff: {everything} action mirred egress redirect dev {destination}\n"
+        for source, destination in pairs
     )
+    result = host.run([*prefix, "tc", "-batch", "-"], stdin="".join(lines), check=False)
+    if result.status != 0:
+        happened = result.stderr.strip().partition("\n")[0] or f"exit status {result.status}"
+        raise MiddleboxError(f"joining ports on {host.name}", happened, ADVICE, result)
