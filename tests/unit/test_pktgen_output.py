@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.generators.pkt_gen.agent import KernelLog
 from middlebench.generators.pkt_gen.driver import burst_packets, interval_ms
 from middlebench.generators.pkt_gen.output import Interval, Report, complaint, cut, read_report, without_usage
 from middlebench.model.traffic import Load
@@ -106,21 +105,6 @@ def test_words_that_are_no_complaint_are_none() -> None:
 def test_bursts_are_a_millisecond_or_32_frames_at_the_most(packets_per_second: float) -> None:
     load = Load(60, packets_per_second, saturating=False, warm_up_s=1, window_s=10, sample_interval_s=1)
     assert 1 <= burst_packets(load) <= max(1, min(32, packets_per_second / 1000 + 1))
-
-
-@pytest.mark.parametrize(
-    ("lines", "ports"),
-    [
-        (["netmap: loaded module"], []),
-        (["Emulated adapter for eth2 created (prev was NULL)", "Emulated adapter for eth2 activated"], ["eth2"]),
-        (["Emulated adapter for eth4 activated"], []),
-        (["generic_netmap_register Generic adapter 00000000a goes on"], ["eth1", "eth2"]),
-    ],
-)
-def test_emulated_adapters_are_told_by_the_kernels_log(lines: list[str], ports: list[str]) -> None:
-    log = KernelLog()
-    log.lines = lines
-    assert log.emulated(["eth1", "eth2"]) == ports
 
 
 def line(at: float, packets: int, seconds: float, version: str) -> str:

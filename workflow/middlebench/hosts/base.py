@@ -80,7 +80,10 @@ class Host(ABC):
         """
         stretched = (deadline or Deadline(COMMAND_SECONDS)).stretched(self.timeout_factor)
         status, output = self._execute(argv, stdin.encode(), stretched, keep_stdin_open=keep_stdin_open, cancel=cancel)
-        return checked(self._result(argv, status, output), check=check)
+        result = self._result(argv, status, output)
+        if check and status != 0:
+            raise HostError(f"running {argv[0]} on {self.name}", f"it ended with status {status}", result=result)
+        return result
 
     @abstractmethod
     def _execute(
@@ -101,12 +104,3 @@ class Host(ABC):
             stdout=output.stdout.decode(errors="replace"),
             stderr=output.stderr.decode(errors="replace"),
         )
-
-
-def checked(result: CommandResult, *, check: bool) -> CommandResult:
-    """Return ``result``, or raise :class:`HostError` where ``check`` is set and it failed."""
-    if check and result.status != 0:
-        raise HostError(
-            f"running {result.argv[0]} on {result.host}", f"it ended with status {result.status}", result=result
-        )
-    return result

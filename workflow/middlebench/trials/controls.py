@@ -7,7 +7,6 @@ the instrument can do at this moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from middlebench.diagnosis.between import usage_between
@@ -64,19 +63,19 @@ def measure_controls(
             found = _links_only(testbed, each.frame_bytes, settings)
         else:
             found = _switch_only(testbed, each.frame_bytes, settings, tell)
-        counts = found.counts
+        started_at, counts, usage = found
         control = Control(
             testbed=testbed.name,
             kind=each.kind,
             frame_bytes=each.frame_bytes,
             session=session,
-            started_at=found.started_at.isoformat(timespec="milliseconds"),
+            started_at=started_at.isoformat(timespec="milliseconds"),
             settings=settings,
             components=testbed.components(),
             environment=testbed.environment,
             link_bps=testbed.options.site.link.rate_bps,
             counts=counts,
-            usage=found.usage,
+            usage=usage,
         )
         names.append(log.add(control))
         offered, received = (
@@ -86,13 +85,8 @@ def measure_controls(
     return ControlSet(controls=tuple(names))
 
 
-@dataclass(frozen=True)
-class _Found:
-    """When the trial of a control began, what it counted, and what the server used, where it took part."""
-
-    started_at: datetime
-    counts: Counts
-    usage: Usage | None = None
+_Found = tuple[datetime, Counts, Usage | None]
+"""When the trial of a control began, what it counted, and what the server used, where it took part."""
 
 
 def _links_only(testbed: Testbed, frame_bytes: int, settings: Settings) -> _Found:
@@ -109,7 +103,7 @@ def _links_only(testbed: Testbed, frame_bytes: int, settings: Settings) -> _Foun
     if problems:
         raise void(f"flooding the links of {testbed.name} with {frame_bytes} B", problems)
     plan, cpus = plan_for(testbed, SWITCH_ONLY), testbed.hosts.test_computer.cpus
-    return _Found(started_at, counts_of(load, traffic), usage_between(plan, before, after, traffic, cpus))
+    return started_at, counts_of(load, traffic), usage_between(plan, before, after, traffic, cpus)
 
 
 def _switch_only(testbed: Testbed, frame_bytes: int, settings: Settings, tell: Callable[[str], None]) -> _Found:
@@ -118,7 +112,7 @@ def _switch_only(testbed: Testbed, frame_bytes: int, settings: Settings, tell: C
     before, _ = prepare(testbed, plan, frame_bytes, tell)
     load = load_of(frame_bytes, settings, testbed.options.site.link.rate_bps)
     started_at, outcome = datetime.now(UTC), run_trial(testbed, plan, load, before)
-    return _Found(started_at, outcome.counts, outcome.usage)
+    return started_at, outcome.counts, outcome.usage
 
 
 def _back_to_back(testbed: Testbed, frame_bytes: int, settings: Settings) -> _Found:
@@ -139,4 +133,4 @@ def _back_to_back(testbed: Testbed, frame_bytes: int, settings: Settings) -> _Fo
     started_at, traffic = datetime.now(UTC), generator.run(load)
     if problems := problems_of(load, testbed.options.site.link, traffic):
         raise void(doing, problems)
-    return _Found(started_at, counts_of(load, traffic))
+    return started_at, counts_of(load, traffic), None

@@ -28,8 +28,6 @@ BUSY = "resource busy"
 """What netmap says of a port that somebody else has."""
 COUNTED = re.compile(r"main_thread ?\[ *\d+\].*\((\d+(?:\.\d+)?) ?[KMGT]?pkts\b|main_thread ?\[ *\d+\].*\((\d+) pkts\b")
 """A line that tells what was counted in an interval; ``output.py`` reads it exactly."""
-EMULATED = re.compile(r"Emulated adapter for (\S+)|Generic adapter")
-"""What netmap tells the kernel's log when it opens a port whose driver does not know it."""
 IFF_RUNNING = 0x40  # linux/if.h
 POLL_SECONDS = 0.02
 KILL_SECONDS = 2.0
@@ -137,12 +135,7 @@ class KernelLog:
                 continue  # lines were overwritten before we read them: the next read goes on behind them
             except OSError:
                 break
-        return [line for line in self.lines if "netmap" in line or EMULATED.search(line)]
-
-    def emulated(self, ports: "list[str]") -> "list[str]":
-        """Return the ports whose adapter netmap says that it emulates; an old one does not say of which port."""
-        matches = [match for line in self.read() if (match := EMULATED.search(line))]
-        return [port for port in ports if any(match[1] in (None, port) for match in matches)]
+        return [line for line in self.lines if "netmap" in line]
 
 
 tools: "list[Tool]" = []
@@ -271,7 +264,6 @@ def main(request: dict[str, Any]) -> None:
                 "begin": begin,
                 "stopped": stopped,
                 "drained": drained,
-                "emulated": kernel_log.emulated(request["ports"]),
                 "processors": [idle, used],
                 "machine": machine(),
                 "usage": children_usage(),

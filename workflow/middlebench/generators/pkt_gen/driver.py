@@ -210,7 +210,6 @@ class PktGen(agents.SingleFrames):
                 for side in ("sender", "receiver")
                 for name in ("stdout", "stderr")
             ),
-            sender=f"pkt-gen (netmap, emulated on {' and '.join(answer['emulated'])})" if answer["emulated"] else "",
             claimed=True,
         )
 

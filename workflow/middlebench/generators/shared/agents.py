@@ -10,7 +10,7 @@ from typing import Any
 from middlebench.generators.base import nonce
 from middlebench.generators.shared import ports_agent, probe_agent
 from middlebench.hosts.base import Host, Ports
-from middlebench.hosts.shared.agents import agent_text
+from middlebench.hosts.shared.agents import agent_text, answer_of
 from middlebench.model.frames import udp_frame
 from middlebench.model.traffic import Probe
 from middlebench.system.deadline import Deadline
@@ -37,15 +37,7 @@ def ask(
     result = host.run(
         host.script(agent, json.dumps(request)), keep_stdin_open=True, deadline=deadline, cancel=cancel, check=False
     )
-    try:
-        return dict(json.loads(result.stdout))
-    except ValueError:
-        raise GeneratorError(
-            f"running the generator's script on {host.name}",
-            f"it ended with status {result.status} and without an answer",
-            "see its last words; run the same command again",
-            result,
-        ) from None
+    return answer_of(result, GeneratorError, f"running the generator's script on {host.name}")
 
 
 class SingleFrames:

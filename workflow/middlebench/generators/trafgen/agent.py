@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:  # its text stands before ours
     from middlebench.generators.shared.listeners_agent import Sampler, Timer
-    from middlebench.generators.shared.ports_agent import Counters, caller_is_gone, fail, read_counters
+    from middlebench.generators.shared.ports_agent import Counters, Reading, caller_is_gone, fail, read_counters
     from middlebench.generators.shared.stamps_agent import PAYLOAD
     from middlebench.hosts.shared.usage_agent import children_usage, end_with_parent, machine, processors
     from middlebench.model.frames import load_frames
@@ -69,6 +69,11 @@ def await_first_frame(generator: "subprocess.Popen[bytes]", port: str, before: "
             return False
         if caller_is_gone(0.001):
             sys.exit(1)
+
+
+def now(ports: "tuple[str, str]") -> "tuple[Reading, str, int]":
+    """Return what the ports have counted, how processors have spent their time, and the wall clock's nanoseconds."""
+    return read_counters(ports), processors(), time.time_ns()
 
 
 def await_end(generator: "subprocess.Popen[bytes]", limit: float) -> None:
@@ -182,13 +187,7 @@ def load(request: dict[str, Any]) -> dict[str, object]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        samples, spent, window_ns = [], [], []
-
-        def note() -> None:
-            samples.append(read_counters(ports))
-            spent.append(processors())
-            window_ns.append(time.time_ns())
-
+        noted = []
         try:
             start = time.monotonic()
             if not await_first_frame(generator, ports[0], before, start + request["start_limit_s"]):
@@ -200,11 +199,11 @@ def load(request: dict[str, Any]) -> dict[str, object]:
             for moment in request["moments_s"]:
                 if caller_is_gone(max(0.0, start + moment - time.monotonic())):
                     sys.exit(1)
-                note()
+                noted.append(now(ports))
             ended_early = request["end_limit_s"] is None and generator.poll() is not None
             if request["end_limit_s"] is not None:
                 await_end(generator, start + request["end_limit_s"])
-                note()
+                noted.append(now(ports))
         finally:
             said = stop(generator, log)
     traffic_s = time.monotonic() - start
@@ -214,14 +213,14 @@ def load(request: dict[str, Any]) -> dict[str, object]:
         "status": generator.returncode,
         "drained": drained,
         "before": before,
-        "samples": samples,
+        "samples": [counted for counted, _, _ in noted],
         "after": last,
         "traffic_s": traffic_s,
-        "processors": [spent[0], spent[-1]],
+        "processors": [noted[0][1], noted[-1][1]],
         "machine": machine(),
         "usage": children_usage(),
         "said": said,
-        **(timed(timer, (window_ns[0], window_ns[-1])) if timer else {}),
+        **(timed(timer, (noted[0][2], noted[-1][2])) if timer else {}),
         **(sampled(sampler) if sampler else {}),
     }
 

@@ -107,7 +107,7 @@ def wait(request: Request) -> Answer:
             log = f"{request['folder']}/{name}.log"
             console = read(log)
             if request["ready"] in console or (not request["ready"] and console):
-                ready[name] = {"ready_s": os.stat(log).st_mtime - machine["moment"], **memory(machine["pid"])}
+                ready[name] = {"ready_s": round(os.stat(log).st_mtime - machine["moment"], 3), **memory(machine["pid"])}
                 del waiting[name]
             elif not identity(machine["pid"]):
                 return {"failed": name, "happened": "it ended", **last_words(request["folder"], name)}

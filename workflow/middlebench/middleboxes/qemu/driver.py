@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal
 from middlebench import LABEL
 from middlebench.diagnosis.usage import parse_process
 from middlebench.hosts.base import COMMAND_SECONDS, Host
-from middlebench.hosts.shared.agents import agent_text
+from middlebench.hosts.shared.agents import agent_text, answer_of
 from middlebench.middleboxes.base import Middleboxes, Start, Watch, watching
 from middlebench.middleboxes.qemu import agent, machine
 from middlebench.middleboxes.qemu.machine import MachineOptions
@@ -179,19 +179,11 @@ class QemuMiddleboxes:
     def wait_until_ready(self, plan: Plan) -> list[Start]:
         """Wait for every machine's word of readiness on its console."""
         image = self._options.image
-        ready = UNIKERNEL_READY if image == "unikernel" else image.ready
+        word = UNIKERNEL_READY if image == "unikernel" else image.ready
         limit_s = READY_SECONDS + MACHINE_SECONDS * plan.n
-        request = {"verb": "wait", "started": self._started, "ready": ready, "limit_s": limit_s}
-        answer = self._ask(request, Deadline(limit_s + 10))
-        return [
-            Start(
-                name=middlebox.name,
-                ready_s=round(answer["ready"][middlebox.name]["ready_s"], 3),
-                resident_kib=answer["ready"][middlebox.name]["resident_kib"],
-                private_kib=answer["ready"][middlebox.name]["private_kib"],
-            )
-            for middlebox in plan.middleboxes
-        ]
+        request = {"verb": "wait", "started": self._started, "ready": word, "limit_s": limit_s}
+        ready = self._ask(request, Deadline(limit_s + 10))["ready"]
+        return [Start(name=middlebox.name, **ready[middlebox.name]) for middlebox in plan.middleboxes]
 
     def live(self) -> dict[str, str]:
         """Return our machines by name, with the process that each is."""
@@ -280,12 +272,7 @@ class QemuMiddleboxes:
             cancel=stop,
         )
         doing = f"{DOING[request['verb']]} {{}} on {self._host.name}"
-        try:
-            answer = dict(json.loads(result.stdout))
-        except ValueError as error:
-            raise MiddleboxError(
-                doing.format("the virtual machines"), "the agent there gave no answer", "try again", result
-            ) from error
+        answer = answer_of(result, MiddleboxError, doing.format("the virtual machines"))
         if "happened" in answer:
             advice = "run `make setup`, which installs what is missing" if "no program" in answer["happened"] else ""
             raise MiddleboxError(

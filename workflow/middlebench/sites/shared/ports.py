@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 from middlebench import LABEL
 from middlebench.hosts.base import Host
 from middlebench.hosts.shared import devices_agent
-from middlebench.hosts.shared.agents import script_text
+from middlebench.hosts.shared.agents import answer_of, script_text
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, WIRE_OVERHEAD_BYTES
 from middlebench.sites.base import LinkOptions
 from middlebench.sites.shared import port_state_agent
@@ -148,11 +147,7 @@ def read_ports(computer: Host, ports: Sequence[str]) -> dict[str, dict[str, Any]
         HostError: the computer is gone, or does not answer.
     """
     result = computer.run(computer.script(PORT_STATES, *ports))
-    try:
-        return dict(json.loads(result.stdout))
-    except ValueError as error:
-        doing = f"reading the ports {', '.join(ports)} of {computer.name}"
-        raise HostError(doing, "our script there gave no answer", "try again", result) from error
+    return answer_of(result, HostError, f"reading the ports {', '.join(ports)} of {computer.name}")
 
 
 def changed_ports(computer: Host, before: Mapping[str, Mapping[str, Any]]) -> list[str]:

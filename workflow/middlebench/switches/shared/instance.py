@@ -6,7 +6,6 @@ the same. All bridges carry ``external-ids:owner``; nothing else is ever changed
 
 from __future__ import annotations
 
-import json
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from middlebench import LABEL
 from middlebench.diagnosis.usage import parse_process, parse_processors
 from middlebench.hosts.base import COMMAND_SECONDS, Host
 from middlebench.hosts.shared import devices_agent
-from middlebench.hosts.shared.agents import agent_text
+from middlebench.hosts.shared.agents import agent_text, answer_of
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
 from middlebench.model.reading import PortCounters, SwitchReading
@@ -174,12 +173,7 @@ class OpenVSwitch:
     def _ask(self, verb: str, *argv: str) -> dict[str, Any]:
         """Return what the agent answers."""
         result = self._host.run(self._host.script(AGENT, verb, self._run_folder, *argv), check=False)
-        if result.status != 0:
-            happened = result.stderr.strip().rpartition("\n")[2] or f"its agent ended with status {result.status}"
-            raise SwitchError(
-                f"reading the switch on {self._host.name}", happened, "run the same command again", result
-            )
-        return dict(json.loads(result.stdout))
+        return answer_of(result, SwitchError, f"reading the switch on {self._host.name}")
 
     def _interface(self, port: str, plan: Plan, sockets: Mapping[str, str]) -> Sequence[str]:
         """Return the words that tell ``ovs-vsctl`` of what kind a port is; none for a device of the kernel."""
