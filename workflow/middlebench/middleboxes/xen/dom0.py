@@ -62,8 +62,7 @@ def consoles(name: str) -> list[str]:
 
 def command_error(doing: str, result: CommandResult) -> MiddleboxError:
     """Return the error of a command of ``xl`` that failed."""
-    meaning = explain(result.stderr + result.stdout)
-    return MiddleboxError(doing, meaning.happened, meaning.advice, result)
+    return MiddleboxError(doing, *explain(result.stderr + result.stdout), result)
 
 
 class Dom0:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from middlebench.middleboxes.xen.wires import bridges_of, script_of
-from middlebench.middleboxes.xen.xenstore import VifState, vif_states
+from middlebench.middleboxes.xen.xenstore import CONNECTED, vif_states
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.plan import Middlebox, Plan
 
@@ -28,14 +28,14 @@ class DomainView:
     """All that it has printed on its console; None where the server logs no consoles."""
 
     @property
-    def vifs(self) -> tuple[VifState, ...]:
-        """The states of its network interfaces."""
+    def vifs(self) -> tuple[str, ...]:
+        """The states of its network interfaces, as :func:`vif_states` returns them."""
         return vif_states(self.keys, self.domain.id) if self.domain else ()
 
     @property
     def connected(self) -> bool:
         """Whether frames can pass through both of its interfaces."""
-        return len(self.vifs) == PORTS and all(vif.connected for vif in self.vifs)
+        return self.vifs == (CONNECTED,) * PORTS
 
     def key(self, path: str) -> str | None:
         """Return one of its keys by its path below the domain's own; None where it is not there."""

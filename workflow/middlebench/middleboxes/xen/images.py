@@ -10,6 +10,7 @@ from pydantic import Field
 
 from middlebench.hosts.base import Host
 from middlebench.middleboxes.xen.domain import DomainView
+from middlebench.middleboxes.xen.xenstore import CONNECTED
 from middlebench.middleboxes.xen.xl import Domain
 from middlebench.model.options import Options as BaseOptions
 from middlebench.model.plan import Middlebox
@@ -56,7 +57,7 @@ class Image(ABC):
 
     def stuck(self, view: DomainView) -> str:
         """Return the likely reason why it is not ready in time, and what to try: the states of its interfaces."""
-        return f"its interfaces are at {', '.join(map(str, view.vifs)) or 'no state'} (4/4 is connected)"
+        return f"its interfaces are at {', '.join(view.vifs) or 'no state'} ({CONNECTED} is connected)"
 
     def counts(self, host: Host, domains: Sequence[Domain]) -> dict[str, int]:
         """Return how many frames guests have received at their ingress, by name; none for those that do not count."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 LINE = re.compile(r'^(?P<path>/\S*) = "(?P<value>.*)"(?:\.\.\.)?(?:\s+\([^"]*\))?$')
 FRONT = re.compile(r"^/local/domain/(?P<domain>\d+)/device/vif/(?P<index>\d+)/state$")
 BACK = re.compile(r"^/local/domain/\d+/backend/vif/(?P<domain>\d+)/(?P<index>\d+)/state$")
-CONNECTED = "4"
-"""A device's state once both ends work together (XenbusStateConnected in Xen's io/xenbus.h)."""
+CONNECTED = "4/4"
+"""A device's states once both ends work together (XenbusStateConnected in Xen's io/xenbus.h)."""
 
 
 def parse_keys(text: str) -> dict[str, str]:
@@ -31,28 +30,15 @@ def parse_keys(text: str) -> dict[str, str]:
     return keys
 
 
-@dataclass(frozen=True)
-class VifState:
-    """One network interface's state, at the guest's end and at dom0's."""
+def vif_states(keys: Mapping[str, str], domain: int) -> tuple[str, ...]:
+    """Return the states of a domain's network interfaces, in the order of their numbers.
 
-    front: str
-    back: str
-
-    @property
-    def connected(self) -> bool:
-        """Whether frames can pass."""
-        return self.front == self.back == CONNECTED
-
-    def __str__(self) -> str:
-        return f"{self.front or '-'}/{self.back or '-'}"
-
-
-def vif_states(keys: Mapping[str, str], domain: int) -> tuple[VifState, ...]:
-    """Return the states of a domain's network interfaces, in the order of their numbers."""
+    Each is the guest's end and dom0's, such as ``4/4``, with a dash for one that is not there.
+    """
     found: dict[int, dict[str, str]] = {}
     for pattern, end in ((FRONT, "front"), (BACK, "back")):
         for path, value in keys.items():
             match = pattern.match(path)
             if match and int(match["domain"]) == domain:
                 found.setdefault(int(match["index"]), {})[end] = value
-    return tuple(VifState(ends.get("front", ""), ends.get("back", "")) for _, ends in sorted(found.items()))
+    return tuple(f"{ends.get('front', '-')}/{ends.get('back', '-')}" for _, ends in sorted(found.items()))

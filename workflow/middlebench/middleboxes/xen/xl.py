@@ -105,14 +105,6 @@ def crash_report(log: str, domain: int) -> str:
     return "\n".join([*before, lines[found[-1]], *after[:end]])
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """Why ``xl`` failed, and what to try."""
-
-    happened: str
-    advice: str
-
-
 HOTPLUG_TIMEOUT = "because of timeout"
 
 KNOWN_FAILURES = (
@@ -162,9 +154,9 @@ KNOWN_FAILURES = (
 """Text of ``xl`` and its scripts; what it means; what to try. The first that fits counts."""
 
 
-def explain(output: str) -> Explanation:
-    """Return what the output of a failed command means; where it is not known, that ``xl`` failed."""
+def explain(output: str) -> tuple[str, str]:
+    """Return what the output of a failed command means, and what to try; where it is not known, that ``xl`` failed."""
     for text, happened, advice in KNOWN_FAILURES:
         if text in output:
-            return Explanation(happened, advice)
-    return Explanation("xl failed", "see /var/log/xen and `xl dmesg` there")
+            return happened, advice
+    return "xl failed", "see /var/log/xen and `xl dmesg` there"
