@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -72,10 +73,7 @@ class RunOrder:
 
     @property
     def _cells_of_a_block(self) -> int:
-        size = 1
-        for values in self.values:
-            size *= len(values)
-        return size
+        return math.prod(map(len, self.values))
 
     def _position(self, cell: Cell) -> int | None:
         """Return how many cells of the testbed come before this one; None for a cell outside of the grid."""

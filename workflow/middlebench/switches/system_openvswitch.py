@@ -12,12 +12,11 @@ from pydantic import Field
 
 from middlebench import LABEL
 from middlebench.hosts.base import Host
-from middlebench.hosts.shared.interfaces import demand_free
 from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind
 from middlebench.switches.base import Switch, SwitchOptions
 from middlebench.switches.shared.instance import OpenVSwitch
-from middlebench.system.errors import HostError, SwitchError
+from middlebench.system.errors import SwitchError
 
 OWNERS = """
 for port; do
@@ -90,19 +89,14 @@ class SystemOpenVSwitch(OpenVSwitch):
         return f"Open vSwitch {self.version()} (the server's own), {self._options.datapath} datapath"
 
     def _demand_uplinks(self, plan: Plan) -> None:
-        """Return if both uplinks may be taken."""
-        doing = f"taking {' and '.join(plan.uplinks)} of {self._host.name} as the chain's uplinks"
-        try:
-            demand_free(self._host, plan.uplinks, switched=True)
-        except HostError as error:
-            raise SwitchError(doing, error.happened, error.advice, error.result) from error
+        """Return if no bridge of others has one of the uplinks; that nothing else needs them the site has seen to."""
         lines = self.run("sh", "-c", OWNERS, f"{LABEL}-owners", *plan.uplinks).stdout.splitlines()
         taken = [
             (port, bridge) for port, bridge, *owner in map(str.split, lines) if owner not in ([LABEL], [f'"{LABEL}"'])
         ]
         if taken:
             raise SwitchError(
-                doing,
+                f"taking {' and '.join(plan.uplinks)} of {self._host.name} as the chain's uplinks",
                 "; ".join(f"{port} is on bridge {bridge}, which is not ours" for port, bridge in taken),
                 "name two interfaces that serve nothing but the measurement (`ports` in the testbed's file), or take "
                 f"them off that bridge yourself (`ovs-vsctl del-port {taken[0][1]} {taken[0][0]}`)",

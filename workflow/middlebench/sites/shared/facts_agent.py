@@ -132,16 +132,9 @@ def netmap_facts(port: str) -> dict[str, str]:
     if not os.path.isdir(f"{SYS}/module/netmap"):
         return {}
     driver = os.path.realpath(f"{SYS}/class/net/{port}/device/driver/module")
-    native = os.path.basename(driver) in holders("netmap") and read(f"{SYS}/module/netmap/parameters/admode") != "2"
+    knows_netmap = os.path.exists(f"{SYS}/module/netmap/holders/{os.path.basename(driver)}")
+    native = knows_netmap and read(f"{SYS}/module/netmap/parameters/admode") != "2"
     return {"driver build": build_of(driver), "netmap": "native" if native else "emulated"}
-
-
-def holders(module: str) -> list[str]:
-    """Return the modules that call a loaded one."""
-    try:
-        return os.listdir(f"{SYS}/module/{module}/holders")
-    except OSError:
-        return []
 
 
 def xen_facts() -> dict[str, str]:
