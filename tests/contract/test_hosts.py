@@ -214,13 +214,17 @@ if ready == int(sys.argv[1]):
 
 
 @pytest.fixture
-def ready(host: Host) -> Callable[[str], str]:
+def ready(host: Host, tmp_path: Path) -> Iterator[Callable[[str], str]]:
     """Run a script that knows, as `ready`, the Python that stands ready; it runs where that one does only."""
     if not isinstance(host, LocalHost):
         pytest.skip("no Python stands ready on a machine that is reached over SSH")
-    own = LocalHost("own", (), host._prefix)
-    own.run(own.script("pass"))  # from now on it stands ready
-    return lambda script: own.run(own.script(READY + script, str(os.getpid())), check=False).stdout
+    own = LocalHost("own", (), host._prefix, ready=tmp_path / "calls-own")
+
+    def run(script: str) -> str:
+        return own.run(own.script(READY + script, str(os.getpid())), check=False).stdout
+
+    yield run
+    run("os.kill(ready, 9)")
 
 
 def test_a_script_runs_after_the_python_that_stood_ready_was_killed(ready: Callable[[str], str]) -> None:

@@ -27,7 +27,8 @@ class LocalHost(Host):
     """Runs commands on this machine.
 
     ``prefix`` are words put before every command, such as those that enter a namespace. ``ready`` is a socket at which
-    the Python that runs scripts there stands ready for others too, until all of that namespace ends.
+    a Python that runs scripts there stands ready from the first one on, for whoever comes next too; without it each
+    script has a Python of its own.
     """
 
     def __init__(
@@ -65,11 +66,6 @@ class LocalHost(Host):
                 stdin_end.close()
         return process.returncode, output
 
-    def _ready_python(self) -> Scripts:
-        with self._starting:
-            self._scripts = self._scripts or Scripts([*self._prefix, self.python], self._ready)
-            return self._scripts
-
     def _process(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
@@ -89,12 +85,13 @@ class LocalHost(Host):
 
     def _script(self, argv: Sequence[str], data: bytes, *, keep_stdin_open: bool) -> ScriptCall | None:
         """Have the Python that stands ready run the command; None where it is no script, or there is no such Python."""
-        if (argv[0], *argv[1:4]) != (self.python, *SCRIPT_OPTIONS) or (keep_stdin_open and len(data) > PIPE_BYTES):
+        is_script = (argv[0], *argv[1:4]) == (self.python, *SCRIPT_OPTIONS)
+        if self._ready is None or not is_script or (keep_stdin_open and len(data) > PIPE_BYTES):
             return None
         try:
-            return self._ready_python().start(
-                argv[4], argv[5:], self._environment(), data, keep_stdin_open=keep_stdin_open
-            )
+            with self._starting:
+                scripts = self._scripts = self._scripts or Scripts([*self._prefix, self.python], self._ready)
+            return scripts.start(argv[4], argv[5:], self._environment(), data, keep_stdin_open=keep_stdin_open)
         except OSError:  # where it was to run is gone: a command there tells why
             self._scripts = None
             return None

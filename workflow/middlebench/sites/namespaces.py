@@ -13,10 +13,7 @@ pair does by itself. That leaves the middlebox server with those of the link bac
 from __future__ import annotations
 
 import os
-import sys
-import zlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -32,8 +29,6 @@ from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOpti
 from middlebench.sites.shared import facts_agent
 from middlebench.sites.shared.holder import SiteInHolder, enter, kept_of_run
 from middlebench.sites.shared.ports import changed_ports, polled_by, prepare_ports, read_ports
-from middlebench.system import standing_python
-from middlebench.system.calls import PREFIX
 from middlebench.system.errors import HostError
 from middlebench.system.processes import may_administer
 
@@ -166,8 +161,8 @@ class Namespaces(SiteInHolder):
     def _hosts(self, pid: int) -> Hosts:
         test_cpus, server_cpus = self._processors()
         return Hosts(
-            test_computer=self._host(TEST_COMPUTER, test_cpus, pid),
-            middlebox_server=self._host(MIDDLEBOX_SERVER, server_cpus, pid),
+            test_computer=self.host(TEST_COMPUTER, test_cpus, pid),
+            middlebox_server=self.host(MIDDLEBOX_SERVER, server_cpus, pid),
             test_ports=PORTS,
             server_ports=PORTS,
             direct_ports=DIRECT_PORTS,
@@ -175,13 +170,6 @@ class Namespaces(SiteInHolder):
             changes=self._changes,
             links_usage=self._links_usage,
         )
-
-    def _host(self, name: str, cpus: Sequence[int], pid: int) -> LocalHost:
-        """Return one of the computers; a Python as we are ourselves stands ready there for all jobs."""
-        code = Path(standing_python.__file__).stat().st_mtime_ns
-        own = zlib.crc32(f"{sys.executable} {code} {os.getpriority(os.PRIO_PROCESS, 0)}".encode())
-        ready = self.folder / f"{PREFIX}{pid}-{name}-{own:08x}"
-        return LocalHost(name, cpus, enter(pid, name), ready=ready)
 
     def _links_usage(self) -> dict[Role, ProcessTimes]:
         """Return what the threads have used that play the network cards, on the processors that they are bound to."""

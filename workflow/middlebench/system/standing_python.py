@@ -64,12 +64,9 @@ def take_over(request: dict[str, Any], streams: list[int]) -> None:
     for number, handle in enumerate(streams):
         os.dup2(handle, number)
     os.closerange(len(streams), os.sysconf("SC_OPEN_MAX"))
-    inherited = request.get("inherited", os.environ)
-    own = {name: value for name, value in os.environ.items() if inherited.get(name) != value}
     os.environ.clear()
     os.environ.update(request["environment"])
-    os.environ.update(own)
-    os.chdir(request.get("folder", "."))
+    os.chdir(request["folder"])
     os.umask(request.get("umask", os.umask(0)))
     sys.argv = request["argv"]
 

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -82,26 +81,25 @@ class ScriptCall:
 
 
 class Scripts:
-    """Runs scripts by one process that stands ready from the first one on, for as long as this object lives.
+    """Runs scripts by one process that stands ready from the first one on.
 
     Args:
-        command: starts a Python where the scripts are to run; it changes nothing in the environment where there is a
-            ``path``.
+        command: starts a Python where the scripts are to run, and changes nothing in the environment.
         path: a socket in a folder of ours by which whoever comes after us finds that process again.
     """
 
-    def __init__(self, command: Sequence[str], path: Path | None = None) -> None:
-        self._inherited: dict[str, str] | None = None
-        if path is None:
-            self._calls, theirs = socket.socketpair()
-            self._inherited = dict(os.environ)  # what of the process's own differs from it, its command has set
-            process = _started(command, theirs)
-            weakref.finalize(self, _end, self._calls, process).atexit = False  # it ends with us by itself
-            return
+    def __init__(self, command: Sequence[str], path: Path) -> None:
         try:
             self._calls = calls_to(path)
         except OSError:
-            _started(command, listening_at(path))
+            with listening_at(path) as calls:
+                subprocess.Popen(
+                    [*command, "-I", "-S", str(standing_python.__file__)],
+                    stdin=calls.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
             self._calls = calls_to(path)
 
     def start(
@@ -112,28 +110,8 @@ class Scripts:
         Raises:
             OSError: the process does not stand ready (any more).
         """
-        request: dict[str, object] = {"script": script, "argv": ["-c", *words], "environment": dict(environment)}
-        request |= {"folder": str(Path.cwd())} if self._inherited is None else {"inherited": self._inherited}
+        request = {"script": script, "argv": ["-c", *words], "environment": dict(environment), "folder": str(Path.cwd())}
         return ScriptCall(self._calls, request, data, keep_stdin_open=keep_stdin_open)
-
-
-def _started(command: Sequence[str], calls: socket.socket) -> subprocess.Popen[bytes]:
-    """Start a Python that takes calls at a socket."""
-    with calls:
-        return subprocess.Popen(
-            [*command, "-I", "-S", str(standing_python.__file__)],
-            stdin=calls.fileno(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-
-def _end(calls: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    """Let the process end; scripts that still run are left alone, and it ends behind them."""
-    calls.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(1)
 
 
 def _file(data: bytes) -> BinaryIO:

@@ -12,12 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from middlebench.hosts.local import LocalHost
 from middlebench.sites.shared import holder_process
+from middlebench.system import standing_python
+from middlebench.system.calls import PREFIX
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
 from middlebench.system.processes import ProcessIdentity, boot_id, busy, may_administer
@@ -147,6 +151,16 @@ class SiteInHolder:
         self.run_lock = self.folder / "run.lock"
         self.trial_lock = self.folder / "trial.lock"
         self._holder = Holder(self.folder, name, self.trial_lock)
+
+    def host(self, name: str, cpus: Sequence[int], pid: int, timeout_factor: float = 1.0) -> LocalHost:
+        """Return the computer that a namespace of this holder plays.
+
+        A Python as we are ourselves stands ready there for all jobs.
+        """
+        code = Path(standing_python.__file__).stat().st_mtime_ns
+        own = zlib.crc32(f"{sys.executable} {code} {os.getpriority(os.PRIO_PROCESS, 0)}".encode())
+        ready = self.folder / f"{PREFIX}{pid}-{name}-{own:08x}"
+        return LocalHost(name, cpus, enter(pid, name), timeout_factor, ready)
 
     def held(self, wait_s: float) -> AbstractContextManager[None]:
         """Do nothing: the lock keeps others off this machine."""
