@@ -206,9 +206,8 @@ class Namespaces(SiteInHolder):
             f" type veth peer name {peer} mtu {mtu} netns {computer}"
             for port, peer, computer in ends
         ]
-        holder.run(
-            ["ip", "-batch", "-"], stdin=_lines(f"netns add {TEST_COMPUTER}", f"netns add {MIDDLEBOX_SERVER}", *links)
-        )
+        computers = [f"netns add {name}" for name in (TEST_COMPUTER, MIDDLEBOX_SERVER)]
+        holder.run(["ip", "-batch", "-"], stdin="\n".join([*computers, *links]))
         prepared = ((hosts.test_computer, (*PORTS, *DIRECT_PORTS)), (hosts.middlebox_server, PORTS))
         polled, link = may_administer(), self._options.link
         limits = [] if polled else [RECEIVED_BY_SENDER]
@@ -217,10 +216,6 @@ class Namespaces(SiteInHolder):
             for computer, ports in prepared:
                 limits += prepare_ports(computer, ports, link, polled=polled)
         return limits, {computer.name: read_ports(computer, ports) for computer, ports in prepared}, threads
-
-
-def _lines(*lines: str) -> str:
-    return "".join(f"{line}\n" for line in lines)
 
 
 def this_machine(inventory: Inventory, cpus: Sequence[int]) -> Computer:

@@ -11,7 +11,6 @@ it ends, so do we and the generator.
 import contextlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -116,12 +115,6 @@ def packet_file(frames: "list[bytes]") -> int:
     return file
 
 
-def lock_all_memory_allowed() -> None:
-    """Let our processes lock as much memory as the system allows: trafgen locks all of its own."""
-    _, most = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (most, most))
-
-
 def timed(timer: "Timer", window_ns: "tuple[int, int]") -> "dict[str, object]":
     """End the timing; return what it noted, of the frames that left within the window each one's time."""
     unread = timer.end()
@@ -157,7 +150,6 @@ def bounded(argv: "list[str]", limit_s: float) -> "list[str]":
 
 def load(request: dict[str, Any]) -> dict[str, object]:
     """Run the generator; read both ports before it, through the window, and after the drain."""
-    lock_all_memory_allowed()
     ports = (request["tx_port"], request["rx_port"])
     _, first = read_counters(ports)
     if caller_is_gone(request["silence_s"]):
