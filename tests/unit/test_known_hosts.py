@@ -13,8 +13,8 @@ KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGlG+ZHi8py83DA0Bu+306iltJf26u8VG/vT+fHK1F8w"
 def known(tmp_path: Path, text: str, name: str) -> tuple[int, int]:
     file = tmp_path / "known_hosts"
     file.write_text(text)
-    found = read_known_keys([file, tmp_path / "missing"], name)
-    return len(found.trusted), len(found.revoked)
+    trusted, revoked = read_known_keys([file, tmp_path / "missing"], name)
+    return len(trusted), len(revoked)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from middlebench.model.mix import (
     sizes_of,
 )
 
-
 GENOMES = st.text("abcdefg", min_size=2, max_size=LONGEST_GENOME)
 
 

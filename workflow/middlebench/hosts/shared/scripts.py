@@ -110,7 +110,8 @@ class Scripts:
         Raises:
             OSError: the process does not stand ready (any more).
         """
-        request = {"script": script, "argv": ["-c", *words], "environment": dict(environment), "folder": str(Path.cwd())}
+        request = {"script": script, "argv": ["-c", *words], "environment": dict(environment)}
+        request["folder"] = str(Path.cwd())
         return ScriptCall(self._calls, request, data, keep_stdin_open=keep_stdin_open)
 
 

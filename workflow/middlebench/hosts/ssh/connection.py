@@ -113,14 +113,19 @@ def _link(
             raise paramiko.SSHException(f"the connection to the jump host {carrier.destination} was lost")
         return transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=deadline.remaining)
     problem: OSError = socket.gaierror(socket.EAI_NONAME, "it has no address")
-    source = (destination.bind_address, 0) if destination.bind_address else None
-    for *_, resolved in socket.getaddrinfo(*address, family=destination.family, type=socket.SOCK_STREAM):
+    found = socket.getaddrinfo(*address, family=destination.family, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, resolved in found:
+        link = socket.socket(family, kind, protocol)
         try:
-            link = socket.create_connection(resolved[:2], deadline.remaining, source)
+            link.settimeout(deadline.remaining)
+            if destination.bind_address:
+                link.bind((destination.bind_address, 0))
+            link.connect(resolved)
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
+            link.close()
             problem = error
         else:
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return link
     raise problem
 
@@ -166,8 +171,8 @@ def _transport(destination: Destination, sock: socket.socket, **options: object)
     """Return a transport that asks first for the types of key by which the host is known."""
     transport = paramiko.Transport(sock, **options)  # type: ignore[arg-type]
     security = transport.get_security_options()
-    known = read_known_keys(destination.known_hosts_files, destination.entry)
-    kinds = [key.get_name() for key in known.trusted]
+    trusted, _ = read_known_keys(destination.known_hosts_files, destination.entry)
+    kinds = [key.get_name() for key in trusted]
     wanted = [name for kind in kinds for name in (RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
     offered = tuple(security.key_types)
     first = tuple(dict.fromkeys(name for name in wanted if name in offered))
@@ -193,16 +198,16 @@ def check_host_key(destination: Destination, key: paramiko.PKey) -> None:
     Raises:
         HostError: the key is unknown, another one than before, or revoked; the message has its fingerprint.
     """
-    known = read_known_keys(destination.known_hosts_files, destination.entry)
+    trusted, revoked = read_known_keys(destination.known_hosts_files, destination.entry)
     doing = f"connecting to {destination.alias} ({destination})"
     shown, revoked_keys = _in_words(key), destination.revoked_keys
-    if key in known.revoked or (revoked_keys is not None and is_revoked(key, revoked_keys)):
+    if key in revoked or (revoked_keys is not None and is_revoked(key, revoked_keys)):
         raise HostError(
             doing,
             f"its host key {shown} is marked as revoked; nothing was sent to it",
             "find out why it was revoked, and give the host a new key",
         )
-    if key in known.trusted:
+    if key in trusted:
         return
     compare = (
         f"compare the fingerprint, on the host's own console, with what "
@@ -218,13 +223,13 @@ def check_host_key(destination: Destination, key: paramiko.PKey) -> None:
             "A key is never accepted unseen, whatever StrictHostKeyChecking says",
         )
     add = f"`ssh-keyscan -p {destination.port} {destination.hostname} >> {shlex.quote(str(file))}`"
-    if not known.trusted:
+    if not trusted:
         raise HostError(
             doing,
             f"its host key {shown} is not known for {destination.entry}; nothing was sent to it",
             f"{compare}; if they are equal, add the key: {add}",
         )
-    before = ", ".join(map(_in_words, known.trusted))
+    before = ", ".join(map(_in_words, trusted))
     raise HostError(
         doing,
         f"its host key has CHANGED: it shows {shown}, known for {destination.entry} is {before}; "

@@ -10,7 +10,6 @@ import contextlib
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from paramiko import PKey, SSHException
@@ -19,24 +18,16 @@ from paramiko.pkey import UnknownKeyType
 SSH_PORT = 22
 
 
-@dataclass(frozen=True)
-class KnownKeys:
-    """What the files say of one host."""
-
-    trusted: tuple[PKey, ...]
-    revoked: tuple[PKey, ...]
-    """Keys that must never be accepted, whatever else the files say."""
-
-
 def entry_name(host: str, port: int) -> str:
     """Return the name by which ``known_hosts`` lists a host: with the port unless it is SSH's own."""
     return host if port == SSH_PORT else f"[{host}]:{port}"
 
 
-def read_known_keys(files: Iterable[Path], name: str) -> KnownKeys:
+def read_known_keys(files: Iterable[Path], name: str) -> tuple[list[PKey], list[PKey]]:
     """Return the keys that ``files`` list for a host as :func:`entry_name` writes it, found by ssh-keygen(1).
 
-    A line that cannot be read is passed over, as ssh does: it trusts nobody. So is a file that cannot be.
+    They are those that are trusted, and those that must never be accepted, whatever else the files say. A line that
+    cannot be read is passed over, as ssh does: it trusts nobody. So is a file that cannot be.
 
     Raises:
         OSError: there is no ``ssh-keygen``.
@@ -55,7 +46,7 @@ def read_known_keys(files: Iterable[Path], name: str) -> KnownKeys:
                 kind, text = words[1 + marked : 3 + marked]
                 key = PKey.from_type_string(kind, base64.b64decode(text, validate=True))
                 (revoked if marked else trusted).append(key)
-    return KnownKeys(trusted=tuple(trusted), revoked=tuple(revoked))
+    return trusted, revoked
 
 
 def is_revoked(key: PKey, file: Path) -> bool:

@@ -180,6 +180,7 @@ class OpenVSwitch:
         del port, plan, sockets
         return ()
 
+
 def flow(ingress: str, egress: str, ports: UdpPorts | None = None) -> str:
     """Return the flow (ovs-actions(7), ovs-fields(7)) by which what comes in at one port leaves by the other."""
     field = "tp_src" if ports and ports.side == "source" else "tp_dst"
