@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers import eventually
-from middlebench.sites.lab.machine import free_port
+from ssh_server import free_port
 from stock_image import CHECKOUT, StockImage, project_files
 
 BOOT_SECONDS = 900.0

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import lzma
+import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from middlebench.hosts.base import Host
+from middlebench.hosts.local import LocalHost
 from middlebench.sites.lab import image, machine
 from middlebench.sites.lab.image import LabImage
-from middlebench.sites.lab.initramfs import PROGRAM, Initramfs
-from middlebench.sites.lab.kernel import ELF, in_load_order, read_dependencies, uncompressed
-
-names = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=10)
+from middlebench.sites.lab.kernel import ELF, Kernel, uncompressed
+from middlebench.sites.lab.linux_image import write_initramfs
 
 
 @pytest.mark.parametrize("compress", [lzma.compress, gzip.compress, lambda data: data])
@@ -31,61 +32,61 @@ def test_a_kernel_that_is_compressed_otherwise_is_refused():
         uncompressed(b"MZ" + b"\x28\xb5\x2f\xfd" * 10)
 
 
-def test_modules_come_after_what_they_need():
-    found = read_dependencies(
-        "kernel/fs/ext4/ext4.ko: kernel/fs/mbcache.ko kernel/fs/jbd2/jbd2.ko kernel/lib/crc16.ko\n"
-        "kernel/fs/mbcache.ko:\nkernel/fs/jbd2/jbd2.ko:\nkernel/lib/crc16.ko:\nkernel/net/xen-netback.ko:\n"
+@dataclasses.dataclass(frozen=True)
+class UnpackedKernel(Kernel):
+    """A kernel of two modules."""
+
+    def needed(self, host: Host, names: Iterable[str]) -> list[Path]:
+        del host, names
+        return [self.modules / "b.ko", self.modules / "a.ko"]
+
+
+def listed(archive: Path) -> list[str]:
+    done = subprocess.run(
+        ["cpio", "-tv", "--quiet"], input=gzip.decompress(archive.read_bytes()), capture_output=True, check=True
     )
-    order = in_load_order(found, ["ext4", "xen_netback"])
-    assert order.index("kernel/lib/crc16.ko") < order.index("kernel/fs/ext4/ext4.ko")
-    assert order[-1] == "kernel/net/xen-netback.ko"
-    with pytest.raises(ValueError, match="no module nothing"):
-        in_load_order(found, ["nothing"])
+    return [" ".join(line.split()[i] for i in (0, 2, 3, -1)) for line in done.stdout.decode().splitlines()]
 
 
-@given(st.lists(names, min_size=1, max_size=12, unique=True), st.data())
-def test_no_module_is_loaded_twice_or_before_what_it_needs(modules, data):
-    needed = {
-        name: tuple(f"k/{other}.ko" for other in modules[:place] if data.draw(st.booleans()))
-        for place, name in enumerate(modules)
-    }
-    closed: dict[str, tuple[str, ...]] = {}
-    for name in modules:  # modules.dep lists everything that is needed, also indirectly
-        direct = needed[name]
-        closed[f"k/{name}.ko"] = tuple(dict.fromkeys(x for each in direct for x in (*closed[each], each)))
-    order = in_load_order(closed, data.draw(st.lists(st.sampled_from(modules), min_size=1)))
-    assert len(set(order)) == len(order)
-    for place, path in enumerate(order):
-        assert set(closed[path]) <= set(order[:place])
-
-
-@pytest.mark.skipif(shutil.which("cpio") is None, reason="needs cpio")
-def test_an_initramfs_is_one_to_cpio_too():
-    archive = Initramfs()
-    archive.file("bin/busybox", b"program", PROGRAM)
-    archive.file("modules/a.ko", b"x" * 5)
-    listed = subprocess.run(
-        ["cpio", "-t", "--quiet"], input=gzip.decompress(archive.compressed()), capture_output=True, check=True
-    )
-    assert listed.stdout.decode().split() == ["bin", "bin/busybox", "modules", "modules/a.ko"]
-
-
-def test_an_initramfs_of_the_same_files_is_the_same():
-    def made() -> bytes:
-        archive = Initramfs()
-        archive.file("init", b"#!/bin/sh\n", PROGRAM)
-        archive.device("dev/console", 5, 1)
-        return archive.compressed()
-
-    assert made() == made()
+def test_an_initramfs_holds_its_programs_and_modules_and_is_the_same_each_time(tmp_path: Path):
+    kernel = UnpackedKernel("6.1", tmp_path / "vmlinuz", tmp_path, tmp_path)
+    for name in ("a.ko", "b.ko", "busybox"):
+        (tmp_path / name).write_text(name)
+    written = []
+    for mask, name in ((0o077, "one"), (0o022, "two")):
+        (tmp_path / name).mkdir()
+        archive, before = tmp_path / name / "initramfs.gz", os.umask(mask)
+        try:
+            write_initramfs(LocalHost("here"), kernel, tmp_path / "busybox", ("a",), "middlebox-init", archive)
+        finally:
+            os.umask(before)
+        assert [each.name for each in archive.parent.iterdir()] == ["initramfs.gz"]
+        written.append(archive)
+    assert written[0].read_bytes() == written[1].read_bytes()
+    assert listed(written[0]) == [
+        "drwxr-xr-x root root bin",
+        "-rwxr-xr-x root root bin/busybox",
+        "drwxr-xr-x root root dev",
+        "-rwxr-xr-x root root init",
+        "drwxr-xr-x root root modules",
+        "-rw-r--r-- root root modules/a.ko",
+        "-rw-r--r-- root root modules/b.ko",
+        "-rw-r--r-- root root modules/order",
+        "drwxr-xr-x root root proc",
+        "drwxr-xr-x root root root",
+        "drwxr-xr-x root root sys",
+    ]
 
 
 def test_the_lab_listens_on_the_loopback_only_and_never_writes_to_its_disk():
-    words = machine.command_line(LabImage(Path("/image")), ("eth0", "eth1"), 2222, Path("/console"))
+    words = machine.command_line(LabImage(Path("/image")), ("eth0", "eth1"), Path("/console"))
     forwards = [word for word in words if "hostfwd" in word]
     assert forwards == ["user,id=ssh,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22"]
     assert next(word for word in words if "disk.img" in word).endswith("snapshot=on")
-    assert [word for word in words if word.startswith("tap,")] == ["tap,id=eth0,fd={eth0}", "tap,id=eth1,fd={eth1}"]
+    taps = [word for word in words if word.startswith("tap,")]
+    assert [word.split(",")[2:] for word in taps] == [
+        [f"ifname={port}", "script=no", "downscript=no", "vnet_hdr=off"] for port in ("eth0", "eth1")
+    ]
 
 
 def test_another_input_makes_another_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

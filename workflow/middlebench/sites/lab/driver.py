@@ -8,6 +8,7 @@ figure measured here is marked so.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from middlebench.sites.lab.image import LabImage
 from middlebench.sites.lab.machine import Machine
 from middlebench.sites.namespaces import partition, this_machine
 from middlebench.sites.shared.computer import about, ask
-from middlebench.sites.shared.holder import SiteInHolder, enter, enter_processes, kept_of_run
+from middlebench.sites.shared.holder import SiteInHolder, enter, kept_of_run
 from middlebench.sites.shared.ports import changed_ports, prepare_ports, read_ports, shape_ports
 from middlebench.system.processes import ProcessIdentity, may_administer
 
@@ -93,6 +94,7 @@ class Lab(SiteInHolder):
         super().__init__("lab")
         self._options = options
         self._testbed = testbed
+        self._test_cpus, self._server_cpus = partition(sorted(os.sched_getaffinity(0)))
 
     def open(self, tell: Tell = silent) -> Hosts:
         """Build the lab's image if need be, and boot it, unless it runs as it was set up."""
@@ -122,16 +124,14 @@ class Lab(SiteInHolder):
         machine = _machine(live["machine"])
         if not machine.process.is_alive():
             return "the lab's QEMU has ended; what is left of it goes with the next start or stop"
-        key = Path(live["image"], "client_key")
-        return (
-            f"the lab runs (holder {live['pid']}); console: {machine.console}\n"
-            f"ssh -i {key} -o UserKnownHostsFile={machine.known_hosts} "
-            f"-p {machine.ssh_port} root@{lab_machine.LOOPBACK}"
-        )
+        where = lab_machine.destination(LabImage(Path(live["image"])), machine, enter(live["pid"], TEST_COMPUTER))
+        options = {"UserKnownHostsFile": machine.known_hosts, "ProxyCommand": where.proxy_command, "Port": where.port}
+        words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        command = shlex.join(["ssh", "-i", str(where.identity_files[0]), *words, f"{where.user}@{where.hostname}"])
+        return f"the lab runs (holder {live['pid']}); console: {machine.console}\n{command}"
 
     def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
         """Return what a measurement here depends on: this machine, and the emulated one where it runs."""
-        test_cpus, _ = partition(sorted(os.sched_getaffinity(0)))
         emulator = replace(test_computer, versions=(*test_computer.versions, (lab_machine.QEMU, "--version")))
         standing = self._holder.standing(self._wanted())
         return Environment(
@@ -140,7 +140,7 @@ class Lab(SiteInHolder):
             unprivileged=not may_administer(),
             link_mbps=self._options.link.rate_mbps,
             mtu=self._options.link.mtu,
-            test_computer=this_machine(emulator, test_cpus),
+            test_computer=this_machine(emulator, self._test_cpus),
             middlebox_server=self._emulated_server(middlebox_server) if standing else None,
             limits=tuple(standing["limits"]) if standing else None,
         )
@@ -155,20 +155,20 @@ class Lab(SiteInHolder):
             "options": self._options.model_dump(mode="json"),
             "image": lab_image.key(),
             "kept_of_run": kept_of_run(),
-            "cpus": [list(cpus) for cpus in partition(sorted(os.sched_getaffinity(0)))],
+            "cpus": [list(self._test_cpus), list(self._server_cpus)],
         }
 
     def _set_up(self, pid: int, image: LabImage, tell: Tell) -> Hosts:
         """Make the test computer, boot the Xen host beside it, and connect to it."""
-        _, server_cpus = partition(sorted(os.sched_getaffinity(0)))
-        LocalHost("holder", prefix=enter(pid)).run(["ip", "netns", "add", TEST_COMPUTER])
+        holder = LocalHost("holder", prefix=enter(pid))
+        holder.run(["ip", "netns", "add", TEST_COMPUTER])
+        holder.run(["ip", "-netns", TEST_COMPUTER, "link", "set", "dev", "lo", "up"])
         tell("lab: booting the emulated Xen host (about 40 s)")
         machine = lab_machine.start(
             image,
             self.folder,
-            enter=enter_processes(pid),
-            cpus=server_cpus,
-            namespace=f"/run/netns/{TEST_COMPUTER}",
+            enter=enter(pid, TEST_COMPUTER),
+            cpus=self._server_cpus,
             ports=PORTS,
         )
         lab_machine.wait_until_ready(machine)
@@ -181,11 +181,11 @@ class Lab(SiteInHolder):
         return hosts
 
     def _hosts(self, pid: int, image: LabImage, machine: Machine) -> Hosts:
-        test_cpus, _ = partition(sorted(os.sched_getaffinity(0)))
-        server = SshHost(MIDDLEBOX_SERVER, lab_machine.destination(image, machine), timeout_factor=TIMEOUT_FACTOR)
+        where = lab_machine.destination(image, machine, enter(pid, TEST_COMPUTER))
+        server = SshHost(MIDDLEBOX_SERVER, where, timeout_factor=TIMEOUT_FACTOR)
         server.connect()
         return Hosts(
-            test_computer=LocalHost(TEST_COMPUTER, test_cpus, enter(pid, TEST_COMPUTER), TIMEOUT_FACTOR),
+            test_computer=self.host(TEST_COMPUTER, self._test_cpus, pid, TIMEOUT_FACTOR),
             middlebox_server=server,
             test_ports=PORTS,
             server_ports=PORTS,
@@ -195,7 +195,6 @@ class Lab(SiteInHolder):
 def _machine(state: dict[str, Any]) -> Machine:
     return Machine(
         process=ProcessIdentity(**state["process"]),
-        ssh_port=state["ssh_port"],
         console=Path(state["console"]),
         known_hosts=Path(state["known_hosts"]),
     )

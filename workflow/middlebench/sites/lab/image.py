@@ -6,10 +6,8 @@ it is whole, so that it is never found half made.
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -21,10 +19,11 @@ from pathlib import Path
 
 from middlebench.hosts.local import LocalHost
 from middlebench.middleboxes.xen.images import LINUX_FOLDER
-from middlebench.sites.lab import initramfs, kernel, linux_image, packages
-from middlebench.sites.lab.linux_image import FILES, initramfs_with, write_linux_image
+from middlebench.sites.lab import kernel, linux_image, packages
+from middlebench.sites.lab.linux_image import FILES, write_initramfs, write_linux_image
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError
+from middlebench.system.locks import lock
 
 Tell = Callable[[str], None]
 
@@ -39,6 +38,8 @@ HOST_MODULES = (
 PLACED = {"inittab": "etc/inittab", "sshd_config": "etc/ssh/sshd_config", "xen-host-start": "usr/sbin/xen-host-start"}
 """Our files and where they go on the disk."""
 STEP_SECONDS = 300.0
+BUILD_SECONDS = 1800.0
+"""What building the image takes at the most."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def cache_folder() -> Path:
 def key() -> str:
     """Return the hash of all that we put into an image."""
     digest = hashlib.sha256()
-    modules = [Path(module.__file__ or "") for module in (initramfs, kernel, linux_image, packages)]
+    modules = [Path(module.__file__ or "") for module in (kernel, linux_image, packages)]
     for path in sorted((Path(__file__), *modules, *FILES.iterdir()), key=lambda path: path.name):
         digest.update(f"{path.name}\n{path.stat().st_size}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -80,28 +81,17 @@ def image(tell: Tell = lambda _: None) -> LabImage:
 
     Raises:
         HostError: a package or a tool is missing, or the disk is full.
+        LockError: another process builds it, and has not ended after :data:`BUILD_SECONDS`.
     """
     folder = cache_folder() / key()
     if not folder.is_dir():
-        with _only_builder(folder.parent, tell):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with lock(folder.parent / "lock", "building the lab's image", wait_s=BUILD_SECONDS, tell=tell):
+            for leftover in folder.parent.glob("unfinished-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
             if not folder.is_dir():
                 _build(folder, tell)
     return LabImage(folder)
-
-
-@contextmanager
-def _only_builder(cache: Path, tell: Tell) -> Iterator[None]:
-    """Keep a second builder waiting; the kernel's lock ends with us, and what we left half made goes with the next."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell("another process builds the lab's image: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in cache.glob("unfinished-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
 
 
 def _build(folder: Path, tell: Tell) -> None:
@@ -147,10 +137,10 @@ def _as_root(host: LocalHost, *argv: str) -> None:
 
 def _furnish(host: LocalHost, root: Path, found: kernel.Kernel, result: Path) -> None:
     """Put our files, modules and keys on the root file system, and what QEMU loads beside it."""
-    busybox = next(path for path in (root / "bin/busybox", root / "usr/bin/busybox") if path.exists()).read_bytes()
-    write_linux_image(found, busybox, result / "linux")
+    busybox = next(path for path in (root / "bin/busybox", root / "usr/bin/busybox") if path.exists())
+    write_linux_image(host, found, busybox, result / "linux")
     shutil.copytree(result / "linux", root / LINUX_FOLDER.lstrip("/"))
-    (result / "initrd.gz").write_bytes(initramfs_with(found, busybox, INITRD_MODULES, "xen-host-initrd"))
+    write_initramfs(host, found, busybox, INITRD_MODULES, "xen-host-initrd", result / "initrd.gz")
     shutil.copy(found.image, result / "vmlinuz")
     (result / "xen").write_bytes(gzip.decompress(next(root.glob("boot/xen-*-amd64.gz")).read_bytes()))
     shutil.rmtree(root / "boot")
@@ -165,32 +155,18 @@ def _furnish(host: LocalHost, root: Path, found: kernel.Kernel, result: Path) ->
     authorized = root / "root/.ssh/authorized_keys"
     authorized.parent.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(result / "client_key.pub", authorized)
-    (result / "versions.json").write_text(json.dumps({"linux": found.version, **_versions(root)}), encoding="utf-8")
 
 
 def _place_modules(host: LocalHost, root: Path, found: kernel.Kernel) -> None:
-    dependencies = kernel.read_dependencies((found.modules / "modules.dep").read_text(encoding="utf-8"))
     target = root / "lib/modules" / found.version
-    for path in kernel.in_load_order(dependencies, HOST_MODULES):
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(found.modules / path, target / path)
+    for path in found.needed(host, HOST_MODULES):
+        place = target / path.relative_to(found.modules)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
     for index in found.modules.glob("modules.builtin*"):
         shutil.copy(index, target / index.name)
     (target / "modules.order").touch()
     host.run(["depmod", "-b", str(root), found.version])
-
-
-def _versions(root: Path) -> dict[str, str]:
-    """Return the versions of Xen and Open vSwitch from the list of what is installed."""
-    found: dict[str, str] = {}
-    for paragraph in (root / "var/lib/dpkg/status").read_text(encoding="utf-8").split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if line[:1].isalpha() and ": " in line)
-        name = fields.get("Package", "")
-        if name.startswith("xen-hypervisor-4"):
-            found["xen"] = fields["Version"]
-        elif name == "openvswitch-switch":
-            found["openvswitch"] = fields["Version"]
-    return found
 
 
 def _make_disk(host: LocalHost, root: Path, disk: Path) -> None:

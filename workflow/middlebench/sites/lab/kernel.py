@@ -6,11 +6,12 @@ import contextlib
 import lzma
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from middlebench.hosts.base import Host
 from middlebench.system.errors import HostError
 
 ELF = b"\x7fELF"
@@ -27,8 +28,21 @@ class Kernel:
     version: str
     image: Path
     """Compressed kernel as it boots on bare hardware and as dom0."""
+    folder: Path
+    """Where it was unpacked."""
     modules: Path
-    """Folder of its modules, with ``modules.dep`` in it."""
+    """Folder of its modules below that."""
+
+    def needed(self, host: Host, names: Iterable[str]) -> list[Path]:
+        """Return the files of the named modules and of all that they need, each after what it needs.
+
+        Raises:
+            HostError: the kernel has no such module, or depmod(8) did not run.
+        """
+        argv = ["modprobe", "-C", "/dev/null", "-d", str(self.folder), "-S", self.version, "-a", "--show-depends"]
+        shown = host.run([*argv, *names]).stdout.splitlines()
+        files = (Path(line.removeprefix("insmod ").strip()) for line in shown if line.startswith("insmod "))
+        return list(dict.fromkeys(files))
 
 
 def find(folder: Path) -> Kernel:
@@ -46,7 +60,7 @@ def find(folder: Path) -> Kernel:
     modules = next(
         path for path in (folder / "lib/modules" / version, folder / "usr/lib/modules" / version) if path.exists()
     )
-    return Kernel(version=version, image=images[0], modules=modules)
+    return Kernel(version=version, image=images[0], folder=folder, modules=modules)
 
 
 def uncompressed(image: bytes) -> bytes:
@@ -64,37 +78,3 @@ def uncompressed(image: bytes) -> bytes:
                 if found.startswith(ELF):
                     return found
     raise ValueError("no xz or gzip stream in this kernel image holds an ELF file")
-
-
-def read_dependencies(modules_dep: str) -> dict[str, tuple[str, ...]]:
-    """Return each module's file and, in the order in which they must be loaded before it, those it needs.
-
-    The text is that of ``modules.dep`` (modules.dep(5)).
-    """
-    found: dict[str, tuple[str, ...]] = {}
-    for line in modules_dep.splitlines():
-        path, separator, needed = line.partition(":")
-        if separator:
-            found[path] = tuple(reversed(needed.split()))
-    return found
-
-
-def module_name(path: str) -> str:
-    """Return a module's name as it is loaded: ``kernel/net/xen-netback.ko`` is ``xen_netback``."""
-    return Path(path).name.partition(".")[0].replace("-", "_")
-
-
-def in_load_order(dependencies: Mapping[str, tuple[str, ...]], names: Iterable[str]) -> list[str]:
-    """Return the files of the named modules and of all that they need, each after what it needs.
-
-    Raises:
-        ValueError: a module does not exist.
-    """
-    by_name = {module_name(path): path for path in dependencies}
-    ordered: dict[str, None] = {}
-    for name in names:
-        path = by_name.get(name.replace("-", "_"))
-        if path is None:
-            raise ValueError(f"the kernel has no module {name}")
-        ordered.update(dict.fromkeys((*dependencies[path], path)))
-    return list(ordered)

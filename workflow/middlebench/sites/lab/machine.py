@@ -1,16 +1,15 @@
 """The emulated computer that the lab's Xen host is: QEMU's command line, its start, and the wait for it.
 
-QEMU runs among the processes of the holder, and ends with them, but on this machine's own network:
-its SSH port is one of our loopback. Its two traffic ports are taps in the namespace that plays the
-test computer; a tap is the whole link, from the test computer's port to the Xen host's.
+QEMU runs among the processes of the holder, and ends with them, in the namespace that plays the test computer. Its two
+traffic ports are taps there; a tap is the whole link, from the test computer's port to the Xen host's. Its SSH port is
+one of the namespace's own loopback, which a proxy command reaches.
 """
 
 from __future__ import annotations
 
-import os
-import socket
+import shlex
+import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +17,14 @@ from pathlib import Path
 
 from middlebench.hosts.ssh.destination import Destination
 from middlebench.hosts.ssh.known_hosts import entry_name
-from middlebench.sites.lab import tap_launcher
 from middlebench.sites.lab.image import LabImage
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import HostError, last_lines
 from middlebench.system.processes import ProcessIdentity
 
 QEMU = "qemu-system-x86_64"
-LOOPBACK = "127.0.0.1"
+LOOPBACK, SSH_PORT = "127.0.0.1", 2222
+"""Where the Xen host's sshd answers, in the namespace of the test computer."""
 READY = ("lab: ready", "Server listening on")
 """What the console says once everything is up: our own start-up program's last word, then sshd's first."""
 READY_SECONDS = 300.0
@@ -52,22 +51,15 @@ class Machine:
 
     process: ProcessIdentity
     """Ends when QEMU does."""
-    ssh_port: int
     console: Path
     known_hosts: Path
 
 
-def free_port() -> int:
-    """Return a port of the loopback that nobody has just now."""
-    with socket.socket() as asked:
-        asked.bind((LOOPBACK, 0))
-        return int(asked.getsockname()[1])
+def command_line(image: LabImage, ports: Sequence[str], console: Path) -> list[str]:
+    """Return QEMU's command.
 
-
-def command_line(image: LabImage, ports: Sequence[str], ssh_port: int, console: Path) -> list[str]:
-    """Return QEMU's command; ``{PORT}`` stands for the descriptor of that port's tap.
-
-    Network devices appear in the Xen host in this order: the traffic ports, then the one for SSH.
+    Network devices appear in the Xen host in this order: the traffic ports, then the one for SSH. A tap takes finished
+    frames only (vnet_hdr=off): nothing is left to be done to them.
     """
     words = [
         *(QEMU, "-name", "mbench-lab", "-machine", "q35", "-accel", "tcg,thread=single,tb-size=1024"),
@@ -80,37 +72,32 @@ def command_line(image: LabImage, ports: Sequence[str], ssh_port: int, console: 
         *("-serial", f"file:{console}"),
     ]
     for index, port in enumerate(ports):
-        words += ["-netdev", f"tap,id={port},fd={{{port}}}"]
+        words += ["-netdev", f"tap,id={port},ifname={port},script=no,downscript=no,vnet_hdr=off"]
         words += ["-device", f"virtio-net-pci,netdev={port},mac={MAC.format(index)},romfile="]
-    words += ["-netdev", f"user,id=ssh,restrict=on,hostfwd=tcp:{LOOPBACK}:{ssh_port}-:22"]
+    words += ["-netdev", f"user,id=ssh,restrict=on,hostfwd=tcp:{LOOPBACK}:{SSH_PORT}-:22"]
     words += ["-device", f"virtio-net-pci,netdev=ssh,mac={MAC.format(len(ports))},romfile="]
     return words
 
 
-def start(
-    image: LabImage, folder: Path, *, enter: Sequence[str], cpus: Sequence[int], namespace: str, ports: Sequence[str]
-) -> Machine:
-    """Start the computer, with a tap in ``namespace`` for each of ``ports``.
+def start(image: LabImage, folder: Path, *, enter: Sequence[str], cpus: Sequence[int], ports: Sequence[str]) -> Machine:
+    """Start the computer, with a tap for each of ``ports``.
 
     Its console and known-hosts file go to ``folder``; ``enter`` are words that run a command among the holder's
-    processes; ``namespace`` is a file as it is seen inside the holder.
+    processes, in the namespace of the test computer.
 
     Raises:
         HostError: QEMU is missing or ended at once.
     """
-    ssh_port = free_port()
     console, known_hosts = folder / "lab-console.log", folder / "lab-known-hosts"
     console.unlink(missing_ok=True)
-    known_hosts.write_text(f"{entry_name(LOOPBACK, ssh_port)} {image.host_key}\n", encoding="utf-8")
-    # Bash's exit status for a missing program cannot be told from QEMU's: look for it first.
-    if not any((Path(part) / QEMU).exists() for part in os.environ.get("PATH", os.defpath).split(os.pathsep)):
+    known_hosts.write_text(f"{entry_name(LOOPBACK, SSH_PORT)} {image.host_key}\n", encoding="utf-8")
+    if shutil.which(QEMU) is None:
         raise HostError("starting the lab", f"there is no program {QEMU!r}", "run `make setup`")
     with (folder / "lab-qemu.log").open("wb") as log:
         process = subprocess.Popen(
             [
                 *("taskset", "--cpu-list", ",".join(map(str, cpus)), *enter),
-                *(sys.executable, "-I", tap_launcher.__file__, namespace, ",".join(ports)),
-                *command_line(image, ports, ssh_port, console),
+                *command_line(image, ports, console),
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -121,7 +108,7 @@ def start(
     identity = ProcessIdentity.of(process.pid)
     if identity is None:
         raise _error(folder, console, "QEMU ended at once")
-    return Machine(process=identity, ssh_port=ssh_port, console=console, known_hosts=known_hosts)
+    return Machine(process=identity, console=console, known_hosts=known_hosts)
 
 
 def wait_until_ready(machine: Machine) -> None:
@@ -139,17 +126,21 @@ def wait_until_ready(machine: Machine) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def destination(image: LabImage, machine: Machine) -> Destination:
-    """Return how the computer is reached: by the keys that were made with it, and no others."""
+def destination(image: LabImage, machine: Machine, enter: Sequence[str]) -> Destination:
+    """Return how the computer is reached: by the keys that were made with it, and no others.
+
+    ``enter`` are words that run a command in the namespace of the test computer.
+    """
     return Destination(
         alias="the lab",
         hostname=LOOPBACK,
-        port=machine.ssh_port,
+        port=SSH_PORT,
         user="root",
         identity_files=(image.folder / "client_key",),
         only_these=True,
         known_hosts_files=(machine.known_hosts,),
-        entry=entry_name(LOOPBACK, machine.ssh_port),
+        entry=entry_name(LOOPBACK, SSH_PORT),
+        proxy_command=shlex.join([*enter, "socat", "-t0", "-", f"TCP:{LOOPBACK}:{SSH_PORT}"]),
     )
 
 

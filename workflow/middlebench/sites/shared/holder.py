@@ -202,13 +202,8 @@ def enter(pid: int, namespace: str = "") -> list[str]:
     network namespaces that the command makes would be lost with it.
     """
     network = f"=/proc/{pid}/root/run/netns/{namespace}" if namespace else ""
-    return [*enter_processes(pid), f"--net{network}"]
-
-
-def enter_processes(pid: int) -> list[str]:
-    """Return the words that run a command among a holder's processes, but on the network of its caller."""
     user = ["--user", "--preserve-credentials"] if _has_user_namespace(pid) else []
-    return ["nsenter", f"--target={pid}", *user, "--mount", "--pid"]
+    return ["nsenter", f"--target={pid}", *user, "--mount", "--pid", f"--net{network}"]
 
 
 def _has_user_namespace(pid: int) -> bool:
