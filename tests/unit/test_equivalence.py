@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from middlebench.analysis.comparing.equivalence import Sameness, compare_cells, tally
 from middlebench.analysis.data.measurements import from_rows, write_measurements
 from middlebench.analysis.law import others
 from middlebench.analysis.law.derivation import law_of
-from middlebench.analysis.law.equivalence import Sameness, compare_cells, tally
-from middlebench.config.others import file_of, names_of
+from middlebench.config.other_results import file_of, names_of
 from middlebench.system.errors import RecordError
 
 LENGTHS, SIZES = (1, 2, 4, 8), (60, 400, 800, 1500)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from middlebench.analysis.comparing.history import describe, level_changes
 from middlebench.analysis.data.measurements import from_records
-from middlebench.analysis.law.history import describe, level_changes
 from middlebench.cli import main
 from middlebench.model.environment import keep
 from middlebench.model.record_file import write

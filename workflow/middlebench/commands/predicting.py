@@ -111,8 +111,8 @@ def _longest(predictor: Predictor, mbps: float, size: int) -> str:
 
 
 def _history(arguments: argparse.Namespace) -> None:
+    from middlebench.analysis.comparing.history import describe, level_changes
     from middlebench.analysis.data.measurements import from_records
-    from middlebench.analysis.law.history import describe, level_changes
     from middlebench.model.environment import recall
 
     found = [record for folder in arguments.folders for record in _all_records(folder)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from middlebench.config.functions import check_functions, load_functions
-from middlebench.config.others import file_of
+from middlebench.config.other_results import file_of
 from middlebench.config.study import Study
 from middlebench.config.testbed import TESTBED_FOLDER, TestbedOptions, load_testbed, parse
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, MOST_FRAMES, maximum_frame_bytes

@@ -24,7 +24,7 @@ from pydantic import (
 
 from middlebench.config.authors import Author, Licence
 from middlebench.config.folders import free_folder
-from middlebench.config.others import names_of
+from middlebench.config.other_results import names_of
 from middlebench.model.cell import AXES, LONGEST_CHAIN, Cell, cells_of
 from middlebench.model.controls import CONTROL_BAND
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, MOST_FLOWS

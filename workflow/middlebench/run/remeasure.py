@@ -8,7 +8,7 @@ from pathlib import Path
 from middlebench.analysis.data.flags import MEANINGS, carrying
 from middlebench.analysis.data.measurements import cell_of, read_measurements
 from middlebench.analysis.data.summary import summarise
-from middlebench.config.others import TABLE
+from middlebench.config.other_results import TABLE
 from middlebench.model.cell import Cell
 from middlebench.model.record import Record
 from middlebench.model.record_file import read

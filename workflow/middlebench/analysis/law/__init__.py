@@ -4,7 +4,4 @@ The law: ``terms`` what it can be made of · ``cells`` what it is fitted to · `
 predicts best · ``prediction`` cells that were not measured · ``knee`` how long a chain keeps its rate · ``resources``
 which term binds, held against the counters · ``cores`` the paper's explanation, judged · ``derivation`` all of these
 together · ``results`` the file ``law.json`` · ``views`` and ``figures`` what readers see of it.
-
-Beyond one sweep: ``equivalence`` the same cells in two datasets · ``others`` anyone's results beside one's own ·
-``history`` one testbed over time.
 """

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from middlebench.analysis.comparing.equivalence import Sameness, compare_cells, tally
 from middlebench.analysis.data.measurements import of_one_size, read_measurements
 from middlebench.analysis.law.derivation import estimates_of
-from middlebench.analysis.law.equivalence import Sameness, compare_cells, tally
 from middlebench.analysis.law.results import Law
 from middlebench.analysis.tables.table import Table
-from middlebench.config.others import TABLE
+from middlebench.config.other_results import TABLE
 from middlebench.system.errors import RecordError
 from middlebench.system.text import percent, plural
 
