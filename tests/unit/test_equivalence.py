@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from middlebench.analysis.comparing import other_results
 from middlebench.analysis.comparing.equivalence import Sameness, compare_cells, tally
 from middlebench.analysis.data.measurements import from_rows, write_measurements
-from middlebench.analysis.law import others
 from middlebench.analysis.law.derivation import law_of
 from middlebench.config.other_results import file_of, names_of
 from middlebench.system.errors import RecordError
@@ -50,7 +50,7 @@ def test_cells_that_a_hog_slowed_down_are_named():
     compared = compare_cells(sweep(1), sweep(2, changed=hogged))
     apart = compared[compared["sameness"] == "different"]
     assert set(zip(apart["n"], apart["frame_bytes"], strict=True)) == set(hogged)
-    words = others.describe(compared, "other", 0.1)
+    words = other_results.describe(compared, "other", 0.1)
     assert "n = 4 at 60 B" in words
     assert "n = 8 at 800 B" in words
 
@@ -86,14 +86,14 @@ def test_a_wider_margin_never_makes_cells_less_the_same():
 def test_only_cells_that_both_have_are_compared():
     compared = compare_cells(sweep(1, lengths=(1, 2)), sweep(2, lengths=(2, 4)))
     assert set(compared["n"]) == {2}
-    assert others.describe(compare_cells(sweep(1, lengths=(1,)), sweep(2, lengths=(2,))), "other", 0.1)
+    assert other_results.describe(compare_cells(sweep(1, lengths=(1,)), sweep(2, lengths=(2,))), "other", 0.1)
 
 
 def test_the_parameter_that_differs_is_named_and_the_others_are_not():
     mine, theirs = sweep(1, lengths=(1, 2, 3, 4, 8)), sweep(2, lengths=(1, 2, 3, 4, 8), link=500.0)
     law = law_of(mine, "made")
     assert law.basis.shape.flat == "link"
-    frame = others.laws_table(law, theirs, "other").frame
+    frame = other_results.laws_table(law, theirs, "other").frame
     assert list(frame["parameter"][frame["differs"] == "differs"]) == ["r"]
 
 
@@ -107,7 +107,7 @@ def folder(tmp_path):
 def test_a_folder_and_a_zip_file_of_it_read_the_same(folder, tmp_path):
     with zipfile.ZipFile(tmp_path / "local.zip", "w") as packed:
         packed.write(folder / "measurements.csv", "measurements.csv")
-    assert others.read_others(folder).equals(others.read_others(tmp_path / "local.zip"))
+    assert other_results.read_others(folder).equals(other_results.read_others(tmp_path / "local.zip"))
     assert Path(file_of(str(folder))).is_file()
     assert Path(file_of(str(tmp_path / "local.zip"))).is_file()
 
@@ -120,13 +120,13 @@ def test_a_zip_file_without_one_good_table_is_refused(tmp_path, content):
         for name, text in content.items():
             packed.writestr(name, text)
     with pytest.raises(RecordError):
-        others.read_others(tmp_path / "other.zip")
+        other_results.read_others(tmp_path / "other.zip")
 
 
 def test_what_is_no_zip_file_is_refused(tmp_path):
     (tmp_path / "other.zip").write_text("no")
     with pytest.raises(RecordError):
-        others.read_others(tmp_path / "other.zip")
+        other_results.read_others(tmp_path / "other.zip")
 
 
 def test_others_go_by_names_of_their_own():
