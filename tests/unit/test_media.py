@@ -1,4 +1,4 @@
-"""What a reader gets: the report in a real browser and on paper, and the tables set by a real TeX."""
+"""What a reader gets: what notebooks make, the report in a real browser and on paper, and tables set by a real TeX."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import subprocess
 
 import nbformat
 import pytest
-from executed import NAMES, PROMISED, execute_here, files_of
+from executed import NAMES, NOTEBOOKS, PROMISED, execute_here, files_of
 from helpers import PROJECT
 from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.law.derivation import law_of_dataset
@@ -25,22 +25,41 @@ PAPERS = {"A4": 210 * MM, "Letter": 215.9 * MM}
 MARGIN = 10 * MM
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """All that is made of a sweep of the paper's chains, and half of its frame sizes."""
-    results = tmp_path_factory.mktemp("published") / "results"
-    folder = results / "made"
-    with contextlib.chdir(PROJECT):
+def run_by_hand(tmp_path_factory):
+    """A sweep of the paper's chains and half of its frame sizes; each notebook, executed in its own folder as somebody
+    does by hand; the folder that it wrote to; and the sweep's files before and after all of them."""
+    results, temporary = tmp_path_factory.mktemp("published") / "results", tmp_path_factory.mktemp("temporary")
+    folder, notebooks, wrote = results / "made", {}, {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(temporary))
+        patch.chdir(PROJECT)
         write_results(results, lengths=LENGTHS, sizes=SIZES)
         write(law_of_dataset(load_dataset("made", results)), folder / "law.json")
-        (folder / "report").mkdir()
-        notebooks = []
+        before = contents(results)
         for name in NAMES:
-            more = {"path": str(folder)} if name == "equivalence" else {}
-            notebook = execute_here(name, dataset="made", results=str(results), write=True, **more)
-            notebooks.append(folder / "report" / f"{name}.ipynb")
-            nbformat.write(notebook, notebooks[-1])
-        render_report(load_dataset("made", results), notebooks, folder / "report/index.html")
+            patch.chdir(NOTEBOOKS)
+            other = {"path": str(folder)} if name == "equivalence" else {}
+            notebooks[name] = execute_here(name, dataset="made", results=str(results), **other)
+            (wrote[name],) = set(temporary.iterdir()) - set(wrote.values())
+        return folder, notebooks, wrote, before, contents(results)
+
+
+@pytest.fixture(scope="module")
+def published(run_by_hand):
+    """All that is made of a sweep, where the workflow has it."""
+    folder, notebooks, wrote, *_ = run_by_hand
+    (folder / "report").mkdir()
+    for name, notebook in notebooks.items():
+        shutil.copytree(wrote[name], folder, dirs_exist_ok=True)
+        nbformat.write(notebook, folder / f"report/{name}.ipynb")
+    with contextlib.chdir(PROJECT):
+        written = [folder / f"report/{name}.ipynb" for name in notebooks]
+        render_report(load_dataset("made", folder.parent), written, folder / "report/index.html")
     return folder
 
 
@@ -74,8 +93,15 @@ def unfold(page):
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
 
 
-def test_notebooks_leave_the_files_that_they_promise(published):
-    assert files_of(published) == set().union(*PROMISED.values())
+def test_notebooks_run_by_hand_leave_the_results_as_they_were(run_by_hand):
+    *_, before, after = run_by_hand
+    assert after == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_leaves_the_files_that_it_promises(run_by_hand, name):
+    _, _, wrote, *_ = run_by_hand
+    assert files_of(wrote[name]) == PROMISED[name]
 
 
 def test_every_link_within_the_page_leads_to_a_part_that_is_shown(opened):
