@@ -45,7 +45,11 @@ def project(computers: TwoComputers, tmp_path: Path) -> Iterator[Project]:
 
 
 def await_second_cell(project: Project, computers: TwoComputers) -> None:
-    eventually(lambda: project.cells() and computers.generating(), "the sweep is within its second cell", 240)
+    def within_it() -> bool:
+        measuring = bool(project.cells()) and bool(project.footprint.running("middlebench measure"))
+        return measuring and computers.generating()
+
+    eventually(within_it, "the sweep is within its second cell", 240)
 
 
 def demand_whole(project: Project) -> None:
@@ -60,7 +64,7 @@ def demand_whole(project: Project) -> None:
     assert len((project.folder / MEASUREMENTS).read_text().splitlines()) == 1 + len(CELLS)
 
 
-def test_sweep_over_ssh_survives_a_kill_and_a_restarted_switch_and_measures_no_finished_cell_again(
+def test_sweep_over_ssh_survives_a_kill_a_restarted_switch_and_a_lost_connection_and_measures_no_finished_cell_again(
     project: Project, computers: TwoComputers
 ) -> None:
     with project.start(MEASUREMENTS) as sweep:
@@ -73,25 +77,8 @@ def test_sweep_over_ssh_survives_a_kill_and_a_restarted_switch_and_measures_no_f
     assert before.keys() < CELLS
     computers.restart_switch()
 
-    project.run(MEASUREMENTS)
-    assert {name: project.cells()[name] for name in before} == before
-    demand_whole(project)
-    fingerprints = {name: fingerprint(project, name) for name in CELLS}
-    assert not {fingerprints.pop(name) for name in before} & set(fingerprints.values())
-    provision = record_file.read(Provision, project.results / "provision.json")
-    assert provision.options["site"]["driver"] == "ssh"
-
-
-def fingerprint(project: Project, name: str) -> str:
-    return record_file.read(Record, project.results / "cells" / name).attestation.fingerprint
-
-
-def test_sshd_killed_during_a_cell_ends_the_run_in_words_and_the_next_one_finishes_it(
-    project: Project, computers: TwoComputers
-) -> None:
     with project.start(MEASUREMENTS) as sweep:
         await_second_cell(project, computers)
-        before = project.cells()
         computers.cut(computers.test_computer)
         said, _ = sweep.communicate()
     assert sweep.returncode != 0
@@ -103,6 +90,14 @@ def test_sshd_killed_during_a_cell_ends_the_run_in_words_and_the_next_one_finish
     project.run(MEASUREMENTS)
     assert {name: project.cells()[name] for name in before} == before
     demand_whole(project)
+    fingerprints = {name: fingerprint(project, name) for name in CELLS}
+    assert not {fingerprints.pop(name) for name in before} & set(fingerprints.values())
+    provision = record_file.read(Provision, project.results / "provision.json")
+    assert provision.options["site"]["driver"] == "ssh"
+
+
+def fingerprint(project: Project, name: str) -> str:
+    return record_file.read(Record, project.results / "cells" / name).attestation.fingerprint
 
 
 NEWER_TRAFGEN = """#!/bin/sh
