@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import made_once
 from middlebench.run.copies import adopt_copies
 from projects import MEASUREMENTS, TESTBED, Project, copy_of_the_project, live
 
@@ -19,12 +20,15 @@ def fresh(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture(scope="session")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose sweep is finished, and nothing of it live; not to be changed."""
-    with live(copy_of_the_project(tmp_path_factory.mktemp("swept") / "project")) as project:
-        project.run(MEASUREMENTS)
-        project.down()
-        yield project
+
+    def sweep(folder: Path) -> None:
+        with live(copy_of_the_project(folder / "project")) as project:
+            project.run(MEASUREMENTS)
+
+    folder = made_once(tmp_path_factory, "swept", sweep)
+    return Project(folder / "project", folder / "runtime")
 
 
 @pytest.fixture
