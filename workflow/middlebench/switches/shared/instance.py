@@ -43,12 +43,18 @@ ANSWER_SECONDS = 5.0
 """What database and daemon may take for that; one that hangs takes for ever."""
 AGENT = agent_text(devices_agent, agent)
 STEER = f"""
+BEGIN {{
+    list = "ovs-vsctl --data=bare --format=table --no-headings --columns=name,ofport list Interface"
+    while ((list | getline) > 0) number[$1] = $2
+}}
 function end() {{ if (bridge && close(tool)) exit 1 }}
-$1 != bridge {{ end(); bridge = $1; tool = "ovs-ofctl -O {OPENFLOW} add-flows " bridge " -" }}
-{{ print $2 | tool }}
+$1 != bridge {{ end(); bridge = $1; tool = "ovs-ofctl --no-names -O {OPENFLOW} add-flows " bridge " -" }}
+{{ print $4 "in_port=" number[$2] ",actions=output:" number[$3] | tool }}
 END {{ end() }}
 """
-"""For awk: gives each bridge its flows, from lines with a bridge and a flow, those of one bridge together."""
+"""For awk: gives each bridge its flows (ovs-fields(7)), from lines with a bridge, the ports where frames come in and
+leave, and maybe of which UDP ports; those of one bridge together. By the names of ports it would take three times as
+long, since the tool asks each bridge for them."""
 Settle = Literal["revalidator/purge", "revalidator/wait"]
 """How a flow's count becomes exact: `purge` has the daemon take down what its datapath has cached, with the counts, at
 once (5 ms; the next frame of each bridge has its flow looked up again); `wait` waits for the next time that the daemon
@@ -129,7 +135,7 @@ class OpenVSwitch:
         ]
         as_it_is = ("--id=@as-it-is", "create", "QoS", "type=linux-noop", f"external_ids:owner={LABEL}")
         self.transaction([*ports, as_it_is, *(("set", "Port", uplink, "qos=@as-it-is") for uplink in plan.uplinks)])
-        flows = "".join(f"{name} {flow(*rule)}\n" for name, rules in plan.rules.items() for rule in rules)
+        flows = "".join(f"{name} {_words(*rule)}\n" for name, rules in plan.rules.items() for rule in rules)
         deadline = Deadline(COMMAND_SECONDS + BRIDGE_SECONDS * len(plan.bridges))
         result = self.run("awk", STEER, check=False, stdin=flows, deadline=deadline)
         if result.status != 0:
@@ -181,11 +187,10 @@ class OpenVSwitch:
         return ()
 
 
-def flow(ingress: str, egress: str, ports: UdpPorts | None = None) -> str:
-    """Return the flow (ovs-actions(7), ovs-fields(7)) by which what comes in at one port leaves by the other."""
+def _words(ingress: str, egress: str, ports: UdpPorts | None = None) -> str:
+    """Return a rule as :data:`STEER` takes it."""
     field = "tp_src" if ports and ports.side == "source" else "tp_dst"
-    match = f"udp,{field}={ports.value:#x}/{ports.mask:#x}," if ports else ""
-    return f"{match}in_port={ingress},actions=output:{egress}"
+    return f"{ingress} {egress}" + (f" udp,{field}={ports.value:#x}/{ports.mask:#x}," if ports else "")
 
 
 def _port_counters(answer: Mapping[str, Any]) -> dict[str, PortCounters]:
