@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from middlebench.config.study import Controls, Study
 from middlebench.model.cell import Cell
 from middlebench.model.record import Settings
-from middlebench.run.jobs import Finished, Job, Past, PastControls
+from middlebench.run.jobs import Finished, Job, Past
 from middlebench.run.pace import Cells
 from middlebench.run.plan import UNTIMED_S, plan_run
 from middlebench.run.reasons import NEW
@@ -48,10 +48,10 @@ def controlled(every, sizes=1):
     return Controls(every=every, frame_sizes=tuple(range(60, 60 + sizes)))
 
 
-def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, finished_controls=None, **wanted):
+def planned(jobs, cells=(), *, deployment_s=None, present=ENVIRONMENT, kinds=1, overhead_s=None, **wanted):
     """Return the plan of one testbed of which these cells are finished, and the whole."""
     found = {named(*name): value for name, value in dict(cells).items()}
-    finished = Finished(found, deployment_s or {}, finished_controls)
+    finished = Finished(found, deployment_s or {}, kinds, overhead_s)
     plan = plan_run(jobs, {"made": finished}, {"made": present}, STUDY.model_copy(update=wanted))
     return plan.testbeds[0], summary(plan)
 
@@ -152,7 +152,8 @@ def test_controls_are_counted_with_the_time_they_take():
     every = [cell(n, priority=-n) for n in range(1, 6)]
     wanted = {"controls": controlled(2, sizes=3)}
     known = {
-        "finished_controls": PastControls(kinds=2, traffic_s=8.0, seconds=10.0),
+        "kinds": 2,
+        "overhead_s": 2.0,
         "deployment_s": dict.fromkeys(range(9), 0.0),
     }
     finished = {(9, 800, 1): past(seconds=3.0)}

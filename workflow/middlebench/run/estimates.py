@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 
 from middlebench.model.record import Settings
-from middlebench.run.jobs import Job, Past, PastControls
+from middlebench.run.jobs import Finished, Job, Past
 
 
 def seconds_a_cell(pasts: Iterable[Past], wanted: Settings) -> tuple[float, bool]:
@@ -24,15 +24,13 @@ def seconds_a_cell(pasts: Iterable[Past], wanted: Settings) -> tuple[float, bool
     return wanted.traffic_s, False
 
 
-def seconds_a_control_set(past: PastControls | None, frame_sizes: int, wanted: Settings) -> tuple[float, bool]:
+def seconds_a_control_set(finished: Finished, frame_sizes: int, wanted: Settings) -> tuple[float, bool]:
     """Return how long a set of controls takes, and whether that is known: by the overhead of the last one.
 
     ``frame_sizes`` is how many sizes controls have.
     """
-    traffic_s = (past.kinds if past else 1) * frame_sizes * wanted.traffic_s
-    if past is None or past.seconds is None:
-        return traffic_s, False
-    return traffic_s + max(0.0, past.seconds - past.traffic_s), True
+    traffic_s, overhead_s = finished.control_kinds * frame_sizes * wanted.traffic_s, finished.control_overhead_s
+    return traffic_s + max(0.0, overhead_s or 0.0), overhead_s is not None
 
 
 def deployment_seconds(n: int, known: Mapping[int, float]) -> float | None:

@@ -46,18 +46,6 @@ class Past:
 
 
 @dataclass(frozen=True)
-class PastControls:
-    """What the last whole set of controls says."""
-
-    kinds: int
-    """Kinds of control that the testbed has."""
-    traffic_s: float
-    """Seconds of warm-up and window of all its trials."""
-    seconds: float | None = None
-    """Seconds that it took; None where unknown."""
-
-
-@dataclass(frozen=True)
 class Finished:
     """What is on disk already of one testbed."""
 
@@ -65,5 +53,7 @@ class Finished:
     """What finished cells say."""
     deployment_s: Mapping[int, float] = field(default_factory=dict)
     """Seconds that a deployment took, by chain length."""
-    controls: PastControls | None = None
-    """The last set of controls that ended a run; None where there is none."""
+    control_kinds: int = 1
+    """Kinds of control that the testbed has, as far as the last set that ended a run tells."""
+    control_overhead_s: float | None = None
+    """Seconds that this set took beside its traffic; None where unknown."""

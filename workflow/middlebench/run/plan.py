@@ -143,9 +143,7 @@ def _plan_testbed(name: str, jobs: Sequence[Job], finished: Finished, judge: Jud
     closes = controls is not None and CLOSE_RULE in running
     sets = (-(-to_come // controls.every) if controls else 0) + closes  # one before the first cell
     cell_s, cell_certain = seconds_a_cell(finished.cells.values(), settings)
-    set_s, set_certain = seconds_a_control_set(
-        finished.controls, len(controls.frame_sizes) if controls else 0, settings
-    )
+    set_s, set_certain = seconds_a_control_set(finished, len(controls.frame_sizes) if controls else 0, settings)
     deploy_s = [deployment_seconds(n, finished.deployment_s) for n in chains]
     reasons: dict[str, list[Cell]] = {}
     for cell in measured:

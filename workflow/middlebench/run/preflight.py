@@ -21,7 +21,7 @@ from middlebench.model.controls import Control, ControlSet
 from middlebench.model.environment import Environment, recall
 from middlebench.model.record import Settings
 from middlebench.model.record_file import read
-from middlebench.run.jobs import Finished, Past, PastControls
+from middlebench.run.jobs import Finished, Past
 from middlebench.run.plan import CELL_RULE, RunPlan, TestbedPlan, plan_run
 from middlebench.run.snakemake_plan import planned_jobs, seconds_of, tells_plan
 from middlebench.run.summary import summary
@@ -116,21 +116,18 @@ def read_finished(results: Path, seconds: Callable[[str], float | None] = lambda
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             values = json.loads(path.read_bytes())
             deployment_s[int(values["plan"]["n"])] = seconds(str(path)) or float(values["total_s"])
-    return Finished(cells, deployment_s, _past_controls(results / "controls", seconds))
+    return Finished(cells, deployment_s, *_past_controls(results / "controls", seconds))
 
 
-def _past_controls(folder: Path, seconds: Callable[[str], float | None]) -> PastControls | None:
-    """Return what is on disk of the controls that ended the last run; None where it cannot be read."""
+def _past_controls(folder: Path, seconds: Callable[[str], float | None]) -> tuple[int, float | None]:
+    """Return how many kinds of control the last set had that ended a run, and its overhead; None where unknown."""
     closing = folder / "closing.json"
     try:
         controls = [read(Control, folder / name) for name in read(ControlSet, closing).controls]
     except RecordError:
-        return None
-    return PastControls(
-        kinds=len({control.kind for control in controls}),
-        traffic_s=sum(control.settings.traffic_s for control in controls),
-        seconds=seconds(str(closing)),
-    )
+        return 1, None
+    took_s, traffic_s = seconds(str(closing)), sum(control.settings.traffic_s for control in controls)
+    return len({control.kind for control in controls}), None if took_s is None else took_s - traffic_s
 
 
 def _recalled(identity: str, results: Path) -> Environment | None:
