@@ -82,7 +82,7 @@ def test_bars_are_of_the_size_nearest_to_the_papers():
 
 
 def test_table_has_the_evidence_of_every_repetition_in_order():
-    frame = evidence_table(reversed(records(repetitions=2)), "made").frame
+    frame = evidence_table(records(repetitions=2)[::-1], "made").frame
     assert list(frame["n"]) == sorted(frame["n"])
     assert len(frame) == 18
     first = frame.iloc[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import nan
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from middlebench.analysis.data.provenance import cell_address, own_name
+from middlebench.analysis.data.measurements import frame_sizes, from_records
+from middlebench.analysis.data.provenance import cell_address, cell_addresses, own_name
 from middlebench.analysis.data.summary import PAPER_SIZE, grid, nearest_size
 from middlebench.analysis.figures import style
 from middlebench.analysis.figures.labels import NEAREST, origin_of
@@ -21,9 +21,7 @@ from middlebench.analysis.figures.style import noted, styled
 from middlebench.analysis.tables.table import Table
 from middlebench.diagnosis.accounting import FLOW_TABLE, IN, OUT, Place, account
 from middlebench.diagnosis.bottleneck import NEGLIGIBLE_LOSS
-from middlebench.diagnosis.costs import hop_cost, untaken_ratio
-from middlebench.diagnosis.processors import links_share
-from middlebench.model.mix import in_order, size_shown
+from middlebench.model.mix import size_shown
 from middlebench.model.record import Cause, Record
 from middlebench.system.text import percent
 
@@ -146,7 +144,7 @@ def loss_figure(records: Sequence[Record], measurements: pd.DataFrame, note: str
     return figure
 
 
-def evidence_table(records: Iterable[Record], testbed: str) -> Table:
+def evidence_table(records: Sequence[Record], testbed: str) -> Table:
     """Return each cell's verdict with what it rests on, by chain length, frame size and repetition."""
     headings = {
         "n": "n",
@@ -161,25 +159,21 @@ def evidence_table(records: Iterable[Record], testbed: str) -> Table:
         "hop_io_calls": "Hop [calls]",
         "evidence": "Evidence",
     }
-    listed = list(records)
-    sizes = in_order(each.cell.frame_bytes for each in listed)
-    shown = sorted(listed, key=lambda each: (each.cell.n, sizes.index(each.cell.frame_bytes), each.cell.repetition))
-    rows = [
-        (
-            *(each.cell.n, size_shown(each.cell.frame_bytes), each.cell.repetition),
-            *(each.bottleneck.cause, each.bottleneck.place, *_costs(each), each.bottleneck.evidence),
-        )
-        for each in shown
-    ]
+    evidence = {each.cell.path: each.bottleneck.evidence for each in records}
+    cells = from_records(records)
+    shown = cells.rename(columns={"hop_processor_us": "hop_us"}).assign(
+        frame_bytes=frame_sizes(cells).map(size_shown),
+        links_percent=100 * cells["links_ratio"],
+        untaken_percent=100 * cells["untaken_ratio"],
+        evidence=cells["record"].map(evidence),
+    )
     return Table(
-        pd.DataFrame(rows, columns=list(headings)),
+        shown[list(headings)],
         headings,
         f"What limited each cell of testbed {testbed}, and what says so. Packets are of the whole trial; where the "
         "load was searched for, of the trial just above it that the evidence names",
         widths={"bottleneck": 0.1, "lost_at": 0.12, "evidence": 0.46},
-        addresses={
-            "bottleneck": [cell_address(testbed, testbed, each.cell.n, each.cell.frame_bytes) for each in shown]
-        },
+        addresses={"bottleneck": cell_addresses(cells, testbed)},
     )
 
 
@@ -221,12 +215,3 @@ def _label(axes: Axes, x: float, y: float, text: str, background: str, columns: 
 def _usual(values: pd.Series[str]) -> str:
     """Return the most frequent value, the first in the alphabet of several."""
     return str(values.mode().iloc[0]) if len(values) else ""
-
-
-def _costs(record: Record) -> tuple[float, ...]:
-    """Return the links' share and the frames not taken in per cent, and what a hop cost; NaN for what is not known."""
-    hop = hop_cost(record)
-    shares = (links_share(record.usage), untaken_ratio(record))
-    costs = (hop.processor_us, hop.context_switches, hop.io_calls) if hop else (None, None, None)
-    links, untaken, *of_a_hop = (nan if each is None else each for each in (*shares, *costs))
-    return 100 * links, 100 * untaken, *of_a_hop
