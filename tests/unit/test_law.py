@@ -22,7 +22,6 @@ from middlebench.analysis.law.results import Law
 from middlebench.analysis.law.terms import PARAMETERS, Shape, candidates
 from middlebench.model import frames
 from middlebench.model.record_file import read, write
-from middlebench.model.usage import ProcessUsage
 from middlebench.system.errors import RecordError
 
 SIZES = (60, 400, 800, 1500)
@@ -346,9 +345,7 @@ def test_counters_that_name_another_resource_than_the_law_are_listed(simple):
     table, law = simple
     verdicts = {(1, 1500): "link", (8, 60): "link", (4, 60): "unknown"}
     places = zip(table["n"], table["frame_bytes"], strict=True)
-    told = resources_of(
-        law.predictor, {}, table.assign(bottleneck=[verdicts.get(cell, "") for cell in places]), (), None
-    )
+    told = resources_of(law.predictor, {}, table.assign(bottleneck=[verdicts.get(cell, "") for cell in places]), None)
     assert told.agreeing == 1
     (apart,) = told.disagreeing
     assert (apart.n, apart.frame_bytes, apart.term, apart.bottleneck) == (8, 60, "hops", "link")
@@ -359,20 +356,11 @@ def test_counters_that_name_another_resource_than_the_law_are_listed(simple):
 def test_processor_time_a_hop_is_held_against_the_law(simple, factor, agrees):
     table, law = simple
     hop_us = factor * law.hop_us["60"].value
-    records = [busy(sweeps.record(n, 60, received=10_000), hop_us) for n in (2, 4, 8)]
-    told = resources_of(law.predictor, law.hop_us, table.assign(bottleneck="server CPU"), records, 1)
+    known = (table["frame_bytes"] == 60) & table["n"].isin((2, 4, 8))
+    counted = table.assign(bottleneck="server CPU", hop_processor_us=known.map({True: hop_us, False: np.nan}))
+    told = resources_of(law.predictor, law.hop_us, counted, 1)
     assert told.hop_processor["60"].measured_us == pytest.approx(hop_us)
     assert told.hop_processor["60"].agrees is agrees
-
-
-def busy(record, hop_us):
-    """Return a record whose middleboxes, with the switch, took so long a frame and hop."""
-    passed = sum(hop.tx_packets for hop in record.hops[:-1])
-    switch = ProcessUsage(name="switch", cpu_s=0.0, busiest_thread_s=0.0, context_switches=None)
-    machines = switch.model_copy(update={"name": "vm", "cpu_s": hop_us * passed / 1e6})
-    return record.model_copy(
-        update={"usage": record.usage.model_copy(update={"switch": (switch,), "middleboxes": (machines,)})}
-    )
 
 
 def test_chains_of_several_kinds_are_no_repetitions_of_each_other():

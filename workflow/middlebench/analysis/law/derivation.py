@@ -42,7 +42,7 @@ def law_of_dataset(dataset: Dataset, share: float = SHARE) -> Law:
         law = law.model_copy(update={"remarks": (*law.remarks, remark)})
     if law.predictor is None:
         return law
-    told = resources_of(law.predictor, law.hop_us, dataset.measurements, dataset.records, dataset.server_cpus)
+    told = resources_of(law.predictor, law.hop_us, dataset.measurements, dataset.server_cpus)
     return law.model_copy(update={"resources": told})
 
 

@@ -14,10 +14,8 @@ import pandas as pd
 from middlebench.analysis.data.intervals import interval_of
 from middlebench.analysis.law.cells import offered_us
 from middlebench.analysis.law.prediction import Predictor
-from middlebench.diagnosis.costs import hop_cost
-from middlebench.model.mix import is_mix
 from middlebench.model.options import Options
-from middlebench.model.record import Cause, Record
+from middlebench.model.record import Cause
 
 AGREEING: Mapping[str, frozenset[Cause]] = {
     "offered": frozenset(("offered load", "generator", "link")),
@@ -99,7 +97,6 @@ def resources_of(
     predictor: Predictor,
     hop_us: Mapping[str, HopTime],
     measurements: pd.DataFrame,
-    records: Iterable[Record],
     processors: int | None,
 ) -> Resources | None:
     """Return what counters say to a law; None where none were read, as of published data.
@@ -119,24 +116,23 @@ def resources_of(
             Disagreement(n=n, frame_bytes=size, term=terms[n, size], bottleneck=verdicts[n, size])
             for n, size in disagreeing
         ),
-        hop_processor=_hop_processor(terms, hop_us, records, processors) if processors else {},
+        hop_processor=_hop_processor(terms, hop_us, measurements, processors) if processors else {},
     )
 
 
 def _hop_processor(
     terms: Mapping[tuple[int, int], str],
     hop_us: Mapping[str, HopTime],
-    records: Iterable[Record],
+    measurements: pd.DataFrame,
     processors: int,
 ) -> dict[str, HopProcessor]:
     """Return measured processor times beside those of the law, by frame size."""
-    found: dict[int, list[float]] = {}
-    for record in records:
-        n, size = record.cell.n, record.cell.frame_bytes
-        if not is_mix(size) and terms.get((n, size)) == "hops" and (used := hop_cost(record)) is not None:
-            found.setdefault(size, []).append(used.processor_us)
+    known = measurements.dropna(subset="hop_processor_us")
+    places = zip(known["n"], known["frame_bytes"], strict=True)
+    bound = known[[terms.get((int(n), int(size))) == "hops" for n, size in places]]
     times = {}
-    for size, used_us in sorted(found.items()):
+    for size, cells in bound.groupby("frame_bytes"):
+        used_us = [float(each) for each in cells["hop_processor_us"]]
         by_law = hop_us[str(size)]
         times[str(size)] = HopProcessor(
             measured_us=float(np.mean(used_us)),
