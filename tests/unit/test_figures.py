@@ -12,7 +12,7 @@ from middlebench.analysis.data.publications import load_cells
 from middlebench.analysis.figures import labels, maps
 from middlebench.analysis.figures import throughput as figures
 from middlebench.analysis.figures.description import describe
-from middlebench.analysis.figures.style import save_figure
+from middlebench.analysis.figures.style import save_figure, svg_of
 from sweeps import record, sweep
 
 LINES = (figures.fig1, figures.fig3, figures.fig5, figures.throughput_by_size)
@@ -224,10 +224,11 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
     for suffix in ("png", "svg", "pdf"):
         name = f"fig3.{suffix}"
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    assert (tmp_path / "first/fig3.svg").read_text() == svg_of(figures.fig3(measurements, load_cells("maksic")))
 
 
-def test_svg_has_its_words_as_text_and_says_what_it_shows(tmp_path):
-    svg = save_figure(figures.fig5(load_cells("maksic")), tmp_path, "fig5")["svg"].read_text()
+def test_svg_has_its_words_as_text_and_says_what_it_shows():
+    svg = svg_of(figures.fig5(load_cells("maksic")))
     assert re.search(r"<text[^>]*>received throughput \[Mb/s\]</text>", svg)
     assert "509 at 1, 531 at 2, 6.51 at 20." in re.search(r"<dc:description>(.*?)</dc:description>", svg)[1]
 
@@ -276,10 +277,10 @@ def test_every_known_cell_of_a_map_leads_to_what_it_is_of():
     ]
 
 
-def test_links_have_an_area_to_click_in_the_svg_that_is_not_seen(tmp_path):
+def test_links_have_an_area_to_click_in_the_svg_that_is_not_seen():
     figure = figures.fig5(sweep())
     before = figure.axes[0].get_ylim()
-    svg = save_figure(figure, tmp_path, "fig5")["svg"].read_text()
+    svg = svg_of(figure)
     areas = re.findall(r'<a xlink:href="\.\./report/index\.html#cell-[^>]*>(.*?)</a>', svg, flags=re.DOTALL)
     assert len(areas) == 3
     assert all("fill: #ffffff; fill-opacity: 0.001" in area for area in areas)

@@ -3,8 +3,6 @@
 import html
 import re
 import shlex
-import tempfile
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -16,7 +14,7 @@ from middlebench.analysis.data.publications import load_cells
 from middlebench.analysis.figures import maps
 from middlebench.analysis.figures import throughput as figures
 from middlebench.analysis.figures.deployments import deployment_figure, deployment_table
-from middlebench.analysis.figures.style import save_figure
+from middlebench.analysis.figures.style import svg_of
 from middlebench.analysis.report.grid import grid_of
 from middlebench.analysis.report.notebook_html import section_of
 from middlebench.analysis.report.page import at_a_glance, render_report
@@ -85,8 +83,7 @@ def parts(page):
 
 def figure(draw, *args):
     """Return a figure as a notebook shows it."""
-    with tempfile.TemporaryDirectory() as folder:
-        return display(image__svg_xml=save_figure(draw(*args), Path(folder), "figure")["svg"].read_text())
+    return display(image__svg_xml=svg_of(draw(*args)))
 
 
 @pytest.fixture(scope="module")

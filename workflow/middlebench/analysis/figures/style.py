@@ -185,20 +185,32 @@ def set_titles(panels: Sequence[Axes], titles: Sequence[str], subtitles: Sequenc
         text.set_in_layout(False)
 
 
-@styled
 def save_figure(figure: Figure, folder: Path, name: str) -> dict[str, Path]:
     """Write a figure as ``name.png``, ``name.svg`` and ``name.pdf``, the same bytes each time; return the paths.
 
     Its title and what it shows go into the files as well, for readers who cannot see it.
     """
+    paths = {suffix: folder / f"{name}.{suffix}" for suffix in METADATA}
+    for suffix, content in _drawn(figure, tuple(METADATA)).items():
+        write_bytes(paths[suffix], content)
+    return paths
+
+
+def svg_of(figure: Figure) -> str:
+    """Return the SVG that :func:`save_figure` would write, where no file is wanted."""
+    return _drawn(figure, ("svg",))["svg"].decode()
+
+
+@styled
+def _drawn(figure: Figure, formats: Sequence[str]) -> dict[str, bytes]:
+    """Return a figure in each format, with its title and what it shows."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, for all formats
     title, words = figure.axes[0].get_title(loc="left"), describe(figure)
-    paths = {}
-    for suffix, metadata in METADATA.items():
+    drawn = {}
+    for suffix in formats:
         stream = io.BytesIO()
-        described = {"Title": title, DESCRIPTION[suffix]: words, **metadata}
+        described = {"Title": title, DESCRIPTION[suffix]: words, **METADATA[suffix]}
         figure.savefig(stream, format=suffix, dpi=PNG_DPI, metadata=described)
-        paths[suffix] = folder / f"{name}.{suffix}"
-        write_bytes(paths[suffix], stream.getvalue())
-    return paths
+        drawn[suffix] = stream.getvalue()
+    return drawn

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -19,7 +17,7 @@ from middlebench.analysis.data.provenance import PAGE
 from middlebench.analysis.data.publications import CLAIMS, FOLDER, Publication, load_cells, load_publication, names_in
 from middlebench.analysis.data.summary import summarise
 from middlebench.analysis.figures import maps, throughput
-from middlebench.analysis.figures.style import save_figure
+from middlebench.analysis.figures.style import svg_of
 from middlebench.analysis.report.crate_files import commit_of
 from middlebench.analysis.report.inline_svg import inline
 from middlebench.model.mix import FrameSize
@@ -120,6 +118,4 @@ def figures_of(dataset: Dataset) -> list[Markup]:
 
 def inlined(figure: Figure, place: str) -> Markup:
     """Return a figure as an element of the page, whose points lead to parts of the same page."""
-    with TemporaryDirectory() as folder:
-        svg = save_figure(figure, Path(folder), "figure")["svg"].read_text(encoding="utf-8")
-    return Markup(inline(svg, place).replace(f'href="{PAGE}#', 'href="#'))
+    return Markup(inline(svg_of(figure), place).replace(f'href="{PAGE}#', 'href="#'))
