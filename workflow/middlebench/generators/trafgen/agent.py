@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # its text stands before ours
 
 SCRATCH_FOLDER = "/tmp"  # trafgen makes, and removes at once, a file in its working folder
 END_POLL_SECONDS = 0.002
+DRAIN_LOOKS = 5
+"""How often counters are read in the time for which nothing may move: the last move is known to a fifth of it."""
 END_SECONDS = 2.0
 """How long the generator may take from SIGINT to its end; then it is killed."""
 
@@ -94,14 +96,14 @@ def drain(
     _, last = read_counters(ports)
     moved = start = time.monotonic()
     while time.monotonic() - start < limit_s:
-        if caller_is_gone(quiet_s):
+        if caller_is_gone(quiet_s / DRAIN_LOOKS):
             sys.exit(1)
         moment, now = read_counters(ports)
         if now != last:
             moved, last = moment, now
             continue
         missing = now[sender][3] - before[sender][3] - (now[receiver][1] - before[receiver][1])
-        if not missing or moment - moved >= missing_quiet_s:
+        if moment - moved >= (missing_quiet_s if missing else quiet_s):
             return last, True
     return last, False
 
