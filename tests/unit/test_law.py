@@ -361,6 +361,8 @@ def test_processor_time_a_hop_is_held_against_the_law(simple, factor, agrees):
     told = resources_of(law.predictor, law.hop_us, counted, 1)
     assert told.hop_processor["60"].measured_us == pytest.approx(hop_us)
     assert told.hop_processor["60"].agrees is agrees
+    unknown = counted.assign(hop_processor_us=np.nan)
+    assert resources_of(law.predictor, law.hop_us, unknown, 1).hop_processor == {}
 
 
 def test_chains_of_several_kinds_are_no_repetitions_of_each_other():

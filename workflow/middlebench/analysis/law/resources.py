@@ -129,7 +129,7 @@ def _hop_processor(
     """Return measured processor times beside those of the law, by frame size."""
     known = measurements.dropna(subset="hop_processor_us")
     places = zip(known["n"], known["frame_bytes"], strict=True)
-    bound = known[[terms.get((int(n), int(size))) == "hops" for n, size in places]]
+    bound = known[np.array([terms.get((int(n), int(size))) == "hops" for n, size in places], dtype=bool)]
     times = {}
     for size, cells in bound.groupby("frame_bytes"):
         used_us = [float(each) for each in cells["hop_processor_us"]]
