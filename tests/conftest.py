@@ -34,7 +34,10 @@ sys.dont_write_bytecode = False
 
 
 TESTS = Path(__file__).parent
-LONGEST_FIRST = ("workflow", "lab", "test_media.py", "integration", "contract")
+LONGEST_FIRST = (
+    *("workflow", "lab", "test_media.py", "integration", "contract"),
+    *("test_report.py", "test_law.py", "test_adaptive.py", "test_snakemake_plan.py"),
+)
 """Folders of tests, and files of the others that take long, in the order in which they begin."""
 
 
