@@ -5,7 +5,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from middlebench.run.pace import Cells
+from middlebench.run.pace import Pace
 from middlebench.run.progress import describe_record, duration, line_of
 from rich.console import Console, Group
 
@@ -37,12 +37,12 @@ def test_duration_never_has_sixty_of_a_unit(seconds):
 
 
 def test_time_left_is_unknown_before_the_first_cell():
-    assert Cells(10).left_s is None
+    assert Pace(10).left_s is None
 
 
 @pytest.mark.parametrize(("done", "left_s"), [(1, 90), (5, 10), (10, 0)])
 def test_time_left_follows_the_pace_so_far(monkeypatch, done, left_s):
-    cells = Cells(10, done=done, started=1000.0)
+    cells = Pace(10, done=done, started=1000.0)
     monkeypatch.setattr(time, "monotonic", lambda: 1010.0)
     assert cells.left_s == left_s
 
@@ -61,12 +61,12 @@ def test_time_left_counts_the_controls_that_are_to_come(cells, done, sets, closi
     passed = cells_done + weight * sets_done
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", lambda: 1000.0 + passed)
-        left_s = Cells(cells, sets, closing, weight, done=cells_done, started=1000.0).left_s
+        left_s = Pace(cells, sets, closing, weight, done=cells_done, started=1000.0).left_s
     assert passed + left_s == pytest.approx(cells + weight * (sets + closing))
 
 
 def test_what_comes_before_the_first_chain_sets_no_pace(monkeypatch):
-    cells = Cells(10)
+    cells = Pace(10)
     for now in (1000.0, 1005.0):  # a first chain, and a second one
         monkeypatch.setattr(time, "monotonic", lambda now=now: now)
         cells.begin()
@@ -76,12 +76,12 @@ def test_what_comes_before_the_first_chain_sets_no_pace(monkeypatch):
 
 
 def test_time_left_is_never_negative_when_more_cells_come_than_the_plan_knew():
-    assert Cells(2, done=3, started=0.0).left_s == 0
+    assert Pace(2, done=3, started=0.0).left_s == 0
 
 
 def test_an_adaptive_sweep_is_told_as_far_as_it_may_go():
-    assert Cells(24, at_most=True, done=3).far == "3 of at most 24 cells"
-    assert Cells(24, done=3).far == "3 of 24 cells"
+    assert Pace(24, at_most=True, done=3).far == "3 of at most 24 cells"
+    assert Pace(24, done=3).far == "3 of 24 cells"
 
 
 def test_finished_cell_is_described_by_its_rates(tmp_path):
@@ -102,7 +102,7 @@ def test_line_tells_what_matters_most_first_and_is_one_line(width):
     console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
     doing = "local n=20 1500 B  (last: local n=20 1400 B: 123.4 kpkt/s, 1382.1 Mb/s)"
     console.print(
-        Group(line_of(Cells(192, done=7).far, "about 1 h 43 min left", doing))
+        Group(line_of(Pace(192, done=7).far, "about 1 h 43 min left", doing))
     )  # as it is, not joined with others
     (line,) = console.file.getvalue().splitlines()
     assert line.startswith("7 of 192 cells  about 1 h 43 min left"[:width])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Cells:
-    """The cells of a run: how many there are, how many are done, and when the last one will be."""
+class Pace:
+    """How many cells a run has, how many are done, and when the last one will be."""
 
     total: int
     """Cells that the run measures; the most of them where ``at_most``."""

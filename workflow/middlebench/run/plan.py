@@ -15,7 +15,7 @@ from middlebench.model.cell import Cell, deployment_values
 from middlebench.model.environment import Environment
 from middlebench.run.estimates import deployment_seconds, seconds_a_cell, seconds_a_control_set, seconds_of
 from middlebench.run.jobs import Finished, Job
-from middlebench.run.pace import Cells
+from middlebench.run.pace import Pace
 from middlebench.run.reasons import Judge
 
 CELL_RULE, DEPLOY_RULE = "measure", "deploy"
@@ -79,7 +79,7 @@ class RunPlan:
     certain: bool = True
 
     @property
-    def ahead(self) -> Cells:
+    def ahead(self) -> Pace:
         """What the run measures, for those who show how far it is."""
         cells = sum(plan.cells for plan in self.testbeds)
         sets = sum(plan.control_sets for plan in self.testbeds)
@@ -87,7 +87,7 @@ class RunPlan:
         set_s = sum(plan.control_sets * plan.control_set_s for plan in self.testbeds) / max(1, sets)
         closing = sum(plan.closes for plan in self.testbeds)
         unchosen = sum(plan.open for plan in self.testbeds)
-        return Cells(cells + unchosen, sets - closing, closing, set_s / cell_s if cell_s else 0.0, unchosen > 0)
+        return Pace(cells + unchosen, sets - closing, closing, set_s / cell_s if cell_s else 0.0, unchosen > 0)
 
 
 def plan_run(

@@ -19,7 +19,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from middlebench.model.cell import Cell
-from middlebench.run.pace import Cells
+from middlebench.run.pace import Pace
 from middlebench.run.plan import CELL_RULE, DEPLOY_RULE
 from middlebench.system.text import duration
 
@@ -85,7 +85,7 @@ class LogHandler(LogHandlerBase):
         """Set the display up; it appears with the first cell."""
         self._console = Console(stderr=True, highlight=False)
         self._jobs: dict[int, dict[str, Any]] = {}
-        self._cells = Cells(0)
+        self._cells = Pace(0)
         self._steps_told = 0
         self._display: Live | None = None
         self._last = ""
@@ -106,7 +106,7 @@ class LogHandler(LogHandlerBase):
                 return
             values = record.__dict__
             if event == LogEvent.RUN_INFO:
-                self._cells = values.get("ahead") or Cells(int((values.get("stats") or {}).get(CELL_RULE, 0)))
+                self._cells = values.get("ahead") or Pace(int((values.get("stats") or {}).get(CELL_RULE, 0)))
             elif event == LogEvent.JOB_INFO:
                 self._begin(values)
             elif event == LogEvent.JOB_FINISHED:
