@@ -37,6 +37,8 @@ table netdev disturbance {
 }
 """
 """Lets a tenth of the frames pass that leave the server at the line rate."""
+BAND = 0.7
+"""Wider than what other work on this machine takes from a control, narrower than what the disturbance takes."""
 
 
 @dataclass(frozen=True)

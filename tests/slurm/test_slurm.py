@@ -18,14 +18,12 @@ from helpers import Footprint, composition, descendants, eventually, kill
 from middlebench.model import record_file
 from middlebench.model.quarantine import quarantine_of
 from middlebench.model.record import Record
-from projects import CELLS, Project, copy_of_the_project, lossy_uplink
+from projects import BAND, CELLS, Project, copy_of_the_project, lossy_uplink
 
 TABLES = [f"results/{name}/measurements.csv" for name in NODES]
 LIMIT_SECONDS = 600.0
 RATE_MBPS = 5.0
 """So little that no other work on this machine, the other testbed's least of all, makes a control lose frames."""
-BAND = 0.7
-"""Wider than what other work on this machine takes from a control, narrower than what the disturbance takes."""
 
 
 class Sweep:

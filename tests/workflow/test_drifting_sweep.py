@@ -12,12 +12,10 @@ from middlebench.analysis.data.measurements import read_measurements
 from middlebench.model import record_file
 from middlebench.model.controls import ControlLog
 from middlebench.model.record import Record
-from projects import MEASUREMENTS, TESTBED, Project, copy_of_the_project, live, lossy_uplink
+from projects import BAND, MEASUREMENTS, TESTBED, Project, copy_of_the_project, live, lossy_uplink
 
 RATE_MBPS = 5.0
 """So little that no other work on this machine makes a control lose frames: only the disturbance does."""
-BAND = 0.7
-"""Wider than what other work on this machine takes from a control, narrower than what the disturbance takes."""
 MOST_SECONDS = 240
 """For three cells and their controls, on a machine that has ten times as much to do as it can."""
 
