@@ -10,7 +10,7 @@ from middlebench.config.study import Controls, Study
 from middlebench.model.cell import Cell
 from middlebench.model.record import Settings
 from middlebench.run.jobs import Finished, Job, Past
-from middlebench.run.pace import Cells
+from middlebench.run.pace import Pace
 from middlebench.run.plan import UNTIMED_S, plan_run
 from middlebench.run.reasons import NEW
 from middlebench.run.summary import MOST_REASONS, summary
@@ -203,10 +203,10 @@ def test_overhead_of_a_throughput_search_is_no_overhead_of_anything_else():
 def test_those_who_show_the_time_left_are_told_of_cells_and_controls():
     jobs = [*(cell(n) for n in range(5)), job("close"), TABLE]
     wanted = STUDY.model_copy(update={"controls": controlled(4)})
-    assert plan_run(jobs, {}, {}, wanted).ahead == Cells(
+    assert plan_run(jobs, {}, {}, wanted).ahead == Pace(
         5, control_sets=2, closing_sets=1, set_in_cells=pytest.approx(1.0)
     )
-    assert plan_run([cell(runs=False)], {}, {}, wanted).ahead == Cells(0)
+    assert plan_run([cell(runs=False)], {}, {}, wanted).ahead == Pace(0)
 
 
 @pytest.mark.parametrize(("choosing", "left"), [(True, 21), (False, 0)])
