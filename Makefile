@@ -70,11 +70,12 @@ publish: setup ## pack the results of each testbed as one file that an archive s
 reproduce: setup ## make all tables and figures of packed results anew (FROM=local.zip), and compare them byte for byte
 	$(BIN)/middlebench reproduce $(FROM)
 
-lint: $(INSTALLED) ## check format, rules, types, the layers of imports and the workflow's style
+lint: $(INSTALLED) ## check format, rules, types, imports of the library and of the tests, and the workflow's style
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest --collect-only -qqq
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from figure import Figure
@@ -56,6 +56,11 @@ class _Stopwatch:
 
     def probe(self, frame_bytes: int, count: int, flow: int = 0) -> Probe:
         found = self._generator.probe(frame_bytes, count, flow)
+        self.returned_at = time.monotonic()
+        return found
+
+    def exchange(self, frames: Sequence[bytes], marks: Sequence[bytes]) -> list[bytes]:
+        found = self._generator.exchange(frames, marks)
         self.returned_at = time.monotonic()
         return found
 
