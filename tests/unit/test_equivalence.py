@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,11 +62,25 @@ def test_too_few_and_noisy_repetitions_are_no_proof_of_sameness():
     assert counted[Sameness.UNDECIDED] >= 12
 
 
+def test_as_many_repetitions_as_are_called_needed_decide_most_cells_and_half_as_many_do_not():
+    noise, seeds = 0.06, range(6)
+    before = [compare_cells(sweep(2 * seed, noise=noise), sweep(2 * seed + 1, noise=noise)) for seed in seeds]
+    needed = round(pd.concat(before)["repetitions_needed"].mean())
+
+    def equivalent(repetitions):
+        pairs = ([sweep(at, noise=noise, repetitions=repetitions) for at in (seed, seed + 20)] for seed in seeds)
+        return sum(tally(compare_cells(*pair))[Sameness.EQUIVALENT] for pair in pairs) / (len(seeds) * 16)
+
+    assert equivalent(needed) == pytest.approx(0.8, abs=0.1)
+    assert equivalent(needed // 2) < 0.5
+
+
 def test_cells_that_were_measured_once_have_a_ratio_and_no_verdict():
     compared = compare_cells(sweep(1), sweep(2, repetitions=1))
     assert set(compared["sameness"]) == {"measured once"}
     assert compared["ratio"].notna().all()
     assert compared["ratio_low"].isna().all()
+    assert compared["repetitions_needed"].isna().all()
 
 
 @given(st.integers(0, 1000), st.floats(0.01, 0.5))

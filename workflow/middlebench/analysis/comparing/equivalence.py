@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from math import exp, isnan, log1p, nan, sqrt
+from math import ceil, exp, isnan, log1p, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ MARGIN = 0.1
 
 ERROR = 0.05
 """How often each of the two tests may call different cells equivalent. Their interval is one of 1 - 2 · this."""
+
+MISSED = 0.2
+"""How often cells that are the same may stay undecided with as many repetitions as are called needed."""
 
 
 class Sameness(StrEnum):
@@ -43,7 +46,8 @@ def compare_cells(mine: pd.DataFrame, theirs: pd.DataFrame, margin: float = MARG
 
     Returns:
         Columns n, frame_bytes, mine_mbps, theirs_mbps (geometric means over repetitions), ratio, ratio_low, ratio_high
-        (its 90 % interval, missing where unknown) and sameness, sorted by n and size.
+        (its 90 % interval, missing where unknown), sameness, and repetitions_needed (missing where unknown): as many
+        on either side would decide it where both are the same and scatter as they did. Sorted by n and size.
     """
     cells = [cells_of(each) for each in (mine, theirs)]
     rates = [_log_rates(each) for each in cells]
@@ -54,13 +58,14 @@ def compare_cells(mine: pd.DataFrame, theirs: pd.DataFrame, margin: float = MARG
         means = [each[cell].mean() for each in rates]
         known = [(each[n], len(rate[cell])) for each, rate in zip(spreads, rates, strict=True) if n in each]
         half = _half_width(known) if len(known) == 2 else nan
+        needed = _repetitions_needed(known, log1p(margin)) if len(known) == 2 else None
         difference = float(means[0] - means[1])
         low, high = difference - half, difference + half
         mbps = [exp(mean) * size * 8 / 1e3 for mean in means]
         sameness = str(_sameness(low, high, log1p(margin)))
-        rows.append((n, size, *mbps, exp(difference), exp(low), exp(high), sameness))
+        rows.append((n, size, *mbps, exp(difference), exp(low), exp(high), sameness, needed))
     columns = ["n", "frame_bytes", "mine_mbps", "theirs_mbps", "ratio", "ratio_low", "ratio_high", "sameness"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*columns, "repetitions_needed"]).astype({"repetitions_needed": "Int64"})
 
 
 def tally(compared: pd.DataFrame) -> Mapping[Sameness, int]:
@@ -80,6 +85,15 @@ def _half_width(known: list[tuple[Spread, int]]) -> float:
     variance = sum(part for part, _ in parts)
     freedom = variance**2 / sum(part**2 / free for part, free in parts)
     return float(special.stdtrit(freedom, 1 - ERROR)) * sqrt(variance)
+
+
+def _repetitions_needed(known: list[tuple[Spread, int]], margin: float) -> int:
+    """Return how many repetitions on either side show with a power of 1 - MISSED that two cells are the same.
+
+    For a difference of 0 (Julious, "Sample sizes for clinical trials with normal data", 2004, on bioequivalence).
+    """
+    quantiles = float(special.ndtri(1 - ERROR) + special.ndtri(1 - MISSED / 2))
+    return max(2, ceil(sum(spread.deviation**2 for spread, _ in known) * (quantiles / margin) ** 2))
 
 
 def _sameness(low: float, high: float, margin: float) -> Sameness:

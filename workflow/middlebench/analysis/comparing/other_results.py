@@ -51,7 +51,13 @@ def describe(compared: pd.DataFrame, name: str, margin: float) -> str:
     )
     apart = compared[compared["sameness"] == str(Sameness.DIFFERENT)]
     places = ", ".join(f"n = {each.n} at {each.frame_bytes} B ({each.ratio:.2f})" for each in apart.itertuples())
-    return f"{text}; the margin is {percent(margin)}." + (f" Different, with the ratio: {places}." if places else "")
+    text = f"{text}; the margin is {percent(margin)}."
+    if places:
+        text += f" Different, with the ratio: {places}."
+    if counted[Sameness.UNDECIDED]:
+        needed = compared.loc[compared["sameness"] == str(Sameness.UNDECIDED), "repetitions_needed"].max()
+        text += f" What is undecided needs more repetitions, here and there: some {needed}."
+    return text
 
 
 def cells_table(mine: pd.DataFrame, theirs: pd.DataFrame, name: str, margin: float) -> Table:
