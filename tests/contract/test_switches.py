@@ -14,6 +14,7 @@ from middlebench.hosts.base import Host
 from middlebench.model.frames import udp_frame
 from middlebench.model.live import LiveBridge
 from middlebench.model.plan import Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.switches import private_openvswitch, system_openvswitch
@@ -25,7 +26,7 @@ from middlebench.testbed import site_of
 
 def private_open_vswitch(port_type: str) -> Callable[[Host], Switch]:
     options = private_openvswitch.Options(driver="private-openvswitch", datapath="userspace", port_type=port_type)
-    return lambda host: private_openvswitch.PrivateOpenVSwitch(options, host)
+    return lambda host: private_openvswitch.PrivateOpenVSwitch(options, host, PortKind.VETH)
 
 
 def system_open_vswitch(host: Host) -> Switch:

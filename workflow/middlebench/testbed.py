@@ -50,8 +50,7 @@ def site_of(name: str, options: TestbedOptions) -> Site:
     """Return the testbed's site, not opened yet."""
 
     def tear_down(hosts: Hosts) -> None:
-        server = hosts.middlebox_server
-        remove_chains(options.switch.build(server), _middleboxes(options, server))
+        remove_chains(*_on_server(options, hosts.middlebox_server))
 
     return options.site.build(name, tear_down)
 
@@ -80,23 +79,24 @@ def stand_up(name: str, options: TestbedOptions, environment: str = "", tell: Te
     """
     hosts = site_of(name, options).open(tell)
     test_computer, direct_ports = hosts.test_computer, hosts.direct_ports
+    switch, middleboxes = _on_server(options, hosts.middlebox_server)
     return Testbed(
         name=name,
         options=options,
         hosts=hosts,
-        switch=options.switch.build(hosts.middlebox_server),
-        middleboxes=_middleboxes(options, hosts.middlebox_server),
+        switch=switch,
+        middleboxes=middleboxes,
         generator=options.generator.build(test_computer, hosts.test_ports),
         direct=options.generator.build(test_computer, direct_ports) if direct_ports else None,
         environment=environment,
     )
 
 
-def _middleboxes(options: TestbedOptions, server: Host) -> Middleboxes:
-    """Return the middleboxes, with the best ports that they and the switch have in common."""
+def _on_server(options: TestbedOptions, server: Host) -> tuple[Switch, Middleboxes]:
+    """Return the switch and the middleboxes, joined by the best kind of port that both have."""
     kind = common_kind(options.middlebox.port_kinds, options.switch.port_kinds)
     assert kind is not None, "a composition without a common kind of port is refused when it is read"
-    return options.middlebox.build(server, options.site.link.mtu, kind)
+    return options.switch.build(server, kind), options.middlebox.build(server, options.site.link.mtu, kind)
 
 
 def alternatives(options: TestbedOptions, hosts: Hosts) -> list[TestbedOptions]:

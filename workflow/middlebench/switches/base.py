@@ -14,6 +14,7 @@ from middlebench.driver_options import ServerDriverOptions
 from middlebench.hosts.base import Host
 from middlebench.model.live import LiveSwitch
 from middlebench.model.plan import Plan
+from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import PortCounters, SwitchReading
 
 NO_SOCKETS: Mapping[str, str] = MappingProxyType({})
@@ -23,8 +24,8 @@ NO_SOCKETS: Mapping[str, str] = MappingProxyType({})
 class SwitchOptions(ServerDriverOptions):
     """What every switch driver's options have."""
 
-    def build(self, host: Host) -> Switch:
-        """Return the switch on ``host``."""
+    def build(self, host: Host, kind: PortKind) -> Switch:
+        """Return the switch on ``host``, for middleboxes with ports of a kind that it offers."""
         raise NotImplementedError
 
 

@@ -44,8 +44,9 @@ class Options(SwitchOptions):
         """Any network interface of the kernel's."""
         return (PortKind.TAP, PortKind.VETH, PortKind.XEN_VIF)
 
-    def build(self, host: Host) -> Switch:
+    def build(self, host: Host, kind: PortKind) -> Switch:
         """Return the switch on ``host``."""
+        del kind  # all of them are network interfaces to it
         return SystemOpenVSwitch(self, host)
 
 
