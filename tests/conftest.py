@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import PROJECT, Footprint, compose, made_once, runtime_folder, without_chain
+from footprint import Footprint, runtime_folder
+from helpers import PROJECT, compose, made_once, without_chain
 from hypothesis import settings
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.sites.base import Hosts

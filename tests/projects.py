@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from helpers import PROJECT, Footprint, composition
+from footprint import Footprint
+from helpers import PROJECT, composition
 from middlebench.sites.namespaces import MIDDLEBOX_SERVER
 from middlebench.sites.shared.holder import enter
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dpkt
 import pytest
-from helpers import compose, eventually, exchange_frames, pass_frames
+from helpers import compose, eventually
 from hypothesis import Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -28,6 +28,7 @@ from middlebench.model.port_kind import PortKind
 from middlebench.model.topologies import plan_of
 from middlebench.testbed import site_of
 from oracle import BACKWARDS, FORWARDS, Oracle, Seen
+from passing import exchange_frames, pass_frames
 
 MTU = 1500
 FUNCTIONS = load_functions()

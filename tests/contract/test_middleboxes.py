@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers import compose, eventually, pass_frames
+from helpers import compose, eventually
 from middlebench.diagnosis.between import middleboxes_between
 from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
@@ -20,6 +20,7 @@ from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.system.errors import MiddleboxError
 from middlebench.testbed import site_of
+from passing import pass_frames
 
 MTU = 1500
 SIZES = range(60, 1515)

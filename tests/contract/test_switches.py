@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers import compose, pass_frames
+from helpers import compose
 from middlebench.diagnosis.between import hops_between
 from middlebench.diagnosis.usage import process_between
 from middlebench.hosts.base import Host
@@ -22,6 +22,7 @@ from middlebench.switches.base import Switch
 from middlebench.switches.shared import instance
 from middlebench.system.errors import SwitchError
 from middlebench.testbed import site_of
+from passing import pass_frames
 
 
 def private_open_vswitch(port_type: str) -> Callable[[Host], Switch]:

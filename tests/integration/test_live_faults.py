@@ -12,7 +12,8 @@ from threading import Event
 from typing import Any
 
 import pytest
-from helpers import Footprint, compose, kill, once_traffic_runs, settings
+from footprint import Footprint, kill
+from helpers import compose, once_traffic_runs, settings
 from middlebench.generators.shared import agents
 from middlebench.model.cell import Cell
 from middlebench.model.record import Record

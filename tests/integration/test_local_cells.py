@@ -7,7 +7,7 @@ import time
 
 import pytest
 from cells import PACED, measure_cell, on_server
-from helpers import once_traffic_runs, pass_frames, settings
+from helpers import once_traffic_runs, settings
 from middlebench.generators.shared import agents
 from middlebench.model import record_file
 from middlebench.model.frames import udp_frame
@@ -15,6 +15,7 @@ from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, Record
 from middlebench.system.errors import TrialError
 from middlebench.trials.convergence import deploy, plan_for, read_live
 from middlebench.trials.probing import prove_paths
+from passing import pass_frames
 
 
 class TestMeasuring:

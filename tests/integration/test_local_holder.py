@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 from cells import CELL, PACED, cell_command, measure_cell
-from helpers import Footprint, compose, composition, eventually, kill, standing
+from footprint import Footprint, kill
+from helpers import compose, composition, eventually, standing
 from middlebench.sites.shared import holder_process
 from middlebench.sites.shared.ports import polled_by
 from middlebench.system.errors import HostError

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import Footprint, compose, settings
+from footprint import Footprint
+from helpers import compose, settings
 from middlebench.middleboxes.qemu import driver as qemu
 from middlebench.model.cell import Cell
 from middlebench.testbed import site_of, stand_up

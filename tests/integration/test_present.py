@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers import Footprint, compose, disguise, standing
+from footprint import Footprint
+from helpers import compose, disguise, standing
 from middlebench.config.testbed import composed
 from middlebench.model import record_file
 from middlebench.model.environment import differences, keep

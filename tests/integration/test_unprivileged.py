@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers import PROJECT, Footprint, composition, settings
+from footprint import Footprint
+from helpers import PROJECT, composition, settings
 from middlebench.config.study import Study
 from middlebench.config.study_file import write_study
 from middlebench.config.testbed import load_testbed

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 from cluster import NODES, Cluster
-from helpers import Footprint, composition, descendants, eventually, kill
+from footprint import Footprint, descendants, kill
+from helpers import composition, eventually
 from middlebench.model import record_file
 from middlebench.model.quarantine import quarantine_of
 from middlebench.model.record import Record

@@ -7,7 +7,8 @@ import os
 from contextlib import contextmanager
 
 import pytest
-from helpers import cripple, descendants, disguise, eventually, kill
+from footprint import descendants, kill
+from helpers import cripple, disguise, eventually
 from projects import MEASUREMENTS, TESTBED, Project, planned
 
 

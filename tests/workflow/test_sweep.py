@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from helpers import descendants, eventually, kill
+from footprint import descendants, kill
+from helpers import eventually
 from middlebench.model import record_file
 from middlebench.model.record import Record
 from projects import MEASUREMENTS, TESTBED, planned

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import descendants, eventually, kill
+from footprint import descendants, kill
+from helpers import eventually
 from middlebench.model import record_file
 from middlebench.model.controls import ControlLog
 from middlebench.model.environment import recall

@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from footprint import Footprint, kill
 from generators import CABLE, FAR_END, GENERATORS, TESTS, paced, received_at, saturating
-from helpers import Footprint, eventually, kill
+from helpers import eventually
 from middlebench.generators.shared import agents
 from middlebench.generators.trafgen import driver as trafgen
 from middlebench.generators.trafgen.paced_sender import BURST_PACKETS

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from helpers import exchange_frames, pass_frames, status, table
 from machines import machines
 from machines import start as start_machines
 from middlebench.hosts.base import Host
@@ -16,6 +15,7 @@ from middlebench.model.plan import Middlebox
 from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.system.errors import MiddleboxError
+from passing import exchange_frames, pass_frames, status, table
 
 PROBE = packet_of(udp_frame(60))
 Start = Callable[[str, str], Middlebox]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import compose, eventually, interface_counters, kill, once_traffic_runs, settings, without_chain
+from footprint import kill
+from helpers import compose, eventually, interface_counters, once_traffic_runs, settings, without_chain
 from machines import EMULATED, machines, own_kernel, start
 from middlebench.diagnosis.processors import BUSY, busy_ratio
 from middlebench.middleboxes.qemu import driver as qemu

@@ -71,9 +71,9 @@ def warnings_of(dataset: Dataset) -> list[str]:
         found.append(dataset.quarantine.words)
     once, unstable = int((summary["repetitions"] == 1).sum()), int((summary["stability"] == UNSTABLE).sum())
     if once:
-        which = "Every cell was" if once == len(summary) else f"{plural(once, 'cell')} of {len(summary)} were"
+        cells = "Every cell was" if once == len(summary) else f"{plural(once, 'cell')} of {len(summary)} were"
         found.append(
-            f"{which} measured once, so that the spread is unknown: "
+            f"{cells} measured once, so that the spread is unknown: "
             "set `repetitions: 5` in `config/config.yaml`, then `make all`."
         )
     if unstable:
