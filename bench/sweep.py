@@ -18,7 +18,7 @@ from middlebench.system.errors import MiddlebenchError
 LENGTHS, SIZES = (1, 2, 4), (60, 200, 400, 600, 800, 1000, 1200, 1500)
 WARM_UP_S, WINDOW_S = 1.0, 1.0
 TARGET = 1.2
-"""Seconds of the whole, a second of what it is for: a cell's traffic, a deployment's own time."""
+"""Seconds of the whole, a second of what it is for: a cell's traffic, removing one chain and deploying the next."""
 
 
 def measure_sweep(options: TestbedOptions, rounds: int, say: Callable[[str], None]) -> list[Figure]:
@@ -32,7 +32,7 @@ def measure_sweep(options: TestbedOptions, rounds: int, say: Callable[[str], Non
             period = (path.stat().st_mtime_ns - before.stat().st_mtime_ns) / 1e9
             record = json.loads(path.read_bytes())
             if "cell" not in record:
-                deployments.append(period / record["total_s"])
+                deployments.append(period / (record["removing_s"] + record["total_s"]))
             elif path.parts[-3] == before.parts[-3]:  # of the same chain
                 cells.append(period / (WARM_UP_S + WINDOW_S))
         say(f"sweep: periods over traffic {_texts(cells)}; over deploying {_texts(deployments)}")

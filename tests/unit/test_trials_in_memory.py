@@ -135,7 +135,7 @@ class TestConverging:
     def test_deployment_is_timed_by_its_steps(self, memory):
         begin = time.monotonic()
         deployment = deploy(memory.testbed, plan_for(memory.testbed, 2))
-        assert 0 < deployment.total_s <= time.monotonic() - begin
+        assert 0 < deployment.removing_s + deployment.total_s <= time.monotonic() - begin
         assert list(deployment.steps_s) == ["bridges", "middleboxes", "ports and flows", "ready", "first probe"]
         assert deployment.plan["n"] == 2
         assert [start["name"] for start in deployment.middleboxes] == ["mbench-1", "mbench-2"]

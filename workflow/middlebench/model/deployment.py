@@ -24,6 +24,8 @@ class Deployment(Options):
     """Seconds by step, in order."""
     total_s: float
     """Seconds from nothing to the first probe that came back through every hop."""
+    removing_s: float | None = None
+    """Seconds before that, to remove the chain that was there; None in older records."""
     middleboxes: tuple[dict[str, Any], ...]
     """Start time and memory of each middlebox."""
     switch_crashes: int = 0

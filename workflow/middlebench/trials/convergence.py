@@ -94,6 +94,7 @@ def _deployed(testbed: Testbed, plan: Plan) -> Deployment:
     testbed.switch.start()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     steps: dict[str, float] = {}
+    removing = time.monotonic()
     tear_down(testbed)
     begin = time.monotonic()
 
@@ -122,6 +123,7 @@ def _deployed(testbed: Testbed, plan: Plan) -> Deployment:
         fingerprint=live.fingerprint,
         steps_s={step: round(seconds, 6) for step, seconds in steps.items()},
         total_s=round(sum(steps.values()), 6),
+        removing_s=round(begin - removing, 6),
         middleboxes=tuple(dataclasses.asdict(start) for start in starts),
     )
 
