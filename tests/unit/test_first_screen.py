@@ -7,7 +7,7 @@ from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.flags import DRIFT
 from middlebench.analysis.report.first_screen import origin_of, shown_sizes, verdicts_of, warnings_of
 from middlebench.analysis.report.page import render_report
-from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY
+from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, WITHOUT_KVM
 from sweeps import COMPUTER, ENVIRONMENT, record, records, write_results
 
 
@@ -54,8 +54,15 @@ def test_other_limits_than_the_chain_and_emulation_are_told(tmp_path):
     assert "the generator (18) was the limit" in warnings_of(data)[0]
 
 
+def test_values_of_virtual_machines_without_kvm_are_told_to_be_so(tmp_path):
+    data = made(tmp_path, repetitions=2)
+    data.measurements["middlebox"] = f"unikernel 1234, QEMU 7.2, {WITHOUT_KVM}"
+    (warning,) = warnings_of(data)
+    assert WITHOUT_KVM in warning
+
+
 def test_claims_of_each_publication_are_counted(tmp_path):
-    ((publication, words),) = verdicts_of(load_dataset("maksic"))
+    ((_, publication, words),) = verdicts_of(load_dataset("maksic"))
     assert publication.authors == ("Nataša Maksić",)
     assert words.startswith("15 claims: ")
 

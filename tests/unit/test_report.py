@@ -109,7 +109,8 @@ def linked_results(tmp_path_factory):
         ),
     )
     path = notebook(results.with_name("comparison_maksic.ipynb"), *shown)
-    render_report(data, [path], results / "made/report/index.html")
+    claims = notebook(results.with_name("claims_maksic.ipynb"), display(text__html="<p>each with its reason</p>"))
+    render_report(data, [claims, path], results / "made/report/index.html")
     return results
 
 
@@ -122,7 +123,13 @@ def test_every_link_leads_to_a_part_of_the_page_or_to_a_file_that_is_there(linke
     found = addresses(linked)
     inside = {address[1:] for address in found if address.startswith("#")}
     outside = {address for address in found if not address.startswith("#")}
-    assert {"cell-n4-size800", "maksic-n20-size800", "beside-maksic-n2-size60", "deployment-n4"} <= inside
+    assert {
+        "claims_maksic",
+        "cell-n4-size800",
+        "maksic-n20-size800",
+        "beside-maksic-n2-size60",
+        "deployment-n4",
+    } <= inside
     assert inside <= set(parts(linked))
     assert "../cells/n4/size800/rep2.json" in outside
     assert "../cells/n4/size800/rep2.generator.txt" in outside

@@ -22,6 +22,9 @@ PROTOCOL = "2"
 """Version of how a cell is measured. Raise it when a change makes older records incomparable: all cells are
 then measured again, which no other change of code does."""
 
+WITHOUT_KVM = "emulated (TCG)"
+"""How a record's components say that virtual machines ran without the processor's help."""
+
 LINKS_COSTLY = "links-costly"
 """Flag of a cell in which more than :data:`LINKS_SHARE` of the server's processor time went to emulated links."""
 

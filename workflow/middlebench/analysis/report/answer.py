@@ -30,6 +30,8 @@ class Answer:
     """What a reader wants to know first."""
 
     sentences: tuple[str, ...]
+    lengths: tuple[int, ...]
+    """How many middleboxes were measured in a row, or side by side."""
     steps_mbps: tuple[int, ...]
     """Throughputs in Mb/s."""
     longest: Mapping[FrameSize, tuple[int | None, ...]]
@@ -63,6 +65,7 @@ def answer(measurements: pd.DataFrame, steps_mbps: Sequence[int] = ()) -> Answer
             *_falling(by_size, nearest(one_size) if one_size else next(iter(by_size)), summary),
             _certainty(summary),
         ),
+        lengths=tuple(sorted({n for line in by_size.values() for n in line})),
         steps_mbps=tuple(reached),
         longest={size: tuple(most(line, step) for step in reached) for size, line in by_size.items()},
     )

@@ -21,7 +21,7 @@ from middlebench.analysis.figures.style import svg_of
 from middlebench.analysis.report.crate_files import commit_of
 from middlebench.analysis.report.inline_svg import inline
 from middlebench.model.mix import FrameSize
-from middlebench.model.record import LINKS_COSTLY, LINKS_SHARE
+from middlebench.model.record import LINKS_COSTLY, LINKS_SHARE, WITHOUT_KVM
 from middlebench.system.project import PROJECT
 from middlebench.system.text import percent, plural
 
@@ -90,20 +90,25 @@ def warnings_of(dataset: Dataset) -> list[str]:
             f"In {plural(costly, 'cell')} the emulated links took more than {percent(LINKS_SHARE)} of the server's "
             f"processor time, up to {percent(measurements['links_ratio'].max())}: real ones leave it to the chain."
         )
+    if measurements["middlebox"].str.contains(WITHOUT_KVM, regex=False).any():
+        found.append(
+            f"The virtual machines were {WITHOUT_KVM}, that is run by software: these values say nothing of what a hop "
+            "costs where KVM works."
+        )
     if any(each.emulated for each in dataset.environments.values()):
         found.append("The server's processor was emulated: compare these values with each other only.")
     return found
 
 
-def verdicts_of(dataset: Dataset) -> list[tuple[Publication, str]]:
-    """Return each publication that claims something, and how many of its claims got which verdict here."""
+def verdicts_of(dataset: Dataset) -> list[tuple[str, Publication, str]]:
+    """Return each publication that claims something, its name first, and how many of its claims got which verdict."""
     lines = []
     for name in names_in():
         if not (FOLDER / name / CLAIMS).exists():
             continue
         counts = Counter(each.finding.verdict for each in judge(load_claims(name), dataset))
         listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-        lines.append((load_publication(name), f"{counts.total()} claims: {listed}"))
+        lines.append((name, load_publication(name), f"{counts.total()} claims: {listed}"))
     return lines
 
 

@@ -90,7 +90,7 @@ def sections_of(dataset: Dataset, notebooks: Sequence[Path]) -> list[Section]:
     measurements = dataset.every_size
     found = searches.table_of(measurements)
     return [
-        _answer(dataset),
+        _answer(dataset, [path.stem for path in notebooks]),
         _section("run", "What was run", glance=at_a_glance(measurements), setups=grid_of(dataset.setups)),
         _section(
             "host",
@@ -150,8 +150,11 @@ def _publication(name: str, folded: bool) -> Section:
     )
 
 
-def _answer(dataset: Dataset) -> Section:
-    """Return the first screen: the answer to the study's question, or that there is none and why."""
+def _answer(dataset: Dataset, notebooks: Sequence[str]) -> Section:
+    """Return the first screen: the answer to the study's question, or that there is none and why.
+
+    It leads to those of its reasons that stand in ``notebooks``, which are named by their sections.
+    """
     found = answer(dataset.every_size)
     others = answers(from_records(dataset.records_along("topology")))
     return _section(
@@ -165,6 +168,7 @@ def _answer(dataset: Dataset) -> Section:
         figures=first_screen.figures_of(dataset) if found else [],
         verdicts=first_screen.verdicts_of(dataset) if found else [],
         published=dataset.publication is not None,
+        notebooks=notebooks,
         anchor=partial(cell_anchor, dataset.name),
         shown=size_shown,
     )

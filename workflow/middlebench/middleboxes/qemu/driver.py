@@ -30,6 +30,7 @@ from middlebench.model.live import STOPPED
 from middlebench.model.plan import Plan
 from middlebench.model.port_kind import PortKind
 from middlebench.model.reading import MiddleboxReading
+from middlebench.model.record import WITHOUT_KVM
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
 
@@ -224,7 +225,7 @@ class QemuMiddleboxes:
         version = said.stdout.split("(")[0].split()[-1]
         digest = hashlib.sha256(kernel.read_bytes()).hexdigest()[:12]
         what = "unikernel" if self._options.image == "unikernel" else kernel.name
-        how = "KVM" if self._options.accelerator == "kvm" else "emulated (TCG)"
+        how = "KVM" if self._options.accelerator == "kvm" else WITHOUT_KVM
         how += ", vhost-net" if self._options.vhost == "on" else ""
         return f"{what} {digest}, {self._options.memory_mib} MiB, QEMU {version}, {how}"
 
