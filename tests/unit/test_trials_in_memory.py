@@ -250,6 +250,20 @@ class TestMeasuring:
         assert record.counts.trial_received_packets == record.counts.trial_sent_packets
         assert record.bottleneck.lost_packets == 0
 
+    def test_frames_that_overflow_the_ring_behind_the_first_link_are_lost_there_and_void_nothing(
+        self, memory, monkeypatch
+    ):
+        run = memory.generator.run
+
+        def overflowing(load, cancel):
+            traffic = run(load, cancel)
+            return replace(traffic, trial_sent_packets=traffic.trial_sent_packets + 5, overflowed_packets=5)
+
+        monkeypatch.setattr(memory.generator, "run", overflowing)
+        record = measured(memory)
+        assert record.counts.trial_sent_packets - record.hops[0].rx_packets == 5
+        assert (record.bottleneck.lost_packets, record.bottleneck.unaccounted_packets) == (5, 0)
+
     def test_generator_that_fails_is_no_void_trial(self, memory):
         memory.network.broken["run"] = "no such device"
         with pytest.raises(MiddlebenchError, match="no such device") as caught:

@@ -36,17 +36,22 @@ def stopped(load: Load, traffic: Traffic) -> list[str]:
     return [f"nothing arrived any more {still.t_s:.3f} s after the window began, while {offered} frames were offered"]
 
 
-def on_the_way(sent: int, received: int, hops: Sequence[Hop]) -> list[str]:
+def on_the_way(carried: int, received: int, hops: Sequence[Hop]) -> list[str]:
     """Return, a sentence each, which frames were still on a link when the receiver was read last; nothing if none was.
 
     For links both of whose ends count the same frames, as the two of a veth pair do: what is missing on such a link has
-    not been lost there, it has not arrived yet. ``hops`` are what each bridge counted between readings before and
-    after.
+    not been lost there, it has not arrived yet.
+
+    Args:
+        carried: packets that the first link took: those sent but for what overflowed the ring at its other end, which
+            kernels before 6.16 drop (later ones stop the sender's queue; drivers/net/veth.c).
+        received: packets that the receiver has counted.
+        hops: what each bridge counted between readings before and after.
     """
     arrived, left = hops[0].rx_packets, hops[-1].tx_packets
     problems = []
-    if arrived != sent:
-        problems.append(f"{sent} frames were sent, and {arrived} reached the first bridge")
+    if arrived != carried:
+        problems.append(f"{carried} frames were sent, and {arrived} reached the first bridge")
     if left != received:
         problems.append(f"{left} frames left the last bridge, and {received} had arrived when the drain ended")
     return problems

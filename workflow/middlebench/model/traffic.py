@@ -121,6 +121,8 @@ class Traffic:
     """What the receiving port had counted when the drain ended, since it was made; None where no port counts."""
     receiver_bytes: ReceiverBytes | None = None
     """The same in bytes, of a mix of sizes; None where the number of frames tells it."""
+    overflowed_packets: int = 0
+    """Sent in the trial, but the ring at the other end of the cable had no room; 0 where no port counts it."""
     claimed: bool = False
     """Whether what was sent is the sender's own word, not what a port has counted."""
     sample: tuple[tuple[bytes, int], ...] = ()

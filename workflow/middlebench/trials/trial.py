@@ -130,7 +130,8 @@ def run_trial(
     middleboxes = middleboxes_between(plan, before.middleboxes, after.middleboxes)
     wires = wires_between(plan, before.switch, after.switch)
     if testbed.hosts.links_lose_nothing:
-        problems += on_the_way(counts.trial_sent_packets, counts.trial_received_packets, hops)
+        carried = counts.trial_sent_packets - traffic.overflowed_packets
+        problems += on_the_way(carried, counts.trial_received_packets, hops)
     usage = usage_between(plan, before, after, traffic, testbed.hosts.test_computer.cpus)
     if wrong := wrong_frame(plan, load, traffic):
         problems.append(_wrong_under_load(testbed, plan, load, wrong))

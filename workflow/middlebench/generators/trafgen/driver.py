@@ -142,7 +142,8 @@ class Trafgen(agents.SingleFrames):
         received = [counters[rx][1] for _, counters in answer["samples"]]
         before, after = answer["before"], answer["after"]
         taken = after[tx][3] - before[tx][3]
-        trial_sent = taken + after[tx][4] - before[tx][4]
+        overflowed = after[tx][4] - before[tx][4]
+        trial_sent = taken + overflowed
         trial_received = after[rx][1] - before[rx][1]
         counted = after[rx][0] - before[rx][0]
         sides = ((taken, after[tx][2] - before[tx][2]), (trial_received, counted))
@@ -162,6 +163,7 @@ class Trafgen(agents.SingleFrames):
             offered_bytes=load.bytes_of(sent[-1] - first) - load.bytes_of(sent[0] - first),
             received_bytes=received_bytes,
             trial_sent_packets=trial_sent,
+            overflowed_packets=overflowed,
             trial_received_packets=trial_received,
             receiver_counter=after[rx][1],
             receiver_bytes=receiver_bytes,
