@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from console import status
 from helpers import PROJECT, compose, eventually, interface_counters
 from hypothesis import example, given
 from hypothesis import settings as examples
@@ -22,7 +23,7 @@ from middlebench.model.topologies import plan_of
 from middlebench.system.deadline import Deadline
 from middlebench.system.errors import MiddleboxError
 from middlebench.testbed import site_of
-from passing import pass_frames, status
+from passing import pass_frames
 
 SMALLEST, LARGEST = 60, 1514
 FLOOD_SECONDS = float(os.environ.get("MIDDLEBENCH_FLOOD_SECONDS", "1"))

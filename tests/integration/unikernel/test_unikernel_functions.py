@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from console import status, table
 from machines import machines
 from machines import start as start_machines
 from middlebench.hosts.base import Host
@@ -15,7 +16,7 @@ from middlebench.model.plan import Middlebox
 from middlebench.model.topologies import plan_of
 from middlebench.sites.base import Hosts
 from middlebench.system.errors import MiddleboxError
-from passing import exchange_frames, pass_frames, status, table
+from passing import exchange_frames, pass_frames
 
 PROBE = packet_of(udp_frame(60))
 Start = Callable[[str, str], Middlebox]

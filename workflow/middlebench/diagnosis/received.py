@@ -51,7 +51,7 @@ def on_the_way(carried: int, received: int, hops: Sequence[Hop]) -> list[str]:
     arrived, left = hops[0].rx_packets, hops[-1].tx_packets
     problems = []
     if arrived != carried:
-        problems.append(f"{carried} frames were sent, and {arrived} reached the first bridge")
+        problems.append(f"{carried} frames went onto the first link, and {arrived} reached the first bridge")
     if left != received:
         problems.append(f"{left} frames left the last bridge, and {received} had arrived when the drain ended")
     return problems

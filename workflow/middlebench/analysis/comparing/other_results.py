@@ -56,7 +56,7 @@ def describe(compared: pd.DataFrame, name: str, margin: float) -> str:
         text += f" Different, with the ratio: {places}."
     if counted[Sameness.UNDECIDED]:
         needed = compared.loc[compared["sameness"] == str(Sameness.UNDECIDED), "repetitions_needed"].max()
-        text += f" What is undecided needs more repetitions, here and there: some {needed}."
+        text += f" Where undecided cells are the same, some {needed} repetitions here and there would show it."
     return text
 
 
