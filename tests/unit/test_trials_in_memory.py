@@ -250,6 +250,35 @@ class TestMeasuring:
         assert record.counts.trial_received_packets == record.counts.trial_sent_packets
         assert record.bottleneck.lost_packets == 0
 
+    @pytest.mark.parametrize("rests_after", [0, 1, 3])
+    def test_counters_that_were_read_while_frames_moved_are_read_again(self, memory, monkeypatch, rests_after):
+        readings, read = iter(range(rests_after, 0, -1)), memory.testbed.switch.read
+
+        def moving():
+            """Return a reading whose last counter lags behind, each time less."""
+            found, behind = read(), next(readings, 0)
+            last = found.ports["server1"]
+            return replace(found, ports={**found.ports, "server1": replace(last, tx_packets=last.tx_packets - behind)})
+
+        converge(memory.testbed, plan_for(memory.testbed, 2))
+        memory.network.after_traffic = lambda: monkeypatch.setattr(memory.testbed.switch, "read", moving)
+        record = measured(memory)
+        assert record.hops[-1].tx_packets == record.counts.trial_received_packets
+
+    def test_counters_that_contradict_each_other_at_rest_are_read_twice_and_void_the_trial(self, memory, monkeypatch):
+        read, reads = memory.testbed.switch.read, []
+
+        def contradicting():
+            reads.append(found := read())
+            last = found.ports["server1"]
+            return replace(found, ports={**found.ports, "server1": replace(last, tx_packets=last.tx_packets - 5)})
+
+        converge(memory.testbed, plan_for(memory.testbed, 2))
+        memory.network.after_traffic = lambda: monkeypatch.setattr(memory.testbed.switch, "read", contradicting)
+        with pytest.raises(TrialError, match="had arrived when the drain ended"):
+            measured(memory)
+        assert len(reads) == 2
+
     def test_frames_that_overflow_the_ring_behind_the_first_link_are_lost_there_and_void_nothing(
         self, memory, monkeypatch
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from middlebench.diagnosis.usage import machine_between, of_traffic, process_between, processors_between
 from middlebench.model.plan import Plan
@@ -11,6 +11,23 @@ from middlebench.model.reading import BridgeCounters, MiddleboxReading, Reading,
 from middlebench.model.record import Hop, MiddleboxCounts, WireCounts
 from middlebench.model.traffic import Traffic
 from middlebench.model.usage import Usage
+
+
+class Passed(NamedTuple):
+    """What every counter of a plan gained between two readings, in the order in which an account takes it."""
+
+    hops: tuple[Hop, ...]
+    middleboxes: tuple[MiddleboxCounts, ...]
+    wires: tuple[WireCounts, ...]
+
+
+def passed_between(plan: Plan, before: Reading, after: Reading) -> Passed:
+    """Return what was counted everywhere between two readings, all of whose ports are in both."""
+    return Passed(
+        hops_between(plan, before.switch, after.switch),
+        middleboxes_between(plan, before.middleboxes, after.middleboxes),
+        wires_between(plan, before.switch, after.switch),
+    )
 
 
 def hops_between(plan: Plan, before: SwitchReading, after: SwitchReading) -> tuple[Hop, ...]:

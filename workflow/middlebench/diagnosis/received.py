@@ -29,7 +29,11 @@ def stopped(load: Load, traffic: Traffic) -> list[str]:
     if seconds < DEAD_SECONDS or offered < DEAD_PACKETS:
         return []
     if not last.received_packets:
-        return [f"nothing arrived in the window, in which {offered} frames were offered"]
+        late = f": if frames need longer than {load.warm_up_s:g} s to pass the chain, raise `warm_up_s`"
+        return [
+            f"nothing arrived in the window, in which {offered} frames were offered"
+            + late * bool(traffic.trial_received_packets)
+        ]
     before_pps = traffic.trial_received_packets / (load.warm_up_s + still.t_s)  # a stop at the window's start left 1
     if before_pps * seconds < DEAD_PACKETS:
         return []
