@@ -17,7 +17,7 @@ from cells import CELL, PACED, cell_command, measure_cell
 from footprint import Footprint, kill
 from helpers import compose, composition, eventually, standing
 from middlebench.sites.shared import holder_process
-from middlebench.sites.shared.ports import polled_by
+from middlebench.sites.shared.ports import polled_by, sender_waits
 from middlebench.system.errors import HostError
 from middlebench.system.locks import lock
 from middlebench.system.processes import may_administer
@@ -56,6 +56,21 @@ cat
 """
 
 
+@pytest.mark.parametrize(
+    ("release", "waits"),
+    [
+        ("6.16.0", True),
+        ("6.16-rc1", True),
+        ("6.18.44", True),
+        ("7.0.1-amd64", True),
+        ("6.12.9+deb13", False),
+        ("5.19", False),
+    ],
+)
+def test_senders_wait_for_room_in_a_ring_since_the_version_that_made_them(release, waits):
+    assert sender_waits(release) == waits
+
+
 @pytest.mark.skipif(not may_administer(), reason="only root has ports polled")
 def test_polling_threads_of_other_ports_that_are_set_up_meanwhile_are_left_alone():
     cpus, limits = {min(os.sched_getaffinity(0))}, list[str]()
@@ -68,7 +83,8 @@ def test_polling_threads_of_other_ports_that_are_set_up_meanwhile_are_left_alone
             assert meanwhile.stdout.readline() == "ready\n"
         names = [Path(f"/proc/{thread}/comm").read_text("utf-8") for thread in threads]
         assert [name.partition("-")[0] for name in names] == ["napi/mine0"]
-        assert limits or os.sched_getaffinity(threads[0]) == cpus
+        policy = os.SCHED_BATCH if sender_waits(os.uname().release) else os.SCHED_OTHER
+        assert limits or (os.sched_getaffinity(threads[0]), os.sched_getscheduler(threads[0])) == (cpus, policy)
         meanwhile.communicate()
 
 

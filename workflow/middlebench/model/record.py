@@ -18,7 +18,7 @@ from middlebench.model.options import Count, Options
 from middlebench.model.search_result import Search
 from middlebench.model.usage import Usage
 
-PROTOCOL = "2"
+PROTOCOL = "3"
 """Version of how a cell is measured. Raise it when a change makes older records incomparable: all cells are
 then measured again, which no other change of code does."""
 

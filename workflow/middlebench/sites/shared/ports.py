@@ -69,6 +69,10 @@ so that GRO merges none (net/core/gro.c).
 POLLING_THREAD = re.compile(r"napi/(.+)-\d+")
 """Name of the kernel thread that polls an interface (net/core/dev.c)."""
 
+WAITING_SINCE = (6, 16)
+"""The version of Linux since which the sender waits when the ring of a veth is full (drivers/net/veth.c). Before, what
+did not fit was dropped."""
+
 SET_UP_LOCK = Path("/run/middlebench-polled-ports.lock")
 """One for all users of this machine that may bind such threads."""
 SET_UP_SECONDS = 60.0
@@ -93,6 +97,10 @@ def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions, *, po
 def polled_by(cpus: Sequence[int], ports: Collection[str], limits: list[str]) -> Iterator[list[int]]:
     """Bind the polling threads of ports that are set up in this context to processors; yield their process ids.
 
+    Where a sender waits for room in the ring, its thread works in batches (SCHED_BATCH, sched(7)): it begins when the
+    sender waits or sleeps, and does not interrupt it for every few frames. At 60 B that is 3,000 changes of thread a
+    second instead of 50,000, and 1.5 times the offered load, where both share a processor (tried, Linux 6.18).
+
     They are threads of the kernel of this machine, named after their interfaces, whatever namespace these are in. Other
     testbeds' ports have the same names: one testbed at a time sets up what is polled, if anything. Root in a
     container may not bind the threads; that is added to ``limits``, a sentence.
@@ -111,9 +119,17 @@ def polled_by(cpus: Sequence[int], ports: Collection[str], limits: list[str]) ->
     for thread in threads:
         try:
             os.sched_setaffinity(thread, cpus)
+            if sender_waits(os.uname().release):
+                os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
         except PermissionError:
             limits.append("the kernel threads that poll the links run on any processor: we may not bind them")
             return
+
+
+def sender_waits(release: str) -> bool:
+    """Whether a kernel of this release makes a sender wait for room in a veth's ring."""
+    major, minor = re.findall(r"\d+", release)[:2]
+    return (int(major), int(minor)) >= WAITING_SINCE
 
 
 def _polling_threads(ports: Collection[str]) -> Iterator[int]:
