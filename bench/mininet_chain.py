@@ -1,11 +1,12 @@
 """A chain in Mininet, built as its users would: measured once for each frame size. Runs under the system's Python.
 
-Hosts with a two-port Linux bridge forward, Open vSwitch (userspace datapath) joins them, nothing is bound to
-processors. All of it stands in namespaces of its own, with an Open vSwitch of its own:
+Hosts with a two-port Linux bridge forward, Open vSwitch joins them, nothing is bound to processors. All of it stands in
+namespaces of its own, with an Open vSwitch of its own:
 
-    unshare --net --mount --pid --fork --mount-proc python3 mininet_chain.py '{"n", "frames", "warm_up_s", "window_s"}'
+    unshare --net --mount --pid --fork --mount-proc python3 mininet_chain.py REQUEST
 
-answers one JSON object on standard output. ``frames`` are the frames to send, in hexadecimal.
+REQUEST is a JSON object of ``n``, ``datapath`` (Mininet's word for the switch's: ``user`` or ``kernel``), ``frames``
+(those to send, in hexadecimal), ``warm_up_s`` and ``window_s``; the answer is one on standard output.
 """
 
 import json
@@ -45,10 +46,10 @@ def received(host: Node, port: str) -> int:
     raise LookupError(port)
 
 
-def chain(n: int) -> tuple[Mininet, Node, Node]:
+def chain(n: int, datapath: str) -> tuple[Mininet, Node, Node]:
     """Return a network that runs, its sender, and its receiver."""
     Mininet.inited = True  # otherwise it changes limits of the whole machine
-    net = Mininet(switch=partial(OVSSwitch, datapath="user", failMode="standalone"), controller=None, build=False)
+    net = Mininet(switch=partial(OVSSwitch, datapath=datapath, failMode="standalone"), controller=None, build=False)
     source, sink = net.addHost("source"), net.addHost("sink")
     switches = [net.addSwitch(f"s{number + 1}") for number in range(n + 1)]
     boxes = [net.addHost(f"m{number + 1}") for number in range(n)]
@@ -85,7 +86,7 @@ if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     subprocess.run(["sh", "-c", DAEMONS], check=True, stdout=subprocess.DEVNULL)
     begin = time.monotonic()
-    network, one, other = chain(asked["n"])
+    network, one, other = chain(asked["n"], asked["datapath"])
     set_up_s = time.monotonic() - begin
     rates = [rate(one, other, frame, asked["warm_up_s"], asked["window_s"]) for frame in asked["frames"]]
     print(json.dumps({"set_up_s": set_up_s, "received_pps": rates}), flush=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from isolated import run_isolated
 from middlebench.config.testbed import TestbedOptions, load_testbed
 from middlebench.model.frames import udp_frame
 from middlebench.model.record import Settings
+from middlebench.switches.private_openvswitch import KERNEL_DATAPATH
 from middlebench.testbed import site_of, stand_up
 from middlebench.trials.convergence import deploy, plan_for
 from middlebench.trials.provision import chosen_testbed, provision
@@ -25,7 +27,9 @@ from page import write_section
 
 LENGTHS, SIZES = (1, 4, 20), (60, 800)
 TESTBEDS = ("local", "netns", "stock")
-MININET = "Mininet"
+MININET, MININET_KERNEL = "Mininet", "Mininet, kernel datapath"
+DATAPATHS = {MININET: "user", MININET_KERNEL: "kernel"}
+"""Mininet's word for the switch's datapath. The kernel's is measured where its module is there."""
 TARGETS = {"local": 1.5, "netns": 3.0}
 """Received rate at 60 B as a multiple of Mininet's."""
 WARM_UP_S, WINDOW_S = 0.3, 1.0
@@ -40,11 +44,12 @@ def measure_peers(options: TestbedOptions, rounds: int, say: Callable[[str], Non
     """Return the ratios to Mininet, and write the table."""
     del options  # these testbeds choose for themselves
     chosen = {name: _chosen(name, say) for name in TESTBEDS}
+    mininet = (MININET, MININET_KERNEL) if _kernel_datapath() else (MININET,)
     rates: Rates = {}
     for number in range(rounds):
         for n in LENGTHS:
-            for name in (MININET, *TESTBEDS):
-                found = _mininet(n) if name == MININET else _ours(chosen[name], n)
+            for name in (*mininet, *TESTBEDS):
+                found = _mininet(n, DATAPATHS[name]) if name in mininet else _ours(chosen[name], n)
                 for size, rate in zip(SIZES, found, strict=True):
                     rates.setdefault((name, n, size), []).append(rate)
                 kpps = " ".join(f"{rate / 1000:.1f}" for rate in found)
@@ -66,7 +71,7 @@ def ratio(rates: Rates, name: str, n: int, size: int) -> float:
 
 def section(rates: Rates, switches: dict[str, str]) -> list[str]:
     """Return the lines of the page's section."""
-    systems = (MININET, *TESTBEDS)
+    systems = list(dict.fromkeys(name for name, _, _ in rates))
     lines = [
         "In kpkt/s at the maximum offered load (median of the rounds), and in brackets the ratio to Mininet's (median",
         f"of the rounds' ratios). Of a machine with {os.cpu_count()} processors.",
@@ -83,8 +88,8 @@ def section(rates: Rates, switches: dict[str, str]) -> list[str]:
             lines.append(f"| {n} | {size} B | {' | '.join(cells)} |")
     lines += [
         "",
-        "Mininet: hosts with two-port Linux bridges forward, Open vSwitch (userspace datapath) joins them, no",
-        "processor is set apart. Ours:",
+        "Mininet: hosts with two-port Linux bridges forward, Open vSwitch (userspace datapath unless said otherwise)",
+        "joins them, no processor is set apart. Ours:",
         "",
         *(f"- `{name}`: {text}" for name, text in switches.items()),
     ]
@@ -121,9 +126,13 @@ def _ours(options: TestbedOptions, n: int) -> list[float]:
         site_of("bench", options).close()
 
 
-def _mininet(n: int) -> list[float]:
+def _kernel_datapath() -> bool:
+    return subprocess.run(["sh", "-c", KERNEL_DATAPATH], capture_output=True, check=False).returncode == 0
+
+
+def _mininet(n: int, datapath: str) -> list[float]:
     frames = [udp_frame(size).hex() for size in SIZES]
-    request = json.dumps({"n": n, "frames": frames, "warm_up_s": WARM_UP_S, "window_s": WINDOW_S})
+    request = json.dumps({"n": n, "datapath": datapath, "frames": frames, "warm_up_s": WARM_UP_S, "window_s": WINDOW_S})
     said = run_isolated("measuring Mininet", ["/usr/bin/python3", str(AGENT.absolute()), request], MININET_SECONDS)
     return list(json.loads(said)["received_pps"])
 
