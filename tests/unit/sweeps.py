@@ -291,6 +291,7 @@ def deployment(n: int, testbed: str) -> Deployment:
         fingerprint="f" * 64,
         steps_s={"middleboxes": 0.25, "switch": 0.5},
         total_s=0.75,
+        removing_s=1.5,
         middleboxes=tuple(
             {"name": f"mb {index}", "ready_s": 0.125, "resident_kib": None, "private_kib": None} for index in range(n)
         ),

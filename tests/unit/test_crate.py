@@ -127,6 +127,9 @@ def test_crate_says_what_came_from_what(folder):
     assert results_of(crate, measured.id) == ["cells/n4/size800/rep2.json", "cells/n4/size800/rep2.generator.txt"]
     assert measured["startTime"] == "2026-01-02T03:02:00+00:00"
     assert "--force" in measured["description"]
+    deployed = crate.get("#deploy-n4")
+    assert deployed["startTime"] == "2026-01-02T03:00:00+00:00"
+    assert deployed["endTime"] == "2026-01-02T03:00:02.250000+00:00"  # removed in 1.5 s, built in 0.75 s
     assert len(crate.get("#aggregate")["object"]) == 18
     assert results_of(crate, "#aggregate") == ["measurements.csv", "summary.csv"]
     assert {"report/index.html", "figures/fig5.svg"} <= set(results_of(crate, "#publish"))

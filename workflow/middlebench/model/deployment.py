@@ -30,3 +30,8 @@ class Deployment(Options):
     """Start time and memory of each middlebox."""
     switch_crashes: int = 0
     """How often the switch's daemon ended or hung while the chain was built. It was started anew, and all steps too."""
+
+    @property
+    def lasted_s(self) -> float:
+        """Seconds since it was started, the removing of the chain before included."""
+        return self.total_s + (self.removing_s or 0.0)

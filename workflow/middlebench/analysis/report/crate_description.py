@@ -205,7 +205,7 @@ class Description:
                 self._below("provision.json"),
                 self._below(f"deployments/n{n}.json"),
                 startTime=deployment.started_at,
-                endTime=_after(deployment.started_at, deployment.total_s),
+                endTime=_after(deployment.started_at, deployment.lasted_s),
             )
         for row in measurements.to_dict("records"):
             self._measurement(row)
@@ -240,7 +240,7 @@ class Description:
             ),
             endTime=max(
                 *(_after(each.started_at, each.usage.traffic_s) for each in self._dataset.all_records),
-                *(_after(each.started_at, each.total_s) for each in self._dataset.deployments),
+                *(_after(each.started_at, each.lasted_s) for each in self._dataset.deployments),
             ),
         )
         run["instrument"] = workflow
