@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ import yaml
 from cells import CELL, PACED, cell_command, measure_cell
 from footprint import Footprint, kill
 from helpers import compose, composition, eventually, standing
+from middlebench.model.traffic import Load
 from middlebench.sites.shared import holder_process
-from middlebench.sites.shared.ports import polled_by, sender_waits
+from middlebench.sites.shared.ports import poll_for, polled_by, sender_waits
 from middlebench.system.errors import HostError
 from middlebench.system.locks import lock
 from middlebench.system.processes import may_administer
@@ -59,12 +61,8 @@ cat
 @pytest.mark.parametrize(
     ("release", "waits"),
     [
-        ("6.16.0", True),
-        ("6.16-rc1", True),
-        ("6.18.44", True),
-        ("7.0.1-amd64", True),
-        ("6.12.9+deb13", False),
-        ("5.19", False),
+        *(("6.16.0", True), ("6.16-rc1", True), ("6.18.44", True), ("7.0.1-amd64", True)),
+        *(("6.12.9+deb13", False), ("5.19", False)),
     ],
 )
 def test_senders_wait_for_room_in_a_ring_since_the_version_that_made_them(release, waits):
@@ -83,8 +81,17 @@ def test_polling_threads_of_other_ports_that_are_set_up_meanwhile_are_left_alone
             assert meanwhile.stdout.readline() == "ready\n"
         names = [Path(f"/proc/{thread}/comm").read_text("utf-8") for thread in threads]
         assert [name.partition("-")[0] for name in names] == ["napi/mine0"]
-        policy = os.SCHED_BATCH if sender_waits(os.uname().release) else os.SCHED_OTHER
-        assert limits or (os.sched_getaffinity(threads[0]), os.sched_getscheduler(threads[0])) == (cpus, policy)
+        assert limits or os.sched_getaffinity(threads[0]) == cpus
+        batches = os.SCHED_BATCH if sender_waits(os.uname().release) else os.SCHED_OTHER
+        flood = Load(60, 1e6, True, 0.0, 1.0, 1.0)
+        for load, policy in (
+            (flood, batches),
+            (replace(flood, saturating=False), os.SCHED_OTHER),
+            (flood, batches),
+            (replace(flood, latency=True), os.SCHED_OTHER),
+        ):
+            poll_for(threads, load)
+            assert limits or os.sched_getscheduler(threads[0]) == policy
         meanwhile.communicate()
 
 
@@ -162,6 +169,7 @@ class TestHolder:
         assert footprint.holder() != holder
         assert not Path(f"/proc/{holder}").exists()
         assert measure_cell(other, 0).counts.received_packets > 0
+        assert site_of(other.name, other.options).close()
 
     def test_network_of_the_user_never_sees_the_chain(self, testbed, footprint):
         plan = plan_for(testbed, 1)
@@ -226,6 +234,13 @@ class TestDown:
         assert down() == "tests: taken down\n"
         footprint.demand_nothing_left(namespaces)
         assert down() == "tests: nothing to remove\n"
+
+    def test_testbed_of_another_name_is_left_as_it_is(self, testbed, footprint):
+        other = site_of("other", testbed.options)
+        holder = footprint.holder()
+        assert other.occupied_by() == testbed.name
+        assert not other.close()
+        assert footprint.holder() == holder
 
     def test_trial_that_runs_is_ended_and_leaves_no_record(self, testbed, footprint, down, tmp_path):
         with subprocess.Popen(

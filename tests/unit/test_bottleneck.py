@@ -179,8 +179,8 @@ def test_rule_that_drops_is_to_blame_however_busy_the_server_is():
 
 
 def test_process_that_used_up_one_processor_is_to_blame_wherever_packets_were_lost():
-    assert Chain(bridge_0_in=20_000).limit(usage(middlebox=1.95)).cause == "middlebox"
-    assert Chain(middlebox=20_000).limit(usage(switch=1.95)).cause == "switch"
+    assert Chain(bridge_0_in=20_000).limit(usage((2.0, 1.0), middlebox=1.95)).cause == "middlebox"
+    assert Chain(middlebox=20_000).limit(usage((2.0, 1.0), switch=1.95)).cause == "switch"
 
 
 def test_counters_that_contradict_each_other_decide_nothing():

@@ -201,5 +201,17 @@ def test_share_of_emulated_links_is_of_all_of_the_servers_processors():
     assert "the emulated links 25 %" in "; ".join(usage_in_words(used))
 
 
+@given(SHARES, st.floats(0.1, 3), st.floats(0.1, 3), st.floats(0.1, 3))
+def test_what_processes_used_after_the_traffic_is_no_share_of_it(busy, switch, middlebox, links):
+    used = usage((busy,), processes(middlebox), processes(switch, name="switch"))
+    used = used.model_copy(update={"links": processes(links, name="links")})
+    in_traffic = min(1.0, busy / (switch + middlebox + links))
+    assert links_share(used) == pytest.approx(links * in_traffic, abs=1e-6)
+
+
+def test_process_that_went_on_after_the_traffic_did_not_limit_it():
+    assert cause(usage((0.5,), processes(1.0))) is None
+
+
 def test_where_no_link_is_emulated_its_share_is_not_known():
     assert links_share(usage()) is None

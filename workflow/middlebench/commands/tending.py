@@ -55,6 +55,9 @@ def _down(arguments: argparse.Namespace) -> None:
             if not arguments.testbeds and not site.trial_lock.exists():
                 tell(f"{name}: not used since this machine started (`middlebench down {name}` checks it nevertheless)")
                 continue
+            if other := site.occupied_by():
+                tell(f"{name}: nothing to remove ({other} stands there)")
+                continue
             with lock_ended(site.trial_lock, f"taking {name} down", wait_s=END_SECONDS, tell=tell):
                 removed = site.close()
         except MiddlebenchError as error:  # the others are taken down all the same

@@ -63,7 +63,9 @@ def busy_ratio(processors: Sequence[ProcessorUsage]) -> float | None:
 def links_share(usage: Usage) -> float | None:
     """Return which share of the server's processor time went to emulated links, from 0 to 1; None where unknown."""
     available_s = usage.traffic_s * len(usage.middlebox_server)
-    return sum(each.cpu_s for each in usage.links) / available_s if usage.links and available_s else None
+    if not usage.links or not available_s:
+        return None
+    return sum(each.cpu_s for each in usage.links) * _during_traffic(usage) / available_s
 
 
 def limited_by_processors(usage: Usage) -> tuple[Cause, str] | None:
@@ -105,7 +107,8 @@ def usage_in_words(usage: Usage) -> list[str]:
     if not usage.traffic_s or not server:
         return words
     switch, middleboxes = (
-        sum(each.cpu_s for each in part) / usage.traffic_s for part in (usage.switch, usage.middleboxes)
+        sum(each.cpu_s for each in part) * _during_traffic(usage) / usage.traffic_s
+        for part in (usage.switch, usage.middleboxes)
     )
     if usage.machine:  # a domain of ours has one processor
         middleboxes = sum(_share(each, usage) for each in usage.middleboxes)
@@ -134,7 +137,20 @@ def _share(process: ProcessUsage, usage: Usage) -> float:
     Nobody works but while traffic runs, except for a domain that polls: it uses its share between the readings as well.
     """
     seconds = usage.machine.elapsed_s if process.polls and usage.machine else usage.traffic_s
-    return min(1.0, process.busiest_thread_s / seconds) if seconds else 0.0
+    return min(1.0, process.busiest_thread_s * _during_traffic(usage) / seconds) if seconds else 0.0
+
+
+def _during_traffic(usage: Usage) -> float:
+    """Return which share of what processes of the server used they used while traffic ran, from 0 to 1.
+
+    They are read before the traffic and when its frames are at rest, of a slow chain seconds later. While traffic ran
+    they used no more than the processors were busy.
+    """
+    used_s = sum(each.cpu_s for part in (usage.switch, usage.middleboxes, usage.links) for each in part)
+    busy = busy_ratio(usage.middlebox_server)
+    if usage.machine or busy is None or not used_s:
+        return 1.0
+    return min(1.0, busy * usage.traffic_s * len(usage.middlebox_server) / used_s)
 
 
 def _polling(processes: Sequence[ProcessUsage], usage: Usage) -> float:

@@ -42,6 +42,11 @@ class Load:
         return sizes_of(self.frame_bytes)
 
     @property
+    def paced(self) -> bool:
+        """Whether its frames leave at a rate, and not as fast as they can be made."""
+        return not self.saturating or self.latency
+
+    @property
     def label(self) -> str:
         """Its frame size in words."""
         return size_label(self.frame_bytes)

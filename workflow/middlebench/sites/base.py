@@ -19,6 +19,7 @@ from middlebench.model.environment import Environment
 from middlebench.model.frames import ETHERNET_HEADER_BYTES, WIRE_OVERHEAD_BYTES
 from middlebench.model.options import Options
 from middlebench.model.reading import ProcessTimes, Role
+from middlebench.model.traffic import Load
 
 Tell = Callable[[str], None]
 """Takes a sentence about what goes on, for whoever waits."""
@@ -79,6 +80,8 @@ class Hosts:
     """Whether both ends of a link count the same frames, so that one that is missing is still on its way."""
     changes: Callable[[], Sequence[str]] = tuple
     """Returns, a phrase each, which of the ports is not as it was set up any more."""
+    links_expect: Callable[[Load], None] = lambda _: None
+    """Sets emulated links up for a load that comes next; nothing where they are real."""
     links_usage: Callable[[], Mapping[Role, ProcessTimes]] = dict
     """Returns what has been used to play network cards, on the processors of either; nothing where they are real."""
 
@@ -143,8 +146,14 @@ class Site(Protocol):
             HostError: a host or a link cannot be had.
         """
 
+    def occupied_by(self) -> str:
+        """Return the name of another testbed that stands here, as far as that is known without a connection."""
+
     def close(self) -> bool:
-        """Take away all that :meth:`open` and everybody after it made; return whether there was anything."""
+        """Take away all that :meth:`open` and everybody after it made; return whether there was anything.
+
+        What another testbed made stays.
+        """
 
     def environment(self, test_computer: Inventory, middlebox_server: Inventory) -> Environment:
         """Return what a measurement here depends on, as far as it can be told; what is not open is left closed.

@@ -28,7 +28,7 @@ from middlebench.model.reading import ProcessTimes, Role, together
 from middlebench.sites.base import Hosts, Inventory, LinkOptions, Site, SiteOptions, Tell, silent
 from middlebench.sites.shared import facts_agent
 from middlebench.sites.shared.holder import SiteInHolder, enter, kept_of_run
-from middlebench.sites.shared.ports import changed_ports, polled_by, prepare_ports, read_ports
+from middlebench.sites.shared.ports import changed_ports, poll_for, polled_by, prepare_ports, read_ports
 from middlebench.system.errors import HostError
 from middlebench.system.processes import may_administer
 
@@ -103,9 +103,8 @@ class Namespaces(SiteInHolder):
     """The site driver; see :class:`middlebench.sites.base.Site`."""
 
     def __init__(self, options: Options, testbed: str) -> None:
-        super().__init__("holder")
+        super().__init__("holder", testbed)
         self._options = options
-        self._testbed = testbed
 
     def open(self, tell: Tell = silent) -> Hosts:
         """Start the holder and set up what stands in it, unless one that fits is there and is as it was set up."""
@@ -113,7 +112,7 @@ class Namespaces(SiteInHolder):
             if not (changed := self._changes()):
                 return self._hosts(standing["pid"])
             tell(f"{self._testbed} is not as it was set up, setting it up again: {'; '.join(changed)}")
-        self.close()
+        self._holder.close()
         pid = self._holder.start(self._wanted(), self._options.idle_s)
         hosts = self._hosts(pid)
         limits, ports, threads = self._set_up(LocalHost("holder", prefix=enter(pid)), hosts)
@@ -168,13 +167,18 @@ class Namespaces(SiteInHolder):
             direct_ports=DIRECT_PORTS,
             links_lose_nothing=True,
             changes=self._changes,
+            links_expect=lambda load: poll_for(self._polling_threads(), load),
             links_usage=self._links_usage,
         )
 
+    def _polling_threads(self) -> list[int]:
+        """Return the process ids of the kernel's threads that play the network cards."""
+        standing = self._holder.standing(self._wanted())
+        return list(standing["polling_threads"]) if standing else []
+
     def _links_usage(self) -> dict[Role, ProcessTimes]:
         """Return what the threads have used that play the network cards, on the processors that they are bound to."""
-        standing = self._holder.standing(self._wanted())
-        pids = standing["polling_threads"] if standing else []
+        pids = self._polling_threads()
         found = {pid: times for pid in pids if (times := parse_process(usage_agent.process_usage(pid)))}
         _, server_cpus = self._processors()
         shared = {pid for pid in found if set(server_cpus).intersection(os.sched_getaffinity(pid))}

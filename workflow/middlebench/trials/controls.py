@@ -95,6 +95,7 @@ def _links_only(testbed: Testbed, frame_bytes: int, settings: Settings) -> _Foun
     tear_down(testbed)
     load = load_of(frame_bytes, settings, testbed.options.site.link.rate_bps)
     before, started_at = read_before(testbed), datetime.now(UTC)
+    testbed.hosts.links_expect(load)
     traffic = testbed.generator.run(load)
     after = read_after(testbed)
     problems = stalls(load, traffic)
@@ -130,6 +131,7 @@ def _back_to_back(testbed: Testbed, frame_bytes: int, settings: Settings) -> _Fo
         )
     link_bps = testbed.options.site.link.rate_bps
     load = load_of(frame_bytes, settings, link_bps)
+    testbed.hosts.links_expect(load)
     started_at, traffic = datetime.now(UTC), generator.run(load)
     if problems := problems_of(load, testbed.options.site.link, traffic):
         raise void(doing, problems)

@@ -109,6 +109,7 @@ def run_trial(
     doing = f"measuring {plan}, {load.label} on {testbed.name}"
     load = dataclasses.replace(load, sampled=is_sampled(plan, load))
     link_bps = testbed.options.site.link.rate_bps
+    testbed.hosts.links_expect(load)
     with testbed.middleboxes.watch() as watch:
         try:
             traffic = testbed.generator.run(load, watch.fired)
@@ -210,18 +211,17 @@ def _read_at_rest(testbed: Testbed, plan: Plan, before: Reading, traffic: Traffi
     it is for the caller to say.
     """
     deadline = Deadline(REST_SECONDS).stretched(testbed.hosts.test_computer.timeout_factor)
-    passed = None
-    while True:
-        after = read_after(testbed)
-        if before.missing(plan) or after.missing(plan):
-            return after, traffic
+    after, passed = read_after(testbed), None
+    while not before.missing(plan) and not after.missing(plan):
         earlier, passed = passed, passed_between(plan, before, after)
         if testbed.hosts.links_lose_nothing:
             traffic = _with_late_frames(testbed, traffic, passed.hops[-1].tx_packets)
         found = account(traffic.trial_sent_packets, traffic.trial_received_packets, *passed)
         moving = found.contradictions or _on_the_links(testbed, traffic, passed.hops)
         if not moving or passed == earlier or deadline.expired:
-            return after, traffic
+            break
+        after = read_after(testbed)
+    return after, traffic
 
 
 def _on_the_links(testbed: Testbed, traffic: Traffic, hops: Sequence[Hop]) -> list[str]:

@@ -114,7 +114,7 @@ class Trafgen(agents.SingleFrames):
 
     def _argv(self, load: Load) -> list[str]:
         """Return the sender's command; trafgen is given the frames in a file, by its agent."""
-        if is_paced(load):
+        if load.paced:
             request = {
                 "port": self._tx_port,
                 "sizes": load.sizes,
@@ -177,7 +177,7 @@ class Trafgen(agents.SingleFrames):
                 for (moment, _), tx_now, rx_now in zip(answer["samples"], sent, received, strict=True)
             ),
             raw=answer["said"],
-            sender=PACED_SENDER_NAME if is_paced(load) else "",
+            sender=PACED_SENDER_NAME if load.paced else "",
             timing=self._timing(answer) if load.latency else None,
             sample=tuple(
                 (bytes.fromhex(text).ljust(length, b"\0"), count) for length, text, count in answer.get("sample", ())
@@ -218,11 +218,6 @@ def has_other_sizes(load: Load, packets: int, counted: int, sent: int) -> bool:
     if packets != sent:  # any of them may be missing
         least, most = packets * min(load.sizes), packets * max(load.sizes)
     return not any(least <= counted + missing * packets <= most for missing in (0, ETHERNET_HEADER_BYTES))
-
-
-def is_paced(load: Load) -> bool:
-    """Return whether a load is sent by the paced sender: trafgen itself keeps no rate and stamps no frame."""
-    return not load.saturating or load.latency
 
 
 def moments(load: Load) -> list[float]:

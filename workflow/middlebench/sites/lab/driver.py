@@ -91,9 +91,8 @@ class Lab(SiteInHolder):
     """The site driver; see :class:`middlebench.sites.base.Site`."""
 
     def __init__(self, options: Options, testbed: str) -> None:
-        super().__init__("lab")
+        super().__init__("lab", testbed)
         self._options = options
-        self._testbed = testbed
         self._test_cpus, self._server_cpus = partition(sorted(os.sched_getaffinity(0)))
 
     def open(self, tell: Tell = silent) -> Hosts:
@@ -107,7 +106,7 @@ class Lab(SiteInHolder):
                 if not changed:
                     return hosts
                 tell(f"the lab is not as it was set up, starting it again: {'; '.join(changed)}")
-        self.close()
+        self._holder.close()
         image = lab_image.image(tell)
         pid = self._holder.start(self._wanted(), self._options.idle_s)
         try:

@@ -146,7 +146,8 @@ class Holder:
 class SiteInHolder:
     """What the sites have in common whose hosts are on this machine, in a holder of a name."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, testbed: str) -> None:
+        self._testbed = testbed
         self.folder = runtime_folder()
         self.run_lock = self.folder / "run.lock"
         self.trial_lock = self.folder / "trial.lock"
@@ -167,9 +168,15 @@ class SiteInHolder:
         del wait_s
         return nullcontext()
 
+    def occupied_by(self) -> str:
+        """Return the name of another testbed that stands in the holder; nothing where none does."""
+        live = self._holder.live()
+        standing = str(live["site"]["testbed"]) if live else self._testbed
+        return standing if standing != self._testbed else ""
+
     def close(self) -> bool:
-        """End the holder; the kernel ends and removes all that is in it."""
-        return self._holder.close()
+        """End the holder unless another testbed stands in it; the kernel ends and removes all that is in it."""
+        return not self.occupied_by() and self._holder.close()
 
 
 def kept_folders(needed: Iterable[Path]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from middlebench.hosts.base import Host
 from middlebench.hosts.shared import devices_agent
 from middlebench.hosts.shared.agents import answer_of, script_text
 from middlebench.model.frames import MINIMUM_FRAME_BYTES, WIRE_OVERHEAD_BYTES
+from middlebench.model.traffic import Load
 from middlebench.sites.base import LinkOptions
 from middlebench.sites.shared import port_state_agent
 from middlebench.system.errors import HostError
@@ -97,10 +99,6 @@ def prepare_ports(computer: Host, ports: Sequence[str], link: LinkOptions, *, po
 def polled_by(cpus: Sequence[int], ports: Collection[str], limits: list[str]) -> Iterator[list[int]]:
     """Bind the polling threads of ports that are set up in this context to processors; yield their process ids.
 
-    Where a sender waits for room in the ring, its thread works in batches (SCHED_BATCH, sched(7)): it begins when the
-    sender waits or sleeps, and does not interrupt it for every few frames. At 60 B that is 3,000 changes of thread a
-    second instead of 50,000, and 1.5 times the offered load, where both share a processor (tried, Linux 6.18).
-
     They are threads of the kernel of this machine, named after their interfaces, whatever namespace these are in. Other
     testbeds' ports have the same names: one testbed at a time sets up what is polled, if anything. Root in a
     container may not bind the threads; that is added to ``limits``, a sentence.
@@ -119,11 +117,23 @@ def polled_by(cpus: Sequence[int], ports: Collection[str], limits: list[str]) ->
     for thread in threads:
         try:
             os.sched_setaffinity(thread, cpus)
-            if sender_waits(os.uname().release):
-                os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
         except PermissionError:
             limits.append("the kernel threads that poll the links run on any processor: we may not bind them")
             return
+
+
+def poll_for(threads: Collection[int], load: Load) -> None:
+    """Set when the threads that poll ports take frames from the rings: of a paced load each at once.
+
+    Of a flood they do so in batches (SCHED_BATCH, sched(7)), when the sender waits for room: threads that interrupt it
+    for every few frames cost 50,000 changes of thread a second instead of 3,000, and a third of the load of 60 B
+    that it could offer, where both share a processor (tried, Linux 6.18). Where a full ring drops frames instead,
+    threads do not wait for that. Who may not bind these threads may not do this either.
+    """
+    batches = not load.paced and sender_waits(os.uname().release)
+    for thread in threads:
+        with contextlib.suppress(PermissionError, ProcessLookupError):
+            os.sched_setscheduler(thread, os.SCHED_BATCH if batches else os.SCHED_OTHER, os.sched_param(0))
 
 
 def sender_waits(release: str) -> bool:

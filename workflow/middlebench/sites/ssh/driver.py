@@ -172,6 +172,10 @@ class SshSite:
         finally:
             use.end()
 
+    def occupied_by(self) -> str:
+        """Return nothing: only the hosts know."""
+        return ""
+
     def close(self) -> bool:
         """Take the chain down, put the ports back as they were, unlock and disconnect.
 
