@@ -67,8 +67,9 @@ test-stock: setup ## run a small sweep on emulated stock Debian 12 and 13 machin
 publish: setup ## pack the results of each testbed as one file that an archive such as Zenodo takes
 	$(BIN)/middlebench publish
 
-reproduce: setup ## make all tables and figures of packed results anew (FROM=local.zip), and compare them byte for byte
-	$(BIN)/middlebench reproduce $(FROM)
+reproduce: setup ## make all tables and figures of packed results anew (FROM=results/local.zip), and compare them byte for byte
+	@[ "$(FROM)" ] || { echo "name the packed results: make reproduce FROM=results/local.zip" >&2; exit 2; }
+	$(BIN)/middlebench reproduce "$(FROM)"
 
 lint: $(INSTALLED) ## check format, rules, types, imports of the library and of the tests, and the workflow's style
 	$(BIN)/ruff format --check

@@ -92,6 +92,8 @@ def section(rates: Rates, switches: dict[str, str]) -> list[str]:
         "joins them, no processor is set apart. Ours:",
         "",
         *(f"- `{name}`: {text}" for name, text in switches.items()),
+        "",
+        "Ports of vhost-user need `envs/install-packages vhost-user`, which `make setup` does not do.",
     ]
     return lines
 

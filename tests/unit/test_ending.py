@@ -1,5 +1,7 @@
 """At its end a run answers the question on the terminal, and says where its report is."""
 
+import os
+
 from middlebench.run.ending import last_words
 from sweeps import write_results
 
@@ -14,6 +16,17 @@ def test_end_of_a_run_is_the_answer_and_the_address_of_the_report(tmp_path):
     assert len(sentences) == 3
     assert "arrive through a chain of 4" in sentences[0]
     assert address.endswith(page.as_uri())
+
+
+def test_page_that_is_older_than_a_cell_is_told_to_be_and_nothing_of_it_is_said(tmp_path):
+    write_results(tmp_path, repetitions=2)
+    page = tmp_path / "made/report/index.html"
+    page.parent.mkdir(exist_ok=True)
+    page.touch()
+    newest = next((tmp_path / "made").glob("cells/**/rep1.json"))
+    os.utime(newest, (page.stat().st_mtime + 10,) * 2)
+    (line,) = last_words(tmp_path, ["made"])
+    assert f"`snakemake --cores 1 -- {page}`" in line
 
 
 def test_report_without_a_table_is_named_all_the_same(tmp_path):

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from middlebench.model.frames import line_rate_pps, wire_bits
-from middlebench.model.record import GENERATOR_LIMITED, UNCONFIRMED, Components, Settings
+from middlebench.model.record import GENERATOR_LIMITED, UNCONFIRMED, WINDOW_TOO_SHORT, Components, Settings
 from middlebench.model.traffic import Load, Traffic
+from middlebench.model.usage import Usage
 from middlebench.sites.base import LinkOptions
 from middlebench.system.errors import TrialError
 from middlebench.trials.cell import components_of, flags_of
@@ -83,6 +84,13 @@ def test_record_names_what_sent_the_frames():
 @pytest.mark.parametrize(("offered", "flags"), [(1979, (GENERATOR_LIMITED,)), (1980, ()), (2000, ())])
 def test_offer_below_what_was_intended_is_the_limit_of_the_generator(offered, flags):
     assert flags_of(counts_of(LOAD, replace(TRAFFIC, offered_packets=offered))) == flags
+
+
+@pytest.mark.parametrize(("received", "flags"), [(498, (WINDOW_TOO_SHORT,)), (499, ()), (1990, ())])
+def test_window_that_half_of_the_frames_missed_was_too_short(received, flags):
+    used = Usage(traffic_s=2.6, test_computer=(), middlebox_server=(), generator=(), switch=(), middleboxes=())
+    counts = counts_of(LOAD, replace(TRAFFIC, received_packets=received, trial_received_packets=1296))
+    assert flags_of(counts, usage=used) == flags
 
 
 def test_good_trial_is_believed():

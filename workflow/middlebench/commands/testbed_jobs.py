@@ -56,10 +56,17 @@ def _provision(arguments: argparse.Namespace) -> None:
     options = target.file.testbed(target.testbed)
     site, purpose = site_of(target.testbed, options), f"provisioning {target.testbed}"
     with lock(site.trial_lock, purpose, wait_s=JOB_SECONDS, takes_s=JOB_SECONDS, tell=tell):
-        found, environment = provision(target.testbed, options, tell)
+        found, environment = provision(target.testbed, options, _tell_and_show)
         keep(environment, target.folder)
         archive(target.path, target.folder)
         record_file.write(found, target.path)
+
+
+def _tell_and_show(line: str) -> None:
+    """Report progress, also where a run of Snakemake puts that in a log: on its terminal, since this takes a minute."""
+    tell(line)
+    if not sys.stderr.isatty():
+        print(line, flush=True)
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
@@ -82,8 +89,11 @@ def _measure(arguments: argparse.Namespace) -> None:
         if study.controls != "none":
             _measure_controls(job, only_if_due=True)
             _demand_released(target)
+        place = study.order.place(cell)
+        if place is None:
+            tell(f"{cell.label} is no cell of this study: it is recorded, and stands in no table")
         measured, raw = measure(job.testbed, cell, study.settings, tell, functions)
-        noted = {"place": study.order.place(cell), "session": target.file.session}
+        noted = {"place": place, "session": target.file.session}
         measured = measured.model_copy(update={**noted, "sequence": Sequence(target.folder).next()})
         archive(target.path, target.folder)
         write_text(target.folder / cell.raw_path, raw)

@@ -30,6 +30,9 @@ LINKS_COSTLY = "links-costly"
 
 LINKS_SHARE = 0.1
 
+WINDOW_TOO_SHORT = "window-too-short"
+"""Flag of a cell whose chain passed on more frames outside of the window than its rate in the window explains."""
+
 GENERATOR_LIMITED = "offered-below-intended"
 """Flag of a cell whose generator offered less than was intended."""
 

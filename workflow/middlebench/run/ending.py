@@ -11,11 +11,23 @@ from middlebench.analysis.report.answer import answer
 
 
 def last_words(results: Path, testbeds: Iterable[str]) -> Iterator[str]:
-    """Yield, of each testbed that has a report, the answer's sentences, a line each, and the address of the page."""
+    """Yield, of each testbed that has a report, the answer's sentences, a line each, and the address of the page.
+
+    Of a page or a table that cells have changed since then only that is told.
+    """
     for name in testbeds:
-        page = (results / name / "report" / "index.html").absolute()
+        page = results / name / "report" / "index.html"
+        if not page.exists():
+            continue
         table = results / name / "measurements.csv"
-        if page.exists():
-            if table.exists() and (found := answer(of_main_kind(read_measurements(table)))):
-                yield from found.sentences
-            yield f"The report of {name}: {page.as_uri()}"
+        if _newest_cell(results / name) > min(each.stat().st_mtime for each in (page, table) if each.exists()):
+            yield f"The report of {name} is older than its newest cell: `snakemake --cores 1 -- {page}` makes it anew."
+            continue
+        if table.exists() and (found := answer(of_main_kind(read_measurements(table)))):
+            yield from found.sentences
+        yield f"The report of {name}: {page.absolute().as_uri()}"
+
+
+def _newest_cell(folder: Path) -> float:
+    """Return when the newest record of a cell was written, in seconds since the epoch; 0 where there is none."""
+    return max((path.stat().st_mtime for path in folder.glob("cells/**/rep*.json")), default=0.0)

@@ -19,6 +19,7 @@ from middlebench.model.record import (
     LINKS_SHARE,
     PROTOCOL,
     UNCONFIRMED,
+    WINDOW_TOO_SHORT,
     Attestation,
     Components,
     Counts,
@@ -32,6 +33,10 @@ from middlebench.model.usage import Usage
 from middlebench.testbed import Testbed
 from middlebench.trials.convergence import plan_for
 from middlebench.trials.trial import load_of, prepare, run_trial, void
+
+UNSETTLED = 2.0
+"""So many times the frames that a window's rate explains, in the whole trial: a chain whose queues hold less than it
+passes on in a trial stays below."""
 
 
 def measure(
@@ -109,9 +114,16 @@ def flags_of(
 
     ``unconfirmed`` says whether fewer frames reached the server than the generator claims.
     """
+    received_pps = counts.received_packets / counts.window_s
+    unsettled = usage and counts.trial_received_packets > UNSETTLED * received_pps * usage.traffic_s
     costly = (links_share(usage) or 0.0) > LINKS_SHARE if usage else False
     limited = counts.offered_packets < FULL * counts.intended_packets
-    flags = ((GENERATOR_LIMITED, limited), (UNCONFIRMED, unconfirmed), (LINKS_COSTLY, costly))
+    flags = (
+        (GENERATOR_LIMITED, limited),
+        (UNCONFIRMED, unconfirmed),
+        (LINKS_COSTLY, costly),
+        (WINDOW_TOO_SHORT, unsettled),
+    )
     return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))
 
 

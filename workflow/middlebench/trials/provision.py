@@ -26,6 +26,8 @@ TRY_LENGTHS = (1, 10)
 TRY_SETTINGS = Settings(window_s=0.5, warm_up_s=0.3, sample_interval_s=0.5, offered_load="maximum")
 TRIES = 3
 """How often an alternative may fail before it counts as one that does not work here: once may be by chance."""
+TRY_SECONDS = 10
+"""What an alternative takes here, about: to deploy two chains, and to measure two frame sizes on each."""
 Load = tuple[int, int]
 """A chain length and a frame size in bytes."""
 
@@ -77,6 +79,9 @@ def provision(
             "change `switch.port_type`, or the middlebox, in the testbed's file",
         )
     if len(candidates) > 1:
+        tell(
+            f"{name}: measuring up to {len(candidates)} alternatives, each some {TRY_SECONDS} s, to choose the fastest"
+        )
         attempts = _measured(name, candidates, lambda attempt: tell(_line(options, attempt)))
         best = max(attempts, key=lambda attempt: attempt.score)
         if best.failure:

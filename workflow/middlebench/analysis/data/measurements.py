@@ -216,12 +216,12 @@ def read_measurements(path: Path) -> pd.DataFrame:
     try:
         text = pd.read_csv(path, dtype="str", keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise RecordError(doing, str(error), "run the aggregate rule, which writes this file") from error
+        raise RecordError(doing, str(error), f"`snakemake --cores 1 -- {path}` writes it") from error
     for column in COLUMNS:
         if column.name not in text.columns and column.otherwise is not None:
             text[column.name] = column.otherwise
         if column.name not in text.columns:
-            advice = "let the aggregate rule write the file again"
+            advice = f"`snakemake --cores 1 --force -- {path}` writes it anew"
             raise RecordError(doing, f"column {column.name!r} is missing", advice)
     for name in text.columns:
         if name not in NAMES:

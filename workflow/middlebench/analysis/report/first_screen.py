@@ -74,7 +74,7 @@ def warnings_of(dataset: Dataset) -> list[str]:
         cells = "Every cell was" if once == len(summary) else f"{plural(once, 'cell')} of {len(summary)} were"
         found.append(
             f"{cells} measured once, so that the spread is unknown: "
-            "set `repetitions: 5` in `config/config.yaml`, then `make all`."
+            "set `repetitions: 5` in `config/config.yaml`, and run the command again that made this page."
         )
     if unstable:
         found.append(f"{plural(unstable, 'mean')} unstable: `middlebench repeat` names what to measure again.")
