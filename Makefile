@@ -105,6 +105,7 @@ packages: # all in one round, so that a password is asked for once
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@envs/install-packages python
+	@echo "Installing Python packages into $(VENV), from requirements.lock: one to two minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --editable .

@@ -8,10 +8,11 @@ from pathlib import Path
 from middlebench.analysis.data.dataset import of_main_kind
 from middlebench.analysis.data.measurements import read_measurements
 from middlebench.analysis.report.answer import answer
+from middlebench.analysis.report.first_screen import near_drift
 
 
 def last_words(results: Path, testbeds: Iterable[str]) -> Iterator[str]:
-    """Yield, of each testbed that has a report, the answer's sentences, a line each, and the address of the page.
+    """Yield, of each testbed that has a report, the answer, whether cells are near drift, and where the page is.
 
     Of a page or a table that cells have changed since then only that is told.
     """
@@ -23,8 +24,11 @@ def last_words(results: Path, testbeds: Iterable[str]) -> Iterator[str]:
         if _newest_cell(results / name) > min(each.stat().st_mtime for each in (page, table) if each.exists()):
             yield f"The report of {name} is older than its newest cell: `snakemake --cores 1 -- {page}` makes it anew."
             continue
-        if table.exists() and (found := answer(of_main_kind(read_measurements(table)))):
-            yield from found.sentences
+        if table.exists():
+            measurements = read_measurements(table)
+            if found := answer(of_main_kind(measurements)):
+                yield from found.sentences
+            yield from near_drift(measurements)
         yield f"The report of {name}: {page.absolute().as_uri()}"
 
 

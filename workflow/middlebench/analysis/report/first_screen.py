@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -55,18 +56,23 @@ def origin_of(dataset: Dataset) -> str:
     return " · ".join(filter(None, parts))
 
 
+def near_drift(measurements: pd.DataFrame) -> list[str]:
+    """Return, as a sentence, how many cells have a control beside them that was off; nothing where none has."""
+    if not (drifted := int(carrying(measurements, DRIFT).sum())):
+        return []
+    return [
+        f"{drifted} of {plural(len(measurements), 'cell')} are near drift: a control before or behind them was off its "
+        "usual rate. `make remeasure` measures them again."
+    ]
+
+
 def warnings_of(dataset: Dataset) -> list[str]:
     """Return what to beware of, a sentence each with what mends it; commands stand in backticks."""
     if dataset.publication:
         return []
     measurements = dataset.every_size
     summary = summarise(measurements)
-    found = []
-    if drifted := int(carrying(measurements, DRIFT).sum()):
-        found.append(
-            f"{drifted} of {plural(len(measurements), 'cell')} are near drift: a control before or behind them was off "
-            "its usual rate. `make remeasure` measures them again."
-        )
+    found = near_drift(measurements)
     if dataset.quarantine:
         found.append(dataset.quarantine.words)
     once, unstable = int((summary["repetitions"] == 1).sum()), int((summary["stability"] == UNSTABLE).sum())
