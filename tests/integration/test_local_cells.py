@@ -11,7 +11,7 @@ from helpers import once_traffic_runs, settings
 from middlebench.generators.shared import agents
 from middlebench.model import record_file
 from middlebench.model.frames import udp_frame
-from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, WINDOW_TOO_SHORT, Record
+from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, SERVER_SHARED, WINDOW_TOO_SHORT, Record
 from middlebench.system.errors import TrialError
 from middlebench.trials.convergence import deploy, plan_for, read_live
 from middlebench.trials.probing import prove_paths
@@ -33,7 +33,7 @@ class TestMeasuring:
             assert counts.received_bytes == counts.received_packets * each.cell.frame_bytes
             assert 0 < counts.trial_received_packets <= counts.trial_sent_packets
             assert each.attestation.probes_returned == each.attestation.probes_sent > 0
-            assert set(each.flags) <= {GENERATOR_LIMITED, LINKS_COSTLY, WINDOW_TOO_SHORT}
+            assert set(each.flags) <= {GENERATOR_LIMITED, LINKS_COSTLY, SERVER_SHARED, WINDOW_TOO_SHORT}
             assert each.usage.links[0].cpu_s >= 0
             assert [hop.bridge for hop in each.hops] == [f"mbench-br{index}" for index in range(n + 1)]
         assert len({each.attestation.fingerprint for each in records}) == 1, "the chain was deployed once"

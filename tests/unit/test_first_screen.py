@@ -7,7 +7,7 @@ from middlebench.analysis.data.dataset import load_dataset
 from middlebench.analysis.data.flags import DRIFT
 from middlebench.analysis.report.first_screen import origin_of, shown_sizes, verdicts_of, warnings_of
 from middlebench.analysis.report.page import render_report
-from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, WITHOUT_KVM
+from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, SERVER_SHARED, WITHOUT_KVM
 from sweeps import COMPUTER, ENVIRONMENT, record, records, write_results
 
 
@@ -52,6 +52,13 @@ def test_other_limits_than_the_chain_and_emulation_are_told(tmp_path):
     assert "emulated" in processor
     data.measurements["bottleneck"] = "generator"
     assert "the generator (18) was the limit" in warnings_of(data)[0]
+
+
+def test_other_programs_on_the_servers_processors_are_told(tmp_path):
+    data = made(tmp_path, repetitions=2)
+    data.measurements["flags"] = SERVER_SHARED
+    (warning,) = warnings_of(data)
+    assert "`middlebench archive --flag server-shared`" in warning
 
 
 def test_values_of_virtual_machines_without_kvm_are_told_to_be_so(tmp_path):

@@ -11,6 +11,7 @@ from middlebench.diagnosis.processors import (
     busy_ratio,
     limited_by_processors,
     links_share,
+    others_share,
     time_left,
     usage_in_words,
 )
@@ -211,6 +212,23 @@ def test_what_processes_used_after_the_traffic_is_no_share_of_it(busy, switch, m
 
 def test_process_that_went_on_after_the_traffic_did_not_limit_it():
     assert cause(usage((0.5,), processes(1.0))) is None
+
+
+@given(SHARES, SHARES, SHARES)
+def test_share_of_other_programs_is_what_the_servers_programs_used_beside_ours(ours, kernel, others):
+    scale = max(1.0, ours + kernel + others)
+    ours, kernel, others = (each / scale for each in (ours, kernel, others))
+    (server,) = processors(ours + kernel + others)
+    server = server.model_copy(update={"user_s": (ours + others) * TRAFFIC_S})
+    (switch,) = processes(ours + kernel, name="switch")
+    switch = switch.model_copy(update={"user_s": ours * TRAFFIC_S})
+    used = usage((), switch=(switch,)).model_copy(update={"middlebox_server": (server,)})
+    assert others_share(used) == pytest.approx(others, abs=1e-6)
+
+
+def test_share_of_other_programs_is_unknown_where_an_older_record_does_not_say():
+    assert others_share(usage((0.5,), processes(0.2))) is None
+    assert others_share(on_xen(1, (0.5,))) is None
 
 
 def test_where_no_link_is_emulated_its_share_is_not_known():

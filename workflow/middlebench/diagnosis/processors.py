@@ -68,6 +68,20 @@ def links_share(usage: Usage) -> float | None:
     return sum(each.cpu_s for each in usage.links) * _during_traffic(usage) / available_s
 
 
+def others_share(usage: Usage) -> float | None:
+    """Return which share of the server's processor time other programs than ours took, from 0 to 1.
+
+    None where it is not known. What the kernel did for them is not in it: that is not told from what it did for frames.
+    """
+    server = usage.middlebox_server
+    known = [each.user_s for each in server if each.user_s is not None]
+    ours = [each.user_s for part in (usage.switch, usage.middleboxes) for each in part if each.user_s is not None]
+    all_s = sum(each.busy_s + each.idle_s for each in server)
+    if usage.machine or not all_s or len(known) + len(ours) < len((*server, *usage.switch, *usage.middleboxes)):
+        return None
+    return max(0.0, sum(known) / all_s - sum(ours) * _during_traffic(usage) / (usage.traffic_s * len(server)))
+
+
 def limited_by_processors(usage: Usage) -> tuple[Cause, str] | None:
     """Return who had used up all processors, or all that were theirs, and why, in words; None where nobody had."""
     for each in (*usage.switch, *usage.middleboxes):

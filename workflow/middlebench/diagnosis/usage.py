@@ -41,6 +41,7 @@ def parse_processors(stat: str, cpus: Collection[int] = ()) -> dict[int, Process
             softirq_s=softirq,
             stolen_s=stolen,
             idle_s=idle + disk,
+            user_s=user + nice,
         )
     if missing := sorted(set(cpus) - set(found)):
         raise ValueError(f"/proc/stat tells nothing of processor {missing[0]}")
@@ -52,7 +53,7 @@ def parse_process(answer: Mapping[str, Any] | None, *, polls: bool = False) -> P
     if answer is None:
         return None
     seconds, threads, switches = float(answer["cpu_s"]), dict(answer["threads_s"]), dict(answer["switches"])
-    return ProcessTimes(seconds, threads, switches, polls, answer.get("io_calls"))
+    return ProcessTimes(seconds, threads, switches, polls, answer.get("io_calls"), answer.get("user_s"))
 
 
 def processors_between(
@@ -66,6 +67,7 @@ def processors_between(
                 name: round(getattr(after[cpu], name) - getattr(before[cpu], name), 6)
                 for name in ("busy_s", "softirq_s", "stolen_s", "idle_s")
             },
+            user_s=_user_between(before[cpu].user_s, after[cpu].user_s),
         )
         for cpu in sorted(before.keys() & after.keys())
     )
@@ -99,7 +101,12 @@ def process_between(name: str, before: ProcessTimes | None, after: ProcessTimes 
         context_switches=_switches_between(before.switches, after.switches) if known else None,
         io_calls=None if before.io_calls is None or after.io_calls is None else after.io_calls - before.io_calls,
         polls=after.polls,
+        user_s=_user_between(before.user_s, after.user_s),
     )
+
+
+def _user_between(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else round(after - before, 6)
 
 
 def _switches_between(before: Mapping[str, int] | None, after: Mapping[str, int] | None) -> int | None:

@@ -29,6 +29,8 @@ class ProcessTimes:
     """Whether it takes a processor all the time, work or not."""
     io_calls: int | None = None
     """Its system calls that read or wrote; None where that is not known."""
+    user_s: float | None = None
+    """Processor seconds of all of its threads outside of the kernel; None where that is not known."""
     machine: MachineUsage | None = None
     """Whose processors it runs on, where a hypervisor gives it time beside the server's own system."""
 

@@ -30,6 +30,11 @@ LINKS_COSTLY = "links-costly"
 
 LINKS_SHARE = 0.1
 
+SERVER_SHARED = "server-shared"
+"""Flag of a cell in which other programs took more than :data:`OTHERS_SHARE` of the server's processor time."""
+
+OTHERS_SHARE = 0.1
+
 WINDOW_TOO_SHORT = "window-too-short"
 """Flag of a cell whose chain passed on more frames outside of the window than its rate in the window explains."""
 

@@ -25,6 +25,8 @@ class ProcessorUsage(Options):
     """Of that: was given to somebody else by a hypervisor."""
     idle_s: float
     """Did nothing, or waited for disks."""
+    user_s: float | None = None
+    """Of the busy seconds: in programs, and not in the kernel. None in older records."""
 
 
 class ProcessUsage(Options):
@@ -42,6 +44,8 @@ class ProcessUsage(Options):
     others, such as those that wait. None where that is not known."""
     polls: bool = False
     """Whether it takes a processor all the time, work or not, so that being busy says nothing of it."""
+    user_s: float | None = None
+    """Processor seconds that it spent outside of the kernel; None where that is not known."""
 
 
 class MachineUsage(Options):

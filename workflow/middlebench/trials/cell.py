@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from middlebench.diagnosis.processors import links_share
+from middlebench.diagnosis.processors import links_share, others_share
 from middlebench.model.cell import Cell
 from middlebench.model.frames import FULL
 from middlebench.model.functions.function import Function
@@ -17,7 +17,9 @@ from middlebench.model.record import (
     GENERATOR_LIMITED,
     LINKS_COSTLY,
     LINKS_SHARE,
+    OTHERS_SHARE,
     PROTOCOL,
+    SERVER_SHARED,
     UNCONFIRMED,
     WINDOW_TOO_SHORT,
     Attestation,
@@ -117,11 +119,13 @@ def flags_of(
     received_pps = counts.received_packets / counts.window_s
     unsettled = usage and counts.trial_received_packets > UNSETTLED * received_pps * usage.traffic_s
     costly = (links_share(usage) or 0.0) > LINKS_SHARE if usage else False
+    shared = (others_share(usage) or 0.0) > OTHERS_SHARE if usage else False
     limited = counts.offered_packets < FULL * counts.intended_packets
     flags = (
         (GENERATOR_LIMITED, limited),
         (UNCONFIRMED, unconfirmed),
         (LINKS_COSTLY, costly),
+        (SERVER_SHARED, shared),
         (WINDOW_TOO_SHORT, unsettled),
     )
     return tuple(dict.fromkeys((*(flag for flag, set_ in flags if set_), *(found.flags if found else ()))))

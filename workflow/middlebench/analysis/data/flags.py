@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, UNCONFIRMED, WINDOW_TOO_SHORT
+from middlebench.model.record import GENERATOR_LIMITED, LINKS_COSTLY, SERVER_SHARED, UNCONFIRMED, WINDOW_TOO_SHORT
 
 EMULATED = "emulated"
 DRIFT = "drift"
@@ -25,6 +25,10 @@ MEANINGS = {
     LINKS_COSTLY: (
         "More than a tenth of the server's processor time went to playing its network cards: to frames on the emulated "
         "links, most of them lost in front of the chain. A real server would have had it for the chain."
+    ),
+    SERVER_SHARED: (
+        "Programs that are not the testbed's took more than a tenth of the server's processor time: the chain had only "
+        "the rest. End them, and `middlebench archive --flag server-shared` has the next run measure such cells again."
     ),
     WINDOW_TOO_SHORT: (
         "More than twice as many frames came through in the whole trial as the rate of the window explains: the chain "

@@ -22,7 +22,7 @@ from middlebench.analysis.figures.style import svg_of
 from middlebench.analysis.report.crate_files import commit_of
 from middlebench.analysis.report.inline_svg import inline
 from middlebench.model.mix import FrameSize
-from middlebench.model.record import LINKS_COSTLY, LINKS_SHARE, WITHOUT_KVM
+from middlebench.model.record import LINKS_COSTLY, LINKS_SHARE, OTHERS_SHARE, SERVER_SHARED, WITHOUT_KVM
 from middlebench.system.project import PROJECT
 from middlebench.system.text import percent, plural
 
@@ -95,6 +95,12 @@ def warnings_of(dataset: Dataset) -> list[str]:
         found.append(
             f"In {plural(costly, 'cell')} the emulated links took more than {percent(LINKS_SHARE)} of the server's "
             f"processor time, up to {percent(measurements['links_ratio'].max())}: real ones leave it to the chain."
+        )
+    if shared := int(carrying(measurements, SERVER_SHARED).sum()):
+        found.append(
+            f"In {plural(shared, 'cell')} other programs took more than {percent(OTHERS_SHARE)} of the server's "
+            "processor time: end them, then `middlebench archive --flag server-shared` and another run measure these "
+            "cells again."
         )
     if measurements["middlebox"].str.contains(WITHOUT_KVM, regex=False).any():
         found.append(

@@ -44,27 +44,34 @@ def machine() -> str:
 def process_usage(pid: int) -> "dict[str, object] | None":
     """Return the processor seconds of a process, and seconds and context switches of each of its threads.
 
-    The seconds of the process, and its system calls that read or write, include those of threads that have ended; of
-    context switches the kernel keeps no such sum (proc(5)). None where there is no such process (any more).
+    The seconds of the process, those of them outside of the kernel (``user_s``), and its system calls that read or
+    write, include those of threads that have ended; of context switches the kernel keeps no such sum (proc(5)). None
+    where there is no such process (any more).
     """
     seconds: dict[str, float] = {}
     switches: dict[str, int] = {}
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            cpu_s = _cpu_s(file.read())
+            user_s, kernel_s = _seconds(file.read())
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return None
     for thread in threads:
         try:
             with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8") as file:
-                used_s = _cpu_s(file.read())
+                used_s = sum(_seconds(file.read()))
             with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
                 switched = sum(int(line.split()[1]) for line in file if "voluntary_ctxt_switches" in line)
         except OSError:  # the thread has just ended; the process has not
             continue
         seconds[thread], switches[thread] = used_s, switched
-    return {"cpu_s": cpu_s, "threads_s": seconds, "switches": switches, "io_calls": _io_calls(pid)}
+    return {
+        "cpu_s": user_s + kernel_s,
+        "user_s": user_s,
+        "threads_s": seconds,
+        "switches": switches,
+        "io_calls": _io_calls(pid),
+    }
 
 
 def _io_calls(pid: int) -> "int | None":
@@ -76,10 +83,10 @@ def _io_calls(pid: int) -> "int | None":
         return None
 
 
-def _cpu_s(stat: str) -> float:
-    """Return the processor seconds in the text of a ``stat`` file (proc(5), fields 14 and 15)."""
+def _seconds(stat: str) -> "tuple[float, float]":
+    """Return the processor seconds in the text of a ``stat`` file (proc(5), fields 14 and 15): user's and kernel's."""
     fields = stat.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return int(fields[11]) / TICKS, int(fields[12]) / TICKS
 
 
 def children_usage() -> "dict[str, object]":
