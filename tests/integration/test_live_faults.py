@@ -21,7 +21,7 @@ from middlebench.model.traffic import Load, Probe, Traffic
 from middlebench.switches.private_openvswitch import FOLDER
 from middlebench.switches.shared import instance
 from middlebench.system.errors import MiddlebenchError
-from middlebench.testbed import Testbed, stand_up
+from middlebench.testbed import Testbed, site_of, stand_up
 from middlebench.trials.cell import measure
 from middlebench.trials.convergence import converge, plan_for
 
@@ -105,6 +105,7 @@ def footprint(runtime: Path) -> Iterator[Footprint]:
         patch.setattr(agents, "PROBE_SECONDS", 1.5)
         patch.setattr(instance, "ANSWER_SECONDS", 2.0)
         yield Footprint(runtime)
+        site_of(NAME, compose(**OPTIONS)).close()
 
 
 @pytest.fixture

@@ -242,6 +242,14 @@ class TestDown:
         assert not other.close()
         assert footprint.holder() == holder
 
+    def test_testbed_whose_file_is_gone_is_taken_down_with_all_others(self, testbed, footprint, tmp_path):
+        namespaces = footprint.namespaces()
+        (tmp_path / "another.yaml").write_text(yaml.safe_dump(composition()))
+        command = [sys.executable, "-m", "middlebench", "down", "--testbed-folder", str(tmp_path)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+        assert said == f"{testbed.name}: taken down\n"
+        footprint.demand_nothing_left(namespaces)
+
     def test_trial_that_runs_is_ended_and_leaves_no_record(self, testbed, footprint, down, tmp_path):
         with subprocess.Popen(
             cell_command(tmp_path, testbed, window_s=60.0, sample_interval_s=60.0), stderr=subprocess.PIPE, text=True

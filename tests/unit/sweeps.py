@@ -213,7 +213,10 @@ def control(
 
 
 def costly(**usage):
-    """Return the record of a chain of two in which all sides say what they used, but for what is told."""
+    """Return the record of a chain of two in which all sides say what they used, but for what is told.
+
+    Its server has three processors.
+    """
 
     def process(name: str, seconds: float, switches: int) -> ProcessUsage:
         return ProcessUsage(
@@ -224,6 +227,7 @@ def costly(**usage):
         "switch": (process("switch", 0.3, 900),),
         "middleboxes": (process("vm", 0.8, 2100),),
         "links": (process("links", 0.12, 50),),
+        "middlebox_server": USAGE.middlebox_server * 3,
     }
     return record(2).model_copy(update={"usage": USAGE.model_copy(update={**used, **usage})})
 

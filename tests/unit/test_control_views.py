@@ -108,7 +108,7 @@ def test_table_has_a_row_for_each_series():
 def test_links_only_are_told_by_their_share_and_are_no_part_of_the_drift():
     usage = costly().usage
     links = control("links-only", received=0, usage=usage)
-    assert "cost the emulated links 20 % of the server's processor time" in links_in_words([control(), links])
+    assert "cost the emulated links 7 % of the server's processor time" in links_in_words([control(), links])
     assert links_in_words([control(), control("switch-only", usage=usage)]) == ""
     assert list(table_of([control(), links])["kind"]) == ["switch-only"]
 

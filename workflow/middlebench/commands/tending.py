@@ -51,13 +51,16 @@ def _down(arguments: argparse.Namespace) -> None:
     failures = []
     for name in names:
         try:
-            site = site_of(name, load_testbed(name, arguments.testbed_folder))
+            options = load_testbed(name, arguments.testbed_folder)
+            site = site_of(name, options)
             if not arguments.testbeds and not site.trial_lock.exists():
                 tell(f"{name}: not used since this machine started (`middlebench down {name}` checks it nevertheless)")
                 continue
             if other := site.occupied_by():
-                tell(f"{name}: nothing to remove ({other} stands there)")
-                continue
+                if arguments.testbeds or other in names:
+                    tell(f"{name}: nothing to remove ({other} stands there)")
+                    continue
+                site, name = site_of(other, options), other  # noqa: PLW2901  # a testbed whose file is gone
             with lock_ended(site.trial_lock, f"taking {name} down", wait_s=END_SECONDS, tell=tell):
                 removed = site.close()
         except MiddlebenchError as error:  # the others are taken down all the same
