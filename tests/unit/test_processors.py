@@ -226,6 +226,14 @@ def test_share_of_other_programs_is_what_the_servers_programs_used_beside_ours(o
     assert others_share(used) == pytest.approx(others, abs=1e-6)
 
 
+def test_programs_that_used_all_there_was_left_nothing_to_others_whichever_mode_the_kernel_sampled():
+    (server,) = processors(1.0)
+    (switch,) = processes(1.0, name="switch")
+    used = usage((), switch=(switch.model_copy(update={"user_s": 0.7 * TRAFFIC_S}),))
+    server = server.model_copy(update={"user_s": 0.8 * TRAFFIC_S})
+    assert others_share(used.model_copy(update={"middlebox_server": (server,)})) == 0
+
+
 def test_share_of_other_programs_is_unknown_where_an_older_record_does_not_say():
     assert others_share(usage((0.5,), processes(0.2))) is None
     assert others_share(on_xen(1, (0.5,))) is None

@@ -69,17 +69,23 @@ def links_share(usage: Usage) -> float | None:
 
 
 def others_share(usage: Usage) -> float | None:
-    """Return which share of the server's processor time other programs than ours took, from 0 to 1.
+    """Return which share of the server's processor time other programs than ours took, from 0 to 1; None where unknown.
 
-    None where it is not known. What the kernel did for them is not in it: that is not told from what it did for frames.
+    That is what programs used there outside of the kernel, but for ours; what the kernel did for them is not told from
+    what it did for frames. The kernel samples which of the two a process was in: so it is no more than was left beside
+    all that ours used.
     """
-    server = usage.middlebox_server
-    known = [each.user_s for each in server if each.user_s is not None]
-    ours = [each.user_s for part in (usage.switch, usage.middleboxes) for each in part if each.user_s is not None]
+    server, ours = usage.middlebox_server, (*usage.switch, *usage.middleboxes)
+    user_s = [each.user_s for each in server if each.user_s is not None]
+    ours_s = [each.user_s for each in ours if each.user_s is not None]
     all_s = sum(each.busy_s + each.idle_s for each in server)
-    if usage.machine or not all_s or len(known) + len(ours) < len((*server, *usage.switch, *usage.middleboxes)):
+    if usage.machine or not all_s or len(user_s) + len(ours_s) < len(server) + len(ours):
         return None
-    return max(0.0, sum(known) / all_s - sum(ours) * _during_traffic(usage) / (usage.traffic_s * len(server)))
+    of_traffic = _during_traffic(usage) / (usage.traffic_s * len(server))
+    in_programs = sum(user_s) / all_s - sum(ours_s) * of_traffic
+    beside_ours = sum(each.busy_s - each.stolen_s for each in server) / all_s
+    beside_ours -= sum(each.cpu_s for each in (*ours, *usage.links)) * of_traffic
+    return max(0.0, min(in_programs, beside_ours))
 
 
 def limited_by_processors(usage: Usage) -> tuple[Cause, str] | None:
