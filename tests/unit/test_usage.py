@@ -95,7 +95,8 @@ def test_seconds_of_a_thread_that_ended_stay_in_those_of_its_process():
     thread.start()
     thread.join()
     used = process_between("tests", before, parse_process(process_usage(os.getpid())))
-    assert used.cpu_s >= used.user_s >= 0.2  # a tick of the kernel, 10 ms, is the finest that both readings tell
+    assert used.cpu_s >= 0.25  # a tick of the kernel, 10 ms, is the finest that both readings tell
+    assert used.cpu_s >= used.user_s >= 0.2
 
 
 @pytest.mark.parametrize(
